@@ -1,0 +1,243 @@
+"""Environment: one Swarm service a process, on the organization's network, with the routes of its domains.
+
+Expected flow: the organization's network is there -> render (pure) -> apply -> observe the tasks until all of them run
+the new spec and Swarm has stopped watching them -> Ready.
+
+Guarantees: the names are deterministic, so a create that was lost and is done again finds itself; a rollout that Swarm
+rolled back is reported and not tried again before the spec changes; services of removed processes go.
+
+Assumptions: the snapshot is valid (the engine refuses invalid ones, and leaves the last good services alone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from reconcilers import labels
+from reconcilers.baseline import DEFAULT_PIDS, harden
+from reconcilers.conditions import Condition, progressing, ready, stalled
+from reconcilers.objects import Objects, Service, SpecDocument
+from reconcilers.outcomes import Done, NotReadyError, Outcome, RequeueAfter
+from reconcilers.ports import ChildStatus, Context, Options, Rollout
+from reconcilers.registry import reconciler
+from reconcilers.routes import traefik_labels
+from specs.names import network_name, service_name
+from specs.snapshots import EnvironmentSnapshot, ProcessSnapshot
+
+DEFAULT_CPU_CORES = 0.5
+DEFAULT_MEMORY_MB = 256
+DEFAULT_PORT = 8080
+RESERVED_SHARE_CPU = 0.1
+RESERVED_SHARE_MEMORY = 0.5
+RESTART_DELAY = timedelta(seconds=2)
+LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+POLL_FASTEST, POLL_SLOWEST = 0.15, 2.0
+
+
+def render(snapshot: EnvironmentSnapshot, options: Options) -> Objects:
+    """The services of an environment; the same snapshot and options give the same documents, byte for byte."""
+    return Objects(
+        services=tuple(
+            Service.seal(service_spec(snapshot, process, options)) for process in snapshot.effective_processes()
+        ),
+    )
+
+
+def service_spec(snapshot: EnvironmentSnapshot, process: ProcessSnapshot, options: Options) -> SpecDocument:
+    """The Engine API document of one process's service, without the spec-hash label."""
+    name = service_name(snapshot.swarm_name, process.type)
+    network = network_name(snapshot.organization.slug)
+    owner = labels.owned(options.installation, "environment", str(snapshot.id), str(snapshot.organization.id))
+    port = process.port or DEFAULT_PORT
+    routes = traefik_labels(
+        name,
+        network=network,
+        port=port,
+        hostnames=[domain.hostname for domain in snapshot.domains if domain.process_type == process.type],
+        entrypoints=options.edge_entrypoints,
+        cert_resolver=options.edge_cert_resolver,
+    )
+    return {
+        "Name": name,
+        "Labels": {**owner, labels.PROCESS: process.type, **routes},
+        "TaskTemplate": {
+            "ContainerSpec": _container(snapshot, process, owner, port),
+            "Resources": _resources(snapshot),
+            "RestartPolicy": {"Condition": "any", "Delay": _nanoseconds(RESTART_DELAY.total_seconds()), "MaxAttempts": 0},
+            "Networks": [{"Target": network, "Aliases": [internal_hostname(snapshot, process)]}],
+            "LogDriver": {"Name": "json-file", "Options": dict(LOG_OPTIONS)},
+        },
+        "Mode": {"Replicated": {"Replicas": 0 if snapshot.suspended else process.instances}},
+        "UpdateConfig": _rollout("rollback", options),
+        "RollbackConfig": _rollout("pause", options),
+        # Round robin by DNS: no virtual address a service (half the addresses), and no idle time-out of IPVS after
+        # 900 s (moby#31208). The edge uses the tasks' addresses anyway.
+        "EndpointSpec": {"Mode": "dnsrr"},
+    }
+
+
+def internal_hostname(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> str:
+    """The name that other processes of the same organization reach this one by."""
+    return f"{process.type}.{snapshot.name}.{snapshot.app.slug}.internal"
+
+
+def _container(
+    snapshot: EnvironmentSnapshot, process: ProcessSnapshot, owner: dict[str, str], port: int
+) -> SpecDocument:
+    environment = {
+        "PORT": str(port),
+        "SKYPANEL_APP": snapshot.app.slug,
+        "SKYPANEL_ENVIRONMENT": snapshot.name,
+        "SKYPANEL_ORGANIZATION": snapshot.organization.slug,
+        "SKYPANEL_PROCESS": process.type,
+    }
+    container: SpecDocument = {
+        "Image": snapshot.image_ref,
+        "Labels": {**owner, labels.PROCESS: process.type},
+        "Env": [f"{key}={value}" for key, value in sorted(environment.items())],
+        "StopGracePeriod": _nanoseconds(
+            snapshot.stop_grace_seconds if process.stop_grace_seconds is None else process.stop_grace_seconds
+        ),
+    }
+    if process.command:
+        container["Command"] = list(process.command)
+    if process.args:
+        container["Args"] = list(process.args)
+    if process.healthcheck:
+        check = process.healthcheck
+        container["Healthcheck"] = {
+            "Test": ["CMD", *check.command],
+            "Interval": _nanoseconds(check.interval_seconds),
+            "Timeout": _nanoseconds(check.timeout_seconds),
+            "StartPeriod": _nanoseconds(check.start_period_seconds),
+            "Retries": check.retries,
+        }
+    return harden(
+        container,
+        read_only_root=snapshot.read_only_root,
+        tmpfs_paths=tuple(snapshot.tmpfs_paths),
+        run_as=snapshot.run_as,
+    )
+
+
+def _resources(snapshot: EnvironmentSnapshot) -> SpecDocument:
+    plan = snapshot.plan
+    cores = float(snapshot.cpu_limit or (plan.cpu_limit if plan else DEFAULT_CPU_CORES))
+    memory_mb = snapshot.memory_mb or (plan.memory_mb if plan else DEFAULT_MEMORY_MB)
+    nano_cpus, memory_bytes = round(cores * 1e9), memory_mb * 1024 * 1024
+    return {
+        "Limits": {
+            "NanoCPUs": nano_cpus,
+            "MemoryBytes": memory_bytes,
+            "Pids": plan.pids_limit if plan else DEFAULT_PIDS,
+        },
+        "Reservations": {
+            "NanoCPUs": max(1_000_000, round(nano_cpus * RESERVED_SHARE_CPU)),
+            "MemoryBytes": max(4 * 1024 * 1024, round(memory_bytes * RESERVED_SHARE_MEMORY)),
+        },
+    }
+
+
+def _rollout(on_failure: str, options: Options) -> SpecDocument:
+    """One task at a time, the new one first: nothing is taken away before its successor is healthy."""
+    return {
+        "Parallelism": 1,
+        "Delay": 0,
+        "FailureAction": on_failure,
+        "Monitor": _nanoseconds(options.monitor_seconds),
+        "MaxFailureRatio": 0,
+        "Order": "start-first",
+    }
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * 1_000_000_000)
+
+
+@reconciler(
+    "environment", snapshot=EnvironmentSnapshot, wakes_on=("organization",), concurrency=16, resync_seconds=300.0
+)
+async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot) -> Outcome:
+    """Converge one environment's services."""
+    network = network_name(snapshot.organization.slug)
+    if context.live.network(network) is None:
+        raise NotReadyError(
+            "NetworkNotReady",
+            f"network {network} of organization {snapshot.organization.slug} is not there yet: see "
+            f"`skypanel describe organization {snapshot.organization.slug}`",
+        )
+    objects = render(snapshot, context.options)
+    written = await context.apply(objects)
+    rollouts = await context.observe(objects.services)
+    conditions, outcome = assess(snapshot, rollouts, written=written, waiting_seconds=context.waiting_seconds,
+                                 deadline_seconds=context.options.progress_deadline_seconds)
+    context.report(
+        conditions,
+        details={
+            "image": snapshot.image_ref or "",
+            "services": {r.service: {"desired": r.desired, "running": r.running} for r in rollouts},
+        },
+        children=list(_children(snapshot, rollouts, conditions)),
+    )
+    return outcome
+
+
+def assess(
+    snapshot: EnvironmentSnapshot,
+    rollouts: Sequence[Rollout],
+    *,
+    written: bool,
+    waiting_seconds: float,
+    deadline_seconds: float,
+) -> tuple[tuple[Condition, ...], Outcome]:
+    """What to say of the environment, and when to look again."""
+    held = [r for r in rollouts if r.held]
+    if held:
+        return stalled("RolledBack", "; ".join(f"{r.service}: {r.held}" for r in held)), Done()
+    if not written and all(r.complete for r in rollouts):
+        if snapshot.suspended:
+            return ready("Suspended", "stopped on request: no task runs; clear `suspended` to start it again"), Done()
+        tasks = sum(r.running for r in rollouts)
+        return ready("Deployed", f"{tasks} task(s) of {len(rollouts)} service(s) run {snapshot.image_ref}"), Done()
+    waiting = "; ".join(_progress(r) for r in rollouts if not r.complete) or "written; waiting for the engine"
+    poll = min(POLL_SLOWEST, max(POLL_FASTEST, waiting_seconds / 5))
+    if waiting_seconds > deadline_seconds:
+        message = f"no progress for {deadline_seconds:.0f} s: {waiting}"
+        return progressing("ProgressDeadlineExceeded", message), RequeueAfter(POLL_SLOWEST * 5)
+    return progressing("RollingOut", waiting), RequeueAfter(poll)
+
+
+def _progress(rollout: Rollout) -> str:
+    parts = [f"{rollout.service}: {rollout.running}/{rollout.desired} run"]
+    if rollout.outdated:
+        parts.append(f"{rollout.outdated} older still run")
+    if rollout.pending:
+        parts.append(f"{rollout.pending} wait for a node or an address")
+    if rollout.complete is False and rollout.update_state == "updating" and rollout.running == rollout.desired:
+        parts.append("Swarm is watching the new tasks")
+    if rollout.problem:
+        parts.append(f"newest error: {rollout.problem}")
+    return ", ".join(parts)
+
+
+def _children(
+    snapshot: EnvironmentSnapshot, rollouts: Sequence[Rollout], conditions: tuple[Condition, ...]
+) -> list[ChildStatus]:
+    """Processes and domains share the environment's fate; each says its own part of it."""
+    by_service = {r.service: r for r in rollouts}
+    settled = conditions[0].status == "True"
+    children: list[ChildStatus] = []
+    for process in snapshot.processes:
+        rollout = by_service[service_name(snapshot.swarm_name, process.type)]
+        own = conditions
+        if settled:
+            own = ready(conditions[0].reason, f"{rollout.running} of {rollout.desired} task(s) run")
+        elif rollout.complete:
+            own = progressing("RollingOut", "waits for the other processes of the environment")
+        children.append(ChildStatus("process", str(process.id), process.generation, own))
+    for domain in snapshot.domains:
+        name = service_name(snapshot.swarm_name, domain.process_type)
+        own = ready("Routed", f"the edge sends {domain.hostname} to {name}") if settled else conditions
+        children.append(ChildStatus("domain", str(domain.id), domain.generation, own))
+    return children

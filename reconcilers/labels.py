@@ -1,0 +1,27 @@
+"""Labels that say who owns a live object. Nothing without our installation label is ever touched."""
+
+from __future__ import annotations
+
+PREFIX = "io.skypanel."
+INSTALLATION = PREFIX + "installation"
+OWNER = PREFIX + "owner"
+ORGANIZATION = PREFIX + "organization"
+SPEC_HASH = PREFIX + "spec-hash"
+PROCESS = PREFIX + "process"
+EDGE = PREFIX + "edge"
+
+
+def owner_key(kind: str, object_id: str) -> str:
+    """``kind/uuid``, the value of the owner label."""
+    return f"{kind}/{object_id}"
+
+
+def parse_owner(value: str) -> tuple[str, str] | None:
+    """Split an owner label into kind and id; None when somebody wrote something else there."""
+    kind, slash, object_id = value.partition("/")
+    return (kind, object_id) if slash and kind and object_id and "/" not in object_id else None
+
+
+def owned(installation: str, kind: str, object_id: str, organization_id: str) -> dict[str, str]:
+    """The labels of an object of ours; they change only when the owner does."""
+    return {INSTALLATION: installation, OWNER: owner_key(kind, object_id), ORGANIZATION: organization_id}

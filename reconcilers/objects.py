@@ -1,0 +1,71 @@
+"""What should exist on the engine: the exact documents, as ``render`` gives them, and nothing about how to get there.
+
+A desired object is plain data with a name that is unique on its engine for its type. ``spec`` of a service is the raw
+document of the Engine API (``POST /services/create``), because the SDK's models lack fields that the security
+baseline needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconcilers import labels
+
+SpecDocument = dict[str, Any]
+
+
+def spec_hash(document: Mapping[str, Any]) -> str:
+    """16 hex digits of the SHA-256 of the canonical JSON of ``document``."""
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Swarm service.
+
+    Args:
+        name: at most 63 characters.
+        spec: the whole document, with the spec-hash label in it.
+        hash: the value of that label.
+    """
+
+    name: str
+    spec: SpecDocument
+    hash: str
+
+    @classmethod
+    def seal(cls, spec: SpecDocument) -> Service:
+        """Put the hash of ``spec`` into its labels; ``spec`` must not have one yet."""
+        digest = spec_hash(spec)
+        sealed = {**spec, "Labels": {**spec["Labels"], labels.SPEC_HASH: digest}}
+        return cls(name=spec["Name"], spec=sealed, hash=digest)
+
+    @property
+    def replicas(self) -> int:
+        """Tasks that should run."""
+        return int(self.spec["Mode"]["Replicated"]["Replicas"])
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """An overlay network with a subnet of our own choice; it cannot be changed, only made anew."""
+
+    name: str
+    subnet: str
+    labels: Mapping[str, str]
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """All that one owner should have. What the owner has beyond this is removed."""
+
+    services: tuple[Service, ...] = ()
+    networks: tuple[Network, ...] = ()
+    edge_networks: tuple[str, ...] = ()
+    """Names of the owner's networks that every edge container must be on."""

@@ -1,0 +1,178 @@
+"""What a reconciler may see and do, as Protocols. ``controller`` has the real ones, ``tests/sim`` in-memory ones.
+
+A reconciler gets one ``Context`` for one object. It reads the live view (a cache that the engine's events and lists
+keep fresh), states what should exist, and reports how far it is. It never writes to the engine itself: ``apply``
+plans, records the intent, and does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from reconcilers.conditions import Condition
+from reconcilers.objects import Objects, Service
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Settings that a render depends on; a change of one changes what should exist.
+
+    Args:
+        installation: value of the installation label.
+        edge_entrypoints: Traefik entry points of the routers, such as ``("web",)``.
+        edge_cert_resolver: Traefik certificate resolver; routers are TLS routers when it is set.
+        monitor_seconds: how long Swarm watches a new task before it goes on with the rollout.
+        progress_deadline_seconds: a rollout that has not moved for so long is reported.
+        subnet_pool: CIDR that organizations' subnets are cut from.
+    """
+
+    installation: str
+    edge_entrypoints: tuple[str, ...] = ("web",)
+    edge_cert_resolver: str | None = None
+    monitor_seconds: float = 5.0
+    progress_deadline_seconds: float = 120.0
+    subnet_pool: str = "10.64.0.0/12"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveNetwork:
+    """A network as the engine has it; ``subnet`` is None when the engine has not allocated one."""
+
+    id: str
+    name: str
+    driver: str
+    scope: str
+    subnet: str | None
+    attachable: bool
+    internal: bool
+    labels: Mapping[str, str]
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveService:
+    """A service as the engine has it: its raw spec, and where an update stands."""
+
+    id: str
+    name: str
+    version: int
+    spec: Mapping[str, Any]
+    update_state: str | None
+    update_message: str
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Service labels (not the containers')."""
+        found: Mapping[str, str] = self.spec.get("Labels") or {}
+        return found
+
+
+class Live(Protocol):
+    """The live view, as far as reconcilers need it. Reads never block."""
+
+    def network(self, name: str) -> LiveNetwork | None:
+        """The network of exactly this name."""
+
+    def subnets(self) -> Sequence[tuple[str, str]]:
+        """(name, subnet) of every network that the engine has, ours or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How far the tasks of one service are, by the tasks themselves.
+
+    Args:
+        service: name of the service.
+        desired: tasks that should run.
+        running: tasks that run with the current task spec.
+        outdated: tasks that still run with an older one, or beyond the number wanted.
+        pending: tasks that wait for a node or an address.
+        update_state: Swarm's word for the update, or None; never a sign of convergence by itself.
+        problem: the newest task's error, cut to one line; empty when there is none.
+        held: why the wanted spec is not being applied (it failed before), else empty.
+    """
+
+    service: str
+    desired: int
+    running: int
+    outdated: int
+    pending: int
+    update_state: str | None = None
+    problem: str = ""
+    held: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """All wanted tasks run the current spec, nothing else runs, and Swarm has finished watching them."""
+        return (
+            not self.held
+            and self.running == self.desired
+            and self.outdated == 0
+            and self.pending == 0
+            and self.update_state not in ("updating", "rollback_started")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChildStatus:
+    """Conditions of a row that belongs to the reconciled object (a process, a domain)."""
+
+    kind: str
+    id: str
+    generation: int
+    conditions: tuple[Condition, ...]
+
+
+class Context(Protocol):
+    """One object's reconcile: its identity, what is live, and what may be done."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of the object."""
+
+    @property
+    def id(self) -> str:
+        """UUID of the object as text."""
+
+    @property
+    def organization_id(self) -> str:
+        """UUID of the organization as text."""
+
+    @property
+    def options(self) -> Options:
+        """What renders depend on."""
+
+    @property
+    def live(self) -> Live:
+        """The live view."""
+
+    @property
+    def waiting_seconds(self) -> float:
+        """How long this generation has not been ready."""
+
+    async def apply(self, objects: Objects) -> bool:
+        """Make the engine have exactly ``objects`` for this owner; True when anything was written.
+
+        Raises:
+            ConflictError: an object changed meanwhile.
+            TransientError: the engine did not answer.
+            TerminalError: the engine refuses the document, or dropped a security field from it.
+            FencedError: this process does not lead any more.
+        """
+
+    async def observe(self, services: Sequence[Service]) -> list[Rollout]:
+        """How far the tasks of ``services`` are, read from the engine now."""
+
+    async def allocate_subnet(self, prefix: int, taken: Sequence[str]) -> str | None:
+        """This organization's subnet; a free one when it has none that is usable; None when the pool is used up."""
+
+    def report(
+        self,
+        conditions: tuple[Condition, ...],
+        *,
+        details: Mapping[str, object] | None = None,
+        children: Sequence[ChildStatus] = (),
+    ) -> None:
+        """State how far the object is; written when the reconcile returns, and only when it differs."""

@@ -1,0 +1,78 @@
+"""Registers reconcilers, kopf-style: a decorator names the kind, what wakes it, its concurrency and its resync.
+
+    @reconciler("environment", snapshot=EnvironmentSnapshot, wakes_on=("organization",), concurrency=16)
+    async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot) -> Outcome: ...
+
+The body is level-triggered: it is given the whole desired state and the whole live state, never an event. It is called
+only for objects that are wanted and whose document is valid; the engine deletes, and reports bad documents, alike for
+all kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from reconcilers.outcomes import Outcome
+from reconcilers.ports import Context
+
+
+class Snapshot(Protocol):
+    """What every snapshot model offers; ``specs.snapshots`` has the models."""
+
+    @classmethod
+    def model_validate(cls, obj: Any, /) -> Any:
+        """Build the model from the document, or raise ``pydantic.ValidationError``."""
+
+
+S = TypeVar("S", bound=Snapshot)
+Body = Callable[[Context, Any], Awaitable[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """One registered kind.
+
+    Args:
+        kind: its name in keys, status and owner labels.
+        snapshot: model of the document that ``skypanel.snapshot_<kind>`` gives.
+        body: the reconcile function.
+        wakes_on: other kinds; when such an object changes, its dependents of this kind are queued.
+        concurrency: how many keys of the kind are worked on at once.
+        resync_seconds: period of the full comparison, jittered by the engine.
+    """
+
+    kind: str
+    snapshot: type[Snapshot]
+    body: Body
+    wakes_on: tuple[str, ...] = ()
+    concurrency: int = 8
+    resync_seconds: float = 300.0
+
+
+_registered: dict[str, Reconciler] = {}
+
+
+def reconciler(
+    kind: str,
+    *,
+    snapshot: type[S],
+    wakes_on: tuple[str, ...] = (),
+    concurrency: int = 8,
+    resync_seconds: float = 300.0,
+) -> Callable[[Callable[[Context, S], Awaitable[Outcome]]], Callable[[Context, S], Awaitable[Outcome]]]:
+    """Register the decorated coroutine function for ``kind``; a kind has one reconciler."""
+
+    def register(body: Callable[[Context, S], Awaitable[Outcome]]) -> Callable[[Context, S], Awaitable[Outcome]]:
+        if kind in _registered:
+            raise ValueError(f"kind {kind!r} has a reconciler already: {_registered[kind].body!r}")
+        _registered[kind] = Reconciler(kind, snapshot, body, wakes_on, concurrency, resync_seconds)
+        return body
+
+    return register
+
+
+def registered() -> dict[str, Reconciler]:
+    """All kinds, by name; importing ``reconcilers`` has registered them."""
+    return dict(_registered)

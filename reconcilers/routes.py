@@ -1,0 +1,47 @@
+"""Traefik labels of a service: which hosts the edge sends to it.
+
+Labels, as Traefik's Swarm provider reads them from the service. Router, service and middleware bear the name of the
+Swarm service, which is unique over all tenants; the network is always named, because Traefik otherwise takes any one
+of a task's networks (traefik#3535).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+RETRY_ATTEMPTS = 3
+RETRY_INTERVAL = "100ms"
+
+
+def traefik_labels(
+    name: str,
+    *,
+    network: str,
+    port: int,
+    hostnames: Sequence[str],
+    entrypoints: Sequence[str],
+    cert_resolver: str | None,
+) -> dict[str, str]:
+    """Labels that route ``hostnames`` to ``port`` of the service ``name``; none at all without a hostname.
+
+    The retry middleware covers the seconds in which Traefik still knows the address of a task that has gone: it
+    retries only when no connection could be made.
+    """
+    if not hostnames:
+        return {}
+    router, retry = f"traefik.http.routers.{name}", f"{name}-retry"
+    labels = {
+        "traefik.enable": "true",
+        "traefik.swarm.network": network,
+        f"traefik.http.services.{name}.loadbalancer.server.port": str(port),
+        f"{router}.rule": " || ".join(f"Host(`{hostname}`)" for hostname in sorted(hostnames)),
+        f"{router}.entrypoints": ",".join(entrypoints),
+        f"{router}.service": name,
+        f"{router}.middlewares": retry,
+        f"traefik.http.middlewares.{retry}.retry.attempts": str(RETRY_ATTEMPTS),
+        f"traefik.http.middlewares.{retry}.retry.initialinterval": RETRY_INTERVAL,
+    }
+    if cert_resolver:
+        labels[f"{router}.tls"] = "true"
+        labels[f"{router}.tls.certresolver"] = cert_resolver
+    return labels
