@@ -1,0 +1,179 @@
+"""Field types that YAML specs and database snapshots share, each with its rule and its JSON Schema.
+
+Strict where pydantic would be generous: ``"8080"`` is not a port, ``1`` is not true. The rules themselves
+are in ``names``, ``images``, ``units`` and ``rules``; here they become types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    Strict,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from specs import images, names, rules, units
+from specs.problems import RefusedError
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number from ``low`` to ``high``; ``what`` is the field's word for it, with its article."""
+
+    low: int
+    high: int
+    what: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, core_schema.int_schema(strict=True))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "integer", "minimum": self.low, "maximum": self.high}
+
+    def _check(self, value: int) -> int:
+        if self.low <= value <= self.high:
+            return value
+        raise RefusedError(f"{value} is not {self.what} ({self.low}-{self.high})")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Money that fits ``numeric(digits, places)``; text in YAML, so no binary fraction comes in between."""
+
+    digits: int
+    places: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            lambda value: rules.check_price(value, self.digits, self.places),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda price: f"{price:f}", return_schema=core_schema.str_schema(), when_used="json"
+            ),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        whole = self.digits - self.places
+        return {"type": "string", "pattern": rf"^[0-9]{{1,{whole}}}(\.[0-9]{{1,{self.places}}})?$"}
+
+
+Flag = Annotated[bool, Strict()]
+Slug = Annotated[
+    str, AfterValidator(names.check_slug), WithJsonSchema({"type": "string", "pattern": names.SLUG_PATTERN})
+]
+Hostname = Annotated[
+    str,
+    AfterValidator(names.check_hostname),
+    WithJsonSchema({"type": "string", "pattern": names.HOSTNAME_PATTERN, "maxLength": names.HOSTNAME_LIMIT}),
+]
+ProcessType = Annotated[
+    str,
+    AfterValidator(names.check_process_type),
+    WithJsonSchema({"type": "string", "pattern": names.PROCESS_TYPE_PATTERN}),
+]
+Image = Annotated[str, AfterValidator(images.check_image), WithJsonSchema({"type": "string", "minLength": 1})]
+RunAs = Annotated[
+    str,
+    AfterValidator(rules.check_run_as),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(:[0-9]+)?$"}),
+]
+Email = Annotated[
+    str, AfterValidator(rules.check_email), WithJsonSchema({"type": "string", "format": "email"})
+]
+RepositoryUrl = Annotated[
+    str, AfterValidator(rules.check_repository_url), WithJsonSchema({"type": "string", "format": "uri"})
+]
+Line = Annotated[
+    str,
+    AfterValidator(rules.check_line),
+    WithJsonSchema({"type": "string", "maxLength": rules.LINE_CHARACTERS}),
+]
+Paragraph = Annotated[
+    str,
+    AfterValidator(rules.check_text),
+    WithJsonSchema({"type": "string", "maxLength": rules.TEXT_CHARACTERS}),
+]
+
+Port = Annotated[int, Whole(1, 65535, "a port")]
+Replicas = Annotated[int, Whole(0, 1000, "a number of replicas")]
+NetworkPrefix = Annotated[int, Whole(16, 28, "the prefix length of an organization's network")]
+Pids = Annotated[int, Whole(1, 4_194_304, "a limit of processes")]  # the kernel's PID_MAX_LIMIT
+Retries = Annotated[int, Whole(1, 100, "a number of retries")]
+GraceSeconds = Annotated[int, Whole(0, 3600, "a stop grace period in seconds")]
+Gigabytes = Annotated[int, Whole(0, 1_000_000, "a number of gigabytes")]
+
+CpuText = Annotated[
+    Decimal,
+    BeforeValidator(units.parse_cpu),
+    PlainSerializer(units.format_cpu, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0.001, "maximum": 999.999},
+                {"type": "string", "pattern": r"^[0-9]+(m|\.[0-9]+)?$"},
+            ]
+        }
+    ),
+]
+MemoryText = Annotated[
+    int,
+    BeforeValidator(units.parse_memory),
+    PlainSerializer(units.format_memory, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(Mi|Gi|Ti)$"}),
+]
+_DURATION_SCHEMA = WithJsonSchema(
+    {"type": "string", "pattern": r"^(?=[0-9])([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"}
+)
+_DURATION_TEXT = PlainSerializer(units.format_duration, return_type=str, when_used="json")
+Duration = Annotated[timedelta, BeforeValidator(units.parse_duration), _DURATION_TEXT, _DURATION_SCHEMA]
+Period = Annotated[
+    timedelta,
+    BeforeValidator(units.parse_duration),
+    AfterValidator(rules.check_period),
+    _DURATION_TEXT,
+    _DURATION_SCHEMA,
+]
+GracePeriod = Annotated[
+    timedelta,
+    BeforeValidator(units.parse_duration),
+    AfterValidator(rules.check_grace_period),
+    _DURATION_TEXT,
+    _DURATION_SCHEMA,
+]
+
+
+def _words(check: Callable[[tuple[str, ...]], tuple[str, ...]]) -> AfterValidator:
+    """An empty list means the same as none: what the image says."""
+    return AfterValidator(lambda words: check(words) if words else None)
+
+
+Command = Annotated[
+    tuple[str, ...] | None, BeforeValidator(rules.refuse_shell_text), _words(rules.check_command)
+]
+Arguments = Annotated[
+    tuple[str, ...] | None, BeforeValidator(rules.refuse_shell_text), _words(rules.check_arguments)
+]
+CheckCommand = Annotated[
+    tuple[str, ...], BeforeValidator(rules.refuse_shell_text), AfterValidator(rules.check_command)
+]
+TmpfsPaths = Annotated[tuple[str, ...], AfterValidator(rules.check_tmpfs_paths)]
+
+Cores = Annotated[Decimal, BeforeValidator(rules.check_cores)]
+Mebibytes = Annotated[int, Strict(), AfterValidator(units.check_memory)]
+Seconds = Annotated[float, BeforeValidator(rules.check_seconds)]
+PositiveSeconds = Annotated[float, BeforeValidator(rules.check_positive_seconds)]

@@ -1,0 +1,281 @@
+"""The documents that the database's snapshot views give, as immutable models with every rule checked again.
+
+A row may be written by anybody with SQL, so nothing is taken on trust here. Field names are the column
+names: a message reads as its writer knows it. Fields that a newer database adds are left alone; a nested
+document that people write by hand (``healthcheck``) is refused when it has an unknown one.
+
+``Model.model_validate(document)`` raises ``pydantic.ValidationError``; ``describe`` and ``InvalidSpec.of``
+make it readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from specs.fields import (
+    Arguments,
+    CheckCommand,
+    Command,
+    Cores,
+    Flag,
+    GraceSeconds,
+    Hostname,
+    Image,
+    Mebibytes,
+    NetworkPrefix,
+    Pids,
+    Port,
+    PositiveSeconds,
+    ProcessType,
+    Replicas,
+    Retries,
+    RunAs,
+    Seconds,
+    Slug,
+    TmpfsPaths,
+)
+from specs.problems import InvalidSpec, Problem, describe, problems_of, quote
+
+__all__ = [
+    "AppReference",
+    "DomainSnapshot",
+    "EnvironmentSnapshot",
+    "HealthcheckSnapshot",
+    "InvalidSpec",
+    "OrganizationReference",
+    "OrganizationSnapshot",
+    "PlanSnapshot",
+    "Problem",
+    "ProcessSnapshot",
+    "Resources",
+    "describe",
+]
+
+IMPLICIT_PROCESS = "web"
+DEFAULT_PIDS = 256
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class _Document(_Part):
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_the_fields(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Problems and the whole document are both at hand only here, so list entries are named here."""
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise InvalidSpec(problems_of(error, model=cls, document=value)) from None
+
+
+class HealthcheckSnapshot(_Part):
+    """How the engine asks a task whether it is well; times in seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    command: CheckCommand
+    interval_seconds: PositiveSeconds = 10
+    timeout_seconds: PositiveSeconds = 5
+    retries: Retries = 3
+    start_period_seconds: Seconds = 0
+
+
+class PlanSnapshot(_Part):
+    """Quotas of a plan: cores, MiB, processes."""
+
+    id: UUID
+    name: str
+    cpu_limit: Cores
+    memory_mb: Mebibytes
+    pids_limit: Pids = DEFAULT_PIDS
+
+
+class OrganizationReference(_Part):
+    """The organization that an environment belongs to."""
+
+    id: UUID
+    slug: Slug
+
+
+class AppReference(_Part):
+    """The app that an environment belongs to."""
+
+    id: UUID
+    slug: Slug
+
+
+class ProcessSnapshot(_Part):
+    """One process type of an environment; None: see ``EnvironmentSnapshot.effective_processes``."""
+
+    id: UUID
+    type: ProcessType
+    command: Command = None
+    args: Arguments = None
+    instances: Replicas = 1
+    port: Port | None = None
+    healthcheck: HealthcheckSnapshot | None = None
+    stop_grace_seconds: GraceSeconds | None = None
+    generation: int = 0
+
+
+class DomainSnapshot(_Part):
+    """A host name and the process type that answers on it."""
+
+    id: UUID
+    hostname: Hostname
+    process_type: ProcessType = IMPLICIT_PROCESS
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Limits of each task: cores, MiB (None: not limited by plan or environment), number of processes."""
+
+    cpu_cores: Decimal | None
+    memory_mb: int | None
+    pids: int
+
+
+class OrganizationSnapshot(_Document):
+    """An organization that uses the PaaS."""
+
+    id: UUID
+    slug: Slug
+    name: str
+    suspended: Flag = False
+    network_prefix: NetworkPrefix = 24
+
+
+class EnvironmentSnapshot(_Document):
+    """An environment with all that decides what runs: its parents' names, plan, processes and domains."""
+
+    id: UUID
+    name: Slug
+    swarm_name: Annotated[str, Field(min_length=1)]
+    suspended: Flag = False
+    organization: OrganizationReference
+    app: AppReference
+    deploy_mode: Literal["image", "buildpack"] = "image"
+    image_ref: Image | None = None
+    entrypoint: Command = None
+    cmd: Arguments = None
+    instances: Replicas = 1
+    cpu_limit: Cores | None = None
+    memory_mb: Mebibytes | None = None
+    port: Port | None = None
+    ports: tuple[Any, ...] = ()
+    volumes: tuple[Any, ...] = ()
+    healthcheck: HealthcheckSnapshot | None = None
+    stop_grace_seconds: GraceSeconds = 10
+    read_only_root: Flag = True
+    tmpfs_paths: TmpfsPaths = ("/tmp",)  # noqa: S108 - a path in the container
+    run_as: RunAs | None = None
+    plan: PlanSnapshot | None = None
+    processes: tuple[ProcessSnapshot, ...] = ()
+    domains: tuple[DomainSnapshot, ...] = ()
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        problems = list(self._disagreements())
+        if problems:
+            raise InvalidSpec(problems)
+        return self
+
+    def effective_processes(self) -> tuple[ProcessSnapshot, ...]:
+        """What should run: the process rows, or one ``web`` made of the environment's own columns.
+
+        A process without a command of its own runs the environment's, and with it the environment's
+        arguments when it has none. Only ``web`` takes the environment's port and health check, which are
+        about answering requests; all take its stop grace period. The implicit process has the environment's
+        id.
+        """
+        if not self.processes:
+            return (ProcessSnapshot.model_construct(id=self.id, type=IMPLICIT_PROCESS, **self._inherited()),)
+        return tuple(self._completed(process) for process in self.processes)
+
+    @property
+    def resources(self) -> Resources:
+        """Limits of each task: the environment's own, else the plan's."""
+        plan = self.plan
+        return Resources(
+            cpu_cores=self.cpu_limit if self.cpu_limit is not None or plan is None else plan.cpu_limit,
+            memory_mb=self.memory_mb if self.memory_mb is not None or plan is None else plan.memory_mb,
+            pids=plan.pids_limit if plan else DEFAULT_PIDS,
+        )
+
+    def _inherited(self) -> dict[str, Any]:
+        return {
+            "command": self.entrypoint,
+            "args": self.cmd,
+            "instances": self.instances,
+            "port": self.port,
+            "healthcheck": self.healthcheck,
+            "stop_grace_seconds": self.stop_grace_seconds,
+        }
+
+    def _completed(self, process: ProcessSnapshot) -> ProcessSnapshot:
+        changes: dict[str, Any] = {}
+        if process.command is None:
+            changes["command"] = self.entrypoint
+            if process.args is None:
+                changes["args"] = self.cmd
+        if process.type == IMPLICIT_PROCESS:
+            changes["port"] = self.port if process.port is None else process.port
+            changes["healthcheck"] = process.healthcheck or self.healthcheck
+        if process.stop_grace_seconds is None:
+            changes["stop_grace_seconds"] = self.stop_grace_seconds
+        return process.model_copy(update=changes)
+
+    def _disagreements(self) -> Iterator[Problem]:
+        """Rules that need more than one field."""
+        if self.deploy_mode == "image":
+            if self.image_ref is None:
+                yield Problem(
+                    "image_ref",
+                    None,
+                    "is required when deploy_mode is 'image'",
+                    "set an image",
+                    ("image_ref",),
+                )
+            for field in ("ports", "volumes"):
+                if value := getattr(self, field):
+                    yield Problem(
+                        field, value, "is not supported in deploy_mode 'image'", "set it to []", (field,)
+                    )
+        yield from self._domain_problems()
+
+    def _domain_problems(self) -> Iterator[Problem]:
+        if not self.domains:
+            return
+        ports = {process.type: process.port for process in self.processes} or {IMPLICIT_PROCESS: self.port}
+        if IMPLICIT_PROCESS in ports:
+            ports[IMPLICIT_PROCESS] = ports[IMPLICIT_PROCESS] or self.port
+        portless: dict[str, str] = {}
+        for index, domain in enumerate(self.domains):
+            if domain.process_type not in ports:
+                yield Problem(
+                    f"domains[{domain.hostname}].process_type",
+                    domain.process_type,
+                    f"{quote(domain.process_type)} is not a process of this environment",
+                    f"one of: {', '.join(ports)}",
+                    ("domains", index, "process_type"),
+                )
+            elif ports[domain.process_type] is None:
+                portless.setdefault(domain.process_type, domain.hostname)
+        for process, hostname in portless.items():
+            row = next((index for index, row in enumerate(self.processes) if row.type == process), None)
+            yield Problem(
+                "port" if row is None else f"processes[{process}].port",
+                None,
+                f"is required: the domain {hostname} sends requests to it",
+                "set the port that the program listens on, such as 8080",
+                ("port",) if row is None else ("processes", row, "port"),
+            )
