@@ -1,0 +1,1 @@
+"""What surrounds the controller: a private engine, the Traefik edge, an embedded PostgreSQL."""

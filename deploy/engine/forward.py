@@ -1,0 +1,186 @@
+"""Port forwards: a small process that listens on the host's loopback and connects inside a node.
+
+A published port lives in the node's network namespace, which has no route to the host. A socket belongs to
+the namespace it was made in, so the forwarder enters the node's only for the moment it takes to make one.
+
+It ends by itself when the node's sandbox ends.
+"""
+
+import argparse
+import asyncio
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.engine import sandbox
+from deploy.engine.errors import LabError
+from deploy.engine.sandbox import Sandbox
+
+MARK = "SKYPANEL_LAB_FORWARD"
+CLONE_NEWNET = 0x40000000
+CHUNK = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Host address and port that lead to a port of a node."""
+
+    host_port: int
+    node_port: int
+    listen: str = "127.0.0.1"
+
+    @classmethod
+    def parse(cls, text: str) -> "Forward":
+        """Read `[ADDRESS:]HOST_PORT:NODE_PORT`.
+
+        Raises:
+            LabError: it is not of that form.
+        """
+        *address, host, node = text.split(":")
+        if (
+            len(address) <= 1
+            and host.isdigit()
+            and node.isdigit()
+            and all(0 < int(p) < 65536 for p in (host, node))
+        ):
+            return cls(int(host), int(node), *address)
+        raise LabError(f"{text!r} is not a forward: write [ADDRESS:]HOST_PORT:NODE_PORT, such as 8080:80")
+
+    def __str__(self) -> str:
+        return f"{self.listen}:{self.host_port}:{self.node_port}"
+
+
+def socket_inside(node: Sandbox) -> socket.socket:
+    """A TCP socket of the node's network namespace; the calling thread is in that namespace for a moment."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with Path("/proc/thread-self/ns/net").open() as home, Path(f"/proc/{node.pid}/ns/net").open() as inside:
+        if libc.setns(inside.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), f"cannot enter the network namespace of process {node.pid}")
+        try:
+            return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        finally:
+            if libc.setns(home.fileno(), CLONE_NEWNET):
+                os._exit(70)  # a thread lost in another namespace must not go on
+
+
+async def serve(node: Sandbox, address: str, forward: Forward) -> None:
+    """Accept on the host and pump both ways until the node's sandbox ends."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            inner = socket_inside(node)
+            inner.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(inner, (address, forward.node_port))
+            back_reader, back_writer = await asyncio.open_connection(sock=inner)
+        except OSError:
+            writer.transport.abort()  # the client sees a reset, as on a port where nothing listens
+            return
+        await asyncio.gather(_pump(reader, back_writer), _pump(back_reader, writer))
+
+    server = await asyncio.start_server(handle, forward.listen, forward.host_port, backlog=512)
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(os.pidfd_open(node.pid), ended.set)
+    async with server:
+        await ended.wait()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy one direction; its end is passed on as a half close, so that the other may finish."""
+    try:
+        while data := await reader.read(CHUNK):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+    except OSError:
+        writer.transport.abort()
+
+
+def ensure(forward: Forward, node: Sandbox, address: str, log: Path) -> None:
+    """Start the forwarder, unless it runs; returns when it accepts.
+
+    Raises:
+        LabError: the host's port is taken, or the forwarder died.
+    """
+    identity = f"{node.mark} {node.pid} {forward}"
+    if sandbox.find_marked(MARK, identity):
+        return
+    stop(node.mark, keep=node.pid, only=forward)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.engine.forward", node.mark, address, str(forward)],
+            env={**os.environ, MARK: identity, f"{MARK}_OF": node.mark},
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    _until(lambda: _accepts(forward) or process.poll() is not None)
+    if process.poll() is not None:
+        raise LabError(
+            f"cannot forward {forward.listen}:{forward.host_port}: {_last_line(log)}; choose another"
+        )
+
+
+def stop(mark: str, *, keep: int | None = None, only: Forward | None = None) -> None:
+    """End a node's forwarders; with `only`, those of one forward that serve another process than `keep`."""
+    for pid in sandbox.find_marked(f"{MARK}_OF", mark):
+        if only and f" {only}\0" not in _environment(pid):
+            continue
+        if keep is not None and f"{mark} {keep} " in _environment(pid):
+            continue
+        os.kill(pid, 15)
+        _until(lambda pid=pid: not Path(f"/proc/{pid}").exists() or not _environment(pid))  # type: ignore[misc]
+
+
+def _until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LabError("a port forward does not start or end within 10 s")
+        time.sleep(0.01)
+
+
+def _accepts(forward: Forward) -> bool:
+    try:
+        socket.create_connection((forward.listen, forward.host_port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _environment(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/environ").read_text()
+    except OSError:
+        return ""
+
+
+def _last_line(log: Path) -> str:
+    return ([*log.read_text(errors="replace").splitlines()] or ["no message"])[-1]
+
+
+def main() -> None:
+    """Run one forwarder: MARK ADDRESS FORWARD."""
+    parser = argparse.ArgumentParser(prog="deploy.engine.forward", description=main.__doc__)
+    parser.add_argument("mark")
+    parser.add_argument("address")
+    parser.add_argument("forward", type=Forward.parse)
+    arguments = parser.parse_args()
+    node = sandbox.find(arguments.mark)
+    if node is None:
+        sys.exit(f"no sandbox lives under {arguments.mark}")
+    try:
+        asyncio.run(serve(node, arguments.address, arguments.forward))
+    except OSError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
