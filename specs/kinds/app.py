@@ -1,0 +1,49 @@
+"""App: what an organization runs in one or more environments."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from specs.binding import Column, TableBinding
+from specs.fields import Flag, Line, RepositoryUrl, Slug
+from specs.resource import Metadata, Resource, Spec
+
+
+class AppMetadata(Metadata):
+    """The name is the app's slug, unique in its organization."""
+
+    name: Slug = Field(description="Slug of the app.")
+    organization: Slug = Field(description="Slug of the organization.")
+
+
+class AppSpec(Spec):
+    """An app."""
+
+    display_name: Line | None = Field(None, description="Name for people; the app's name when left out.")
+    suspended: Flag = Field(False, description="Stops every environment of the app.")
+    repo_url: RepositoryUrl | None = Field(None, description="Git repository that it is built from.")
+    buildpack: Line | None = Field(None, description="Buildpack that builds it.")
+
+
+class App(Resource):
+    """What an organization runs in one or more environments."""
+
+    binding: ClassVar[TableBinding] = TableBinding(
+        table="paas_apps",
+        key_column="slug",
+        columns={
+            "display_name": Column("name", key_by_default=True),
+            "suspended": Column("suspended"),
+            "repo_url": Column("repo_url"),
+            "buildpack": Column("buildpack"),
+        },
+        parent="Organization",
+        parent_column="organization_id",
+        deleted_in="paas_apps",
+    )
+
+    kind: Literal["App"] = "App"
+    metadata: AppMetadata
+    spec: AppSpec = Field(default_factory=AppSpec)

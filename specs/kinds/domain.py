@@ -1,0 +1,44 @@
+"""Domain: a host name that the edge answers on, and the process that it sends the requests to."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from specs.binding import Column, TableBinding
+from specs.fields import Hostname, ProcessType, Slug
+from specs.resource import Metadata, Resource, Spec
+
+
+class DomainMetadata(Metadata):
+    """The name is the host name; no two environments of any organization have the same."""
+
+    name: Hostname = Field(description="Host name in lower case, such as www.example.com.")
+    environment: Slug = Field(description="Name of the environment.")
+    app: Slug = Field(description="Slug of the app.")
+    organization: Slug = Field(description="Slug of the organization.")
+
+
+class DomainSpec(Spec):
+    """Where requests go."""
+
+    process: ProcessType = Field("web", description="Process type that answers; it needs a port.")
+
+
+class Domain(Resource):
+    """A host name that the edge answers on."""
+
+    binding: ClassVar[TableBinding] = TableBinding(
+        table="paas_domains",
+        key_column="hostname",
+        columns={"process": Column("process_type")},
+        parent="Environment",
+        parent_column="environment_id",
+        deleted_in="paas_domains",
+    )
+    globally_named: ClassVar[bool] = True
+
+    kind: Literal["Domain"] = "Domain"
+    metadata: DomainMetadata
+    spec: DomainSpec = Field(default_factory=DomainSpec)

@@ -1,0 +1,148 @@
+"""Environment: one running copy of an app, from one image, with its size and its place."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from specs.binding import Column, Reference, TableBinding, listed
+from specs.fields import (
+    Arguments,
+    CheckCommand,
+    Command,
+    CpuText,
+    Duration,
+    Flag,
+    GracePeriod,
+    Image,
+    MemoryText,
+    Period,
+    Port,
+    Replicas,
+    Retries,
+    RunAs,
+    Slug,
+    TmpfsPaths,
+)
+from specs.problems import InvalidSpec, Problem
+from specs.resource import Declared, Metadata, Resource, Spec
+from specs.units import seconds_of
+
+
+class Healthcheck(Declared):
+    """How the engine asks a task whether it is well: exit code 0 says yes."""
+
+    command: CheckCommand = Field(
+        description='Program and arguments: ["wget", "-qO-", "http://127.0.0.1:8080/"].'
+    )
+    interval: Period = Field(timedelta(seconds=10), description="Time between two checks.")
+    timeout: Period = Field(timedelta(seconds=5), description="A check that takes longer has failed.")
+    retries: Retries = Field(3, description="So many failures in a row make the task unhealthy.")
+    start_period: Duration = Field(
+        timedelta(0), description="Failures this soon after the start do not count."
+    )
+
+    def to_db(self) -> dict[str, Any]:
+        """The JSON document of the ``healthcheck`` columns; times in seconds."""
+        return {
+            "command": list(self.command),
+            "interval_seconds": seconds_of(self.interval),
+            "timeout_seconds": seconds_of(self.timeout),
+            "retries": self.retries,
+            "start_period_seconds": seconds_of(self.start_period),
+        }
+
+    @staticmethod
+    def from_db(document: dict[str, Any]) -> dict[str, Any]:
+        """The fields that the JSON document of a ``healthcheck`` column stands for."""
+        fields = dict(document)
+        for name in ("interval", "timeout", "start_period"):
+            if isinstance(seconds := fields.pop(f"{name}_seconds", None), int | float):
+                fields[name] = timedelta(seconds=seconds)
+        return fields
+
+
+HEALTHCHECK = Column("healthcheck", to_db=Healthcheck.to_db, from_db=Healthcheck.from_db, json=True)
+STOP_GRACE = Column(
+    "stop_grace_seconds", to_db=seconds_of, from_db=lambda seconds: timedelta(seconds=seconds)
+)
+
+
+class EnvironmentMetadata(Metadata):
+    """The name is unique in its app."""
+
+    name: Slug = Field(description="Name of the environment, such as production.")
+    app: Slug = Field(description="Slug of the app.")
+    organization: Slug = Field(description="Slug of the organization.")
+
+
+class EnvironmentSpec(Spec):
+    """What runs. Without Process resources it is one process ``web`` made of the fields here."""
+
+    image: Image | None = Field(None, description="Image reference; needed unless deployMode is buildpack.")
+    deploy_mode: Literal["image", "buildpack"] = Field("image", description="Where the image comes from.")
+    plan: Slug | None = Field(None, description="Name of the plan that limits each task.")
+    region: Slug | None = Field(None, description="Where it runs; anywhere when left out.")
+    command: Command = Field(None, description="Program instead of the image's entry point.")
+    args: Arguments = Field(None, description="Arguments instead of the image's.")
+    replicas: Replicas = Field(
+        1, description="Tasks of the process web, when there are no Process resources."
+    )
+    port: Port | None = Field(
+        None, description="Port that web listens on, given to it as PORT; needed with a domain."
+    )
+    cpu: CpuText | None = Field(
+        None, description='Cores of each task instead of the plan\'s: 0.25 or "250m".'
+    )
+    memory: MemoryText | None = Field(None, description='Memory of each task instead of the plan\'s: "64Mi".')
+    healthcheck: Healthcheck | None = Field(None, description="Health check of web.")
+    stop_grace_period: GracePeriod = Field(
+        timedelta(seconds=10), description="Time between SIGTERM and SIGKILL; whole seconds."
+    )
+    read_only_root_filesystem: Flag = Field(True, description="Only tmpfs paths can be written to.")
+    tmpfs: TmpfsPaths = Field(("/tmp",), description="Writable paths, empty at each start.")  # noqa: S108
+    run_as: RunAs | None = Field(None, description='Numeric "uid" or "uid:gid" instead of the image\'s user.')
+    suspended: Flag = Field(False, description="Stops the environment; nothing is lost.")
+
+    @model_validator(mode="after")
+    def _has_an_image(self) -> Self:
+        if self.deploy_mode == "image" and self.image is None:
+            hint = "name the image, such as registry.example.com/team/app:1.2"
+            raise InvalidSpec([Problem("image", None, "is required", hint, ("image",))])
+        return self
+
+
+class Environment(Resource):
+    """One running copy of an app."""
+
+    binding: ClassVar[TableBinding] = TableBinding(
+        table="paas_environments",
+        key_column="name",
+        columns={
+            "image": Column("image_ref"),
+            "deploy_mode": Column("deploy_mode"),
+            "plan": Column("plan_id", reference=Reference("paas_plans", "name", kind="Plan")),
+            "region": Column("region"),
+            "command": Column("entrypoint", to_db=listed),
+            "args": Column("cmd", to_db=listed),
+            "replicas": Column("instances"),
+            "port": Column("port"),
+            "cpu": Column("cpu_limit"),
+            "memory": Column("memory_mb", from_db=lambda mebibytes: f"{mebibytes}Mi"),
+            "healthcheck": HEALTHCHECK,
+            "stop_grace_period": STOP_GRACE,
+            "read_only_root_filesystem": Column("read_only_root"),
+            "tmpfs": Column("tmpfs_paths", to_db=listed),
+            "run_as": Column("run_as"),
+            "suspended": Column("suspended"),
+        },
+        parent="App",
+        parent_column="app_id",
+        deleted_in="paas_environments",
+    )
+
+    kind: Literal["Environment"] = "Environment"
+    metadata: EnvironmentMetadata
+    spec: EnvironmentSpec

@@ -1,0 +1,71 @@
+"""Organization: a tenant, with a network of its own.
+
+The panel owns ``organizations`` and ``organization_members``: a row is inserted when it is absent and never
+changed. What the platform adds is in ``paas_organizations``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from specs.binding import AttachedTable, Column, Reference, TableBinding
+from specs.fields import Email, Flag, Line, NetworkPrefix, Slug
+from specs.resource import Metadata, Resource, Spec
+
+_OWNER = Reference(table="users", key_column="email")
+
+
+class OrganizationMetadata(Metadata):
+    """The name is the organization's slug."""
+
+    name: Slug = Field(description="Slug of the organization.")
+
+
+class OrganizationSpec(Spec):
+    """A tenant."""
+
+    display_name: Line | None = Field(
+        None, description="Name for people; used when the organization is created."
+    )
+    owner: Email | None = Field(
+        None, description="E-mail address of the owning user; needed when the organization is to be created."
+    )
+    suspended: Flag = Field(False, description="Stops everything that the organization runs.")
+    network_prefix: NetworkPrefix = Field(
+        24, description="Prefix length of the organization's network: 24 holds about 250 tasks."
+    )
+
+
+class Organization(Resource):
+    """A tenant, with a network of its own."""
+
+    binding: ClassVar[TableBinding] = TableBinding(
+        table="organizations",
+        key_column="slug",
+        columns={
+            "display_name": Column("name", key_by_default=True),
+            "owner": Column("owner_id", reference=_OWNER),
+        },
+        insert_only=True,
+        attached=(
+            AttachedTable(
+                "organization_members",
+                "organization_id",
+                {"owner": Column("user_id", reference=_OWNER)},
+                constants={"role": "owner"},
+                insert_only=True,
+            ),
+            AttachedTable(
+                "paas_organizations",
+                "organization_id",
+                {"suspended": Column("suspended"), "network_prefix": Column("network_prefix")},
+            ),
+        ),
+        deleted_in="paas_organizations",
+    )
+
+    kind: Literal["Organization"] = "Organization"
+    metadata: OrganizationMetadata
+    spec: OrganizationSpec = Field(default_factory=OrganizationSpec)

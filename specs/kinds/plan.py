@@ -1,0 +1,63 @@
+"""Plan: how much an environment may use, and what that costs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from specs.binding import Column, TableBinding
+from specs.fields import CpuText, Flag, Gigabytes, MemoryText, Paragraph, Pids, Price, Slug
+from specs.resource import Metadata, Resource, Spec
+
+HourlyPrice = Annotated[Decimal, Price(12, 6)]
+MonthlyPrice = Annotated[Decimal, Price(12, 4)]
+
+
+class PlanMetadata(Metadata):
+    """Plans belong to the platform, not to an organization."""
+
+    name: Slug = Field(description="Name of the plan.")
+
+
+class PlanSpec(Spec):
+    """Limits of each task, and prices of the environment."""
+
+    description: Paragraph | None = Field(None, description="What the plan is for.")
+    cpu: CpuText = Field(description='Cores of each task: 0.25 or "250m".')
+    memory: MemoryText = Field(description='Memory of each task: "64Mi" or "1Gi"; at least 4Mi.')
+    pids: Pids = Field(256, description="Processes and threads of each task.")
+    storage_gb: Gigabytes = Field(0, description="Storage in gigabytes.")
+    bandwidth_gb: Gigabytes | None = Field(
+        None, description="Outgoing traffic a month in gigabytes; not limited when left out."
+    )
+    price_hourly: HourlyPrice = Field(Decimal(0), description='Price of an hour, as text: "0.0069".')
+    price_monthly: MonthlyPrice = Field(Decimal(0), description='Price of a month, as text: "5".')
+    enabled: Flag = Field(True, description="Whether new environments may choose it.")
+    autoscaling: Flag = Field(False, description="Whether environments of the plan may scale by themselves.")
+
+
+class Plan(Resource):
+    """How much an environment may use, and what that costs."""
+
+    binding: ClassVar[TableBinding] = TableBinding(
+        table="paas_plans",
+        key_column="name",
+        columns={
+            "description": Column("description"),
+            "cpu": Column("cpu_limit"),
+            "memory": Column("memory_mb", from_db=lambda mebibytes: f"{mebibytes}Mi"),
+            "pids": Column("pids_limit"),
+            "storage_gb": Column("storage_gb"),
+            "bandwidth_gb": Column("bandwidth_gb"),
+            "price_hourly": Column("price_hourly"),
+            "price_monthly": Column("price_monthly"),
+            "enabled": Column("enabled"),
+            "autoscaling": Column("autoscaling"),
+        },
+    )
+
+    kind: Literal["Plan"] = "Plan"
+    metadata: PlanMetadata
+    spec: PlanSpec

@@ -1,0 +1,60 @@
+"""Process: one process type of an environment (web, worker, ...), from the environment's image."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from specs.binding import Column, TableBinding, listed
+from specs.fields import Arguments, Command, GracePeriod, Port, ProcessType, Replicas, Slug
+from specs.kinds.environment import HEALTHCHECK, STOP_GRACE, Healthcheck
+from specs.resource import Metadata, Resource, Spec
+
+
+class ProcessMetadata(Metadata):
+    """The name is the process type, unique in its environment."""
+
+    name: ProcessType = Field(description="Process type, such as web or worker.")
+    environment: Slug = Field(description="Name of the environment.")
+    app: Slug = Field(description="Slug of the app.")
+    organization: Slug = Field(description="Slug of the organization.")
+
+
+class ProcessSpec(Spec):
+    """What runs; what is left out comes from the environment (port and health check for ``web`` only)."""
+
+    command: Command = Field(None, description="Program instead of the environment's.")
+    args: Arguments = Field(None, description="Arguments instead of the environment's.")
+    replicas: Replicas = Field(1, description="Tasks of the process.")
+    port: Port | None = Field(
+        None, description="Port that it listens on, given to it as PORT; needed with a domain."
+    )
+    healthcheck: Healthcheck | None = Field(None, description="Health check of the process.")
+    stop_grace_period: GracePeriod | None = Field(
+        None, description="Time between SIGTERM and SIGKILL; whole seconds."
+    )
+
+
+class Process(Resource):
+    """One process type of an environment."""
+
+    binding: ClassVar[TableBinding] = TableBinding(
+        table="paas_processes",
+        key_column="type",
+        columns={
+            "command": Column("command", to_db=listed),
+            "args": Column("args", to_db=listed),
+            "replicas": Column("instances"),
+            "port": Column("port"),
+            "healthcheck": HEALTHCHECK,
+            "stop_grace_period": STOP_GRACE,
+        },
+        parent="Environment",
+        parent_column="environment_id",
+        deleted_in="paas_processes",
+    )
+
+    kind: Literal["Process"] = "Process"
+    metadata: ProcessMetadata
+    spec: ProcessSpec = Field(default_factory=ProcessSpec)
