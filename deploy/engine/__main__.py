@@ -14,6 +14,7 @@ import sys
 import time
 from typing import Any
 
+from deploy import traefik
 from deploy.engine import images, lab
 from deploy.engine.errors import LabError
 
@@ -73,6 +74,11 @@ def _engine(options: argparse.Namespace) -> dict[str, Any]:
             node.daemon.start()
             node.daemon.wait()
     return _describe(running)
+
+
+def _edge(options: argparse.Namespace) -> dict[str, Any]:
+    running = lab.up(options.name, images=["traefik", "socket-proxy"])
+    return {"name": running.name, "written": traefik.deploy(running.api())}
 
 
 def _wire(options: argparse.Namespace) -> dict[str, Any]:
@@ -181,6 +187,7 @@ def _parser() -> argparse.ArgumentParser:
         command(name, run, help_).add_argument(
             "--node", type=int, default=1, metavar="I", help="which node (1)"
         )
+    command("edge", _edge, "deploy Traefik as the service skypanel-edge")
     built = command("images", _images, "build or fetch images that are not in the cache", named=False)
     built.add_argument("--load", type=_listed, default=[], metavar="IMAGES", help="only these")
     return parser

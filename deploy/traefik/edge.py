@@ -1,0 +1,201 @@
+"""Traefik as the Swarm service `skypanel-edge`, with as few rights as it can work with.
+
+    host port 80 ──> skypanel-edge ──(overlay skypanel-edge-socket, internal)──> skypanel-edge-socket ──>
+    docker.sock
+                          │
+                          └── skypanel-edge and the organizations' overlays ──> tasks
+
+Traefik runs as nobody, without a capability, on a read-only root, and never sees the engine's socket: the
+Swarm provider needs five kinds of read, so HAProxy lets those through and nothing else. HAProxy runs as root
+without a capability (only root may open the socket), reaches no network but the internal one, and publishes
+nothing.
+
+The controller joins the running task to the organizations' networks, and adds them to the service's
+specification later. Deploying again keeps those networks, and writes nothing when nothing has changed.
+"""
+
+import base64
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from deploy.engine.api import EngineApi
+from deploy.engine.errors import LabError
+from deploy.engine.images import PREFIX
+
+SERVICE = "skypanel-edge"
+NETWORK = "skypanel-edge"
+SOCKET_SERVICE = "skypanel-edge-socket"
+EDGE_LABEL = "io.skypanel.edge"
+HASH_LABEL = "io.skypanel.edge-hash"
+NOBODY = "65534:65534"
+SECOND = 1_000_000_000
+MIB = 1024 * 1024
+
+
+def deploy(
+    api: EngineApi,
+    *,
+    port: int = 80,
+    refresh_seconds: int = 1,
+    traefik_image: str = f"{PREFIX}/traefik:3",
+    proxy_image: str = f"{PREFIX}/socket-proxy:2",
+) -> list[str]:
+    """Make the edge as described here, and wait until it answers its health check.
+
+    Args:
+        api: a manager's engine.
+        port: published in host mode on the edge's node.
+        refresh_seconds: how often Traefik looks at the services; a change is routed within that time.
+        traefik_image: Traefik 3.
+        proxy_image: HAProxy 2 as the lab builds it (the program is its entrypoint).
+
+    Returns:
+        What was written, in words; empty when everything was as it should be.
+
+    Raises:
+        LabError: a task does not come up; the message has its state.
+    """
+    written: list[str] = []
+    edge = _network(api, NETWORK, internal=False, written=written)
+    door = _network(api, SOCKET_SERVICE, internal=True, written=written)
+    config = _config(api, (Path(__file__).parent / "haproxy.cfg").read_bytes(), written)
+    _service(api, _proxy(proxy_image, config, door), written)
+    _service(api, _traefik(traefik_image, edge, door, port, refresh_seconds), written)
+    for name in (SOCKET_SERVICE, SERVICE):
+        wait(api, name)
+    return written
+
+
+def wait(api: EngineApi, service: str, *, seconds: float = 60.0) -> str:
+    """Wait for a running, healthy task of the service's present specification; returns its container's id.
+
+    Raises:
+        LabError: there is none in time.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        image = api.get(f"/services/{service}")["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+        tasks = api.get("/tasks", filters={"service": [service], "desired-state": ["running"]})
+        for task in tasks:
+            if task["Status"]["State"] == "running" and task["Spec"]["ContainerSpec"]["Image"] == image:
+                return str(task["Status"]["ContainerStatus"]["ContainerID"])
+        if time.monotonic() > deadline:
+            states = [(task["Status"]["State"], task["Status"].get("Err", "")) for task in tasks]
+            raise LabError(f"{service} does not run after {seconds:.0f} s: {states or 'no task'}")
+        time.sleep(0.05)
+
+
+def _traefik(image: str, edge: str, door: str, port: int, refresh_seconds: int) -> dict[str, Any]:
+    arguments = [
+        "--global.checkNewVersion=false",
+        "--global.sendAnonymousUsage=false",
+        "--log.level=INFO",
+        "--accessLog=true",
+        "--ping=true",
+        "--entryPoints.web.address=:80",
+        "--providers.swarm=true",
+        f"--providers.swarm.endpoint=tcp://{SOCKET_SERVICE}:2375",
+        "--providers.swarm.exposedByDefault=false",
+        f"--providers.swarm.refreshSeconds={refresh_seconds}",
+    ]
+    check = ["CMD", "/usr/local/bin/traefik", "healthcheck", "--ping"]
+    spec = _specification(SERVICE, image, NOBODY, arguments, [edge, door])
+    spec["TaskTemplate"]["ContainerSpec"]["HealthCheck"] = _healthcheck(check)
+    spec["TaskTemplate"]["Resources"] = {"Limits": {"MemoryBytes": 512 * MIB, "Pids": 256}}
+    published = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": port, "PublishMode": "host"}
+    spec["EndpointSpec"] = {"Mode": "dnsrr", "Ports": [published]}
+    spec["Labels"][EDGE_LABEL] = "true"
+    return spec
+
+
+def _proxy(image: str, config: tuple[str, str], door: str) -> dict[str, Any]:
+    spec = _specification(SOCKET_SERVICE, image, "0:0", [], [door])
+    container = spec["TaskTemplate"]["ContainerSpec"]
+    socket = "/var/run/docker.sock"
+    container["Mounts"] = [{"Type": "bind", "Source": socket, "Target": socket, "ReadOnly": True}]
+    file = {"Name": "/etc/haproxy/haproxy.cfg", "UID": "0", "GID": "0", "Mode": 0o444}
+    container["Configs"] = [{"ConfigID": config[0], "ConfigName": config[1], "File": file}]
+    spec["TaskTemplate"]["Resources"] = {"Limits": {"MemoryBytes": 128 * MIB, "Pids": 64}}
+    spec["EndpointSpec"] = {"Mode": "dnsrr"}
+    return spec
+
+
+def _specification(name: str, image: str, user: str, arguments: list[str], networks: list[str]) -> dict[str,
+Any]:
+    """What both services have in common."""
+    return {
+        "Name": name,
+        "Labels": {},
+        "Mode": {"Replicated": {"Replicas": 1}},
+        "UpdateConfig": {"Parallelism": 1, "Order": "stop-first", "FailureAction": "pause"},
+        "TaskTemplate": {
+            "ContainerSpec": {
+                "Image": image,
+                "Args": arguments,
+                "User": user,
+                "ReadOnly": True,
+                "CapabilityDrop": ["ALL"],
+                "Privileges": {"NoNewPrivileges": True, "Seccomp": {"Mode": "default"}},
+                "StopGracePeriod": 5 * SECOND,
+            },
+            "Networks": [{"Target": target} for target in networks],
+            "Placement": {"Constraints": ["node.role == manager"]},
+            "RestartPolicy": {"Condition": "any", "Delay": SECOND // 10},
+        },
+    }
+
+
+def _healthcheck(command: list[str]) -> dict[str, Any]:
+    return {
+        "Test": command,
+        "Interval": 5 * SECOND,
+        "Timeout": 3 * SECOND,
+        "Retries": 3,
+        "StartPeriod": 10 * SECOND,
+        "StartInterval": SECOND // 4,
+    }
+
+
+def _network(api: EngineApi, name: str, *, internal: bool, written: list[str]) -> str:
+    found = [network for network in api.get("/networks", filters={"name": [name]}) if network["Name"] == name]
+    if found:
+        return str(found[0]["Id"])
+    document = {"Name": name, "Driver": "overlay", "Scope": "swarm", "Internal": internal}
+    identity = api.post("/networks/create", document)["Id"]
+    written.append(f"created network {name}")
+    return str(identity)
+
+
+def _config(api: EngineApi, content: bytes, written: list[str]) -> tuple[str, str]:
+    """The id and name of the Swarm config with this content; its name has the content's hash, as it cannot change."""
+    name = f"{SOCKET_SERVICE}-{hashlib.sha256(content).hexdigest()[:12]}"
+    found = [config for config in api.get("/configs", filters={"name": [name]}) if config["Spec"]["Name"] ==
+    name] if found:
+        return str(found[0]["ID"]), name
+    document = {"Name": name, "Data": base64.b64encode(content).decode()}
+    identity = api.post("/configs/create", document)["ID"]
+    written.append(f"created config {name}")
+    return str(identity), name
+
+
+def _service(api: EngineApi, spec: dict[str, Any], written: list[str]) -> None:
+    """Create or update one service; networks that were added to it by others stay."""
+    name = spec["Name"]
+    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
+    spec["Labels"][HASH_LABEL] = digest
+    found = [service for service in api.get("/services", filters={"name": [name]}) if service["Spec"]["Name"]
+    == name] if not found:
+        api.post("/services/create", spec)
+        written.append(f"created service {name}")
+        return
+    present = found[0]
+    if present["Spec"]["Labels"].get(HASH_LABEL) == digest:
+        return
+    own = {network["Target"] for network in spec["TaskTemplate"]["Networks"]}
+    others = [n for n in present["Spec"]["TaskTemplate"].get("Networks", []) if n["Target"] not in own]
+    spec["TaskTemplate"]["Networks"] += others
+    api.post(f"/services/{present['ID']}/update", spec, version=present["Version"]["Index"])
+    written.append(f"updated service {name}")
