@@ -11,8 +11,8 @@ from deploy.engine.layer import Layer
 ELF = b"\x7fELF"
 APPLETS = (
     "awk basename cat chmod chown cut date dirname echo env expr false grep head hostname id kill ln ls "
-    "mkdir mktemp mv nc nslookup ping printenv printf ps pwd readlink realpath rm rmdir sed sh sleep sort stat
-    " "tail tee test touch tr true uname wc"
+    "mkdir mktemp mv nc nslookup ping printenv printf ps pwd readlink realpath rm rmdir sed sh sleep sort "
+    "stat tail tee test touch tr true uname wc"
 )
 
 

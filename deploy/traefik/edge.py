@@ -123,8 +123,9 @@ def _proxy(image: str, config: tuple[str, str], door: str) -> dict[str, Any]:
     return spec
 
 
-def _specification(name: str, image: str, user: str, arguments: list[str], networks: list[str]) -> dict[str,
-Any]:
+def _specification(
+    name: str, image: str, user: str, arguments: list[str], networks: list[str]
+) -> dict[str, Any]:
     """What both services have in common."""
     return {
         "Name": name,
@@ -170,11 +171,10 @@ def _network(api: EngineApi, name: str, *, internal: bool, written: list[str]) -
 
 
 def _config(api: EngineApi, content: bytes, written: list[str]) -> tuple[str, str]:
-    """The id and name of the Swarm config with this content; its name has the content's hash, as it cannot change."""
+    """The id and name of the Swarm config with this content, whose hash is in the name: a config never changes."""
     name = f"{SOCKET_SERVICE}-{hashlib.sha256(content).hexdigest()[:12]}"
-    found = [config for config in api.get("/configs", filters={"name": [name]}) if config["Spec"]["Name"] ==
-    name] if found:
-        return str(found[0]["ID"]), name
+    if found := _named(api, "/configs", name):
+        return str(found["ID"]), name
     document = {"Name": name, "Data": base64.b64encode(content).decode()}
     identity = api.post("/configs/create", document)["ID"]
     written.append(f"created config {name}")
@@ -186,12 +186,11 @@ def _service(api: EngineApi, spec: dict[str, Any], written: list[str]) -> None:
     name = spec["Name"]
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
     spec["Labels"][HASH_LABEL] = digest
-    found = [service for service in api.get("/services", filters={"name": [name]}) if service["Spec"]["Name"]
-    == name] if not found:
+    present = _named(api, "/services", name)
+    if present is None:
         api.post("/services/create", spec)
         written.append(f"created service {name}")
         return
-    present = found[0]
     if present["Spec"]["Labels"].get(HASH_LABEL) == digest:
         return
     own = {network["Target"] for network in spec["TaskTemplate"]["Networks"]}
@@ -199,3 +198,11 @@ def _service(api: EngineApi, spec: dict[str, Any], written: list[str]) -> None:
     spec["TaskTemplate"]["Networks"] += others
     api.post(f"/services/{present['ID']}/update", spec, version=present["Version"]["Index"])
     written.append(f"updated service {name}")
+
+
+def _named(api: EngineApi, kind: str, name: str) -> dict[str, Any] | None:
+    """The one object of that exact name; the engine's filter matches prefixes."""
+    for found in api.get(kind, filters={"name": [name]}):
+        if found["Spec"]["Name"] == name:
+            return dict(found)
+    return None
