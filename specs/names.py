@@ -15,7 +15,7 @@ from specs.problems import RefusedError, quote
 NAME_LIMIT = 63
 SLUG_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 PROCESS_TYPE_PATTERN = r"^[a-z][a-z0-9]{0,19}$"
-HOSTNAME_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+HOSTNAME_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 HOSTNAME_LIMIT = 253
 
 _HASH_CHARACTERS = 12
@@ -49,7 +49,7 @@ def check_process_type(text: str) -> str:
 
 def check_hostname(text: str) -> str:
     """A fully qualified host name in lower case, such as ``www.example.com``; at most 253 characters."""
-    if _HOSTNAME.fullmatch(text) and len(text) <= HOSTNAME_LIMIT and not text.rpartition(".")[2].isdecimal():
+    if _HOSTNAME.fullmatch(text) and len(text) <= HOSTNAME_LIMIT:
         return text
     raise RefusedError(f"{quote(text)} is not a host name", _hostname_hint(text))
 

@@ -66,10 +66,9 @@ def check_tmpfs_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
             raise RefusedError(
                 f"{quote(path)} belongs to the system", f"not /, {', '.join(_SYSTEM_PATHS)} or below"
             )
-        if not path.isprintable() or len(path) > PATH_CHARACTERS:
-            raise RefusedError(
-                f"{quote(path)} cannot be mounted", f"at most {PATH_CHARACTERS} printable characters"
-            )
+        if not path.isprintable() or len(path) > PATH_CHARACTERS or any(mark in path for mark in ":,"):
+            hint = f"at most {PATH_CHARACTERS} printable characters, no colon and no comma"
+            raise RefusedError(f"{quote(path)} cannot be mounted", hint)
     if len(set(paths)) != len(paths):
         raise RefusedError("names a path twice", "name each path once")
     if len(paths) > TMPFS_PATHS:

@@ -1,0 +1,234 @@
+"""YAML files to resources, with every problem of every file at once.
+
+    file:line:column: kind/name: spec.port: message (hint)
+
+Folders are read to the bottom, in the order of their names; hidden entries are passed over. Whether an owner
+exists is not asked here: it may be in the database.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pydantic import ValidationError
+
+from specs.kinds import KINDS
+from specs.problems import closest, problems_of, quote
+from specs.resource import API_VERSION, Resource, ResourceKey
+from specs.yaml_text import Position, YamlDocument, YamlProblem, read_documents
+
+FILE_LIMIT_BYTES = 1024 * 1024
+STDIN = "-"
+STDIN_NAME = "<stdin>"
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A resource and where it was read."""
+
+    resource: Resource
+    file: str
+    position: Position
+
+    @property
+    def place(self) -> str:
+        """``file:line:column``."""
+        return f"{self.file}:{self.position.line}:{self.position.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileProblem:
+    """One thing that is wrong in a file.
+
+    Args:
+        file: its path as given, or ``<stdin>``.
+        position: where in it; None when it is the file as a whole.
+        resource: ``kind/name``, as far as they are known; may be empty.
+        field: such as ``spec.port``; may be empty.
+        message: what is wrong.
+        hint: how to mend it; may be empty.
+    """
+
+    file: str
+    position: Position | None
+    resource: str
+    field: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.position.line}:{self.position.column}" if self.position else self.file
+        text = ": ".join(filter(None, (place, self.resource, self.field, self.message)))
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class SpecFilesError(ValueError):
+    """Files cannot be used; ``problems`` has every reason, ``str()`` one a line."""
+
+    def __init__(self, problems: Iterable[FileProblem]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def load(sources: Iterable[str | Path], *, stdin: BinaryIO | None = None) -> list[Located]:
+    """All resources of ``sources``, in the order in which they are written.
+
+    Args:
+        sources: files, folders, or ``-`` for ``stdin``.
+        stdin: where ``-`` is read from.
+
+    Raises:
+        SpecFilesError: anything at all is wrong; nothing should be applied then.
+    """
+    found: list[Located] = []
+    problems: list[FileProblem] = []
+    for name, content in _contents(sources, stdin):
+        if isinstance(content, FileProblem):
+            problems.append(content)
+            continue
+        for entry in read_resources(content, name):
+            if isinstance(entry, Located):
+                found.append(entry)
+            else:
+                problems.append(entry)
+    problems += _duplicates(found)
+    if problems:
+        raise SpecFilesError(problems)
+    return found
+
+
+def read_resources(text: str, file: str) -> Iterator[Located | FileProblem]:
+    """The resources of one YAML text, and the problems in the place of those that cannot be used.
+
+    Args:
+        text: one or more YAML documents.
+        file: its name for messages.
+    """
+    for document in read_documents(text):
+        if isinstance(document, YamlProblem):
+            yield FileProblem(file, document.position, "", "", document.message, document.hint)
+        else:
+            yield from _resource(document, file)
+
+
+def _resource(document: YamlDocument, file: str) -> Iterator[Located | FileProblem]:
+    data = document.data
+    label = _label(data)
+    kind, wrong = _kind(data)
+    if kind is None:
+        field, message, hint = wrong
+        yield FileProblem(file, document.position((field,) if field else ()), label, field, message, hint)
+        return
+    try:
+        resource = kind.model_validate(data)
+    except ValidationError as error:
+        placed = [(document.position(p.path), p) for p in problems_of(error, model=kind, document=data)]
+        for where, problem in sorted(placed, key=lambda entry: entry[0]):
+            yield FileProblem(file, where, label, problem.field, problem.message, problem.hint)
+    else:
+        yield Located(resource, file, document.position(()))
+
+
+def _kind(data: Any) -> tuple[type[Resource] | None, tuple[str, str, str]]:
+    """The class of a document, or the field that hides it, what is wrong with it and how to mend that."""
+    if not isinstance(data, dict):
+        return None, ("", "is not a resource", f"it begins with apiVersion: {API_VERSION} and kind")
+    if "apiVersion" not in data:
+        return None, ("apiVersion", "is required", f"write apiVersion: {API_VERSION}")
+    if data["apiVersion"] != API_VERSION:
+        return None, ("apiVersion", f"{_shown(data['apiVersion'])} is not known", f"write {API_VERSION}")
+    if "kind" not in data:
+        return None, ("kind", "is required", f"one of {', '.join(KINDS)}")
+    kind = data["kind"]
+    if not isinstance(kind, str) or kind not in KINDS:
+        return None, ("kind", f"{_shown(kind)} is not known", closest(str(kind), KINDS))
+    return KINDS[kind], ("", "", "")
+
+
+def _shown(value: Any) -> str:
+    return quote(value) if isinstance(value, str) else "the value"
+
+
+def _label(data: Any) -> str:
+    """``kind/name`` of a document that may be wrong in every way."""
+    if not isinstance(data, dict):
+        return ""
+    metadata = data.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return "/".join(part for part in (data.get("kind"), name) if isinstance(part, str) and part)
+
+
+def _duplicates(found: Iterable[Located]) -> Iterator[FileProblem]:
+    first: dict[ResourceKey, Located] = {}
+    for entry in found:
+        earlier = first.setdefault(entry.resource.key, entry)
+        if earlier is not entry:
+            label = f"{entry.resource.kind}/{entry.resource.metadata.name}"
+            message = f"is declared twice: first at {earlier.place}"
+            yield FileProblem(entry.file, entry.position, label, "", message, "keep one of them")
+
+
+def _contents(
+    sources: Iterable[str | Path], stdin: BinaryIO | None
+) -> Iterator[tuple[str, str | FileProblem]]:
+    """Name and text of every file, each file once."""
+    seen: set[str] = set()
+    for source in sources:
+        if str(source) == STDIN:
+            yield (
+                STDIN_NAME,
+                _text(stdin, STDIN_NAME) if stdin else _whole(STDIN_NAME, "cannot be read here", ""),
+            )
+            continue
+        for file in _files(Path(source)):
+            name = str(file)
+            if (real := os.path.realpath(file)) not in seen:
+                seen.add(real)
+                yield name, _read(file)
+
+
+def _files(source: Path) -> list[Path]:
+    """The YAML files at ``source``; itself, when it is no folder or an empty one."""
+    if not source.is_dir():
+        return [source]
+    found = []
+    for folder, folders, names in os.walk(source):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [
+            Path(folder, name)
+            for name in sorted(names)
+            if name.endswith(SUFFIXES) and not name.startswith(".")
+        ]
+    return found or [source]
+
+
+def _read(file: Path) -> str | FileProblem:
+    name = str(file)
+    if file.is_dir():
+        return _whole(name, "has no YAML files", f"they end in {' or '.join(SUFFIXES)}")
+    try:
+        with file.open("rb") as stream:
+            return _text(stream, name)
+    except OSError as error:
+        return _whole(name, f"cannot be read: {error.strerror or type(error).__name__}", "check the path")
+
+
+def _text(stream: BinaryIO, name: str) -> str | FileProblem:
+    content = stream.read(FILE_LIMIT_BYTES + 1)
+    if len(content) > FILE_LIMIT_BYTES:
+        return _whole(name, f"is larger than {FILE_LIMIT_BYTES // 1024} KiB", "split it")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        column = error.start - content.rfind(b"\n", 0, error.start)
+        return FileProblem(name, Position(line, column), "", "", "is not UTF-8", "save it as UTF-8")
+
+
+def _whole(name: str, message: str, hint: str) -> FileProblem:
+    return FileProblem(name, None, "", "", message, hint)
