@@ -101,6 +101,7 @@ class TableBinding:
         parent_column: column with the id of the owner's row.
         insert_only: rows of another system: inserted when absent, never changed.
         attached: tables beside it.
+        after: kinds that are applied earlier although no column refers to them.
         deleted_in: table whose ``deleted_at`` asks for deletion; None: the row itself is deleted.
     """
 
@@ -111,13 +112,14 @@ class TableBinding:
     parent_column: str | None = None
     insert_only: bool = False
     attached: tuple[AttachedTable, ...] = ()
+    after: tuple[str, ...] = ()
     deleted_in: str | None = None
 
     @property
     def depends_on(self) -> set[str]:
         """Kinds whose rows must be there before a row of this kind."""
         named = {column.reference.kind for column in self.columns.values() if column.reference}
-        return {kind for kind in (self.parent, *named) if kind}
+        return {kind for kind in (self.parent, *named, *self.after) if kind}
 
 
 def to_rows(resource: Resource) -> Rows:

@@ -35,6 +35,7 @@ class Domain(Resource):
         columns={"process": Column("process_type")},
         parent="Environment",
         parent_column="environment_id",
+        after=("Process",),
         deleted_in="paas_domains",
     )
     globally_named: ClassVar[bool] = True
