@@ -39,7 +39,8 @@ def render(snapshot: EnvironmentSnapshot, options: Options) -> Objects:
     """The services of an environment; the same snapshot and options give the same documents, byte for byte."""
     return Objects(
         services=tuple(
-            Service.seal(service_spec(snapshot, process, options)) for process in snapshot.effective_processes()
+            Service.seal(service_spec(snapshot, process, options))
+            for process in snapshot.effective_processes()
         ),
     )
 
@@ -64,7 +65,11 @@ def service_spec(snapshot: EnvironmentSnapshot, process: ProcessSnapshot, option
         "TaskTemplate": {
             "ContainerSpec": _container(snapshot, process, owner, port),
             "Resources": _resources(snapshot),
-            "RestartPolicy": {"Condition": "any", "Delay": _nanoseconds(RESTART_DELAY.total_seconds()), "MaxAttempts": 0},
+            "RestartPolicy": {
+                "Condition": "any",
+                "Delay": _nanoseconds(RESTART_DELAY.total_seconds()),
+                "MaxAttempts": 0,
+            },
             "Networks": [{"Target": network, "Aliases": [internal_hostname(snapshot, process)]}],
             "LogDriver": {"Name": "json-file", "Options": dict(LOG_OPTIONS)},
         },
@@ -156,7 +161,11 @@ def _nanoseconds(seconds: float) -> int:
 
 
 @reconciler(
-    "environment", snapshot=EnvironmentSnapshot, wakes_on=("organization",), concurrency=16, resync_seconds=300.0
+    "environment",
+    snapshot=EnvironmentSnapshot,
+    wakes_on=("organization",),
+    concurrency=16,
+    resync_seconds=300.0,
 )
 async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot) -> Outcome:
     """Converge one environment's services."""
@@ -168,10 +177,14 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
             f"`skypanel describe organization {snapshot.organization.slug}`",
         )
     objects = render(snapshot, context.options)
-    written = await context.apply(objects)
+    await context.apply(objects)
     rollouts = await context.observe(objects.services)
-    conditions, outcome = assess(snapshot, rollouts, written=written, waiting_seconds=context.waiting_seconds,
-                                 deadline_seconds=context.options.progress_deadline_seconds)
+    conditions, outcome = assess(
+        snapshot,
+        rollouts,
+        waiting_seconds=context.waiting_seconds,
+        deadline_seconds=context.options.progress_deadline_seconds,
+    )
     context.report(
         conditions,
         details={
@@ -187,7 +200,6 @@ def assess(
     snapshot: EnvironmentSnapshot,
     rollouts: Sequence[Rollout],
     *,
-    written: bool,
     waiting_seconds: float,
     deadline_seconds: float,
 ) -> tuple[tuple[Condition, ...], Outcome]:
@@ -195,12 +207,16 @@ def assess(
     held = [r for r in rollouts if r.held]
     if held:
         return stalled("RolledBack", "; ".join(f"{r.service}: {r.held}" for r in held)), Done()
-    if not written and all(r.complete for r in rollouts):
+    if all(r.complete for r in rollouts):
         if snapshot.suspended:
-            return ready("Suspended", "stopped on request: no task runs; clear `suspended` to start it again"), Done()
+            return ready(
+                "Suspended", "stopped on request: no task runs; clear `suspended` to start it again"
+            ), Done()
         tasks = sum(r.running for r in rollouts)
-        return ready("Deployed", f"{tasks} task(s) of {len(rollouts)} service(s) run {snapshot.image_ref}"), Done()
-    waiting = "; ".join(_progress(r) for r in rollouts if not r.complete) or "written; waiting for the engine"
+        return ready(
+            "Deployed", f"{tasks} task(s) of {len(rollouts)} service(s) run {snapshot.image_ref}"
+        ), Done()
+    waiting = "; ".join(_progress(r) for r in rollouts if not r.complete)
     poll = min(POLL_SLOWEST, max(POLL_FASTEST, waiting_seconds / 5))
     if waiting_seconds > deadline_seconds:
         message = f"no progress for {deadline_seconds:.0f} s: {waiting}"
@@ -214,7 +230,11 @@ def _progress(rollout: Rollout) -> str:
         parts.append(f"{rollout.outdated} older still run")
     if rollout.pending:
         parts.append(f"{rollout.pending} wait for a node or an address")
-    if rollout.complete is False and rollout.update_state == "updating" and rollout.running == rollout.desired:
+    if (
+        rollout.complete is False
+        and rollout.update_state == "updating"
+        and rollout.running == rollout.desired
+    ):
         parts.append("Swarm is watching the new tasks")
     if rollout.problem:
         parts.append(f"newest error: {rollout.problem}")

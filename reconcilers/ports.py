@@ -152,8 +152,8 @@ class Context(Protocol):
     def waiting_seconds(self) -> float:
         """How long this generation has not been ready."""
 
-    async def apply(self, objects: Objects) -> bool:
-        """Make the engine have exactly ``objects`` for this owner; True when anything was written.
+    async def apply(self, objects: Objects) -> None:
+        """Make the engine have exactly ``objects`` for this owner; what was written is in the live view after.
 
         Raises:
             ConflictError: an object changed meanwhile.

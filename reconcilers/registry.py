@@ -64,7 +64,9 @@ def reconciler(
 ) -> Callable[[Callable[[Context, S], Awaitable[Outcome]]], Callable[[Context, S], Awaitable[Outcome]]]:
     """Register the decorated coroutine function for ``kind``; a kind has one reconciler."""
 
-    def register(body: Callable[[Context, S], Awaitable[Outcome]]) -> Callable[[Context, S], Awaitable[Outcome]]:
+    def register(
+        body: Callable[[Context, S], Awaitable[Outcome]],
+    ) -> Callable[[Context, S], Awaitable[Outcome]]:
         if kind in _registered:
             raise ValueError(f"kind {kind!r} has a reconciler already: {_registered[kind].body!r}")
         _registered[kind] = Reconciler(kind, snapshot, body, wakes_on, concurrency, resync_seconds)

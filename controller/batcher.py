@@ -1,0 +1,75 @@
+"""Groups calls that arrive while an earlier group is on its way: no delay when idle, few round trips under load.
+
+The first caller flushes at once. Those who come meanwhile wait, and one of them flushes for all when the first is
+done. A flush is shielded: a cancelled caller never leaves the others without an answer, and never cancels a database
+call half-way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import anyio
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class _Call(Generic[T, R]):
+    __slots__ = ("done", "error", "item", "result", "wake")
+
+    def __init__(self, item: T) -> None:
+        self.item = item
+        self.wake = anyio.Event()
+        self.done = False
+        self.result: R | None = None
+        self.error: Exception | None = None
+
+
+class Batcher(Generic[T, R]):
+    """Turns ``flush(items) -> results`` (same order, same length) into ``await submit(item) -> result``.
+
+    Args:
+        flush: does a group; an exception goes to every caller of the group.
+        limit: most items of a group.
+    """
+
+    def __init__(self, flush: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, limit: int = 200) -> None:
+        self._flush = flush
+        self._limit = limit
+        self._waiting: list[_Call[T, R]] = []
+        self._busy = False
+
+    async def submit(self, item: T) -> R:
+        """Have ``item`` done with whatever else waits; its result."""
+        call: _Call[T, R] = _Call(item)
+        self._waiting.append(call)
+        if self._busy:
+            with anyio.CancelScope(shield=True):
+                await call.wake.wait()
+        if not call.done:
+            self._busy = True
+            with anyio.CancelScope(shield=True):
+                await self._lead()
+        if call.error is not None:
+            raise call.error
+        return call.result  # type: ignore[return-value] # a call that is done without an error has a result
+
+    async def _lead(self) -> None:
+        group, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
+        try:
+            results = await self._flush([call.item for call in group])
+            for call, result in zip(group, results, strict=True):
+                call.result = result
+        except Exception as error:  # noqa: BLE001 - each caller raises it as its own
+            for call in group:
+                call.error = error
+        finally:
+            for call in group:
+                call.done = True
+                call.wake.set()
+            if self._waiting:
+                self._waiting[0].wake.set()  # the next leader; the flag stays up
+            else:
+                self._busy = False

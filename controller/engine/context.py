@@ -1,0 +1,199 @@
+"""One object's reconcile, as its reconciler sees it: the real ``reconcilers.ports.Context``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from controller.engine.ports import Store, Swarm
+from controller.metrics import DRIFT_REPAIRS, ENGINE_WRITES
+from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Report
+from reconcilers.conditions import Condition, Status, check
+from reconcilers.objects import Objects, Service
+from reconcilers.ports import ChildStatus, Live, Options, Rollout
+
+_MESSAGE_LENGTH = 2000
+
+
+class ReconcileContext:
+    """Collects what one reconcile did and says; ``report_out`` is written by the worker at its end.
+
+    Args:
+        loaded: what the store knew at the beginning.
+        waiting_seconds: how long this generation has not been ready.
+        quarantine_seconds: rest of a freed subnet.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        store: Store,
+        swarm: Swarm,
+        options: Options,
+        waiting_seconds: float,
+        quarantine_seconds: float,
+    ) -> None:
+        self._loaded = loaded
+        self._store = store
+        self._swarm = swarm
+        self._options = options
+        self._waiting_seconds = waiting_seconds
+        self._quarantine_seconds = quarantine_seconds
+        self._held: Mapping[str, str] = {}
+        self.report_out = Report(loaded.key, loaded.organization_id)
+        self.done: list[Any] = []
+        self.conditions: tuple[Condition, ...] = ()
+        self._services: dict[str, Service] = {}
+
+    @property
+    def kind(self) -> str:
+        """Kind of the object."""
+        return self._loaded.key.kind
+
+    @property
+    def id(self) -> str:
+        """UUID of the object as text."""
+        return self._loaded.key.id
+
+    @property
+    def organization_id(self) -> str:
+        """UUID of the organization as text."""
+        return self._loaded.organization_id or ""
+
+    @property
+    def options(self) -> Options:
+        """What renders depend on."""
+        return self._options
+
+    @property
+    def live(self) -> Live:
+        """The live view."""
+        return self._swarm.live
+
+    @property
+    def waiting_seconds(self) -> float:
+        """How long this generation has not been ready."""
+        return self._waiting_seconds
+
+    @property
+    def exists(self) -> bool:
+        """Whether the object's row is there."""
+        return self._loaded.document is not None
+
+    async def keep(self, services: Sequence[Service]) -> None:
+        """Put the last good services back where they were changed; nothing else of the owner is touched."""
+        changes = self._swarm.plan(self._loaded.key, Objects(services=tuple(services)), ()).without_removals()
+        if changes.changes:
+            await self.execute(changes)
+
+    async def apply(self, objects: Objects) -> None:
+        """Plan, and do what is planned; see ``reconcilers.ports.Context``."""
+        changes = self._swarm.plan(self._loaded.key, objects, self._loaded.inventory)
+        self._held = changes.held
+        self._services = {s.name: s for s in objects.services}
+        self.report_out.inventory += [
+            InventoryUpdate("service", name, failed_hash=digest) for name, digest in changes.failed.items()
+        ]
+        if changes.changes:
+            await self.execute(changes)
+
+    async def execute(self, changes: Any) -> None:
+        """Do a change set, and say so in one event, also when only a part of it could be done."""
+        try:
+            await self._swarm.apply(
+                changes,
+                self._loaded.inventory,
+                announce=self._announce,
+                learned=self.report_out.inventory,
+                done=self.done,
+            )
+        finally:
+            self._tell()
+
+    async def _announce(self, intents: Sequence[Intent]) -> None:
+        await self._store.announce(self._loaded.key, self._loaded.organization_id, intents)
+
+    def _tell(self) -> None:
+        if not self.done:
+            return
+        for change in self.done:
+            ENGINE_WRITES.labels(object=change.object_type, action=change.action).inc()
+        cause = self.done[0].cause
+        text = "; ".join(str(change) for change in self.done)
+        if cause == "Repaired":
+            DRIFT_REPAIRS.labels(kind=self.kind).inc()
+            text = f"the engine did not match and was put right: {text}"
+        elif self._loaded.generation:
+            text = f"generation {self._loaded.generation}: {text}"
+        self.event("Normal", cause, text)
+
+    async def observe(self, services: Sequence[Service]) -> list[Rollout]:
+        """How far the tasks are; what works is remembered as the last good spec."""
+        rollouts = await self._swarm.rollouts(services, self._held)
+        known = {row.name: row for row in self._loaded.inventory if row.object_type == "service"}
+        for rollout in rollouts:
+            service = self._services.get(rollout.service)
+            row = known.get(rollout.service)
+            if service is None or not rollout.complete:
+                continue
+            if row is None or (row.last_good or {}).get("Labels") != service.spec["Labels"]:
+                # The labels hold the hash of the whole spec.
+                self.report_out.inventory.append(
+                    InventoryUpdate("service", service.name, spec_hash=service.hash, last_good=service.spec)
+                )
+        return rollouts
+
+    async def allocate_subnet(self, prefix: int, taken: Sequence[str]) -> str | None:
+        """This organization's subnet."""
+        return await self._store.allocate_subnet(
+            self.organization_id, self._options.subnet_pool, prefix, taken, self._quarantine_seconds
+        )
+
+    def report(
+        self,
+        conditions: tuple[Condition, ...],
+        *,
+        details: Mapping[str, object] | None = None,
+        children: Sequence[ChildStatus] = (),
+    ) -> None:
+        """State how far the object is."""
+        generation = self._loaded.generation
+        broken = check(conditions, generation=generation, observed_generation=generation)
+        if broken:
+            raise AssertionError(f"{self._loaded.key}: a status that breaks the rules: {broken}")
+        self.conditions = conditions
+        if details is None:
+            details = (self._loaded.status or {}).get("details") or {}
+        self.report_out.statuses = [
+            Status(self.kind, self.id, self._loaded.organization_id, generation, conditions, dict(details)),
+            *(
+                Status(c.kind, c.id, self._loaded.organization_id, c.generation, c.conditions, {})
+                for c in children
+            ),
+        ]
+        self._warn(conditions)
+
+    def finished(self) -> None:
+        """Nothing live remains of a deleted object."""
+        conditions = (Condition("Ready", "False", "Deleted", "everything of it was removed"),)
+        observed = max(
+            self._loaded.generation, int((self._loaded.status or {}).get("observed_generation") or 0)
+        )
+        self.conditions = conditions
+        self.report_out.statuses = [
+            Status(self.kind, self.id, self._loaded.organization_id, observed, conditions, {}, finalized=True)
+        ]
+
+    def event(self, type_: Any, reason: str, message: str) -> None:
+        """One event for people."""
+        text = message if len(message) <= _MESSAGE_LENGTH else message[: _MESSAGE_LENGTH - 1] + "…"
+        self.report_out.events.append(EventRecord(type_, reason, text))
+
+    def _warn(self, conditions: tuple[Condition, ...]) -> None:
+        """A warning event when the object gets stuck, or stuck for another reason; not at every look."""
+        state = conditions[-1]
+        stuck = state.type == "Stalled" or state.reason == "ProgressDeadlineExceeded"
+        before = {(c["type"], c["reason"]) for c in (self._loaded.status or {}).get("conditions") or []}
+        if stuck and (state.type, state.reason) not in before:
+            self.event("Warning", state.reason, state.message)

@@ -1,0 +1,323 @@
+"""The manager: what runs while this process holds the lease.
+
+    change log ──hint──┐
+    engine events ─────┼──> queues ──> workers
+    timers (resync) ───┘
+
+Hints only make it fast. What makes it right: the log is read on a timer too, all objects are compared on a jittered
+timer and after every take-over, and running tasks are counted.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
+
+import anyio
+import anyio.abc
+import structlog
+
+from controller.engine.fuse import Fuse
+from controller.engine.ports import Store, Swarm
+from controller.engine.queue import Priority, Queue
+from controller.engine.worker import Worker
+from controller.metrics import (
+    ACTIVE_WORKERS,
+    ENGINE_UP,
+    LIVE_OBJECTS,
+    LOOP_LAG,
+    OBJECTS,
+    RESYNC_QUEUED,
+    RESYNC_SECONDS,
+)
+from controller.records import Key
+from reconcilers.outcomes import FencedError, TransientError
+from reconcilers.ports import Options
+from reconcilers.registry import Reconciler
+
+log = structlog.get_logger(__name__)
+
+_JITTER = 0.1
+_EVENT_DAYS = 30
+_PRUNE_SECONDS = 3600.0
+_LAG_SECONDS = 0.25
+_DEEP_EVERY = 12
+
+
+class Manager:
+    """Queues, workers and timers of all kinds.
+
+    Args:
+        reconcilers: by kind.
+        hints: whether to listen; off, only timers find changes.
+        listen: runs until cancelled and calls its argument when the change log may have something new.
+        resync_seconds: period of the full comparison.
+        poll_seconds: period of reading the change log without a hint.
+        task_poll_seconds: period of counting tasks.
+    """
+
+    def __init__(
+        self,
+        reconcilers: Mapping[str, Reconciler],
+        *,
+        store: Store,
+        swarm: Swarm,
+        options: Options,
+        listen: Callable[[Callable[[], None]], Coroutine[Any, Any, None]],
+        hints: bool,
+        resync_seconds: float,
+        poll_seconds: float,
+        task_poll_seconds: float,
+        quarantine_seconds: float,
+        fuse_share: float,
+        fuse_minimum: int,
+    ) -> None:
+        self._reconcilers = reconcilers
+        self._store = store
+        self._swarm = swarm
+        self._listen = listen
+        self._hints = hints
+        self._resync_seconds = resync_seconds
+        self._poll_seconds = poll_seconds
+        self._task_poll_seconds = task_poll_seconds
+        self._fuse = Fuse(store, swarm, share=fuse_share, minimum=fuse_minimum)
+        self._queues = {kind: Queue(kind) for kind in reconcilers}
+        self._workers = {
+            kind: Worker(
+                reconciler,
+                store=store,
+                swarm=swarm,
+                queue=self._queues[kind],
+                fuse=self._fuse,
+                options=options,
+                quarantine_seconds=quarantine_seconds,
+                on_written=self._written,
+            )
+            for kind, reconciler in reconcilers.items()
+        }
+        self._changed = anyio.Event()
+        self._waking = frozenset(other for r in reconcilers.values() for other in r.wakes_on)
+        self._wake_dependents_of: set[Key] = set()
+        self._dependents_wake = anyio.Event()
+        self.synced = False
+        """Whether the first full comparison is done."""
+
+    async def run(self) -> None:
+        """Run until cancelled; a cancelled run stops at once (``drain`` first for a graceful end)."""
+        await self._first_look()
+        async with anyio.create_task_group() as tasks:
+            for kind, reconciler in self._reconcilers.items():
+                for _ in range(reconciler.concurrency):
+                    tasks.start_soon(self._work, kind)
+            tasks.start_soon(self._watch_changes)
+            tasks.start_soon(self._wake_dependents)
+            tasks.start_soon(self._resync_loop)
+            tasks.start_soon(self._count_tasks)
+            tasks.start_soon(self._prune)
+            tasks.start_soon(self._measure_lag)
+            if self._hints:
+                tasks.start_soon(self._listen, self._hint)
+                tasks.start_soon(self._swarm.hints, self._woken_by_engine)
+
+    async def drain(self) -> None:
+        """Give out no more keys and wait for the running reconciles."""
+        for queue in self._queues.values():
+            queue.close()
+        while any(queue.processing for queue in self._queues.values()):  # noqa: ASYNC110 - ends with the last worker
+            await anyio.sleep(0.02)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is due and nothing is worked on."""
+        return all(queue.idle for queue in self._queues.values())
+
+    # -- workers -------------------------------------------------------------------------------------------------
+
+    async def _work(self, kind: str) -> None:
+        queue, worker = self._queues[kind], self._workers[kind]
+        active = ACTIVE_WORKERS.labels(kind=kind)
+        while (key := await queue.get()) is not None:
+            active.inc()
+            try:
+                await worker.work(key)
+            finally:
+                active.dec()
+                queue.done(key)
+
+    # -- what wakes them -----------------------------------------------------------------------------------------
+
+    def _hint(self) -> None:
+        self._changed.set()
+
+    def add(self, key: Key, priority: Priority) -> bool:
+        """Queue ``key`` if its kind has a reconciler."""
+        queue = self._queues.get(key.kind)
+        if queue is None:
+            return False
+        queue.add(key, priority)
+        return True
+
+    async def _watch_changes(self) -> None:
+        while True:
+            self._changed = anyio.Event()
+            try:
+                more = True
+                while more:
+                    changes, more = await self._store.consume()
+                    for key, dependent in changes:
+                        if dependent and not self._wakes(key):
+                            continue
+                        self.add(key, Priority.DEPENDENCY if dependent else Priority.CHANGE)
+            except TransientError as error:
+                log.warning("changes.unread", error=error.message)
+                await anyio.sleep(1.0)
+                continue
+            with anyio.move_on_after(self._poll_seconds):
+                await self._changed.wait()
+
+    def _wakes(self, key: Key) -> bool:
+        reconciler = self._reconcilers.get(key.kind)
+        return reconciler is not None and bool(reconciler.wakes_on)
+
+    async def _woken_by_engine(self, owners: Iterable[Key]) -> None:
+        """Something live of these owners came, changed or went; their dependents look again too."""
+        for owner in owners:
+            self.add(owner, Priority.DRIFT)
+            self._written(owner)
+
+    def _written(self, key: Key) -> None:
+        """Something live of ``key`` changed: whoever depends on its kind looks again."""
+        if key.kind in self._waking:
+            self._wake_dependents_of.add(key)
+            self._dependents_wake.set()
+
+    async def _wake_dependents(self) -> None:
+        while True:
+            await self._dependents_wake.wait()
+            self._dependents_wake = anyio.Event()
+            changed, self._wake_dependents_of = self._wake_dependents_of, set()
+            for owner in changed:
+                try:
+                    for key in await self._store.dependents(owner):
+                        self.add(key, Priority.DEPENDENCY)
+                except TransientError:
+                    log.debug("dependents.unread", key=str(owner))  # they ask again by themselves
+
+    # -- timers --------------------------------------------------------------------------------------------------
+
+    async def _first_look(self) -> None:
+        delay = 0.2
+        while True:
+            try:
+                await self._resync(deep=True)
+            except TransientError as error:
+                ENGINE_UP.set(0)
+                log.warning("resync.failed", error=error.message, retry_in=delay)
+                await anyio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+            else:
+                self.synced = True
+                return
+
+    async def _resync_loop(self) -> None:
+        rounds = 0
+        while True:
+            await anyio.sleep(self._resync_seconds * (1 + random.uniform(-_JITTER, _JITTER)))  # noqa: S311 - jitter
+            rounds += 1
+            try:
+                await self._resync(deep=rounds % _DEEP_EVERY == 0)
+            except FencedError:
+                return
+            except TransientError as error:
+                ENGINE_UP.set(0)
+                log.warning("resync.failed", error=error.message)
+
+    async def _resync(self, *, deep: bool) -> None:
+        """Compare all wanted objects with all live ones; queue those that differ, or all of them when ``deep``.
+
+        What was found converged is remembered with the versions that were live then, so a comparison that finds
+        nothing to do costs one list of the engine, one of the database, and no reconcile.
+        """
+        started = time.perf_counter()
+        await self._swarm.refresh_all()
+        ENGINE_UP.set(1)
+        index = await self._store.index()
+        owners = self._swarm.owners()
+        counts: dict[tuple[str, str], int] = {(k, r): 0 for k in self._queues for r in ("true", "false")}
+        wanted: set[Key] = set()
+        queued = 0
+        for entry, ready, finalized in index:
+            key = entry.key
+            wanted.add(key)
+            if entry.deleted and finalized and key not in owners:
+                continue
+            counts[key.kind, "true" if ready else "false"] += 1
+            if (
+                deep
+                or not ready
+                or entry.deleted
+                or not self._is_verified(key, entry.generation, entry.organization_id)
+            ):
+                queued += self._resync_key(key)
+        for key in owners.keys() - wanted:
+            queued += self._resync_key(key)
+        for key in await self._store.leftovers():
+            if key not in owners:
+                queued += self._resync_key(key)
+        await self._fuse.rest()
+        for (kind, ready_label), count in counts.items():
+            OBJECTS.labels(kind=kind, ready=ready_label).set(count)
+        for object_type, count in self._swarm.counts().items():
+            LIVE_OBJECTS.labels(object=object_type).set(count)
+        seconds = time.perf_counter() - started
+        RESYNC_SECONDS.observe(seconds)
+        log.info("resync.done", objects=len(index), queued=queued, seconds=round(seconds, 3))
+
+    def _is_verified(self, key: Key, generation: int, organization_id: str) -> bool:
+        worker = self._workers.get(key.kind)
+        return worker is not None and worker.verified.get(key) == (
+            generation,
+            self._swarm.fingerprint(key, organization_id),
+        )
+
+    def _resync_key(self, key: Key) -> int:
+        if not self.add(key, Priority.RESYNC):
+            return 0
+        RESYNC_QUEUED.labels(kind=key.kind).inc()
+        return 1
+
+    async def _count_tasks(self) -> None:
+        """Tasks come and go without an event; a service that is short of them is looked at."""
+        period = self._task_poll_seconds
+        while True:
+            await anyio.sleep(period)
+            started = time.perf_counter()
+            try:
+                for key in await self._swarm.short_of_tasks():
+                    self.add(key, Priority.DRIFT)
+                ENGINE_UP.set(1)
+            except TransientError as error:
+                ENGINE_UP.set(0)
+                log.warning("tasks.uncounted", error=error.message)
+            # A large cluster is asked less often: never more than a thirtieth of the time.
+            period = max(self._task_poll_seconds, 30 * (time.perf_counter() - started))
+
+    async def _prune(self) -> None:
+        while True:
+            await anyio.sleep(_PRUNE_SECONDS)
+            try:
+                await self._store.prune_events(_EVENT_DAYS)
+            except TransientError as error:
+                log.warning("events.unpruned", error=error.message)
+
+    async def _measure_lag(self) -> None:
+        longest, seen = 0.0, time.monotonic()
+        while True:
+            before = time.monotonic()
+            await anyio.sleep(_LAG_SECONDS)
+            longest = max(longest, time.monotonic() - before - _LAG_SECONDS)
+            if time.monotonic() - seen > 10:
+                LOOP_LAG.set(longest)
+                longest, seen = 0.0, time.monotonic()

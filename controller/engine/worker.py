@@ -1,0 +1,236 @@
+"""Reconciles one key: load, deleted?, valid?, reconcile, report. The outcome is one switch, with a reason a branch.
+
+Expected flow: one consistent look at the database -> when the row is gone or to be deleted, remove what lives (behind
+the fuse) -> when the document is invalid, say so and keep the last good state -> else the kind's reconciler.
+
+Guarantees: the report is written also when the reconcile failed, so that what was done is never forgotten; an exception
+that nobody foresaw is an error of this key alone.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from controller.engine.context import ReconcileContext
+from controller.engine.fuse import Fuse
+from controller.engine.ports import Store, Swarm
+from controller.engine.queue import Priority, Queue
+from controller.metrics import RECONCILE_SECONDS, RECONCILE_TOTAL
+from controller.records import Key, Loaded
+from reconcilers import labels
+from reconcilers.conditions import progressing, stalled
+from reconcilers.objects import Objects, Service
+from reconcilers.outcomes import (
+    ConflictError,
+    Done,
+    FencedError,
+    NotReadyError,
+    Outcome,
+    ReconcileError,
+    RequeueAfter,
+    TerminalError,
+    TransientError,
+)
+from reconcilers.ports import Options
+from reconcilers.registry import Reconciler
+from specs.problems import InvalidSpec
+
+log = structlog.get_logger(__name__)
+
+_GONE_POLL_SECONDS = 0.3
+_FENCED_SECONDS = 1.0
+
+
+class Worker:
+    """Works on keys of one kind.
+
+    Args:
+        reconciler: the kind.
+        quarantine_seconds: rest of a freed subnet.
+        on_written: called with a key of which something was changed on the engine.
+    """
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        *,
+        store: Store,
+        swarm: Swarm,
+        queue: Queue,
+        fuse: Fuse,
+        options: Options,
+        quarantine_seconds: float,
+        on_written: Callable[[Key], None],
+    ) -> None:
+        self._on_written = on_written
+        self._reconciler = reconciler
+        self._store = store
+        self._swarm = swarm
+        self._queue = queue
+        self._fuse = fuse
+        self._options = options
+        self._quarantine_seconds = quarantine_seconds
+        self._unready_since: dict[Key, tuple[int, float]] = {}
+        self.verified: dict[Key, tuple[int, Any]] = {}
+        """Keys that were found converged: the generation and what was live then. Equal again means: nothing to do."""
+
+    async def work(self, key: Key) -> None:
+        """Reconcile ``key`` once and queue what follows from it. Raises nothing but cancellation."""
+        kind = key.kind
+        started = time.perf_counter()
+        structlog.contextvars.bind_contextvars(key=str(key), reconcile_id=uuid.uuid4().hex[:12])
+        result = "panic"
+        try:
+            result = await self._work(key)
+        except Exception:  # one key's defect must not stop the others
+            log.exception("reconcile.panic")
+            self._queue.retry(key)
+        finally:
+            structlog.contextvars.unbind_contextvars("key", "reconcile_id", "generation")
+            RECONCILE_TOTAL.labels(kind=kind, result=result).inc()
+            RECONCILE_SECONDS.labels(kind=kind).observe(time.perf_counter() - started)
+
+    async def _work(self, key: Key) -> str:
+        context: ReconcileContext | None = None
+        try:
+            loaded = await self._store.load(key)
+            structlog.contextvars.bind_contextvars(generation=loaded.generation)
+            context = self._context(loaded)
+            outcome = await self._reconcile(context, loaded)
+            await self._store.report(context.report_out)
+        except FencedError:
+            log.warning("reconcile.fenced")
+            self._queue.add(key, Priority.RETRY, delay=_FENCED_SECONDS)
+            return "fenced"
+        except ReconcileError as error:
+            return await self._failed(key, context, error)
+        self._queue.forget(key)
+        self._remember(key, loaded, context)
+        if context.done:
+            self._on_written(key)
+        for change in context.done:
+            log.info(f"{key.kind}.{change.cause.lower()}", change=str(change))
+        if isinstance(outcome, RequeueAfter):
+            self._queue.add(key, Priority.RETRY, delay=outcome.seconds)
+            return "requeue_after"
+        return "success"
+
+    def _context(self, loaded: Loaded) -> ReconcileContext:
+        generation, since = self._unready_since.get(loaded.key, (-1, 0.0))
+        waiting = time.monotonic() - since if generation == loaded.generation else 0.0
+        return ReconcileContext(
+            loaded,
+            store=self._store,
+            swarm=self._swarm,
+            options=self._options,
+            waiting_seconds=waiting,
+            quarantine_seconds=self._quarantine_seconds,
+        )
+
+    async def _reconcile(self, context: ReconcileContext, loaded: Loaded) -> Outcome:
+        if loaded.document is None or loaded.deleted:
+            return await self._remove(context, loaded)
+        try:
+            snapshot = self._reconciler.snapshot.model_validate(loaded.document)
+        except (InvalidSpec, ValidationError) as error:
+            return await self._keep_last_good(context, loaded, error)
+        outcome: Outcome = await self._reconciler.body(context, snapshot)
+        return outcome
+
+    async def _remove(self, context: ReconcileContext, loaded: Loaded) -> Outcome:
+        """Take away all that lives for an object that is no longer wanted."""
+        key = loaded.key
+        changes = self._swarm.plan(key, Objects(), loaded.inventory)
+        if changes.changes:
+            await self._fuse.allow(key)
+            if loaded.document is not None:
+                context.report(progressing("Deleting", "what lives of it is being removed"))
+            await context.execute(changes)
+            return RequeueAfter(_GONE_POLL_SECONDS)
+        # The live view shows nothing; intents that never became objects, and confirmed removals, are struck off.
+        if await self._swarm.forget_missing(loaded.inventory, context.report_out.inventory):
+            return RequeueAfter(_GONE_POLL_SECONDS)
+        if any(row.object_type == "network" for row in loaded.inventory):
+            await self._store.release_subnet(key.id)
+        if (loaded.document is not None or loaded.status) and not (loaded.status or {}).get("finalized"):
+            context.finished()
+        return Done()
+
+    async def _keep_last_good(self, context: ReconcileContext, loaded: Loaded, error: Exception) -> Outcome:
+        """The document is wrong: say which field, and keep what worked before, also against somebody's hands."""
+        context.report(stalled("InvalidSpec", str(error)))
+        good = [
+            Service(
+                row.name,
+                dict(row.last_good),
+                str((row.last_good.get("Labels") or {}).get(labels.SPEC_HASH, "")),
+            )
+            for row in loaded.inventory
+            if row.object_type == "service" and row.last_good is not None
+        ]
+        if good:
+            await context.keep(good)
+        return Done()
+
+    async def _failed(self, key: Key, context: ReconcileContext | None, error: ReconcileError) -> str:
+        result = "transient_error"
+        match error:
+            case TerminalError():
+                # Trying again cannot help: only a new generation can, and that wakes the key.
+                self._queue.forget(key)
+                log.error("reconcile.stalled", reason=error.reason, error=error.message)
+                result = "terminal_error"
+            case NotReadyError():
+                # Waiting is not failing: a fixed period, no backoff.
+                self._queue.forget(key)
+                self._queue.add(key, Priority.RETRY, delay=error.retry_after)
+                log.info("reconcile.waiting", reason=error.reason, message=error.message)
+            case ConflictError():
+                self._queue.retry(key)
+                log.info("reconcile.conflict", error=error.message)
+            case _:
+                delay = self._queue.retry(key)
+                log.warning(
+                    "reconcile.failed", reason=error.reason, error=error.message, retry_in=round(delay, 2)
+                )
+        self.verified.pop(key, None)
+        if context is not None and not isinstance(error, ConflictError):
+            await self._report_failure(key, context, error)
+        elif context is not None and context.report_out.inventory:
+            await self._report_quietly(key, context)
+        return result
+
+    async def _report_failure(self, key: Key, context: ReconcileContext, error: ReconcileError) -> None:
+        if context.exists:
+            say = stalled if isinstance(error, TerminalError) else progressing
+            context.report(say(error.reason, error.message))
+        await self._report_quietly(key, context)
+
+    async def _report_quietly(self, key: Key, context: ReconcileContext) -> None:
+        """The status of a failure; when the database is what failed, the next attempt says it."""
+        try:
+            await self._store.report(context.report_out)
+        except FencedError:
+            pass
+        except TransientError as error:
+            log.debug("report.lost", key=str(key), error=error.message)
+            self.verified.pop(key, None)
+            if len(self._queue) == 0 or context.done:
+                self._queue.retry(key)
+
+    def _remember(self, key: Key, loaded: Loaded, context: ReconcileContext) -> None:
+        ready = bool(context.conditions) and context.conditions[0].status == "True"
+        if ready or loaded.document is None or loaded.deleted:
+            self._unready_since.pop(key, None)
+        elif self._unready_since.get(key, (-1, 0.0))[0] != loaded.generation:
+            self._unready_since[key] = (loaded.generation, time.monotonic())
+        if ready and loaded.organization_id:
+            self.verified[key] = (loaded.generation, self._swarm.fingerprint(key, loaded.organization_id))
+        else:
+            self.verified.pop(key, None)

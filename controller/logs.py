@@ -1,0 +1,61 @@
+"""Structured logs: stable event names, context bound once, colours on a terminal and JSON elsewhere.
+
+Secrets do not get here: settings hold them as ``SecretStr``, and specs hold none. As a second line, ``redact`` blanks
+passwords in anything that looks like a connection string.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal
+
+import structlog
+
+_PASSWORD_IN_URL = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+@", re.IGNORECASE)
+_PASSWORD_FIELD = re.compile(r"(?P<before>\bpass(?:word|file)?\s*=\s*)('[^']*'|\S+)", re.IGNORECASE)
+
+
+def redact(text: str) -> str:
+    """``text`` with passwords of connection strings blanked."""
+    text = _PASSWORD_IN_URL.sub(r"\g<before>***@", text)
+    return _PASSWORD_FIELD.sub(r"\g<before>***", text)
+
+
+def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = redact(value)
+    return event
+
+
+def configure(form: Literal["auto", "console", "json"], level: str) -> None:
+    """Set up structlog, and send the standard library's warnings the same way, to standard error."""
+    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _redact_event,
+    ]
+    processors.append(
+        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(sort_keys=True)
+    )
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[_Forward()], force=True)
+
+
+class _Forward(logging.Handler):
+    """Libraries' warnings, in the same form as our own lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = structlog.get_logger(record.name)
+        logger.log(record.levelno, "library.message", text=record.getMessage())

@@ -1,0 +1,115 @@
+"""Plain records that pass between the store, the engine and the Swarm side, which do not import each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from reconcilers.conditions import Status
+
+
+class Key(NamedTuple):
+    """What the queue carries: a kind and an id, never the change itself."""
+
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.id}"
+
+
+ObjectType = Literal["service", "network"]
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryRow:
+    """What we know to have made, or to have been about to make.
+
+    Args:
+        engine_id: id on the engine; None between the intent and the first sight of the object.
+        spec_hash: hash of the spec that was last applied.
+        failed_hash: hash of a spec that Swarm rolled back; it is not applied again.
+        last_good: the spec that was last seen working, or None.
+        state: ``applying``, ``present`` or ``deleting``.
+    """
+
+    object_type: str
+    name: str
+    engine_id: str | None = None
+    spec_hash: str | None = None
+    failed_hash: str | None = None
+    last_good: Mapping[str, Any] | None = None
+    state: str = "applying"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredObject:
+    """One row of the index of all wanted objects."""
+
+    key: Key
+    organization_id: str
+    generation: int
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One consistent look at one object: its document, what we made for it, what we last said of it.
+
+    Args:
+        document: what ``skypanel.snapshot_<kind>`` gives; None when the row is gone.
+        suspended: whether reconciliation is switched off.
+        observed_generation: of the last status, 0 when there is none.
+        ready_reason: reason of the last ``Ready`` condition, empty when there is none.
+    """
+
+    key: Key
+    organization_id: str | None
+    generation: int
+    deleted: bool
+    document: Mapping[str, Any] | None
+    inventory: tuple[InventoryRow, ...] = ()
+    status: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Said before a write to the engine, in the same statement that checks the lease."""
+
+    object_type: str
+    name: str
+    state: Literal["applying", "deleting"]
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """One thing that happened to an object, for people: what and why."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryUpdate:
+    """What a reconcile learned of one object; None leaves a column as it is."""
+
+    object_type: str
+    name: str
+    engine_id: str | None = None
+    spec_hash: str | None = None
+    failed_hash: str | None = None
+    last_good: Mapping[str, Any] | None = None
+    gone: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything that one reconcile writes to the database at its end, in one statement."""
+
+    key: Key
+    organization_id: str | None
+    statuses: list[Status] = field(default_factory=list)
+    events: list[EventRecord] = field(default_factory=list)
+    inventory: list[InventoryUpdate] = field(default_factory=list)

@@ -1,0 +1,170 @@
+"""Settings, from the environment and an optional ``.env`` file; names that the panel's ``.env.example`` fixed are kept.
+
+The project's own names start with ``SKYPANEL_``. Passwords and keys are ``SecretStr``: they never appear in a
+``repr``, a log line or ``doctor``.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from functools import cached_property
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from docker.tls import TLSConfig
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from reconcilers.ports import Options
+
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; the field's description says the environment variable's meaning and unit."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    database_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="PostgreSQL connection string of the role that this process works as.",
+    )
+
+    docker_host: str = Field(default="", description="Engine of a Swarm manager: unix://, tcp:// or ssh://.")
+    docker_manager_host: str = Field(
+        default="", description="Host of the manager's TLS port, as the panel names it."
+    )
+    docker_manager_port: int = Field(default=2376, description="Port beside DOCKER_MANAGER_HOST.")
+    docker_tls_verify: bool = Field(default=True, description="Check the manager's certificate.")
+    docker_tls_ca_file: Path | None = Field(default=None, description="CA certificate file.")
+    docker_tls_cert_file: Path | None = Field(default=None, description="Client certificate file.")
+    docker_tls_key_file: Path | None = Field(default=None, description="Client key file.")
+    docker_tls_ca_b64: SecretStr = Field(default=SecretStr(""), description="CA certificate, base64.")
+    docker_tls_cert_b64: SecretStr = Field(default=SecretStr(""), description="Client certificate, base64.")
+    docker_tls_key_b64: SecretStr = Field(default=SecretStr(""), description="Client key, base64.")
+
+    skypanel_installation: str = Field(
+        default="skypanel",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,30}$",
+        description="Name of this installation; objects of another one on the same Swarm are not touched.",
+    )
+    skypanel_listen: str = Field(
+        default="127.0.0.1:9470", description="host:port of /metrics, /healthz and /readyz."
+    )
+    skypanel_hints: bool = Field(
+        default=True,
+        description="Listen to notifications and engine events; without, only timers find changes.",
+    )
+    skypanel_resync_seconds: float = Field(
+        default=300.0, gt=0, description="Period of the full comparison, jittered."
+    )
+    skypanel_poll_seconds: float = Field(
+        default=5.0, gt=0, description="Period of reading the change log without hints."
+    )
+    skypanel_task_poll_seconds: float = Field(
+        default=5.0, gt=0, description="Period of counting running tasks."
+    )
+    skypanel_lease_seconds: float = Field(
+        default=10.0, ge=1, description="How long the lease outlives its holder."
+    )
+    skypanel_drain_seconds: float = Field(
+        default=25.0, gt=0, description="Time for running reconciles after SIGTERM."
+    )
+    skypanel_docker_connections: int = Field(default=10, ge=2, le=64, description="Engine calls at once.")
+    skypanel_database_connections: int = Field(default=6, ge=2, le=64, description="Database connections.")
+    skypanel_subnet_pool: IPv4Network = Field(
+        default=IPv4Network("10.64.0.0/12"), description="CIDR that organizations' networks are cut from."
+    )
+    skypanel_subnet_quarantine_seconds: float = Field(
+        default=600.0, ge=0, description="How long a freed subnet is not given to anybody else."
+    )
+    skypanel_gc_fuse_share: float = Field(
+        default=0.25, ge=0, le=1, description="Share of live objects that may become unwanted without asking."
+    )
+    skypanel_gc_fuse_minimum: int = Field(
+        default=10, ge=0, description="So many unwanted objects are always removed without asking."
+    )
+    skypanel_edge_entrypoints: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("web",), description="Traefik entry points of the routers, separated by commas."
+    )
+    skypanel_edge_cert_resolver: str = Field(
+        default="", description="Traefik certificate resolver; empty: no TLS."
+    )
+    skypanel_rollout_monitor_seconds: float = Field(
+        default=5.0, gt=0, description="How long Swarm watches a new task before it goes on."
+    )
+    skypanel_progress_deadline_seconds: float = Field(
+        default=120.0, gt=0, description="A rollout that takes longer is reported."
+    )
+    skypanel_log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="`auto`: colours on a terminal, JSON otherwise."
+    )
+    skypanel_log_level: Literal["debug", "info", "warning", "error"] = Field(default="info")
+
+    @field_validator("skypanel_edge_entrypoints", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Settings:
+        given = [
+            bool(self.docker_tls_cert_file or self.docker_tls_cert_b64.get_secret_value()),
+            bool(self.docker_tls_key_file or self.docker_tls_key_b64.get_secret_value()),
+        ]
+        if any(given) and not all(given):
+            raise ValueError("DOCKER_TLS_CERT_* and DOCKER_TLS_KEY_* belong together: one of them is missing")
+        return self
+
+    @property
+    def engine_host(self) -> str:
+        """Where the engine is: DOCKER_HOST, else DOCKER_MANAGER_HOST, else the default socket."""
+        if self.docker_host:
+            return self.docker_host
+        if self.docker_manager_host:
+            return f"tcp://{self.docker_manager_host}:{self.docker_manager_port}"
+        return DEFAULT_SOCKET
+
+    @cached_property
+    def tls(self) -> TLSConfig | None:
+        """Client TLS for ``tcp://``, or None. Base64 contents are put into a private folder: OpenSSL reads files."""
+        certificate = self._pem("cert.pem", self.docker_tls_cert_file, self.docker_tls_cert_b64)
+        key = self._pem("key.pem", self.docker_tls_key_file, self.docker_tls_key_b64)
+        authority = self._pem("ca.pem", self.docker_tls_ca_file, self.docker_tls_ca_b64)
+        if not (certificate and key):
+            return None
+        return TLSConfig(client_cert=(certificate, key), ca_cert=authority, verify=self.docker_tls_verify)
+
+    def _pem(self, name: str, file: Path | None, encoded: SecretStr) -> str | None:
+        if file is not None:
+            return str(file)
+        if not encoded.get_secret_value():
+            return None
+        path = Path(_private_folder()) / name
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(base64.b64decode(encoded.get_secret_value()))
+        return str(path)
+
+    @property
+    def options(self) -> Options:
+        """What renders depend on."""
+        return Options(
+            installation=self.skypanel_installation,
+            edge_entrypoints=self.skypanel_edge_entrypoints,
+            edge_cert_resolver=self.skypanel_edge_cert_resolver or None,
+            monitor_seconds=self.skypanel_rollout_monitor_seconds,
+            progress_deadline_seconds=self.skypanel_progress_deadline_seconds,
+            subnet_pool=str(self.skypanel_subnet_pool),
+        )
+
+
+def _private_folder() -> str:
+    return tempfile.mkdtemp(prefix="skypanel-tls-")

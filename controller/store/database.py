@@ -1,0 +1,147 @@
+"""The connection to PostgreSQL: a pool, statements from named files, and calls that are never cancelled half-way.
+
+psycopg runs on asyncio only. An anyio cancel scope delivers its cancellation again and again, which makes psycopg drop
+the connection while the statement goes on and may commit later; so every call is shielded and bounded by an asyncio
+time-out and the server's ``statement_timeout`` instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import anyio
+import psycopg
+import structlog
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from reconcilers.outcomes import TransientError
+
+log = structlog.get_logger(__name__)
+
+CALL_SECONDS = 30.0
+_OPTIONS = "-c statement_timeout=25000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000"
+_KEEPALIVE = {
+    "connect_timeout": "5",
+    "keepalives": "1",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+
+
+class DatabaseUnavailable(TransientError):  # noqa: N818 - reads as what happened
+    """No answer from PostgreSQL, or a lost connection: the outcome of a write is not known."""
+
+    def __init__(self, error: BaseException) -> None:
+        text = " ".join(str(error).split()) or type(error).__name__
+        super().__init__("DatabaseUnavailable", f"PostgreSQL does not answer: {text}")
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of ``sql/<name>.sql``."""
+    return files("controller.store").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def fenced(name: str) -> str:
+    """``statement`` behind the check of the lease; needs the parameters of the lease."""
+    return statement("leader") + statement(name)
+
+
+def connection_string(url: str, application: str) -> str:
+    """``url`` with keep-alives and time-outs, for those that it does not set itself.
+
+    Raises:
+        ValueError: it is not a connection string; the message does not repeat it, as it may hold a password.
+    """
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ValueError(
+            "DATABASE_URL is not a connection string: write postgresql://user:password@host:5432/database"
+        ) from None
+    defaults: dict[str, Any] = {**_KEEPALIVE, "application_name": application, "options": _OPTIONS}
+    return make_conninfo("", **{**defaults, **{k: v for k, v in given.items() if v is not None}})
+
+
+class Database:
+    """A pool of connections in autocommit mode; each call is one statement, which is one transaction.
+
+    Args:
+        url: connection string.
+        connections: most at once.
+    """
+
+    def __init__(self, url: str, *, connections: int) -> None:
+        self.conninfo = connection_string(url, "skypanel")
+        self._pool = AsyncConnectionPool(
+            self.conninfo,
+            min_size=2,
+            max_size=connections,
+            open=False,
+            timeout=5.0,
+            max_idle=120.0,
+            reconnect_timeout=5.0,
+            kwargs={"autocommit": True},
+            name="skypanel",
+        )
+        self.up = False
+
+    async def open(self) -> None:
+        """Start the pool; it connects, and connects again, by itself."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        with anyio.CancelScope(shield=True):
+            await self._pool.close(timeout=5.0)
+
+    async def fetch(
+        self, query: str | sql.Composed, parameters: Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement; its rows (none for a statement that returns nothing).
+
+        Raises:
+            DatabaseUnavailable: no connection, or it was lost; a write may have happened.
+            psycopg.Error: the statement itself is wrong, or a constraint refuses it.
+        """
+        rows: list[tuple[Any, ...]] = []
+        with anyio.CancelScope(shield=True):
+            try:
+                async with asyncio.timeout(CALL_SECONDS):
+                    rows = await self._fetch(query, parameters)
+            except (
+                psycopg.OperationalError,
+                psycopg.InterfaceError,
+                PoolTimeout,
+                TimeoutError,
+                OSError,
+            ) as error:
+                self._was(up=False, why=error)
+                raise DatabaseUnavailable(error) from error
+        return rows
+
+    async def _fetch(
+        self, query: str | sql.Composed, parameters: Mapping[str, Any] | None
+    ) -> list[tuple[Any, ...]]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(query, parameters)
+            rows = await cursor.fetchall() if cursor.description else []
+        self._was(up=True)
+        return rows
+
+    def _was(self, *, up: bool, why: BaseException | None = None) -> None:
+        if up != self.up:
+            self.up = up
+            if up:
+                log.info("database.connected")
+            else:
+                log.warning("database.lost", error=str(why))

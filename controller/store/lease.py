@@ -1,0 +1,70 @@
+"""The lease: at most one controller writes, and a statement of one that lost it writes nothing.
+
+Every take-over raises the epoch. The database's clock decides in SQL; here a monotonic clock decides how long this
+process may trust itself without having heard from the database (``trusted``), so that it stops before another one can
+begin. Renewals touch no key column and so do not wait for writes that check the lease; a take-over does.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from typing import Any
+
+from controller.store.database import Database, statement
+
+_MARGIN_SECONDS = 0.5
+
+
+class Lease:
+    """One process's hold, or wish to hold, on the lease of an installation.
+
+    Args:
+        database: where it is.
+        name: the installation.
+        seconds: time to live after a renewal.
+    """
+
+    def __init__(self, database: Database, name: str, seconds: float) -> None:
+        self._database = database
+        self.name = name
+        self.seconds = seconds
+        self.holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.epoch = 0
+        self._trusted_until = 0.0
+
+    @property
+    def trusted(self) -> bool:
+        """Whether this process may still believe that it leads."""
+        return time.monotonic() < self._trusted_until
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What ``sql/leader.sql`` checks."""
+        return {"lease": self.name, "holder": self.holder, "epoch": self.epoch}
+
+    async def acquire(self) -> bool:
+        """Take the lease if it is free or has run out."""
+        return await self._ask("lease_acquire")
+
+    async def renew(self) -> bool:
+        """Prolong it; False when it was lost."""
+        return await self._ask("lease_renew")
+
+    async def release(self) -> None:
+        """Let it run out now, so that a stand-by need not wait."""
+        self._trusted_until = 0.0
+        if self.epoch:
+            await self._database.fetch(statement("lease_release"), self.parameters)
+
+    async def _ask(self, name: str) -> bool:
+        started = time.monotonic()
+        rows = await self._database.fetch(statement(name), {**self.parameters, "seconds": self.seconds})
+        if not rows:
+            self._trusted_until = 0.0
+            return False
+        self.epoch = rows[0][0]
+        self._trusted_until = started + self.seconds - min(_MARGIN_SECONDS, self.seconds / 4)
+        return True

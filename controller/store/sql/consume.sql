@@ -1,0 +1,12 @@
+-- Takes changes off the log, with the objects that depend on them. Rows are consumed, no position is kept: a slow
+-- transaction's rows are simply there once it has committed.
+, taken AS (
+    DELETE FROM skypanel.change_log
+    WHERE EXISTS (SELECT FROM leader)
+      AND seq IN (SELECT seq FROM skypanel.change_log ORDER BY seq LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+    RETURNING kind, id
+)
+SELECT kind, id::text, false AS dependent FROM taken
+UNION
+SELECT d.dependent_kind, d.dependent_id::text, true
+FROM taken JOIN skypanel.dependents d ON d.kind = taken.kind AND d.id = taken.id

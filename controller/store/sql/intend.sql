@@ -1,0 +1,13 @@
+-- The write-ahead intent: what is about to be made or removed, and for whom. Returns 1 when this process leads.
+, wanted AS (
+    SELECT * FROM jsonb_to_recordset(%(intents)s::jsonb)
+        AS w(object_type text, name text, owner_kind text, owner_id uuid, organization_id uuid, state text)
+    WHERE EXISTS (SELECT FROM leader)
+), written AS (
+    INSERT INTO skypanel.inventory AS i (object_type, name, owner_kind, owner_id, organization_id, state, epoch)
+    SELECT object_type, name, owner_kind, owner_id, organization_id, state, %(epoch)s FROM wanted
+    ON CONFLICT (object_type, name) DO UPDATE
+    SET owner_kind = excluded.owner_kind, owner_id = excluded.owner_id, organization_id = excluded.organization_id,
+        state = excluded.state, epoch = excluded.epoch, updated_at = now()
+)
+SELECT count(*) FROM leader

@@ -1,0 +1,10 @@
+-- Takes a free or expired lease; no row when somebody else holds it. A new holder always gets a new epoch.
+INSERT INTO skypanel.lease AS held (name, holder, epoch, acquired_at, renewed_at, expires_at)
+SELECT %(lease)s, %(holder)s, coalesce(max(epoch), 0) + 1,
+       clock_timestamp(), clock_timestamp(), clock_timestamp() + make_interval(secs => %(seconds)s)
+FROM skypanel.lease
+ON CONFLICT (name) DO UPDATE
+SET holder = excluded.holder, epoch = excluded.epoch, acquired_at = excluded.acquired_at,
+    renewed_at = excluded.renewed_at, expires_at = excluded.expires_at
+WHERE held.expires_at <= clock_timestamp()
+RETURNING epoch

@@ -1,0 +1,4 @@
+UPDATE skypanel.lease
+SET renewed_at = clock_timestamp(), expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
+WHERE name = %(lease)s AND holder = %(holder)s AND epoch = %(epoch)s AND expires_at > clock_timestamp()
+RETURNING epoch

@@ -1,0 +1,12 @@
+-- One consistent look at each of the keys: the document, what was made for it, what was last said of it.
+SELECT k.id::text, s.organization_id::text, s.generation, s.deleted, s.doc,
+       (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                'object_type', i.object_type, 'name', i.name, 'engine_id', i.engine_id, 'spec_hash', i.spec_hash,
+                'failed_hash', i.failed_hash, 'last_good', i.last_good, 'state', i.state)), '[]'::jsonb)
+        FROM skypanel.inventory i WHERE i.owner_kind = %(kind)s AND i.owner_id = k.id) AS inventory,
+       (SELECT jsonb_build_object(
+                'observed_generation', t.observed_generation, 'conditions', t.conditions, 'details', t.details,
+                'finalized', t.finalized_at IS NOT NULL, 'organization_id', t.organization_id)
+        FROM skypanel.object_status t WHERE t.kind = %(kind)s AND t.id = k.id) AS status
+FROM unnest(%(ids)s::uuid[]) AS k(id)
+LEFT JOIN {snapshot} s ON s.id = k.id

@@ -1,0 +1,1 @@
+DELETE FROM skypanel.events WHERE last_at < now() - make_interval(days => %(days)s)

@@ -1,0 +1,56 @@
+-- All that reconciles have to say at their end: status, events, inventory; nothing is rewritten that says the same.
+-- Returns 1 when this process leads; otherwise nothing was written.
+, said AS (
+    SELECT * FROM jsonb_to_recordset(%(statuses)s::jsonb)
+        AS s(kind text, id uuid, organization_id uuid, observed_generation bigint, conditions jsonb, ready bool,
+             reason text, message text, details jsonb, finalized bool)
+    WHERE EXISTS (SELECT FROM leader)
+), statuses AS (
+    INSERT INTO skypanel.object_status AS t (kind, id, organization_id, observed_generation, conditions, ready, reason,
+                                             message, details, finalized_at, epoch, updated_at)
+    SELECT kind, id, organization_id, observed_generation, conditions, ready, reason, message, details,
+           CASE WHEN finalized THEN now() END, %(epoch)s, now()
+    FROM said
+    ON CONFLICT (kind, id) DO UPDATE
+    SET organization_id = coalesce(excluded.organization_id, t.organization_id),
+        observed_generation = excluded.observed_generation, conditions = excluded.conditions, ready = excluded.ready,
+        reason = excluded.reason, message = excluded.message, details = excluded.details,
+        finalized_at = excluded.finalized_at, epoch = excluded.epoch, updated_at = excluded.updated_at
+    WHERE (t.observed_generation, t.conditions, t.details, t.finalized_at IS NULL)
+          IS DISTINCT FROM
+          (excluded.observed_generation, excluded.conditions, excluded.details, excluded.finalized_at IS NULL)
+), happened AS (
+    SELECT * FROM jsonb_to_recordset(%(events)s::jsonb)
+        AS e(ordinal int, kind text, object_id uuid, organization_id uuid, type text, reason text, message text)
+    WHERE EXISTS (SELECT FROM leader)
+), again AS (
+    -- The same thing once more within ten minutes is counted, not written again.
+    UPDATE skypanel.events e
+    SET count = e.count + 1, last_at = now()
+    FROM happened h
+    WHERE e.id = (SELECT x.id FROM skypanel.events x
+                  WHERE x.kind = h.kind AND x.object_id = h.object_id ORDER BY x.id DESC LIMIT 1)
+      AND (e.type, e.reason, e.message) = (h.type, h.reason, h.message)
+      AND e.last_at > now() - interval '10 minutes'
+    RETURNING h.ordinal
+), events AS (
+    INSERT INTO skypanel.events (kind, object_id, organization_id, type, reason, message)
+    SELECT kind, object_id, organization_id, type, reason, message
+    FROM happened WHERE ordinal NOT IN (SELECT ordinal FROM again) ORDER BY ordinal
+), learned AS (
+    SELECT * FROM jsonb_to_recordset(%(inventory)s::jsonb)
+        AS i(object_type text, name text, owner_kind text, owner_id uuid, engine_id text, spec_hash text,
+             failed_hash text, last_good jsonb, gone bool)
+    WHERE EXISTS (SELECT FROM leader)
+), removed AS (
+    DELETE FROM skypanel.inventory i USING learned l
+    WHERE l.gone AND (i.object_type, i.name, i.owner_kind, i.owner_id) = (l.object_type, l.name, l.owner_kind, l.owner_id)
+), updated AS (
+    UPDATE skypanel.inventory i
+    SET engine_id = coalesce(l.engine_id, i.engine_id), spec_hash = coalesce(l.spec_hash, i.spec_hash),
+        failed_hash = coalesce(l.failed_hash, i.failed_hash), last_good = coalesce(l.last_good, i.last_good),
+        state = 'present', epoch = %(epoch)s, updated_at = now()
+    FROM learned l
+    WHERE NOT l.gone AND (i.object_type, i.name, i.owner_kind, i.owner_id) = (l.object_type, l.name, l.owner_kind, l.owner_id)
+)
+SELECT count(*) FROM leader

@@ -1,0 +1,233 @@
+"""The store: what the engine asks of PostgreSQL, one statement a question, grouped when many ask at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import structlog
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from controller.batcher import Batcher
+from controller.records import DesiredObject, Intent, InventoryRow, Key, Loaded, Report
+from controller.store.database import Database, fenced, statement
+from controller.store.lease import Lease
+from reconcilers.outcomes import FencedError
+
+log = structlog.get_logger(__name__)
+
+CONSUME_LIMIT = 2000
+
+
+class Store:
+    """Everything in PostgreSQL that the engine reads and writes.
+
+    Args:
+        database: connections.
+        lease: checked in the statement of every write.
+    """
+
+    def __init__(self, database: Database, lease: Lease) -> None:
+        self._database = database
+        self._lease = lease
+        self._loads: dict[str, Batcher[Key, Loaded]] = {}
+        self._intents: Batcher[list[dict[str, Any]], None] = Batcher(self._write_intents)
+        self._reports: Batcher[Report, None] = Batcher(self._write_reports)
+
+    # -- desired state -------------------------------------------------------------------------------------------
+
+    async def load(self, key: Key) -> Loaded:
+        """One consistent look at one object."""
+        if key.kind not in self._loads:
+            self._loads[key.kind] = Batcher(self._load)
+        return await self._loads[key.kind].submit(key)
+
+    async def _load(self, keys: Sequence[Key]) -> list[Loaded]:
+        kind = keys[0].kind
+        query = sql.SQL(statement("load")).format(
+            snapshot=sql.Identifier("skypanel", f"snapshot_{kind}")
+        )
+        rows = await self._database.fetch(query, {"kind": kind, "ids": list({k.id for k in keys})})
+        found = {row[0]: row[1:] for row in rows}
+        return [_loaded(key, *found[key.id]) for key in keys]
+
+    async def index(self) -> list[tuple[DesiredObject, bool, bool]]:
+        """(object, whether its last status is Ready for this generation, whether its deletion is finished)."""
+        rows = await self._database.fetch(statement("index"))
+        return [
+            (DesiredObject(Key(kind, object_id), organization_id, generation, deleted), ready, finalized)
+            for kind, object_id, organization_id, generation, deleted, ready, finalized in rows
+        ]
+
+    async def leftovers(self) -> list[Key]:
+        """Owners in the inventory whose rows are gone."""
+        return [Key(*row) for row in await self._database.fetch(statement("leftovers"))]
+
+    async def consume(self) -> tuple[list[tuple[Key, bool]], bool]:
+        """Take changes off the log: (key, whether it only depends on what changed), and whether more may be there."""
+        rows = await self._database.fetch(
+            fenced("consume"), {**self._lease.parameters, "limit": CONSUME_LIMIT}
+        )
+        return [(Key(kind, object_id), dependent) for kind, object_id, dependent in rows], len(
+            rows
+        ) >= CONSUME_LIMIT
+
+    async def dependents(self, key: Key) -> list[Key]:
+        """Objects to look at again when ``key`` changed on the engine."""
+        rows = await self._database.fetch(statement("dependents"), {"kind": key.kind, "id": key.id})
+        return [Key(*row) for row in rows]
+
+    # -- writes, all fenced --------------------------------------------------------------------------------------
+
+    async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> None:
+        """Write down what is about to be done, and check the lease.
+
+        Raises:
+            FencedError: this process does not lead; nothing was written.
+        """
+        await self._intents.submit(
+            [
+                {**asdict(i), "owner_kind": key.kind, "owner_id": key.id, "organization_id": organization_id}
+                for i in intents
+            ]
+        )
+
+    async def _write_intents(self, groups: Sequence[list[dict[str, Any]]]) -> list[None]:
+        intents = {(i["object_type"], i["name"]): i for group in groups for i in group}
+        await self._fenced("intend", {"intents": Jsonb(list(intents.values()))})
+        return [None] * len(groups)
+
+    async def report(self, report: Report) -> None:
+        """Write the end of one reconcile: status, events, inventory.
+
+        Raises:
+            FencedError: this process does not lead; nothing was written.
+        """
+        if report.statuses or report.events or report.inventory:
+            await self._reports.submit(report)
+
+    async def _write_reports(self, reports: Sequence[Report]) -> list[None]:
+        # The same key does not come twice in a group: it is never worked on twice at once.
+        statuses = [
+            {
+                "kind": s.kind,
+                "id": s.id,
+                "organization_id": s.organization_id,
+                "observed_generation": s.observed_generation,
+                "conditions": [asdict(c) for c in s.conditions],
+                "ready": s.ready.status == "True",
+                "reason": s.ready.reason,
+                "message": s.ready.message,
+                "details": s.details,
+                "finalized": s.finalized,
+            }
+            for report in reports
+            for s in report.statuses
+        ]
+        events = [
+            {**asdict(e), "kind": r.key.kind, "object_id": r.key.id, "organization_id": r.organization_id}
+            for r in reports
+            for e in r.events
+        ]
+        for ordinal, event in enumerate(events):
+            event["ordinal"] = ordinal
+        inventory = {
+            (u.object_type, u.name): {**asdict(u), "owner_kind": r.key.kind, "owner_id": r.key.id}
+            for r in reports
+            for u in r.inventory
+        }
+        await self._fenced(
+            "report",
+            {
+                "statuses": Jsonb(statuses),
+                "events": Jsonb(events),
+                "inventory": Jsonb(list(inventory.values())),
+            },
+        )
+        return [None] * len(reports)
+
+    async def _fenced(self, name: str, parameters: Mapping[str, Any]) -> None:
+        rows = await self._database.fetch(fenced(name), {**self._lease.parameters, **parameters})
+        if not rows or rows[0][0] != 1:
+            raise FencedError
+
+    async def prune_events(self, days: int) -> None:
+        """Forget events older than ``days``."""
+        await self._database.fetch(statement("prune_events"), {"days": days})
+
+    # -- subnets -------------------------------------------------------------------------------------------------
+
+    async def allocate_subnet(
+        self, organization_id: str, pool: str, prefix: int, taken: Sequence[str], quarantine_seconds: float
+    ) -> str | None:
+        """The organization's subnet; a new one if it has none, or if what it has is taken by somebody else."""
+        rows = await self._database.fetch(
+            "SELECT skypanel.allocate_subnet(%(organization)s, %(pool)s, %(prefix)s, %(taken)s::cidr[], "
+            "make_interval(secs => %(quarantine)s))::text",
+            {
+                "organization": organization_id,
+                "pool": pool,
+                "prefix": prefix,
+                "taken": list(taken),
+                "quarantine": quarantine_seconds,
+            },
+        )
+        return rows[0][0] if rows else None
+
+    async def release_subnet(self, organization_id: str) -> None:
+        """Give it back; it rests in quarantine for a while."""
+        await self._database.fetch("SELECT skypanel.release_subnet(%(id)s)", {"id": organization_id})
+
+    # -- the fuse ------------------------------------------------------------------------------------------------
+
+    async def unwanted(self, owners: Sequence[Key]) -> dict[Key, bool]:
+        """Which of ``owners`` are gone or to be deleted; the value says whether the row is missing altogether."""
+        rows = await self._database.fetch(
+            statement("unwanted"), {"kinds": [k.kind for k in owners], "ids": [k.id for k in owners]}
+        )
+        return {Key(kind, object_id): missing for kind, object_id, missing in rows}
+
+    async def confirmed_removals(self) -> set[Key] | None:
+        """Owners whose removal an operator confirmed; None when the fuse has not tripped."""
+        rows = await self._database.fetch(statement("fuse_read"))
+        if not rows or rows[0][0] is None:
+            return None
+        _, doomed, _, _, confirmed_at, _ = rows[0]
+        return {Key(*owner.split("/", 1)) for owner in doomed} if confirmed_at else set()
+
+    async def trip_fuse(self, doomed: Sequence[Key], doomed_count: int, live_count: int) -> None:
+        """Record what would have been removed; it waits for ``skypanel gc --confirm``."""
+        await self._fenced(
+            "fuse_trip",
+            {
+                "doomed": Jsonb(sorted(map(str, doomed))),
+                "doomed_count": doomed_count,
+                "live_count": live_count,
+            },
+        )
+
+    async def clear_fuse(self) -> None:
+        """Nothing waits any more."""
+        await self._fenced("fuse_clear", {})
+
+
+def _loaded(
+    key: Key,
+    organization_id: str | None,
+    generation: int | None,
+    deleted: bool | None,
+    document: Mapping[str, Any] | None,
+    inventory: list[dict[str, Any]],
+    status: dict[str, Any] | None,
+) -> Loaded:
+    return Loaded(
+        key=key,
+        organization_id=organization_id or (status or {}).get("organization_id"),
+        generation=generation or 0,
+        deleted=bool(deleted),
+        document=document,
+        inventory=tuple(InventoryRow(**row) for row in inventory),
+        status=status,
+    )

@@ -1,0 +1,268 @@
+"""Does a change set: the only place that writes to the engine.
+
+Each write is compare-and-swap on the version that it was planned on; a conflict means read again and plan again, never
+a blind retry. The intent is written to the inventory before the first write, in the statement that also checks the
+lease; a removal is struck from it after the engine confirmed. What was written is read back, and its security fields
+are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from controller.records import Intent, InventoryRow, InventoryUpdate
+from controller.swarm.client import EngineClient
+from controller.swarm.edge import Edge
+from controller.swarm.errors import (
+    EngineError,
+    EngineUnavailable,
+    InUse,
+    NameTaken,
+    NotFound,
+    OutOfSequence,
+    Refused,
+)
+from controller.swarm.liveview import LiveView
+from controller.swarm.plan import Change, ChangeSet
+from reconcilers import labels
+from reconcilers.baseline import lost
+from reconcilers.objects import Network, Service
+from reconcilers.outcomes import ConflictError, NotReadyError, ReconcileError, TerminalError, TransientError
+from reconcilers.ports import LiveNetwork, LiveService
+
+Announce = Callable[[Sequence[Intent]], Awaitable[None]]
+
+
+class Applier:
+    """Writes to one engine, for one installation."""
+
+    def __init__(self, client: EngineClient, live: LiveView, edge: Edge) -> None:
+        self._client = client
+        self._live = live
+        self._edge = edge
+
+    async def apply(
+        self,
+        changes: ChangeSet,
+        inventory: Sequence[InventoryRow],
+        *,
+        announce: Announce,
+        learned: list[InventoryUpdate],
+        done: list[Change],
+    ) -> None:
+        """Do ``changes`` in their order.
+
+        Args:
+            changes: what to do.
+            inventory: what we know to have made.
+            announce: writes intents, and raises FencedError when this process does not lead.
+            learned: gets what the inventory must learn, also when a later change fails.
+            done: gets every change that was made.
+
+        Raises:
+            ConflictError: an object changed since it was planned on.
+            TransientError: no answer, or something is still in use.
+            TerminalError: the engine refuses the document, or lost a part of the security baseline.
+        """
+        known = {(row.object_type, row.name): row for row in inventory}
+        await announce([_intent(c) for c in changes.changes if c.object_type != "edge"])
+        for change in changes.changes:
+            try:
+                learned.extend(await self._do(change, known.get((change.object_type, change.name))))
+            except EngineError as error:
+                await self._look_again(change)
+                raise _reconcile_error(change, error) from error
+            done.append(change)
+
+    async def _do(self, change: Change, row: InventoryRow | None) -> list[InventoryUpdate]:
+        match change.action, change.target, change.live:
+            case "create", Service() as service, _:
+                return await self._create_service(service, row)
+            case "update", Service() as service, LiveService() as live:
+                return await self._update_service(service, live)
+            case "delete", _, LiveService() as live:
+                return await self._remove_service(live)
+            case "create", Network() as network, _:
+                return await self._create_network(network)
+            case "recreate", Network() as network, LiveNetwork() as live:
+                if live.labels.get(labels.OWNER) != network.labels[labels.OWNER]:
+                    raise _name_conflict("network", live.name)
+                await self._remove_network(live)
+                return await self._create_network(network)
+            case "delete", _, LiveNetwork() as live:
+                return await self._remove_network(live)
+            case "connect", _, LiveNetwork() as live:
+                await self._edge.join(live)
+                return []
+            case "connect", _, None:
+                raise NotReadyError(
+                    "NetworkNotReady", f"network {change.name} is not there yet", retry_after=0.2
+                )
+        raise AssertionError(f"no such change: {change!r}")
+
+    # -- services ------------------------------------------------------------------------------------------------
+
+    async def _create_service(self, service: Service, row: InventoryRow | None) -> list[InventoryUpdate]:
+        try:
+            service_id = await self._client.create_service(service.spec)
+        except NameTaken:
+            await self._live.refresh_service(service.name, tell=False)
+            live = self._live.service(service.name)
+            if live is not None and live.labels.get(labels.OWNER) == service.spec["Labels"][labels.OWNER]:
+                raise ConflictError(
+                    "AlreadyThere", f"service {service.name} is there already; looking again"
+                ) from None
+            return await self._take_back(service, row)
+        self._live.wrote(service_id, "create")
+        await self._live.refresh_service(service_id, tell=False)
+        await self._verify(service, service_id, previous=None)
+        return [InventoryUpdate("service", service.name, engine_id=service_id, spec_hash=service.hash)]
+
+    async def _take_back(self, service: Service, row: InventoryRow | None) -> list[InventoryUpdate]:
+        """Somebody took our labels off a service that the inventory knows by its id; another one is not ours."""
+        document = await self._client.service(service.name)
+        found = document["Spec"].get("Labels") or {}
+        if found.get(labels.INSTALLATION) and found.get(labels.OWNER) != service.spec["Labels"][labels.OWNER]:
+            raise NotReadyError(
+                "NameStillInUse",
+                f"service {service.name} still belongs to {found.get(labels.OWNER)}; waiting until it is removed",
+                retry_after=0.5,
+            )
+        if row is None or row.engine_id != document["ID"]:
+            raise _name_conflict("service", service.name)
+        live = LiveService(
+            document["ID"],
+            service.name,
+            document["Version"]["Index"],
+            document["Spec"],
+            update_state=None,
+            update_message="",
+        )
+        return await self._update_service(service, live)
+
+    async def _update_service(self, service: Service, live: LiveService) -> list[InventoryUpdate]:
+        spec = {**service.spec, "TaskTemplate": dict(service.spec["TaskTemplate"])}
+        force = (live.spec.get("TaskTemplate") or {}).get("ForceUpdate")
+        if force:
+            spec["TaskTemplate"]["ForceUpdate"] = force  # a restart that somebody asked for stays done
+        self._live.wrote(live.id, "update")
+        try:
+            await self._client.update_service(live.id, live.version, spec)
+        except EngineError:
+            self._live.is_own_event(
+                live.id, "update"
+            )  # nothing was written: the next event is somebody else's
+            raise
+        await self._live.refresh_service(live.id, tell=False)
+        await self._verify(service, live.id, previous=live)
+        return [InventoryUpdate("service", service.name, engine_id=live.id, spec_hash=service.hash)]
+
+    async def _verify(self, service: Service, service_id: str, *, previous: LiveService | None) -> None:
+        stored = self._live.service_by_id(service_id)
+        if stored is None or stored.labels.get(labels.SPEC_HASH) != service.hash:
+            return  # changed again meanwhile; the next pass compares everything
+        dropped = lost(service.spec, stored.spec)
+        if not dropped:
+            return
+        if previous is None:
+            await self._client.remove_service(service_id)
+            self._live.removed_service(service_id)
+        else:
+            await self._client.update_service(service_id, stored.version, dict(previous.spec))
+        raise TerminalError(
+            "SecurityBaselineLost",
+            f"the engine accepted service {service.name} and dropped {', '.join(dropped)}; it was taken back. "
+            "Use Docker Engine 25.0 or newer on every manager.",
+        )
+
+    async def _remove_service(self, live: LiveService) -> list[InventoryUpdate]:
+        self._live.wrote(live.id, "remove")
+        try:
+            await self._client.remove_service(live.id)
+        except NotFound:
+            pass  # somebody was faster; that is what was wanted
+        self._live.removed_service(live.id)
+        return [InventoryUpdate("service", live.name, gone=True)]
+
+    # -- networks ------------------------------------------------------------------------------------------------
+
+    async def _create_network(self, network: Network) -> list[InventoryUpdate]:
+        document = {
+            "Name": network.name,
+            "Driver": "overlay",
+            "Attachable": True,  # the edge's place holder joins it as a container
+            "Labels": dict(network.labels),
+            "Options": dict(network.options),
+            "IPAM": {"Driver": "default", "Config": [{"Subnet": network.subnet}]},
+        }
+        try:
+            network_id = await self._client.create_network(document)
+        except NameTaken:
+            await self._live.refresh_network(network.name, tell=False)
+            live = self._live.network(network.name)
+            if live is not None and live.labels.get(labels.OWNER) == network.labels[labels.OWNER]:
+                raise ConflictError(
+                    "AlreadyThere", f"network {network.name} is there already; looking again"
+                ) from None
+            raise _name_conflict("network", network.name) from None
+        self._live.wrote(network_id, "create")
+        await self._live.refresh_network(network_id, tell=False)
+        live = self._live.network(network.name)
+        if live is not None and (live.driver != "overlay" or live.subnet not in (None, network.subnet)):
+            # 201 and an unusable network: the range is in use by something that the engine does not list.
+            await self._client.remove_network(network_id)
+            self._live.removed_network(network_id)
+            raise TransientError(
+                "SubnetRefused",
+                f"the engine could not give {network.subnet} to network {network.name}; it may overlap a route of the host",
+            )
+        return [InventoryUpdate("network", network.name, engine_id=network_id, spec_hash=network.subnet)]
+
+    async def _remove_network(self, live: LiveNetwork) -> list[InventoryUpdate]:
+        await self._edge.leave(live)
+        self._live.wrote(live.id, "remove")
+        try:
+            await self._client.remove_network(live.id)
+        except NotFound:
+            pass
+        self._live.removed_network(live.id)
+        return [InventoryUpdate("network", live.name, gone=True)]
+
+    async def _look_again(self, change: Change) -> None:
+        """After an error what is live is not known: read it, so that the next plan starts from the truth."""
+        try:
+            if change.object_type == "service":
+                await self._live.refresh_service(change.live.id if change.live else change.name, tell=False)
+            elif change.object_type == "network":
+                await self._live.refresh_network(change.live.id if change.live else change.name, tell=False)
+            else:
+                await self._live.refresh_edge(tell=False)
+        except EngineError:
+            pass  # the engine is away; the list after its return brings the truth
+
+
+def _intent(change: Change) -> Intent:
+    return Intent(change.object_type, change.name, "deleting" if change.action == "delete" else "applying")
+
+
+def _name_conflict(object_type: str, name: str) -> TerminalError:
+    return TerminalError(
+        "NameConflict",
+        f"{object_type} {name} exists on the engine and was not made by this installation; it is left alone. Remove or "
+        "rename it there, or choose another name here",
+    )
+
+
+def _reconcile_error(change: Change, error: EngineError) -> ReconcileError:
+    what = f"{change.action} {change.object_type} {change.name}"
+    match error:
+        case OutOfSequence():
+            return ConflictError("Conflict", f"{what}: it changed meanwhile; looking again")
+        case InUse():
+            return NotReadyError("InUse", f"{what}: {error.message}", retry_after=0.5)
+        case Refused():
+            return TerminalError("EngineRefused", f"{what}: the engine refuses it: {error.message}")
+        case EngineUnavailable():
+            return TransientError("EngineUnavailable", f"{what}: {error.message}")
+        case _:
+            return TransientError("EngineError", f"{what}: {error.message}")

@@ -1,0 +1,225 @@
+"""One Docker Swarm, as the engine sees it: the live view, planning, applying, tasks and hints put together.
+
+Errors of the Engine API become the outcomes of reconciles here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+import structlog
+
+from controller.metrics import HINT_STREAM_UP
+from controller.records import InventoryRow, InventoryUpdate, Key
+from controller.swarm.apply import Announce, Applier
+from controller.swarm.client import EngineClient
+from controller.swarm.edge import Edge
+from controller.swarm.errors import EngineError, NotFound
+from controller.swarm.events import EventStream, Hint
+from controller.swarm.liveview import LiveView
+from controller.swarm.plan import Change, ChangeSet, plan
+from controller.swarm.tasks import TaskReader
+from reconcilers import labels
+from reconcilers.objects import Objects, Service
+from reconcilers.outcomes import TransientError
+from reconcilers.ports import Rollout
+
+log = structlog.get_logger(__name__)
+
+_LIST_INSTEAD = 20
+_EDGE_ACTIONS = {"connect", "disconnect"}
+
+
+class Cluster:
+    """Reads and writes one Swarm for one installation."""
+
+    def __init__(self, client: EngineClient, installation: str) -> None:
+        self._client = client
+        self._changed_owners: set[Key] = set()
+        self._owners_wake = anyio.Event()
+        self.live = LiveView(client, installation, self._on_change)
+        self._edge = Edge(client, self.live)
+        self._applier = Applier(client, self.live, self._edge)
+        self._tasks = TaskReader(client, self.live)
+        self._pending: dict[tuple[str, str], None] = {}
+        self._pending_wake = anyio.Event()
+
+    # -- planning and writing ------------------------------------------------------------------------------------
+
+    def plan(self, key: Key, wanted: Objects, inventory: Sequence[InventoryRow]) -> ChangeSet:
+        """What must be done so that ``key`` has exactly ``wanted``."""
+        return plan(key, wanted, self.live, inventory)
+
+    async def apply(
+        self,
+        changes: ChangeSet,
+        inventory: Sequence[InventoryRow],
+        *,
+        announce: Announce,
+        learned: list[InventoryUpdate],
+        done: list[Change],
+    ) -> None:
+        """Do it; see ``controller.swarm.apply``."""
+        async with _outcomes():
+            await self._applier.apply(changes, inventory, announce=announce, learned=learned, done=done)
+
+    async def forget_missing(self, inventory: Sequence[InventoryRow], learned: list[InventoryUpdate]) -> bool:
+        """Strike inventory rows whose objects are not on the engine; True when one is there after all."""
+        found = False
+        async with _outcomes():
+            for row in inventory:
+                read = self._client.service if row.object_type == "service" else self._client.network
+                try:
+                    document = await read(row.name)
+                except NotFound:
+                    learned.append(InventoryUpdate(row.object_type, row.name, gone=True))
+                    continue
+                spec = document.get("Spec") or document
+                mine = (spec.get("Labels") or {}).get(labels.INSTALLATION) == self.live.installation
+                if mine and document.get("ID", document.get("Id")) == row.engine_id:
+                    await (
+                        self.live.refresh_service(row.name)
+                        if row.object_type == "service"
+                        else self.live.refresh_network(row.name)
+                    )
+                    found = True
+                else:
+                    learned.append(InventoryUpdate(row.object_type, row.name, gone=True))
+        return found
+
+    async def rollouts(self, services: Sequence[Service], held: Mapping[str, str]) -> list[Rollout]:
+        """How far the tasks of ``services`` are."""
+        results: dict[str, Rollout] = {}
+
+        async def read(service: Service) -> None:
+            results[service.name] = await self._tasks.rollout(
+                service.name, service.replicas, held=held.get(service.name, "")
+            )
+
+        async with _outcomes():
+            if len(services) == 1:
+                await read(services[0])
+            else:
+                async with anyio.create_task_group() as tasks:
+                    for service in services:
+                        tasks.start_soon(read, service)
+        return [results[s.name] for s in services]
+
+    # -- what the engine asks ------------------------------------------------------------------------------------
+
+    async def refresh_all(self) -> None:
+        """List everything anew."""
+        async with _outcomes():
+            await self.live.refresh_all()
+
+    def owners(self) -> dict[Key, int]:
+        """Owners of live objects, and how many each has."""
+        return {Key(*owner): count for owner, count in self.live.owners().items()}
+
+    def fingerprint(self, key: Key, organization_id: str) -> object:
+        """Equal as long as nothing live that ``key`` depends on changed."""
+        return self.live.fingerprint(key, organization_id)
+
+    def counts(self) -> dict[str, int]:
+        """Live objects of ours by type."""
+        return self.live.counts()
+
+    async def short_of_tasks(self) -> list[Key]:
+        """Owners of services with fewer or more running tasks than they should have."""
+        async with _outcomes():
+            return [Key(*owner) for owner in await self.live.count_tasks()]
+
+    # -- hints ---------------------------------------------------------------------------------------------------
+
+    async def hints(self, on_owners: Callable[[Iterable[Key]], Awaitable[None]]) -> None:
+        """Follow the engine's events and name the owners whose objects changed, until cancelled."""
+        stream = EventStream(self._client, self._on_hint)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stream.run)
+            tasks.start_soon(self._refresh_pending)
+            try:
+                while True:
+                    await self._owners_wake.wait()
+                    self._owners_wake = anyio.Event()
+                    owners, self._changed_owners = self._changed_owners, set()
+                    await on_owners(owners)
+            finally:
+                HINT_STREAM_UP.labels(stream="engine").set(0)
+
+    def _on_change(self, owners: Iterable[tuple[str, str]]) -> None:
+        self._changed_owners.update(Key(*owner) for owner in owners)
+        self._owners_wake.set()
+
+    def _on_hint(self, hint: Hint) -> None:
+        """Runs in the event loop for each event; decides what to read again."""
+        match hint.type:
+            case "connected":
+                self._want("all", "")
+            case "service":
+                if not self.live.is_own_event(hint.id, hint.action):
+                    self._want("service", hint.id)
+                    if hint.id in self.live.edge_services or hint.action == "create":
+                        self._want("edge-services", "")
+            case "network" if hint.action in _EDGE_ACTIONS:
+                if hint.attributes.get("container") in self.live.edge:
+                    self._want("edge", "")
+            case "network":
+                if not self.live.is_own_event(hint.id, hint.action):
+                    self._want("network", hint.id)
+            case "container":
+                if hint.attributes.get("com.docker.swarm.service.id") in self.live.edge_services:
+                    self._want("edge", "")
+
+    def _want(self, what: str, object_id: str) -> None:
+        self._pending[what, object_id] = None
+        self._pending_wake.set()
+
+    async def _refresh_pending(self) -> None:
+        while True:
+            await self._pending_wake.wait()
+            self._pending_wake = anyio.Event()
+            pending, self._pending = self._pending, {}
+            try:
+                await self._refresh(list(pending))
+            except EngineError as error:
+                log.warning("hints.unread", error=error.message)
+                await anyio.sleep(0.5)
+                self._want("all", "")
+
+    async def _refresh(self, wanted: list[tuple[str, str]]) -> None:
+        if ("all", "") in wanted or len(wanted) > _LIST_INSTEAD:
+            await self.live.refresh_all()
+            return
+        for what, object_id in wanted:
+            match what:
+                case "service":
+                    await self.live.refresh_service(object_id)
+                case "network":
+                    await self.live.refresh_network(object_id)
+                case "edge":
+                    await self.live.refresh_edge()
+                case "edge-services":
+                    await self.live.refresh_edge_services()
+
+
+@asynccontextmanager
+async def _outcomes() -> AsyncIterator[None]:
+    try:
+        yield
+    except EngineError as error:
+        raise TransientError("EngineUnavailable", f"Docker Engine: {error.message}") from error
+    except ExceptionGroup as group:
+        engine_errors = group.subgroup(EngineError)
+        if engine_errors is None:
+            raise
+        first = next(e for e in _leaves(engine_errors) if isinstance(e, EngineError))
+        raise TransientError("EngineUnavailable", f"Docker Engine: {first.message}") from group
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

@@ -1,0 +1,126 @@
+"""Compares what should exist with what does: pure, field by field, after normalising what the engine fills in.
+
+``normalise`` brings a wanted document and a stored one to the same form: names of networks become ids in the store,
+zero values vanish, defaults appear, ``ForceUpdate`` counts restarts that somebody asked for. What is left different is
+drift, or a new spec; ``Change`` prints it as a person reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconcilers import labels
+from reconcilers.objects import Network
+from reconcilers.ports import LiveNetwork
+
+# Filled in by the engine (moby daemon/cluster/convert), never written by us; equal to their absence.
+_FILLED_IN: dict[tuple[str, ...], Any] = {
+    ("TaskTemplate", "ContainerSpec", "Isolation"): "default",
+    ("TaskTemplate", "ContainerSpec", "DNSConfig"): {},
+    ("TaskTemplate", "ContainerSpec", "Privileges", "CredentialSpec"): None,
+    ("TaskTemplate", "ContainerSpec", "Privileges", "SELinuxContext"): None,
+    ("TaskTemplate", "Runtime"): "container",
+}
+# Not ours: somebody asked for a restart; what is live is sent back unchanged.
+_CO_OWNED = {("TaskTemplate", "ForceUpdate")}
+# Lists whose order means nothing to the engine.
+_SETS = {
+    ("TaskTemplate", "ContainerSpec", "Env"),
+    ("TaskTemplate", "ContainerSpec", "CapabilityDrop"),
+    ("TaskTemplate", "ContainerSpec", "CapabilityAdd"),
+}
+_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field: ``path`` such as ``TaskTemplate.ContainerSpec.Image``; None stands for absent."""
+
+    path: str
+    live: Any
+    wanted: Any
+
+    def __str__(self) -> str:
+        return f"{self.path}: {_short(self.live)} -> {_short(self.wanted)}"
+
+
+def service_differences(
+    wanted: Mapping[str, Any], stored: Mapping[str, Any], network_names: Mapping[str, str]
+) -> list[Difference]:
+    """Fields of a service that differ; ``network_names`` maps ids to names."""
+    return list(_walk((), normalise(stored, network_names), normalise(wanted, {})))
+
+
+def label_only(differences: list[Difference]) -> bool:
+    """Whether applying them would change service labels and nothing else (moby#53722)."""
+    return bool(differences) and all(d.path.startswith("Labels.") for d in differences)
+
+
+def restarts_tasks(differences: list[Difference]) -> bool:
+    """Whether Swarm would replace the tasks (swarmkit orchestrator/task.go IsTaskDirty)."""
+    return any(d.path.startswith(("TaskTemplate.", "EndpointSpec.")) for d in differences)
+
+
+def network_differences(wanted: Network, live: LiveNetwork) -> list[Difference]:
+    """Fields of a network that differ. Any difference means: make it anew, a network cannot be updated."""
+    found: list[Difference] = []
+    if live.driver != "overlay" or live.scope != "swarm":
+        found.append(Difference("Driver", f"{live.driver or 'none'}/{live.scope}", "overlay/swarm"))
+    if live.subnet is not None and live.subnet != wanted.subnet:
+        found.append(Difference("IPAM.Subnet", live.subnet, wanted.subnet))
+    if not live.attachable:
+        found.append(Difference("Attachable", False, True))
+    own = {k: v for k, v in live.labels.items() if k.startswith(labels.PREFIX)}
+    found.extend(_walk(("Labels",), own, dict(wanted.labels)))
+    return found
+
+
+def normalise(document: Mapping[str, Any], network_names: Mapping[str, str]) -> Any:
+    """``document`` (a ServiceSpec) without empty values and engine defaults, with names for networks' ids."""
+    return _clean((), document, network_names)
+
+
+def _clean(path: tuple[str, ...], value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        if path[-1:] == ("Labels",):
+            return dict(value)  # a label with an empty value is a label
+        cleaned = {}
+        for key, item in value.items():
+            here = (*path, key)
+            if here in _CO_OWNED or (here in _FILLED_IN and item == _FILLED_IN[here]):
+                continue
+            result = _clean(here, item, names)
+            if not _empty(result):
+                cleaned[key] = result
+        return cleaned
+    if isinstance(value, list):
+        items = [_clean(path, item, names) for item in value]
+        if path == ("TaskTemplate", "Networks"):
+            for item in items:
+                item["Target"] = names.get(item["Target"], item["Target"])
+                item["Aliases"] = sorted(item.get("Aliases") or [])
+            items.sort(key=lambda item: item["Target"])
+        elif path in _SETS:
+            items.sort()
+        return items
+    return value
+
+
+def _empty(value: Any) -> bool:
+    # Replicas 0 and every other zero are the same as their absence on the wire (omitempty): both sides lose them.
+    return value is None or value == "" or value == 0 or value == [] or value == {} or value is False
+
+
+def _walk(path: tuple[str, ...], live: Any, wanted: Any) -> Iterator[Difference]:
+    if isinstance(live, Mapping) and isinstance(wanted, Mapping):
+        for key in sorted(live.keys() | wanted.keys()):
+            yield from _walk((*path, key), live.get(key), wanted.get(key))
+    elif live != wanted:
+        yield Difference(".".join(path), live, wanted)
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -1,0 +1,132 @@
+"""The engine's event stream, as hints: which objects to read again.
+
+Events are lossy by construction (a ring of 256, a subscriber that is skipped when it is slow, a stream that has gone
+silent before), so nothing depends on them but speed: after every (re)connection everything is listed. The stream is
+read by a daemon thread in windows of bounded length, so that a stream that died without a word is noticed.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import structlog
+from anyio.from_thread import BlockingPortal
+
+from controller.metrics import HINT_STREAM_UP
+from controller.swarm.client import EngineClient
+from controller.swarm.errors import EngineError
+
+log = structlog.get_logger(__name__)
+
+WINDOW_SECONDS = 60
+_RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_CONTAINER_ACTIONS = {"start", "die"}
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Something happened to an object: ``type`` is ``service``, ``network``, ``container`` or ``connected``."""
+
+    type: str
+    action: str
+    id: str
+    attributes: dict[str, str]
+
+
+class EventStream:
+    """Feeds ``on_hint`` in the event loop's thread until ``stop``.
+
+    Args:
+        client: the engine.
+        on_hint: gets every hint, and one of type ``connected`` whenever the stream begins anew.
+    """
+
+    def __init__(self, client: EngineClient, on_hint: Callable[[Hint], None]) -> None:
+        self._client = client
+        self._on_hint = on_hint
+        self._stopping = threading.Event()
+        self._response: Any = None
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        async with BlockingPortal() as portal:
+            thread = threading.Thread(target=self._read, args=(portal,), name="engine-events", daemon=True)
+            thread.start()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                self._stop()
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        response = self._response
+        if response is not None:
+            response.close()
+
+    def _read(self, portal: BlockingPortal) -> None:
+        failures = 0
+        connected = False
+        since = time.time()
+        while not self._stopping.is_set():
+            try:
+                for hint in self._window(since):
+                    if hint.type == "connected":
+                        if not connected:
+                            self._tell(portal, hint)
+                        connected, failures = True, 0
+                        continue
+                    self._tell(portal, hint)
+                since = time.time() - 1.0
+            except (EngineError, OSError, ValueError, AttributeError) as error:
+                if self._stopping.is_set():
+                    return
+                connected = False
+                HINT_STREAM_UP.labels(stream="engine").set(0)
+                delay = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
+                failures += 1
+                log.warning("hints.lost", stream="engine", error=str(error), retry_in=delay)
+                self._stopping.wait(delay)
+                since = time.time()
+            except RuntimeError:
+                return  # the loop has gone
+
+    def _window(self, since: float) -> Iterator[Hint]:
+        query = {
+            "since": f"{since:.6f}",
+            "until": str(int(time.time()) + WINDOW_SECONDS),
+            "filters": {"type": ["service", "network", "container"]},
+        }
+        self._response, chunks = self._client.stream("/events", query, idle_seconds=WINDOW_SECONDS + 15)
+        HINT_STREAM_UP.labels(stream="engine").set(1)
+        yield Hint("connected", "", "", {})
+        rest = b""
+        for chunk in chunks:
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                if line.strip():
+                    hint = _parse(json.loads(line))
+                    if hint is not None:
+                        yield hint
+
+    def _tell(self, portal: BlockingPortal, hint: Hint) -> None:
+        portal.start_task_soon(self._call, hint)
+
+    async def _call(self, hint: Hint) -> None:
+        self._on_hint(hint)
+
+
+def _parse(event: dict[str, Any]) -> Hint | None:
+    kind, action = event.get("Type", ""), event.get("Action", "")
+    actor = event.get("Actor") or {}
+    attributes = actor.get("Attributes") or {}
+    if kind == "container" and (
+        action not in _CONTAINER_ACTIONS or "com.docker.swarm.service.id" not in attributes
+    ):
+        return None
+    return Hint(kind, action, actor.get("ID", ""), attributes)

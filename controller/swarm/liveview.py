@@ -1,0 +1,354 @@
+"""The live view: a cache of what the engine has, kept fresh by lists, events and our own writes.
+
+Reads never block. Correctness does not depend on freshness: an update carries the version it was planned on, a create
+runs into the name, and a full list comes round on a timer. The order of answers is kept by a counter: an object that
+was written here after a list had been asked for is not undone by that list's older answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from controller.swarm.client import Document, EngineClient
+from controller.swarm.errors import NotFound
+from reconcilers import labels
+from reconcilers.ports import LiveNetwork, LiveService
+
+OwnerKey = tuple[str, str]
+_OWN_EVENT_SECONDS = 5.0
+
+
+class LiveView:
+    """What one engine has, for one installation.
+
+    Args:
+        client: the engine.
+        installation: only services with this installation label are held; networks are held all, for their subnets.
+        on_change: called with the owner of every object that came, changed or went.
+    """
+
+    def __init__(
+        self, client: EngineClient, installation: str, on_change: Callable[[Iterable[OwnerKey]], None]
+    ) -> None:
+        self._client = client
+        self.installation = installation
+        self._on_change = on_change
+        self._services: dict[str, LiveService] = {}
+        self._service_ids: dict[str, str] = {}
+        self._networks: dict[str, LiveNetwork] = {}
+        self._network_ids: dict[str, str] = {}
+        self._owned: dict[OwnerKey, set[str]] = defaultdict(set)
+        self.edge: dict[str, frozenset[str]] = {}
+        """Edge containers on this engine: container id -> names of the networks they are on."""
+        self.edge_services: frozenset[str] = frozenset()
+        """Ids of the services that are the edge."""
+        self.task_counts: dict[str, tuple[int, int]] = {}
+        """Service id -> tasks that run and tasks that should, as of the last list."""
+        self._counter = 0
+        self._touched: dict[str, int] = {}
+        self._own_writes: dict[tuple[str, str], list[float]] = {}
+        self.synced = False
+
+    # -- reads ---------------------------------------------------------------------------------------------------
+
+    def service(self, name: str) -> LiveService | None:
+        """Our service of exactly this name."""
+        return self._services.get(self._service_ids.get(name, ""))
+
+    def service_by_id(self, service_id: str) -> LiveService | None:
+        """Our service with this id."""
+        return self._services.get(service_id)
+
+    def network(self, name: str) -> LiveNetwork | None:
+        """The network of exactly this name."""
+        return self._networks.get(self._network_ids.get(name, ""))
+
+    def subnets(self) -> list[tuple[str, str]]:
+        """(name, subnet) of all networks that have one."""
+        return [(n.name, n.subnet) for n in self._networks.values() if n.subnet]
+
+    def network_names(self) -> Mapping[str, str]:
+        """Names by network id."""
+        return {i: n.name for i, n in self._networks.items()}
+
+    def owned_services(self, owner: OwnerKey) -> list[LiveService]:
+        """Services whose owner label names ``owner``, by name."""
+        found = [self._services[i] for i in self._owned.get(owner, ()) if i in self._services]
+        return sorted(found, key=lambda s: s.name)
+
+    def owned_networks(self, owner: OwnerKey) -> list[LiveNetwork]:
+        """Networks whose owner label names ``owner``, by name."""
+        found = [self._networks[i] for i in self._owned.get(owner, ()) if i in self._networks]
+        return sorted(found, key=lambda n: n.name)
+
+    def owners(self) -> dict[OwnerKey, int]:
+        """Every owner that has live objects, and how many."""
+        return {owner: len(ids) for owner, ids in self._owned.items() if ids}
+
+    def counts(self) -> dict[str, int]:
+        """Objects of ours by type."""
+        networks = sum(1 for n in self._networks.values() if self._owner_of(n.labels))
+        return {"service": len(self._services), "network": networks}
+
+    def fingerprint(self, owner: OwnerKey, organization_id: str) -> tuple[Any, ...]:
+        """Changes whenever something live that ``owner`` depends on does; equal fingerprints mean nothing to do."""
+        own = tuple(
+            sorted(
+                (i, self._services[i].version) if i in self._services else (i, 0)
+                for i in self._owned.get(owner, ())
+            )
+        )
+        home = self.owned_networks(("organization", organization_id))
+        networks = tuple(n.id for n in home)
+        edge: tuple[tuple[str, bool], ...] = ()
+        if owner[0] == "organization":
+            edge = tuple(sorted((c, all(n.name in joined for n in home)) for c, joined in self.edge.items()))
+        return own, networks, edge
+
+    # -- refresh -------------------------------------------------------------------------------------------------
+
+    async def refresh_all(self) -> None:
+        """List services, networks and edge containers; tell every owner whose objects changed."""
+        asked = self._counter
+        services = await self._client.services(f"{labels.INSTALLATION}={self.installation}")
+        changed = self._take_services(services, asked)
+        asked = self._counter
+        networks = await self._client.networks()
+        changed |= self._take_networks(networks, asked)
+        self.edge_services = frozenset(await self._client.edge_services())
+        changed |= await self._refresh_edge()
+        self.synced = True
+        self._tell(changed)
+
+    async def count_tasks(self) -> list[OwnerKey]:
+        """List our services with their tasks' counts; owners of those that are short of running tasks."""
+        asked = self._counter
+        documents = await self._client.services(f"{labels.INSTALLATION}={self.installation}", status=True)
+        self._tell(self._take_services(documents, asked))
+        self.task_counts = {
+            d["ID"]: (
+                (d.get("ServiceStatus") or {}).get("RunningTasks", 0),
+                (d.get("ServiceStatus") or {}).get("DesiredTasks", 0),
+            )
+            for d in documents
+        }
+        short = []
+        for service_id, (running, desired) in self.task_counts.items():
+            service = self._services.get(service_id)
+            if (
+                running != desired
+                and service is not None
+                and (owner := self._owner_of(service.labels)) is not None
+            ):
+                short.append(owner)
+        return short
+
+    async def refresh_service(self, service_id: str, *, tell: bool = True) -> None:
+        """Read one service, by id or name; ``tell`` its owner when it changed."""
+        asked = self._counter
+        try:
+            document = await self._client.service(service_id)
+        except NotFound:
+            known = self._services.get(service_id) or self.service(service_id)
+            if known is not None and self._touched.get(known.id, 0) <= asked:
+                self._tell(self._drop_service(known.id), tell=tell)
+            return
+        self._tell(self._put_service(document, asked), tell=tell)
+
+    async def refresh_network(self, network_id: str, *, tell: bool = True) -> None:
+        """Read one network, by id or name; ``tell`` its owner when it changed."""
+        asked = self._counter
+        try:
+            document = await self._client.network(network_id)
+        except NotFound:
+            known = self._networks.get(network_id) or self.network(network_id)
+            if known is not None and self._touched.get(known.id, 0) <= asked:
+                self._tell(self._drop_network(known.id), tell=tell)
+            return
+        self._tell(self._put_network(document, asked), tell=tell)
+
+    async def refresh_edge_services(self) -> None:
+        """Read which services are the edge, and their containers when that changed."""
+        fresh = frozenset(await self._client.edge_services())
+        if fresh != self.edge_services:
+            self.edge_services = fresh
+            await self.refresh_edge()
+
+    async def refresh_edge(self, *, tell: bool = True) -> None:
+        """Read which networks the edge containers of this engine are on."""
+        self._tell(await self._refresh_edge(), tell=tell)
+
+    # -- our own writes ------------------------------------------------------------------------------------------
+
+    def wrote(self, object_id: str, action: str) -> None:
+        """Remember a write of ours: its event tells nothing new and is not worth a read."""
+        self._own_writes.setdefault((object_id, action), []).append(time.monotonic())
+
+    def is_own_event(self, object_id: str, action: str) -> bool:
+        """Whether an event is the echo of ``wrote``; each echo is taken once, and only for some seconds."""
+        stamps = self._own_writes.get((object_id, action))
+        while stamps:
+            stamp = stamps.pop(0)
+            if not stamps:
+                del self._own_writes[(object_id, action)]
+            if time.monotonic() - stamp < _OWN_EVENT_SECONDS:
+                return True
+        return False
+
+    def removed_service(self, service_id: str) -> None:
+        """A removal of ours was confirmed."""
+        self._touch(service_id)
+        self._drop_service(service_id)
+
+    def removed_network(self, network_id: str) -> None:
+        """A removal of ours was confirmed."""
+        self._touch(network_id)
+        self._drop_network(network_id)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _tell(self, owners: set[OwnerKey], *, tell: bool = True) -> None:
+        if owners and tell:
+            self._on_change(owners)
+
+    def _touch(self, object_id: str) -> None:
+        self._counter += 1
+        self._touched[object_id] = self._counter
+
+    def _owner_of(self, found: Mapping[str, str]) -> OwnerKey | None:
+        if found.get(labels.INSTALLATION) != self.installation:
+            return None
+        return labels.parse_owner(found.get(labels.OWNER, ""))
+
+    def _take_services(self, documents: list[Document], asked: int) -> set[OwnerKey]:
+        changed: set[OwnerKey] = set()
+        listed = set()
+        for document in documents:
+            listed.add(document["ID"])
+            changed |= self._put_service(document, asked)
+        for gone in [i for i in self._services if i not in listed and self._touched.get(i, 0) <= asked]:
+            changed |= self._drop_service(gone)
+        self._forget_touches(asked)
+        return changed
+
+    def _put_service(self, document: Document, asked: int) -> set[OwnerKey]:
+        object_id = document["ID"]
+        if self._touched.get(object_id, 0) > asked:
+            return set()
+        status = document.get("UpdateStatus") or {}
+        spec = document["Spec"]
+        fresh = LiveService(
+            id=object_id,
+            name=spec["Name"],
+            version=document["Version"]["Index"],
+            spec=spec,
+            update_state=status.get("State") or None,
+            update_message=status.get("Message") or "",
+        )
+        known = self._services.get(object_id)
+        if known is not None and known.version >= fresh.version:
+            return set()
+        owner = self._owner_of(fresh.labels)
+        owners = {o for o in (owner, self._owner_of(known.labels) if known else None) if o}
+        if known is not None:
+            self._drop_service(object_id)
+        if owner is None:
+            # Somebody took our labels away: the name is still ours by the inventory, so its owner must look at it.
+            return owners
+        self._services[object_id] = fresh
+        self._service_ids[fresh.name] = object_id
+        self._owned[owner].add(object_id)
+        return owners
+
+    def _drop_service(self, object_id: str) -> set[OwnerKey]:
+        known = self._services.pop(object_id, None)
+        if known is None:
+            return set()
+        if self._service_ids.get(known.name) == object_id:
+            del self._service_ids[known.name]
+        return self._disown(known.labels, object_id)
+
+    def _disown(self, found: Mapping[str, str], object_id: str) -> set[OwnerKey]:
+        owner = self._owner_of(found)
+        if owner is None:
+            return set()
+        self._owned[owner].discard(object_id)
+        if not self._owned[owner]:
+            del self._owned[owner]
+        return {owner}
+
+    def _take_networks(self, documents: list[Document], asked: int) -> set[OwnerKey]:
+        changed: set[OwnerKey] = set()
+        listed = set()
+        for document in documents:
+            listed.add(document["Id"])
+            changed |= self._put_network(document, asked)
+        for gone in [i for i in self._networks if i not in listed and self._touched.get(i, 0) <= asked]:
+            changed |= self._drop_network(gone)
+        self._forget_touches(asked)
+        return changed
+
+    def _put_network(self, document: Document, asked: int) -> set[OwnerKey]:
+        object_id = document["Id"]
+        if self._touched.get(object_id, 0) > asked:
+            return set()
+        pools = (document.get("IPAM") or {}).get("Config") or []
+        fresh = LiveNetwork(
+            id=object_id,
+            name=document["Name"],
+            driver=document.get("Driver") or "",
+            scope=document.get("Scope") or "",
+            subnet=pools[0].get("Subnet") if pools else None,
+            attachable=bool(document.get("Attachable")),
+            internal=bool(document.get("Internal")),
+            labels=document.get("Labels") or {},
+            options=document.get("Options") or {},
+        )
+        known = self._networks.get(object_id)
+        if known == fresh:
+            return set()
+        if known is not None:
+            self._drop_network(object_id)
+        self._networks[object_id] = fresh
+        self._network_ids[fresh.name] = object_id
+        owner = self._owner_of(fresh.labels)
+        if owner is None:
+            return set()
+        self._owned[owner].add(object_id)
+        return {owner}
+
+    def _drop_network(self, object_id: str) -> set[OwnerKey]:
+        known = self._networks.pop(object_id, None)
+        if known is None:
+            return set()
+        if self._network_ids.get(known.name) == object_id:
+            del self._network_ids[known.name]
+        return self._disown(known.labels, object_id)
+
+    async def _refresh_edge(self) -> set[OwnerKey]:
+        documents = [d for i in self.edge_services for d in await self._client.service_containers(i)]
+        fresh = {
+            d["Id"]: frozenset((d.get("NetworkSettings") or {}).get("Networks") or {}) for d in documents
+        }
+        before, self.edge = self.edge, fresh
+        if before == fresh:
+            return set()
+        every = frozenset().union(*before.values(), *fresh.values())
+        common_before = frozenset(every).intersection(*before.values()) if before else frozenset()
+        common_after = frozenset(every).intersection(*fresh.values()) if fresh else frozenset()
+        changed = {
+            owner
+            for name in (n.name for n in self._networks.values())
+            if (name in common_before) != (name in common_after)
+            and (network := self.network(name)) is not None
+            and (owner := self._owner_of(network.labels)) is not None
+        }
+        if set(before) != set(fresh):
+            changed |= {o for n in self._networks.values() if (o := self._owner_of(n.labels)) is not None}
+        return changed
+
+    def _forget_touches(self, asked: int) -> None:
+        self._touched = {i: stamp for i, stamp in self._touched.items() if stamp > asked}

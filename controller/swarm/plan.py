@@ -1,0 +1,182 @@
+"""What must be done so that the engine has exactly the wanted objects of one owner: pure, and printable.
+
+The same change set is what ``skypanel plan`` shows, what an event says, and what ``apply`` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from controller.records import InventoryRow
+from controller.swarm.diff import Difference, network_differences, service_differences
+from reconcilers import labels
+from reconcilers.objects import Network, Objects, Service
+from reconcilers.ports import LiveNetwork, LiveService
+
+Action = Literal["create", "update", "recreate", "delete", "connect"]
+_VERBS = {"create": "+", "update": "~", "recreate": "±", "delete": "-", "connect": "~"}
+_SHOWN_DIFFERENCES = 6
+
+
+class View(Protocol):
+    """The live view, as far as planning needs it."""
+
+    @property
+    def edge(self) -> Mapping[str, frozenset[str]]:
+        """Networks by edge container."""
+
+    def service(self, name: str) -> LiveService | None:
+        """Our service of this name."""
+
+    def network(self, name: str) -> LiveNetwork | None:
+        """The network of this name."""
+
+    def network_names(self) -> Mapping[str, str]:
+        """Names by id."""
+
+    def owned_services(self, owner: tuple[str, str]) -> list[LiveService]:
+        """Live services of an owner."""
+
+    def owned_networks(self, owner: tuple[str, str]) -> list[LiveNetwork]:
+        """Live networks of an owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write.
+
+    Args:
+        action: what is done.
+        object_type: ``service``, ``network`` or ``edge``.
+        name: of the object; for ``edge`` the network that the edge joins.
+        target: what to make of it (a Service or a Network), None for a deletion.
+        live: the object that it was planned on.
+        differences: why, field by field.
+        cause: one word for events: ``Created``, ``Updated``, ``Repaired``, ``Removed`` ...
+    """
+
+    action: Action
+    object_type: Literal["service", "network", "edge"]
+    name: str
+    target: Service | Network | None = None
+    live: LiveService | LiveNetwork | None = None
+    differences: tuple[Difference, ...] = ()
+    cause: str = ""
+
+    def __str__(self) -> str:
+        text = f"{_VERBS[self.action]} {self.object_type} {self.name}"
+        if self.action == "connect":
+            text = f"~ edge joins network {self.name}"
+        if not self.differences:
+            return text
+        shown = [str(d) for d in self.differences[:_SHOWN_DIFFERENCES]]
+        if len(self.differences) > _SHOWN_DIFFERENCES:
+            shown.append(f"and {len(self.differences) - _SHOWN_DIFFERENCES} more")
+        return text + ": " + "; ".join(shown)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """All writes for one owner, in the order in which they are safe; and what is held back, by service name."""
+
+    changes: tuple[Change, ...] = ()
+    held: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Hashes that Swarm has just rolled back, by service name: to be remembered."""
+
+    def without_removals(self) -> ChangeSet:
+        """The same, taking nothing away."""
+        return ChangeSet(tuple(c for c in self.changes if c.action != "delete"), self.held, self.failed)
+
+    def __str__(self) -> str:
+        return "\n".join(str(c) for c in self.changes)
+
+
+def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequence[InventoryRow]) -> ChangeSet:
+    """Networks before services, services before removals, the edge when its network is there."""
+    known = {(row.object_type, row.name): row for row in inventory}
+    changes: list[Change] = []
+    held: dict[str, str] = {}
+    failed: dict[str, str] = {}
+
+    for network in wanted.networks:
+        changes += _plan_network(network, view, known)
+    names = view.network_names()
+    for service in wanted.services:
+        row = known.get(("service", service.name))
+        live = view.service(service.name)
+        target = service
+        if row is not None and live is not None and _rolled_back(service, live, row):
+            failed[service.name] = service.hash
+            held[service.name] = live.update_message or "Swarm rolled the update back"
+        elif row is not None and row.failed_hash == service.hash:
+            held[service.name] = "this spec was rolled back before; change the spec to try again"
+        if service.name in held:
+            good = row.last_good if row else None
+            if good is None:
+                continue  # nothing better is known: what runs, runs
+            target = Service(service.name, dict(good), str(good["Labels"].get(labels.SPEC_HASH, "")))
+            if live is not None and (live.update_state or "").startswith("rollback_started"):
+                continue  # Swarm is at it
+        changes += _plan_service(target, live, names, row)
+
+    wanted_services = {s.name for s in wanted.services}
+    wanted_networks = {n.name for n in wanted.networks}
+    changes += [
+        Change("delete", "service", s.name, live=s, cause="Removed")
+        for s in view.owned_services(owner)
+        if s.name not in wanted_services
+    ]
+    changes += [
+        Change("delete", "network", n.name, live=n, cause="Removed")
+        for n in view.owned_networks(owner)
+        if n.name not in wanted_networks
+    ]
+    changes += [
+        Change("connect", "edge", name, live=view.network(name), cause="EdgeJoined")
+        for name in wanted.edge_networks
+        if any(name not in joined for joined in view.edge.values())
+    ]
+    return ChangeSet(tuple(changes), held, failed)
+
+
+def _rolled_back(service: Service, live: LiveService, row: InventoryRow) -> bool:
+    """Swarm itself went back from exactly the spec that is wanted now. Not drift: the spec failed."""
+    return (
+        (live.update_state or "").startswith("rollback_")
+        and row.spec_hash == service.hash
+        and live.labels.get(labels.SPEC_HASH) != service.hash
+    )
+
+
+def _plan_service(
+    service: Service, live: LiveService | None, names: Mapping[str, str], row: InventoryRow | None
+) -> list[Change]:
+    existed = row is not None and row.engine_id is not None
+    if live is None:
+        cause = "Repaired" if existed and row is not None and row.spec_hash == service.hash else "Created"
+        return [Change("create", "service", service.name, service, cause=cause)]
+    differences = service_differences(service.spec, live.spec, names)
+    if not differences:
+        return []
+    same_spec = live.labels.get(labels.SPEC_HASH) == service.hash or (
+        row is not None and row.spec_hash == service.hash and row.state == "present"
+    )
+    cause = "Repaired" if same_spec else "Updated"
+    return [Change("update", "service", service.name, service, live, tuple(differences), cause)]
+
+
+def _plan_network(
+    network: Network, view: View, known: Mapping[tuple[str, str], InventoryRow]
+) -> list[Change]:
+    live = view.network(network.name)
+    if live is None:
+        row = known.get(("network", network.name))
+        cause = "Repaired" if row is not None and row.engine_id else "Created"
+        return [Change("create", "network", network.name, network, cause=cause)]
+    differences = network_differences(network, live)
+    if not differences:
+        return []
+    return [Change("recreate", "network", network.name, network, live, tuple(differences), "Repaired")]

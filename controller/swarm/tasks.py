@@ -1,0 +1,98 @@
+"""How far a service's tasks are: the only sign of convergence that Swarm gives.
+
+``UpdateStatus`` is not one: every update clears it, and a change of labels or scale never sets it again. There are no
+task events either (moby#37825), so tasks are read, several services in one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from controller.batcher import Batcher
+from controller.swarm.client import Document, EngineClient
+from controller.swarm.diff import normalise
+from controller.swarm.liveview import LiveView
+from reconcilers.ports import LiveService, Rollout
+
+_WAITING = {"new", "pending", "allocated"}
+_ENDED_BADLY = {"failed", "rejected", "orphaned"}
+_PROBLEM_LENGTH = 200
+
+
+class TaskReader:
+    """Reads the tasks of services, batched."""
+
+    def __init__(self, client: EngineClient, live: LiveView) -> None:
+        self._client = client
+        self._live = live
+        self._reads: Batcher[str, list[Document]] = Batcher(self._read, limit=50)
+
+    async def rollout(self, name: str, desired: int, *, held: str = "") -> Rollout:
+        """How far the tasks of the service ``name`` are."""
+        service = self._live.service(name)
+        if service is None:
+            return Rollout(name, desired, 0, 0, 0, held=held)
+        tasks = await self._reads.submit(service.id)
+        return rollout(service, tasks, desired, held=held)
+
+    async def _read(self, service_ids: Sequence[str]) -> list[list[Document]]:
+        documents = await self._client.tasks({"service": sorted(set(service_ids))})
+        by_service: dict[str, list[Document]] = {i: [] for i in service_ids}
+        for document in documents:
+            by_service.setdefault(document.get("ServiceID", ""), []).append(document)
+        return [by_service[i] for i in service_ids]
+
+
+def rollout(service: LiveService, tasks: Sequence[Document], desired: int, *, held: str = "") -> Rollout:
+    """Count tasks: pure.
+
+    Only tasks that Swarm wants to run count: those of a node that is down stay ``running`` with the desired state
+    ``shutdown`` for a day.
+    """
+    wanted = _task_spec(service.spec.get("TaskTemplate") or {})
+    running = outdated = pending = 0
+    for task in tasks:
+        if task.get("DesiredState") not in ("running", "ready"):
+            continue
+        state = task["Status"]["State"]
+        if _task_spec(task.get("Spec") or {}) != wanted:
+            outdated += 1
+        elif state == "running" and task["DesiredState"] == "running":
+            running += 1
+        elif state in _WAITING:
+            pending += 1
+    if running > desired:
+        outdated, running = outdated + running - desired, desired
+    return Rollout(
+        service=service.name,
+        desired=desired,
+        running=running,
+        outdated=outdated,
+        pending=pending,
+        update_state=service.update_state,
+        problem="" if running == desired else _problem(tasks),
+        held=held,
+    )
+
+
+def _task_spec(spec: Mapping[str, Any]) -> Any:
+    normal = normalise({"TaskTemplate": spec}, {}).get("TaskTemplate", {})
+    normal.pop("Placement", None)  # a new placement that the task's node satisfies leaves the task as it is
+    return normal
+
+
+def _problem(tasks: Sequence[Document]) -> str:
+    """The newest error, as one line; or what a task waits for."""
+    newest = max(tasks, key=lambda t: str(t["Status"].get("Timestamp", "")), default=None)
+    for task in sorted(tasks, key=lambda t: str(t["Status"].get("Timestamp", "")), reverse=True):
+        status = task["Status"]
+        if status["State"] in _ENDED_BADLY or status.get("Err"):
+            text = " ".join(str(status.get("Err") or status.get("Message") or status["State"]).split())
+            code = (status.get("ContainerStatus") or {}).get("ExitCode")
+            if code and "exit" not in text:
+                text += f" (exit code {code})"
+            return text[:_PROBLEM_LENGTH]
+    if newest is not None and newest["Status"]["State"] == "new":
+        return "a task waits for a network address: the subnet may be used up"
+    return ""
