@@ -1,0 +1,189 @@
+"""Whatever a resource says survives the way into rows and back, and into YAML and back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from io import BytesIO
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from specs import names
+from specs.binding import from_rows, to_rows
+from specs.dump import dump_yaml
+from specs.kinds import KINDS
+from specs.loader import load
+from specs.resource import Resource
+
+
+def matching(pattern: str) -> st.SearchStrategy[str]:
+    return st.from_regex(pattern.replace("$", r"\Z"))
+
+
+slugs = matching(names.SLUG_PATTERN)
+hostnames = st.lists(slugs, min_size=1, max_size=3).map(lambda labels: ".".join([*labels, "example"]))
+process_types = matching(names.PROCESS_TYPE_PATTERN)
+lines = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=40)
+words = st.lists(
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20), max_size=4
+).map(lambda found: tuple(found) or None)
+amounts = st.integers(1, 999_999).map(lambda milli: Decimal(milli) / 1000)
+memory = st.integers(4, 2**31 - 1).map(lambda mebibytes: f"{mebibytes}Mi")
+grace = st.integers(0, 3600).map(lambda seconds: timedelta(seconds=seconds))
+periods = st.integers(1, 86_400_000).map(lambda milliseconds: timedelta(milliseconds=milliseconds))
+counts = st.integers(0, 1000)
+ports = st.none() | st.integers(1, 65535)
+
+
+def prices(digits: int, places: int) -> st.SearchStrategy[Decimal]:
+    return st.integers(0, 10**digits - 1).map(lambda units: Decimal(units).scaleb(-places))
+
+
+checks = st.none() | st.fixed_dictionaries(
+    {
+        "command": words.filter(bool),
+        "interval": periods,
+        "timeout": periods,
+        "retries": st.integers(1, 100),
+        "start_period": periods,
+    }
+)
+specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "Organization": {
+        "display_name": st.none() | lines,
+        "owner": st.none() | st.just("ops@acme.example"),
+        "suspended": st.booleans(),
+        "network_prefix": st.integers(16, 28),
+    },
+    "Plan": {
+        "description": st.none() | lines,
+        "cpu": amounts,
+        "memory": memory,
+        "pids": st.integers(1, 4_194_304),
+        "storage_gb": counts,
+        "bandwidth_gb": st.none() | counts,
+        "price_hourly": prices(12, 6),
+        "price_monthly": prices(12, 4),
+        "enabled": st.booleans(),
+        "autoscaling": st.booleans(),
+    },
+    "App": {
+        "display_name": lines,
+        "suspended": st.booleans(),
+        "repo_url": st.none() | st.just("https://git.example.com/team/app.git"),
+        "buildpack": st.none() | lines,
+    },
+    "Environment": {
+        "image": st.sampled_from(["redis", "127.0.0.1:5000/skypanel/web:1", "a/b@sha256:" + "0" * 64]),
+        "deploy_mode": st.sampled_from(["image", "buildpack"]),
+        "plan": st.none() | slugs,
+        "region": st.none() | slugs,
+        "command": words,
+        "args": words,
+        "replicas": counts,
+        "port": ports,
+        "cpu": st.none() | amounts,
+        "memory": st.none() | memory,
+        "healthcheck": checks,
+        "stop_grace_period": grace,
+        "read_only_root_filesystem": st.booleans(),
+        "tmpfs": st.sampled_from([(), ("/tmp",), ("/tmp", "/var/cache/app")]),
+        "run_as": st.none() | st.sampled_from(["0", "1000", "999:999"]),
+        "suspended": st.booleans(),
+    },
+    "Process": {
+        "command": words,
+        "args": words,
+        "replicas": counts,
+        "port": ports,
+        "healthcheck": checks,
+        "stop_grace_period": st.none() | grace,
+    },
+    "Domain": {"process": process_types},
+}
+own_names = {"Process": process_types, "Domain": hostnames}
+
+
+@st.composite
+def resources(draw: st.DrawFn) -> Resource:
+    kind = draw(st.sampled_from(sorted(KINDS)))
+    metadata_fields: Any = KINDS[kind].model_fields["metadata"].annotation
+    metadata = {field: draw(slugs) for field in metadata_fields.model_fields}
+    metadata["name"] = draw(own_names.get(kind, slugs))
+    fields = {name: draw(values) for name, values in specs[kind].items()}
+    return KINDS[kind].from_fields({"metadata": metadata, "spec": fields})
+
+
+def as_stored(value: Any) -> Any:
+    """A value as the database gives it back: numbers to their column's scale."""
+    return value.quantize(Decimal("0.000001")) if isinstance(value, Decimal) else value
+
+
+def test_every_spec_field_has_a_column_and_a_strategy() -> None:
+    for kind, cls in KINDS.items():
+        spec: Any = cls.model_fields["spec"].annotation
+        bound = set(cls.binding.columns)
+        for attached in cls.binding.attached:
+            bound |= set(attached.columns)
+        assert bound == set(spec.model_fields) == set(specs[kind])
+
+
+@given(resources())
+def test_a_resource_comes_back_from_its_rows_as_it_was(resource: Resource) -> None:
+    rows = {
+        table: {name: as_stored(value) for name, value in row.items()}
+        for table, row in to_rows(resource).items()
+    }
+    again = from_rows(type(resource), resource.metadata.parents, rows)
+    assert to_rows(again) == to_rows(resource)
+    if getattr(resource.spec, "display_name", "") is not None:
+        assert again == resource
+
+
+@given(st.lists(resources(), min_size=1, max_size=3, unique_by=lambda resource: resource.key))
+def test_resources_come_back_from_yaml_as_they_were(written: list[Resource]) -> None:
+    text = dump_yaml(written)
+    assert [entry.resource for entry in load(["-"], stdin=BytesIO(text.encode()))] == written
+
+
+def test_a_name_for_people_that_is_left_out_is_stored_as_the_name() -> None:
+    app = KINDS["App"].from_fields({"metadata": {"name": "shop", "organization": "acme"}, "spec": {}})
+    assert to_rows(app)["paas_apps"]["name"] == "shop"
+
+
+def test_an_organization_is_written_to_the_panels_tables_only_when_it_is_inserted() -> None:
+    binding = KINDS["Organization"].binding
+    assert binding.insert_only
+    assert {table.table: table.insert_only for table in binding.attached} == {
+        "organization_members": True,
+        "paas_organizations": False,
+    }
+    assert binding.deleted_in == "paas_organizations"
+
+
+def test_a_health_check_is_stored_as_seconds() -> None:
+    fields = {
+        "metadata": {"name": "web", "environment": "production", "app": "shop", "organization": "acme"},
+        "spec": {"healthcheck": {"command": ["true"], "interval": "1m30s", "timeout": "500ms"}},
+    }
+    assert to_rows(KINDS["Process"].from_fields(fields))["paas_processes"]["healthcheck"] == {
+        "command": ["true"],
+        "interval_seconds": 90,
+        "timeout_seconds": 0.5,
+        "retries": 3,
+        "start_period_seconds": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["no", "on", "null", "~", "012", "1:30", "2024-01-01", "- a", "a: b", "#x", "<<", "="]
+)
+def test_text_that_looks_like_something_else_stays_text(text: str) -> None:
+    app = KINDS["App"].from_fields(
+        {"metadata": {"name": "shop", "organization": "acme"}, "spec": {"display_name": text}}
+    )
+    (entry,) = load(["-"], stdin=BytesIO(dump_yaml([app]).encode()))
+    assert entry.resource == app
