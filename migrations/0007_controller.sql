@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS skypanel.inventory (
     engine_id       text,
     spec_hash       text,
     failed_hash     text,
+    last_good       jsonb,
     state           text        NOT NULL CONSTRAINT inventory_state_known CHECK (state IN ('applying', 'present', 'deleting')),
     epoch           bigint      NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now(),
@@ -21,6 +22,7 @@ COMMENT ON TABLE skypanel.inventory IS
 COMMENT ON COLUMN skypanel.inventory.engine_id IS 'The engine''s id; NULL until the create has answered.';
 COMMENT ON COLUMN skypanel.inventory.spec_hash IS 'Hash of the spec last applied.';
 COMMENT ON COLUMN skypanel.inventory.failed_hash IS 'Hash of a spec that the engine rolled back; it is not tried again by itself.';
+COMMENT ON COLUMN skypanel.inventory.last_good IS 'The spec that last came up healthy, which a bad one falls back to; no secret is in a spec.';
 COMMENT ON COLUMN skypanel.inventory.epoch IS 'Term of the leader that wrote the row.';
 CREATE INDEX IF NOT EXISTS inventory_owner ON skypanel.inventory (owner_kind, owner_id);
 CREATE INDEX IF NOT EXISTS inventory_organization ON skypanel.inventory (organization_id);
@@ -33,8 +35,7 @@ CREATE TABLE IF NOT EXISTS skypanel.lease (
     epoch       bigint      NOT NULL CONSTRAINT lease_epoch_unique UNIQUE,
     acquired_at timestamptz NOT NULL DEFAULT now(),
     renewed_at  timestamptz NOT NULL DEFAULT now(),
-    expires_at  timestamptz NOT NULL,
-    CONSTRAINT lease_times_in_order CHECK (expires_at >= renewed_at AND renewed_at >= acquired_at)
+    expires_at  timestamptz NOT NULL
 );
 COMMENT ON TABLE skypanel.lease IS 'Who is the leader. Each election raises epoch; every write of a leader checks that it is still its own.';
 COMMENT ON COLUMN skypanel.lease.epoch IS 'Unique, so that it counts as a key: renewals do not conflict with FOR KEY SHARE, a new term does.';

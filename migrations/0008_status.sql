@@ -43,4 +43,4 @@ CREATE TABLE IF NOT EXISTS skypanel.events (
 COMMENT ON TABLE skypanel.events IS 'What happened to each object and why; equal ones in a row are counted. Old ones are pruned.';
 CREATE INDEX IF NOT EXISTS events_object ON skypanel.events (kind, object_id, id DESC);
 CREATE INDEX IF NOT EXISTS events_organization ON skypanel.events (organization_id, id DESC);
-CREATE INDEX IF NOT EXISTS events_first_at ON skypanel.events (first_at);
+CREATE INDEX IF NOT EXISTS events_last_at ON skypanel.events (last_at);

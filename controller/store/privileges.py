@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
+
+from controller.store.migration_errors import MissingPrivilegeError
 
 GROUPS = ("skypanel_panel", "skypanel_controller", "skypanel_reader")
 # Rights that we need on the panel's tables, where they exist: keys, one trigger, and the views' reading.
@@ -15,59 +18,61 @@ ON_PANEL = {
 }
 
 
-class RowSecurityError(Exception):
-    """Row-level security would hide organizations from our views, and so make them look deleted."""
-
-
 def missing(conn: psycopg.Connection) -> list[str]:
-    """The statements that a superuser or the tables' owner has to run first; empty when nothing is missing."""
-    found: list[sql.Composed] = []
+    """The statements that a superuser or the tables' owner has to run first; empty when all is there."""
     me = sql.Identifier(_one(conn, "SELECT current_user"))
-    if not _one(
-        conn,
-        "SELECT has_database_privilege(current_database(), 'CREATE') OR to_regnamespace('skypanel') IS NOT NULL",
-    ):
-        database = sql.Identifier(_one(conn, "SELECT current_database()"))
-        found.append(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, me))
-    if not _one(conn, "SELECT has_schema_privilege('public', 'CREATE')"):
-        found.append(sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(me))
-    if not _one(conn, "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"):
-        found += [
-            sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(group))
-            for group in GROUPS
-            if not _one(conn, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", group)
-        ]
-    for table, rights in ON_PANEL.items():
-        if not _one(conn, "SELECT to_regclass(%s) IS NOT NULL", table):
-            continue
-        lacking = [
-            right for right in rights if not _one(conn, "SELECT has_table_privilege(%s, %s)", table, right)
-        ]
-        if lacking:
-            found.append(
-                sql.SQL("GRANT {} ON {} TO {}").format(
-                    sql.SQL(", ").join(map(sql.SQL, lacking)), sql.Identifier(*table.split(".")), me
-                )
-            )
-    if _row_security_hides(conn):
-        found.append(sql.SQL("ALTER ROLE {} BYPASSRLS").format(me))
+    found = [*_missing_on_database(conn, me), *_missing_groups(conn), *_missing_on_panel(conn, me)]
     return [f"{statement.as_string(conn)};" for statement in found]
 
 
+def _missing_on_database(conn: psycopg.Connection, me: sql.Identifier) -> Iterator[sql.Composed]:
+    has_schema = _one(conn, "SELECT to_regnamespace('skypanel') IS NOT NULL")
+    if not has_schema and not _one(conn, "SELECT has_database_privilege(current_database(), 'CREATE')"):
+        database = sql.Identifier(_one(conn, "SELECT current_database()"))
+        yield sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, me)
+    if not _one(conn, "SELECT has_schema_privilege('public', 'CREATE')"):
+        yield sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(me)
+
+
+def _missing_groups(conn: psycopg.Connection) -> Iterator[sql.Composed]:
+    if _one(conn, "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"):
+        return
+    for group in GROUPS:
+        if not _one(conn, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", group):
+            yield sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(group))
+
+
+def _missing_on_panel(conn: psycopg.Connection, me: sql.Identifier) -> Iterator[sql.Composed]:
+    for table, rights in ON_PANEL.items():
+        if not _one(conn, "SELECT to_regclass(%s) IS NOT NULL", table):
+            continue
+        lacking = [sql.SQL(right) for right in rights if not _has_right(conn, table, right)]
+        if lacking:
+            name = sql.Identifier(*table.split("."))
+            yield sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(", ").join(lacking), name, me)
+    if _row_security_hides(conn):
+        yield sql.SQL("ALTER ROLE {} BYPASSRLS").format(me)
+
+
 def check_row_security(conn: psycopg.Connection) -> None:
-    """Raises RowSecurityError when the owner of our views may not see every organization."""
+    """Raises MissingPrivilegeError when the owner of our views may not see every organization."""
     owner = _one(
         conn,
         "SELECT v.relowner::regrole::text FROM pg_class v, pg_class t, pg_roles r"
-        " WHERE v.oid = to_regclass('skypanel.snapshot_organization') AND t.oid = 'public.organizations'::regclass"
+        " WHERE v.oid = to_regclass('skypanel.snapshot_organization')"
+        " AND t.oid = to_regclass('public.organizations')"
         " AND r.oid = v.relowner AND t.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls"
         " AND (t.relforcerowsecurity OR NOT pg_has_role(v.relowner, t.relowner, 'USAGE'))",
     )
     if owner is not None:
-        raise RowSecurityError(
-            f"row-level security hides organizations from {owner}, who owns our views: they would look deleted."
-            f" Let a superuser run: ALTER ROLE {owner} BYPASSRLS;"
+        raise MissingPrivilegeError(
+            f"row-level security hides organizations from {owner}, who owns our views:"
+            f" they would look deleted. Let a superuser run: ALTER ROLE {owner} BYPASSRLS;"
         )
+
+
+def _has_right(conn: psycopg.Connection, table: str, right: str) -> bool:
+    return bool(_one(conn, "SELECT has_table_privilege(%s, %s)", table, right))
 
 
 def _row_security_hides(conn: psycopg.Connection) -> bool:

@@ -6,7 +6,9 @@ import argparse
 import json
 import sys
 
-from deploy.postgres.server import DATABASE, LOGINS, OWNER, SUPERUSER, PostgresError, Server, lab_root, named
+from deploy.postgres.binaries import PostgresError
+from deploy.postgres.cluster import SUPERUSER
+from deploy.postgres.server import DATABASE, LOGINS, OWNER, Server, lab_root, named
 
 ROLES = (OWNER, *LOGINS)
 
@@ -44,11 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> None:
     if given.command == "status":
-        for folder in sorted(lab_root().glob("pg-*")):
-            pid = named(folder.name.removeprefix("pg-")).pid()
-            print(
-                f"{folder.name.removeprefix('pg-')}\t{f'running, pid {pid}' if pid else 'stopped'}\t{folder}"
-            )
+        for folder in sorted(path for path in lab_root().glob("pg-*") if path.is_dir()):
+            server = named(folder.name.removeprefix("pg-"))
+            pid = server.pid()
+            print(f"{server.name}\t{f'running, pid {pid}' if pid else 'stopped'}\t{folder}")
         return
     server = named(given.name)
     if given.command == "up":
@@ -56,7 +57,7 @@ def _run(given: argparse.Namespace) -> None:
         _print_urls(server, as_json=given.json)
     elif given.command == "dsn":
         print(server.dsn_for(given.role, given.database))
-    elif not server.data.exists():
+    elif not server.exists:
         print(f"postgres: there is no server {given.name}", file=sys.stderr)
     elif given.command == "down" and given.purge:
         server.destroy()

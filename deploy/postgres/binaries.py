@@ -1,4 +1,4 @@
-"""Where the PostgreSQL programs are, and which account they run as; both are installed when they are missing."""
+"""Where the PostgreSQL programs are, and which account runs them; both are installed when missing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Account:
 
 
 def find_bindir() -> Path:
-    """The folder with `postgres`, `initdb` and `pg_ctl`: $PGBIN, Debian's newest, the wheel's, else installed."""
+    """The folder of `postgres`, `initdb`, `pg_ctl`: $PGBIN, Debian's newest, the wheel's, else installed."""
     if given := os.environ.get("PGBIN"):
         return _checked(Path(given), "$PGBIN")
     for candidate in (_of_debian(), _of_wheel()):

@@ -28,7 +28,7 @@ def migrated_template(server: Server, conn: psycopg.Connection) -> str:
     found = conn.execute(
         "SELECT datname, datistemplate FROM pg_database WHERE starts_with(datname, %s)", [PREFIX]
     )
-    templates = dict(found.fetchall())
+    templates: dict[str, bool] = dict(found.fetchall())
     if templates.get(name):
         return name
     for stale in templates:  # of older migrations, or one that a crash left half made

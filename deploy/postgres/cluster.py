@@ -1,0 +1,185 @@
+"""One PostgreSQL cluster and its process: make it, start it, stop it, tell whether it runs.
+
+    <folder>/
+      data/             as initdb made it
+      run/              the socket, closed to others (mode 0700)
+      server.log
+
+Every step can be cut off by a crash and done again: initdb works beside the final place, and a pid file that
+a killed server left behind is recognised by what its process really is.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.postgres.binaries import Account, PostgresError, find_account, find_bindir, major_version
+
+SUPERUSER = "postgres"
+START_SECONDS = 30.0
+LONGEST_SOCKET = 107
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster by its folder; nothing is done before a method is called. Callers take turns by themselves.
+
+    Args:
+        folder: where everything of this cluster is.
+        durable: False trades the safety of the data in a power cut for speed, for tests.
+    """
+
+    folder: Path
+    durable: bool = True
+    account: Account = field(default_factory=find_account)
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.folder / "data"
+
+    @property
+    def socket_dir(self) -> Path:
+        """The folder of the unix socket; libpq takes it as `host`."""
+        return self.folder / "run"
+
+    @property
+    def log(self) -> Path:
+        """The server's log file."""
+        return self.folder / "server.log"
+
+    def pid(self) -> int | None:
+        """Process id of the running server, or None."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+            # A server works in its data folder; another process that got the number after a crash does not.
+            return pid if Path(f"/proc/{pid}/cwd").readlink() == self.data.resolve() else None
+        except (OSError, ValueError):
+            return None
+
+    def initialise(self) -> None:
+        """Makes the cluster; no effect when it is there."""
+        if len(str(self.socket_dir / ".s.PGSQL.5432")) > LONGEST_SOCKET:
+            raise PostgresError(
+                f"{self.socket_dir} is too long for a socket: set SKYPANEL_LAB to a shorter path"
+            )
+        self._own_folder(self.socket_dir)
+        if (self.data / "PG_VERSION").exists():
+            return
+        raw = self.folder / "data.new"
+        shutil.rmtree(raw, ignore_errors=True)
+        self._own_folder(raw)
+        options = ["--auth-local=trust", "--auth-host=reject", "--encoding=UTF8", "--no-locale", "--no-sync"]
+        self._run("initdb", "--pgdata", str(raw), "--username", SUPERUSER, "--no-instructions", *options)
+        raw.rename(self.data)
+
+    def start(self) -> None:
+        """Starts the server and waits until it answers; no effect when it runs."""
+        self._check_version()
+        if self.pid() is not None:
+            return
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for leftover in self.socket_dir.glob(".s.PGSQL.*"):
+            leftover.unlink()
+        self._write_own(self.data / "postgresql.auto.conf", self._settings())
+        self._write_own(self.log, "")
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self._run(
+                    "pg_ctl",
+                    "start",
+                    "--pgdata",
+                    str(self.data),
+                    "--log",
+                    str(self.log),
+                    "--wait",
+                    "--silent",
+                )
+            except PostgresError as error:
+                # After a SIGKILL the children go by themselves, but not at once: their memory is in use.
+                log = self.log.read_text()[-1500:]
+                if "shared memory block" not in log or time.monotonic() > deadline:
+                    raise PostgresError(f"{error}\n{log}") from None
+                time.sleep(0.1)
+            else:
+                return
+
+    def stop(self, mode: str) -> None:
+        """Stops the server (smart, fast, immediate) and waits for its end; no effect when it does not run."""
+        if (pid := self.pid()) is not None:
+            self._run("pg_ctl", "stop", "--pgdata", str(self.data), "--mode", mode, "--wait", "--silent")
+            wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the stopped server is still there")
+
+    def _settings(self) -> str:
+        durable = "on" if self.durable else "off"
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.socket_dir),
+            "unix_socket_permissions": "0700",
+            "max_connections": "200",
+            "fsync": durable,
+            "synchronous_commit": durable,
+            "full_page_writes": durable,
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "log_statement": "none",
+        }
+        return "".join(f"{key} = '{value}'\n" for key, value in settings.items())
+
+    def _check_version(self) -> None:
+        cluster = (self.data / "PG_VERSION").read_text().strip()
+        bindir = find_bindir()
+        if (server := major_version(bindir)) != int(cluster):
+            raise PostgresError(
+                f"{self.data} was made by PostgreSQL {cluster}, and {bindir} has {server}:"
+                f" set PGBIN to a {cluster}, or remove {self.folder}"
+            )
+
+    def _own_folder(self, path: Path) -> None:
+        path.mkdir(mode=0o700, exist_ok=True)
+        path.chmod(0o700)
+        os.chown(path, self.account.uid, self.account.gid)
+
+    def _write_own(self, path: Path, text: str) -> None:
+        path.write_text(text)
+        path.chmod(0o600)
+        os.chown(path, self.account.uid, self.account.gid)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        other = None if self.account.is_self else self.account
+        # No pipes: the server would inherit them, and whoever reads them would wait for its end.
+        output = self.folder / f"{program}.out"
+        with output.open("wb") as sink:
+            done = subprocess.run(
+                [str(find_bindir() / program), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                check=False,
+                cwd=self.folder,
+                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HOME": str(self.folder)},
+                start_new_session=True,
+                user=other.uid if other else None,
+                group=other.gid if other else None,
+                extra_groups=() if other else None,
+            )
+        text = output.read_text(errors="replace").strip()
+        output.unlink()
+        if done.returncode != 0:
+            raise PostgresError(f"{self.folder}: {program} failed with exit code {done.returncode}: {text}")
+
+
+def wait_until(done: Callable[[], bool], problem: str) -> None:
+    """Waits for a condition; raises PostgresError with `problem` after a while."""
+    deadline = time.monotonic() + START_SECONDS
+    while not done():
+        if time.monotonic() > deadline:
+            raise PostgresError(f"{problem} after {START_SECONDS:.0f} s")
+        time.sleep(0.02)
