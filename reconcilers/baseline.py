@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 DEFAULT_PIDS = 256
-NOFILE = 65536
+NOFILE = 8192  # within the hard limit that common init systems give to an engine
 
 
 def harden(

@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import psycopg
 import structlog
-from psycopg import sql
+from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -127,6 +127,16 @@ class Database:
             ) as error:
                 self._was(up=False, why=error)
                 raise DatabaseUnavailable(error) from error
+            except (errors.UndefinedTable, errors.UndefinedFunction, errors.UndefinedColumn, errors.InvalidSchemaName) as error:
+                raise TransientError(
+                    "SchemaOutdated",
+                    f"the database's schema is not the one of this version ({error.diag.message_primary}): run `skypanel migrate`",
+                ) from error
+            except errors.InsufficientPrivilege as error:
+                raise TransientError(
+                    "PrivilegeMissing",
+                    f"the role of DATABASE_URL may not do this ({error.diag.message_primary}): grant it skypanel_controller",
+                ) from error
         return rows
 
     async def _fetch(

@@ -92,7 +92,14 @@ def _problem(tasks: Sequence[Document]) -> str:
             code = (status.get("ContainerStatus") or {}).get("ExitCode")
             if code and "exit" not in text:
                 text += f" (exit code {code})"
-            return text[:_PROBLEM_LENGTH]
+            return _shorten(text)
     if newest is not None and newest["Status"]["State"] == "new":
         return "a task waits for a network address: the subnet may be used up"
     return ""
+
+
+def _shorten(text: str) -> str:
+    """The engine wraps errors from the outside in: the beginning says where it was, the end says what it was."""
+    if len(text) <= _PROBLEM_LENGTH:
+        return text
+    return f"{text[:60].rstrip()} … {text[-(_PROBLEM_LENGTH - 63) :].lstrip()}"
