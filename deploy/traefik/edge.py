@@ -1,7 +1,6 @@
 """Traefik as the Swarm service `skypanel-edge`, with as few rights as it can work with.
 
-    host port 80 ──> skypanel-edge ──(overlay skypanel-edge-socket, internal)──> skypanel-edge-socket ──>
-    docker.sock
+    host port 80 ──> skypanel-edge ──(overlay skypanel-edge-socket)──> skypanel-edge-socket ──> docker.sock
                           │
                           └── skypanel-edge and the organizations' overlays ──> tasks
 
@@ -171,7 +170,7 @@ def _network(api: EngineApi, name: str, *, internal: bool, written: list[str]) -
 
 
 def _config(api: EngineApi, content: bytes, written: list[str]) -> tuple[str, str]:
-    """The id and name of the Swarm config with this content, whose hash is in the name: a config never changes."""
+    """The id and name of the Swarm config with this content; a config never changes, so its name has the hash."""
     name = f"{SOCKET_SERVICE}-{hashlib.sha256(content).hexdigest()[:12]}"
     if found := _named(api, "/configs", name):
         return str(found["ID"]), name
