@@ -11,6 +11,7 @@ collection into ``Problem`` entries whose ``field`` reads as the writer knows it
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import json
 import re
@@ -66,14 +67,14 @@ class Problem:
 
     Args:
         field: where, as its writer knows it; empty for the document as a whole.
-        value: the value found there, for programs; never put into a message by itself.
+        value: the value found there, for programs; in no message and no ``repr``: it may be secret.
         message: what is wrong with it.
         hint: how to mend it; may be empty.
         path: where, as keys and list indexes from the document's root.
     """
 
     field: str
-    value: object
+    value: object = dataclasses.field(repr=False)
     message: str
     hint: str = ""
     path: Path = ()

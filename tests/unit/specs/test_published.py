@@ -11,6 +11,7 @@ from specs import schema_export
 from specs.kinds import KINDS
 from specs.loader import load
 
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "specs.md"
 EXAMPLES = Path(schema_export.__file__).parent / "examples"
 
 
@@ -35,6 +36,15 @@ def test_every_field_has_a_description_that_an_editor_can_show() -> None:
         for name, part in schema["$defs"].items():
             for field, rule in part["properties"].items():
                 assert rule.get("description"), f"{name}.{field}"
+
+
+def test_the_reference_describes_every_field() -> None:
+    text = REFERENCE.read_text()
+    for kind in KINDS:
+        schema = json.loads((schema_export.FOLDER / f"{kind.lower()}.json").read_text())
+        section = text.partition(f"\n## {kind}\n")[2].partition("\n## ")[0]
+        for name in schema["$defs"][f"{kind}Spec"]["properties"]:
+            assert f"`{name}`" in section, f"{kind}.{name}"
 
 
 def test_the_examples_can_be_loaded_and_every_owner_is_among_them() -> None:
