@@ -25,7 +25,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from specs import images, names, rules, units
-from specs.problems import RefusedError
+from specs.problems import RefusedError, abbreviate
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Whole:
     def _check(self, value: int) -> int:
         if self.low <= value <= self.high:
             return value
-        raise RefusedError(f"{value} is not {self.what} ({self.low}-{self.high})")
+        raise RefusedError(f"{abbreviate(value)} is not {self.what} ({self.low}-{self.high})")
 
 
 @dataclass(frozen=True, slots=True)

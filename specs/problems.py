@@ -104,11 +104,13 @@ def describe(error: ValidationError) -> str:
 
 def quote(value: object) -> str:
     """``value`` for a message: escaped, cut at 80 characters, and without the credentials of a URL."""
-    text = value if isinstance(value, str) else str(value)
-    text = _URL_CREDENTIALS.sub("//***@", text)
-    if len(text) > _SHOWN_CHARACTERS:
-        text = text[: _SHOWN_CHARACTERS - 1] + "…"
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(abbreviate(_URL_CREDENTIALS.sub("//***@", str(value))), ensure_ascii=False)
+
+
+def abbreviate(value: object) -> str:
+    """``value`` as text of at most 80 characters, for what needs no escape."""
+    text = str(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
 def closest(word: str, known: Iterable[str]) -> str:
@@ -192,14 +194,16 @@ def _said(detail: ErrorDetails, model: type[BaseModel] | None) -> tuple[str, str
         return f"{quote(value)} is not one of {context['expected']}", ""
     if kind in _WANTED:
         wanted, hint = _WANTED[kind]
-        return f"{_shown(value)}, not {wanted}", hint
+        return f"{_shown(value, path)}, not {wanted}", hint
     return detail["msg"][:1].lower() + detail["msg"][1:], ""
 
 
-def _shown(value: object) -> str:
-    """``is 5, a number`` for a scalar that says nothing secret, ``is a list`` for the rest."""
+def _shown(value: object, path: Path) -> str:
+    """``is 5, a number``; not the entries of lists, which may be confidential words of a command."""
     kind = _KIND_OF_VALUE.get(type(value), type(value).__name__)
-    return f"is {json.dumps(value)}, {kind}" if isinstance(value, bool | int | float) else f"is {kind}"
+    if not isinstance(value, bool | int | float) or (path and isinstance(path[-1], int)):
+        return f"is {kind}"
+    return f"is {abbreviate(json.dumps(value))}, {kind}"
 
 
 def _known_fields(model: type[BaseModel] | None, path: Path) -> list[str]:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from specs import units
-from specs.problems import RefusedError, quote
+from specs.problems import RefusedError, abbreviate, quote
 
 COMMAND_WORDS = 256
 COMMAND_CHARACTERS = 32_768
@@ -128,7 +128,7 @@ def check_price(value: object, digits: int, places: int) -> Decimal:
     """Money that fits ``numeric(digits, places)``, from text or Decimal."""
     text = f"{value:f}" if isinstance(value, Decimal) else value
     if isinstance(text, int | float) and not isinstance(text, bool):
-        raise RefusedError(f"{text} is a number", f'write prices as text: "{text}"')
+        raise RefusedError(f"{abbreviate(text)} is a number", "a price is text: put it in quotes")
     if isinstance(text, str) and re.fullmatch(rf"[0-9]{{1,{digits - places}}}(\.[0-9]+)?", text, re.ASCII):
         price = Decimal(text)
         if len(text.partition(".")[2].rstrip("0")) <= places:
@@ -151,7 +151,7 @@ def check_seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RefusedError("is not a number of seconds")
     if not 0 <= value <= _DAY_SECONDS:
-        raise RefusedError(f"{value} is not a number of seconds (0-{_DAY_SECONDS})")
+        raise RefusedError(f"{abbreviate(value)} is not a number of seconds (0-{_DAY_SECONDS})")
     return value
 
 

@@ -13,7 +13,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 
-from specs.problems import RefusedError, quote
+from specs.problems import RefusedError, abbreviate, quote
 
 CPU_MINIMUM = Decimal("0.001")  # swarmkit manager/controlapi/service.go, validateResources
 CPU_MAXIMUM = Decimal("999.999")
@@ -43,9 +43,9 @@ def parse_cpu(value: object) -> Decimal:
 
 def check_cpu(cores: Decimal) -> Decimal:
     """``cores``, if a Swarm service can be limited to it."""
-    if not CPU_MINIMUM <= cores <= CPU_MAXIMUM:
+    if not cores.is_finite() or not CPU_MINIMUM <= cores <= CPU_MAXIMUM:
         raise RefusedError(
-            f"{cores.normalize():f} is not an amount of CPU", f"{CPU_MINIMUM} to {CPU_MAXIMUM} cores"
+            f"{abbreviate(cores)} is not an amount of CPU", f"{CPU_MINIMUM} to {CPU_MAXIMUM} cores"
         )
     if cores != cores.quantize(_MILLI):
         raise RefusedError(f"{cores:f} is finer than a thousandth of a core", "round it to 0.001")
@@ -60,7 +60,9 @@ def format_cpu(cores: Decimal) -> str:
 def parse_memory(value: object) -> int:
     """MiB from ``"64Mi"``, ``"1Gi"`` or ``"1.5Gi"``; refuses a number without a unit."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise RefusedError(f"{value} has no unit, and plain bytes are not accepted", 'write "64Mi" or "1Gi"')
+        raise RefusedError(
+            f"{abbreviate(value)} has no unit, and plain bytes are not accepted", 'write "64Mi" or "1Gi"'
+        )
     match = _MEMORY.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         shown = f"{quote(value)} is" if isinstance(value, str) else "is"
@@ -80,7 +82,7 @@ def check_memory(mebibytes: int) -> int:
             f"{mebibytes} MiB is below the least that Swarm accepts", f"at least {MEMORY_MINIMUM_MIB} MiB"
         )
     if mebibytes > MEMORY_MAXIMUM_MIB:
-        raise RefusedError(f"{mebibytes} MiB is more than can be stored", f"at most {MEMORY_MAXIMUM_MIB} MiB")
+        raise RefusedError("is more than can be stored", f"at most {MEMORY_MAXIMUM_MIB} MiB")
     return mebibytes
 
 
@@ -95,7 +97,7 @@ def parse_duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return _check_duration(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise RefusedError(f"{value} has no unit", f'write "{value}s" for seconds')
+        raise RefusedError(f"{abbreviate(value)} has no unit", 'write seconds as "10s"')
     match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
     if match is None:
         shown = f"{quote(value)} is" if isinstance(value, str) else "is"

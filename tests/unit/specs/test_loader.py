@@ -78,7 +78,7 @@ def test_every_problem_of_every_file_is_said_with_its_place(tmp_path: Path) -> N
         "a.yaml:7:9: Environment/production: spec.port: 0 is not a port (1-65535)",
         (
             "a.yaml:10:15: Environment/production: spec.healthcheck.interval: "
-            '10 has no unit (write "10s" for seconds)'
+            '10 has no unit (write seconds as "10s")'
         ),
         "b.yaml:1:1: App: apiVersion: is required (write apiVersion: skypanel.io/v1)",
         "none.yaml: cannot be read: No such file or directory (check the path)",

@@ -145,7 +145,7 @@ def test_a_resource_cannot_be_changed() -> None:
         (
             "Plan",
             {"cpu": 1, "memory": "64Mi", "priceHourly": 0.1},
-            "spec.priceHourly: 0.1 is a number (write prices as",
+            "spec.priceHourly: 0.1 is a number (a price is text",
         ),
         (
             "Plan",
@@ -161,6 +161,8 @@ def test_a_resource_cannot_be_changed() -> None:
         ("Organization", {"networkPrefix": 29}, "spec.networkPrefix: 29 is not the prefix length"),
         ("Organization", {"displayName": " "}, 'spec.displayName: " " is not a line of text'),
         ("App", {"repoUrl": "file:///etc"}, 'spec.repoUrl: "file:///etc" is not a repository URL'),
+        ("Process", {"args": [12345]}, "spec.args[0]: is a number, not text (put a number"),
+        ("Process", {"port": 10**400}, f"spec.port: 1{'0' * 78}… is not a port (1-65535)"),
         ("Process", {"port": 65536}, "spec.port: 65536 is not a port (1-65535)"),
         ("Domain", {"process": "my-web"}, 'spec.process: "my-web" is not a process type'),
     ],
