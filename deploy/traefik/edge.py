@@ -170,7 +170,7 @@ def _network(api: EngineApi, name: str, *, internal: bool, written: list[str]) -
 
 
 def _config(api: EngineApi, content: bytes, written: list[str]) -> tuple[str, str]:
-    """The id and name of the Swarm config with this content; a config never changes, so its name has the hash."""
+    """The id and name of the Swarm config with this content; it never changes, so its name has the hash."""
     name = f"{SOCKET_SERVICE}-{hashlib.sha256(content).hexdigest()[:12]}"
     if found := _named(api, "/configs", name):
         return str(found["ID"]), name
