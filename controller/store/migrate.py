@@ -153,8 +153,11 @@ def _apply_one(conn: psycopg.Connection, migration: Migration, *, first: bool) -
 
 def _record(conn: psycopg.Connection) -> dict[int, tuple[str, str]]:
     """Version -> name and checksum, as the database has it; empty where it has no record."""
-    row = conn.execute("SELECT to_regclass('skypanel.schema_migrations') IS NOT NULL").fetchone()
-    if row != (True,):
+    # Not to_regclass: it may remember that the table was absent before this transaction waited for its turn.
+    found = conn.execute(
+        "SELECT FROM pg_tables WHERE schemaname = 'skypanel' AND tablename = 'schema_migrations'"
+    )
+    if found.fetchone() is None:
         return {}
     rows = conn.execute("SELECT version, name, checksum FROM skypanel.schema_migrations")
     return {version: (name, checksum) for version, name, checksum in rows}
@@ -164,8 +167,8 @@ def _compare(known: Sequence[Migration], record: dict[int, tuple[str, str]]) -> 
     unknown = sorted(record.keys() - {migration.version for migration in known})
     if unknown:
         raise DatabaseTooNewError(
-            f"the database has migration {unknown[-1]:04}_{record[unknown[-1]][0]}, which this version does not"
-            " know: install the version that applied it, or a newer one"
+            f"the database has migration {unknown[-1]:04}_{record[unknown[-1]][0]}, which this version lacks:"
+            " install the version that applied it, or a newer one"
         )
     for migration in known:
         name, checksum = record.get(migration.version, (migration.name, migration.checksum))
