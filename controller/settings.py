@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     skypanel_gc_fuse_minimum: int = Field(
         default=10, ge=0, description="So many unwanted objects are always removed without asking."
     )
+    skypanel_pin_image: str = Field(
+        default="rancher/mirrored-pause:3.10", description="Image whose entry point sleeps until SIGTERM."
+    )
     skypanel_edge_entrypoints: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("web",), description="Traefik entry points of the routers, separated by commas."
     )
@@ -163,6 +166,7 @@ class Settings(BaseSettings):
             monitor_seconds=self.skypanel_rollout_monitor_seconds,
             progress_deadline_seconds=self.skypanel_progress_deadline_seconds,
             subnet_pool=str(self.skypanel_subnet_pool),
+            pin_image=self.skypanel_pin_image,
         )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-DEFAULT_PIDS = 256
 NOFILE = 8192  # within the hard limit that common init systems give to an engine
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from reconcilers import labels
-from reconcilers.baseline import DEFAULT_PIDS, harden
+from reconcilers.baseline import harden
 from reconcilers.conditions import Condition, progressing, ready, stalled
 from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.outcomes import Done, NotReadyError, Outcome, RequeueAfter
@@ -127,15 +127,15 @@ def _container(
 
 
 def _resources(snapshot: EnvironmentSnapshot) -> SpecDocument:
-    plan = snapshot.plan
-    cores = float(snapshot.cpu_limit or (plan.cpu_limit if plan else DEFAULT_CPU_CORES))
-    memory_mb = snapshot.memory_mb or (plan.memory_mb if plan else DEFAULT_MEMORY_MB)
+    limits = snapshot.resources
+    cores = float(limits.cpu_cores) if limits.cpu_cores is not None else DEFAULT_CPU_CORES
+    memory_mb = limits.memory_mb if limits.memory_mb is not None else DEFAULT_MEMORY_MB
     nano_cpus, memory_bytes = round(cores * 1e9), memory_mb * 1024 * 1024
     return {
         "Limits": {
             "NanoCPUs": nano_cpus,
             "MemoryBytes": memory_bytes,
-            "Pids": plan.pids_limit if plan else DEFAULT_PIDS,
+            "Pids": limits.pids,
         },
         "Reservations": {
             "NanoCPUs": max(1_000_000, round(nano_cpus * RESERVED_SHARE_CPU)),

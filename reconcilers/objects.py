@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from typing import Any
 
 from reconcilers import labels
@@ -59,6 +60,11 @@ class Network:
     subnet: str
     labels: Mapping[str, str]
     options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def task_range(self) -> str:
+        """The lower half of the subnet: where Swarm takes tasks' addresses from. The upper half is the edge's."""
+        return str(next(IPv4Network(self.subnet).subnets(prefixlen_diff=1)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,35 +4,65 @@ Every organization that uses the PaaS has one network, with a subnet from our ow
 pool runs out silently (moby#43052). The edge joins it in place, without a restart: adding a network to the edge's
 service would take the edge down for the time of a task restart, for every tenant.
 
+A node has an overlay network only while a task on it uses the network, so a small service, the pin, keeps it on the
+edge's node. The pin also makes the engine refuse to remove the network under the edge, which would leave a copy on the
+node that blocks its name and its addresses until the engine is restarted.
+
 Expected flow: allocate the subnet (kept for the organization's life, so that a network that somebody removed comes
-back with the same addresses) -> the network -> every edge container is on it.
+back with the same addresses) -> the network -> the pin -> every edge container is on it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 from reconcilers import labels
-from reconcilers.conditions import ready, stalled
-from reconcilers.objects import Network, Objects
+from reconcilers.baseline import harden
+from reconcilers.conditions import progressing, ready, stalled
+from reconcilers.objects import Network, Objects, Service
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
-from reconcilers.ports import Context
+from reconcilers.ports import Context, Options
 from reconcilers.registry import reconciler
-from specs.names import network_name
+from specs.names import network_name, pin_name
 from specs.snapshots import OrganizationSnapshot
 
 EXHAUSTED_RETRY_SECONDS = 60.0
+PIN_POLL_SECONDS = 0.15
+PIN_MEMORY_BYTES = 16 * 1024 * 1024
 
 
-def render(snapshot: OrganizationSnapshot, *, installation: str, subnet: str) -> Objects:
-    """The network of an organization, and that the edge is on it."""
+def render(
+    snapshot: OrganizationSnapshot, options: Options, *, subnet: str, edge_node: str | None
+) -> Objects:
+    """The network of an organization; with an edge, also its pin, and that the edge is on the network."""
     name = network_name(snapshot.slug)
-    network = Network(
-        name=name,
-        subnet=subnet,
-        labels=labels.owned(installation, "organization", str(snapshot.id), str(snapshot.id)),
+    owner = labels.owned(options.installation, "organization", str(snapshot.id), str(snapshot.id))
+    network = Network(name=name, subnet=subnet, labels=owner)
+    if edge_node is None:
+        return Objects(networks=(network,))
+    pin = Service.seal(
+        {
+            "Name": pin_name(snapshot.slug),
+            "Labels": owner,
+            "TaskTemplate": {
+                "ContainerSpec": harden(
+                    {"Image": options.pin_image, "StopGracePeriod": 1_000_000_000},
+                    read_only_root=True,
+                    tmpfs_paths=(),
+                    run_as="65534:65534",
+                ),
+                "Resources": {"Limits": {"MemoryBytes": PIN_MEMORY_BYTES, "Pids": 8}},
+                "RestartPolicy": {"Condition": "any", "Delay": 200_000_000, "MaxAttempts": 0},
+                "Placement": {"Constraints": [f"node.id == {edge_node}"]},
+                "Networks": [{"Target": name}],
+            },
+            "Mode": {"Replicated": {"Replicas": 1}},
+            "UpdateConfig": {"Parallelism": 1, "FailureAction": "rollback", "Order": "start-first"},
+            "EndpointSpec": {"Mode": "dnsrr"},
+        }
     )
-    return Objects(networks=(network,), edge_networks=(name,))
+    return Objects(services=(pin,), networks=(network,), edge_networks=(name,))
 
 
 @reconciler("organization", snapshot=OrganizationSnapshot, concurrency=4, resync_seconds=300.0)
@@ -53,9 +83,23 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
         )
         return RequeueAfter(EXHAUSTED_RETRY_SECONDS)
 
-    await context.apply(render(snapshot, installation=context.options.installation, subnet=subnet))
-    context.report(
-        ready("NetworkReady", f"network {name} ({subnet}) is up, and every edge container is on it"),
-        details={"network": name, "subnet": subnet, "addresses": ip_network(subnet).num_addresses - 3},
+    objects = render(snapshot, context.options, subnet=subnet, edge_node=context.live.edge_node())
+    await context.apply(replace(objects, edge_networks=()))
+    details = {"network": name, "subnet": subnet, "task_addresses": ip_network(subnet).num_addresses // 2 - 2}
+    waiting = [r for r in await context.observe(objects.services) if not r.complete]
+    if waiting:
+        problem = f": {waiting[0].problem}" if waiting[0].problem else ""
+        context.report(
+            progressing("PinStarting", f"{waiting[0].service} is starting on the edge's node{problem}"),
+            details=details,
+        )
+        return RequeueAfter(min(5.0, max(PIN_POLL_SECONDS, context.waiting_seconds / 5)))
+    # Only now the network is on the edge's node.
+    await context.apply(objects)
+    edge = (
+        ", and every edge container is on it"
+        if objects.edge_networks
+        else "; there is no edge on this node to join it"
     )
+    context.report(ready("NetworkReady", f"network {name} ({subnet}) is up{edge}"), details=details)
     return Done()

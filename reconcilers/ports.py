@@ -26,6 +26,7 @@ class Options:
         monitor_seconds: how long Swarm watches a new task before it goes on with the rollout.
         progress_deadline_seconds: a rollout that has not moved for so long is reported.
         subnet_pool: CIDR that organizations' subnets are cut from.
+        pin_image: image whose entry point sleeps until SIGTERM.
     """
 
     installation: str
@@ -34,6 +35,7 @@ class Options:
     monitor_seconds: float = 5.0
     progress_deadline_seconds: float = 120.0
     subnet_pool: str = "10.64.0.0/12"
+    pin_image: str = "rancher/mirrored-pause:3.10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class LiveNetwork:
     driver: str
     scope: str
     subnet: str | None
+    task_range: str | None
     attachable: bool
     internal: bool
     labels: Mapping[str, str]
@@ -74,6 +77,9 @@ class Live(Protocol):
 
     def network(self, name: str) -> LiveNetwork | None:
         """The network of exactly this name."""
+
+    def edge_node(self) -> str | None:
+        """Id of the node of the edge containers that can be joined to networks; None when there is no edge here."""
 
     def subnets(self) -> Sequence[tuple[str, str]]:
         """(name, subnet) of every network that the engine has, ours or not."""

@@ -68,6 +68,11 @@ def network_name(organization: str) -> str:
     return _cut(f"org-{organization}", "")
 
 
+def pin_name(organization: str) -> str:
+    """Name of the service that keeps an organization's network on the edge's node; no other name has an underscore."""
+    return _cut(f"org-{organization}", "_pin")
+
+
 def router_name(service: str, hostname: str) -> str:
     """Name of the Traefik router from ``hostname`` to ``service``; host names have no underscore."""
     return f"{service}-{hostname.replace('.', '_')}"

@@ -100,6 +100,7 @@ class ReconcileContext:
 
     async def execute(self, changes: Any) -> None:
         """Do a change set, and say so in one event, also when only a part of it could be done."""
+        told = len(self.done)
         try:
             await self._swarm.apply(
                 changes,
@@ -109,18 +110,18 @@ class ReconcileContext:
                 done=self.done,
             )
         finally:
-            self._tell()
+            self._tell(self.done[told:])
 
     async def _announce(self, intents: Sequence[Intent]) -> None:
         await self._store.announce(self._loaded.key, self._loaded.organization_id, intents)
 
-    def _tell(self) -> None:
-        if not self.done:
+    def _tell(self, made: Sequence[Any]) -> None:
+        if not made:
             return
-        for change in self.done:
+        for change in made:
             ENGINE_WRITES.labels(object=change.object_type, action=change.action).inc()
-        cause = self.done[0].cause
-        text = "; ".join(str(change) for change in self.done)
+        cause = made[0].cause
+        text = "; ".join(str(change) for change in made)
         if cause == "Repaired":
             DRIFT_REPAIRS.labels(kind=self.kind).inc()
             text = f"the engine did not match and was put right: {text}"

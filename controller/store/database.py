@@ -127,7 +127,12 @@ class Database:
             ) as error:
                 self._was(up=False, why=error)
                 raise DatabaseUnavailable(error) from error
-            except (errors.UndefinedTable, errors.UndefinedFunction, errors.UndefinedColumn, errors.InvalidSchemaName) as error:
+            except (
+                errors.UndefinedTable,
+                errors.UndefinedFunction,
+                errors.UndefinedColumn,
+                errors.InvalidSchemaName,
+            ) as error:
                 raise TransientError(
                     "SchemaOutdated",
                     f"the database's schema is not the one of this version ({error.diag.message_primary}): run `skypanel migrate`",

@@ -46,9 +46,7 @@ class Store:
 
     async def _load(self, keys: Sequence[Key]) -> list[Loaded]:
         kind = keys[0].kind
-        query = sql.SQL(statement("load")).format(
-            snapshot=sql.Identifier("skypanel", f"snapshot_{kind}")
-        )
+        query = sql.SQL(statement("load")).format(snapshot=sql.Identifier("skypanel", f"snapshot_{kind}"))
         rows = await self._database.fetch(query, {"kind": kind, "ids": list({k.id for k in keys})})
         found = {row[0]: row[1:] for row in rows}
         return [_loaded(key, *found[key.id]) for key in keys]

@@ -190,10 +190,12 @@ class Applier:
         document = {
             "Name": network.name,
             "Driver": "overlay",
-            "Attachable": True,  # the edge's place holder joins it as a container
             "Labels": dict(network.labels),
             "Options": dict(network.options),
-            "IPAM": {"Driver": "default", "Config": [{"Subnet": network.subnet}]},
+            "IPAM": {
+                "Driver": "default",
+                "Config": [{"Subnet": network.subnet, "IPRange": network.task_range}],
+            },
         }
         try:
             network_id = await self._client.create_network(document)
@@ -203,6 +205,12 @@ class Applier:
             if live is not None and live.labels.get(labels.OWNER) == network.labels[labels.OWNER]:
                 raise ConflictError(
                     "AlreadyThere", f"network {network.name} is there already; looking again"
+                ) from None
+            if live is None or labels.INSTALLATION in live.labels:
+                raise TransientError(
+                    "NetworkLeftover",
+                    f"the Swarm has no network {network.name}, and the node still holds a copy; it goes with the last "
+                    "container on it. If it stays, restart the engine of the edge's node",
                 ) from None
             raise _name_conflict("network", network.name) from None
         self._live.wrote(network_id, "create")
@@ -260,6 +268,8 @@ def _reconcile_error(change: Change, error: EngineError) -> ReconcileError:
             return ConflictError("Conflict", f"{what}: it changed meanwhile; looking again")
         case InUse():
             return NotReadyError("InUse", f"{what}: {error.message}", retry_after=0.5)
+        case NotFound() if change.action in ("create", "update"):
+            return NotReadyError("NetworkNotReady", f"{what}: {error.message}", retry_after=0.3)
         case Refused():
             return TerminalError("EngineRefused", f"{what}: the engine refuses it: {error.message}")
         case EngineUnavailable():

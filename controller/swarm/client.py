@@ -57,6 +57,7 @@ class EngineClient:
             raise EngineUnavailable(0, f"{host}: {error}") from error
         self._pool = _pool(self._sdk, tls, max_connections)
         self._limiter = anyio.CapacityLimiter(max_connections)
+        self.node_id = ""
         self.writes = 0
 
     def close(self) -> None:
@@ -161,6 +162,7 @@ class EngineClient:
                 f"Docker Engine {engine} at {self.host} is not a Swarm manager (node state "
                 f"{swarm.get('LocalNodeState') or 'unknown'}): run `docker swarm init` there, or point DOCKER_HOST at a manager."
             )
+        self.node_id = str(swarm.get("NodeID") or "")
         return dict(version)
 
     def _version(self) -> Document:
@@ -227,9 +229,12 @@ class EngineClient:
         query = {"filters": {"label": [f"com.docker.swarm.service.id={service_id}"], "status": ["running"]}}
         return list(await self.request("GET", "/containers/json", query=query) or [])
 
-    async def connect(self, network_id: str, container_id: str) -> None:
-        """Join a running container to a network."""
-        await self.request("POST", f"/networks/{network_id}/connect", {"Container": container_id})
+    async def connect(self, network_id: str, container_id: str, address: str) -> None:
+        """Join a running container to a network, with an address that the network's range for tasks leaves out."""
+        endpoint = {"IPAMConfig": {"IPv4Address": address}}
+        await self.request(
+            "POST", f"/networks/{network_id}/connect", {"Container": container_id, "EndpointConfig": endpoint}
+        )
 
     async def disconnect(self, network_id: str, container_id: str) -> None:
         """Take a container off a network."""

@@ -70,8 +70,11 @@ def network_differences(wanted: Network, live: LiveNetwork) -> list[Difference]:
         found.append(Difference("Driver", f"{live.driver or 'none'}/{live.scope}", "overlay/swarm"))
     if live.subnet is not None and live.subnet != wanted.subnet:
         found.append(Difference("IPAM.Subnet", live.subnet, wanted.subnet))
-    if not live.attachable:
-        found.append(Difference("Attachable", False, True))
+    if live.subnet is not None and live.task_range != wanted.task_range:
+        found.append(Difference("IPAM.IPRange", live.task_range, wanted.task_range))
+    if live.attachable:
+        # Any container of any node could join it; nothing but tasks and the edge has to.
+        found.append(Difference("Attachable", True, False))
     own = {k: v for k, v in live.labels.items() if k.startswith(labels.PREFIX)}
     found.extend(_walk(("Labels",), own, dict(wanted.labels)))
     return found

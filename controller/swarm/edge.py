@@ -1,11 +1,22 @@
-"""Puts the running edge on a tenant's network, in place: no restart, no gap for the other tenants."""
+"""Puts the running edge on a tenant's network, in place: no restart, no gap for the other tenants.
+
+The engine gives a container that is joined in place an address of its node's own choice, of which Swarm's allocator
+knows nothing: a task would be given the same one later, and fail or shadow it. So tasks' addresses come from the lower
+half of the subnet (the network's IPRange), and the edge is given one of the upper half.
+"""
 
 from __future__ import annotations
 
+import random
+from ipaddress import IPv4Address, IPv4Network
+
 from controller.swarm.client import EngineClient
-from controller.swarm.errors import NotFound
+from controller.swarm.errors import NameTaken, NotFound
 from controller.swarm.liveview import LiveView
+from reconcilers.outcomes import NotReadyError
 from reconcilers.ports import LiveNetwork
+
+_PIN_SECONDS = 0.15
 
 
 class Edge:
@@ -16,10 +27,26 @@ class Edge:
         self._live = live
 
     async def join(self, network: LiveNetwork) -> None:
-        """Put every edge container on ``network``."""
+        """Put every edge container on ``network``.
+
+        Raises:
+            NotReadyError: the network has not reached this node yet; its pin brings it.
+        """
         for container, joined in list(self._live.edge.items()):
-            if network.name not in joined:
-                await self._client.connect(network.id, container)
+            if network.name in joined:
+                continue
+            try:
+                await self._client.connect(network.id, container, str(_address(network)))
+            except NameTaken:
+                pass  # on it already
+            except NotFound as error:
+                if "network" not in error.message:
+                    continue  # the container has gone; its successor is joined when it starts
+                raise NotReadyError(
+                    "EdgeWaitsForPin",
+                    f"network {network.name} has not reached the edge's node yet",
+                    retry_after=_PIN_SECONDS,
+                ) from error
         await self._live.refresh_edge(tell=False)
 
     async def leave(self, network: LiveNetwork) -> None:
@@ -31,3 +58,10 @@ class Edge:
                 except NotFound:
                     pass
         await self._live.refresh_edge(tell=False)
+
+
+def _address(network: LiveNetwork) -> IPv4Address:
+    """Any address of the upper half; a collision with another edge container is refused and tried again."""
+    subnet = IPv4Network(network.subnet or "0.0.0.0/0")
+    upper = list(subnet.subnets(prefixlen_diff=1))[1]
+    return upper[random.randrange(upper.num_addresses - 1)]  # noqa: S311 - not a secret; the last one is broadcast

@@ -56,6 +56,8 @@ _IN_USE = re.compile(r"in use|has active endpoints|is being used|attached to", r
 _NO_LEADER = re.compile(
     r"does not have a leader|deadline ?exceeded|context canceled|not a swarm manager", re.IGNORECASE
 )
+# Some are 500: a network that the Swarm has forgotten and the node still lists.
+_NOT_FOUND = re.compile(r"^network \S+ not found$|^(service|network|task) .* not found", re.IGNORECASE)
 _NAME = re.compile(r"already exists|name conflicts|name must be unique", re.IGNORECASE)
 
 
@@ -64,7 +66,7 @@ def classify(status: int, message: str) -> EngineError:
     text = " ".join(message.split())
     if "update out of sequence" in text:
         return OutOfSequence(status, text)
-    if status == 404:
+    if status == 404 or _NOT_FOUND.search(text):
         return NotFound(status, text)
     if _NAME.search(text):
         return NameTaken(status, text)

@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 WINDOW_SECONDS = 60
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+# Health checks of containers are events too, several a second; they are left out.
+_ACTIONS = ["create", "update", "remove", "destroy", "connect", "disconnect", "start", "die"]
 _CONTAINER_ACTIONS = {"start", "die"}
 
 
@@ -67,7 +69,10 @@ class EventStream:
         self._stopping.set()
         response = self._response
         if response is not None:
-            response.close()
+            try:
+                response.shutdown()  # wakes the thread out of its read; closing would wait for it
+            except (ValueError, RuntimeError, OSError):
+                pass  # between two windows there is nothing to wake
 
     def _read(self, portal: BlockingPortal) -> None:
         failures = 0
@@ -100,7 +105,7 @@ class EventStream:
         query = {
             "since": f"{since:.6f}",
             "until": str(int(time.time()) + WINDOW_SECONDS),
-            "filters": {"type": ["service", "network", "container"]},
+            "filters": {"type": ["service", "network", "container"], "event": _ACTIONS},
         }
         self._response, chunks = self._client.stream("/events", query, idle_seconds=WINDOW_SECONDS + 15)
         HINT_STREAM_UP.labels(stream="engine").set(1)

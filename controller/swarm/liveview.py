@@ -66,6 +66,10 @@ class LiveView:
         """The network of exactly this name."""
         return self._networks.get(self._network_ids.get(name, ""))
 
+    def edge_node(self) -> str | None:
+        """This engine's node when there is an edge; its containers on other nodes cannot be joined from here."""
+        return self._client.node_id if self.edge_services else None
+
     def subnets(self) -> list[tuple[str, str]]:
         """(name, subnet) of all networks that have one."""
         return [(n.name, n.subnet) for n in self._networks.values() if n.subnet]
@@ -302,6 +306,7 @@ class LiveView:
             driver=document.get("Driver") or "",
             scope=document.get("Scope") or "",
             subnet=pools[0].get("Subnet") if pools else None,
+            task_range=(pools[0].get("IPRange") or None) if pools else None,
             attachable=bool(document.get("Attachable")),
             internal=bool(document.get("Internal")),
             labels=document.get("Labels") or {},
