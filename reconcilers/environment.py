@@ -176,6 +176,14 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
             f"network {network} of organization {snapshot.organization.slug} is not there yet: see "
             f"`skypanel describe organization {snapshot.organization.slug}`",
         )
+    if snapshot.image_ref is None:
+        context.report(
+            stalled(
+                "NoImage",
+                "there is no image to run: set image_ref, or have a release built for this environment",
+            )
+        )
+        return Done()
     objects = render(snapshot, context.options)
     await context.apply(objects)
     rollouts = await context.observe(objects.services)

@@ -69,7 +69,10 @@ def network_name(organization: str) -> str:
 
 
 def pin_name(organization: str) -> str:
-    """Name of the service that keeps an organization's network on the edge's node; no other name has an underscore."""
+    """Name of the service that keeps an organization's network on the edge's node.
+
+    No other name has an underscore, so it is nobody else's.
+    """
     return _cut(f"org-{organization}", "_pin")
 
 

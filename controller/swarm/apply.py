@@ -40,6 +40,7 @@ class Applier:
         self._client = client
         self._live = live
         self._edge = edge
+        self._gone: set[str] = set()
 
     async def apply(
         self,
@@ -202,7 +203,8 @@ class Applier:
         except NameTaken:
             await self._live.refresh_network(network.name, tell=False)
             live = self._live.network(network.name)
-            if live is not None and live.labels.get(labels.OWNER) == network.labels[labels.OWNER]:
+            ours = live is not None and live.labels.get(labels.OWNER) == network.labels[labels.OWNER]
+            if ours and live is not None and live.id not in self._gone:
                 raise ConflictError(
                     "AlreadyThere", f"network {network.name} is there already; looking again"
                 ) from None
@@ -232,7 +234,7 @@ class Applier:
         try:
             await self._client.remove_network(live.id)
         except NotFound:
-            pass
+            self._gone.add(live.id)  # a node may still list its copy
         self._live.removed_network(live.id)
         return [InventoryUpdate("network", live.name, gone=True)]
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 import structlog
+import urllib3
 from anyio.from_thread import BlockingPortal
 
 from controller.metrics import HINT_STREAM_UP
@@ -88,7 +89,7 @@ class EventStream:
                         continue
                     self._tell(portal, hint)
                 since = time.time() - 1.0
-            except (EngineError, OSError, ValueError, AttributeError) as error:
+            except (EngineError, urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError) as error:
                 if self._stopping.is_set():
                     return
                 connected = False
