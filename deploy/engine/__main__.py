@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 from deploy import traefik
-from deploy.engine import images, lab
+from deploy.engine import existing, images, lab
 from deploy.engine.errors import LabError
 
 
@@ -39,6 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _up(options: argparse.Namespace) -> dict[str, Any]:
+    if options.use_existing:
+        api = existing.use(options.load)
+        return {"name": options.name, "state": "existing", "docker_host": f"unix://{api.path}"}
     begun = time.monotonic()
     running = lab.up(
         options.name,
@@ -164,15 +167,16 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--nodes", type=int, metavar="N", help="how many nodes (1)")
     up.add_argument("--managers", type=int, metavar="M", help="how many of them are managers (1)")
     up.add_argument("--suite", metavar="SUITE", help="Debian suite whose engine is used (trixie)")
-    up.add_argument(
-        "--load", type=_listed, default=[], metavar="IMAGES", help="images to load, such as web,traefik"
-    )
+    up.add_argument("--load", type=_listed, default=[], metavar="IMAGES", help="images to load, such as web,traefik")
     up.add_argument(
         "--forward",
         action="append",
         default=[],
         metavar="[ADDRESS:]PORT:NODEPORT",
         help="lead a host port to node 1",
+    )
+    up.add_argument(
+        "--use-existing", action="store_true", help="use the engine of DOCKER_HOST or of this machine instead"
     )
     command("down", _down, "end and remove a lab")
     status = command("status", _status, "what there is", named=False)
@@ -184,9 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         ("cut", _wire, "cut a node off from the others"),
         ("heal", _wire, "end the cut"),
     ):
-        command(name, run, help_).add_argument(
-            "--node", type=int, default=1, metavar="I", help="which node (1)"
-        )
+        command(name, run, help_).add_argument("--node", type=int, default=1, metavar="I", help="which node (1)")
     command("edge", _edge, "deploy Traefik as the service skypanel-edge")
     built = command("images", _images, "build or fetch images that are not in the cache", named=False)
     built.add_argument("--load", type=_listed, default=[], metavar="IMAGES", help="only these")

@@ -6,8 +6,10 @@ The controller has its own client; this one exists so that the lab can be truste
 
 import http.client
 import json
+import shutil
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -65,24 +67,15 @@ class EngineApi:
             EngineApiError: the engine answered with an error.
             LabError: nothing answers on the socket.
         """
-        if query:
-            flat = {k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in query.items()}
-            path = f"{path}?{urlencode(flat)}"
+        path = _with_query(path, query or {})
         headers = {}
         payload: bytes | Iterable[bytes] | None = None
         if isinstance(body, dict | list):
             payload, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
         elif body is not None:
             payload, headers["Content-Type"] = body, "application/x-tar"
-        connection = _UnixConnection(self.path, self.seconds)
-        try:
-            connection.request(method, path, body=payload, headers=headers)
-            response = connection.getresponse()
+        with self._request(method, path, payload, headers) as response:
             data = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise LabError(f"no engine answers on {self.path}: {error}") from error
-        finally:
-            connection.close()
         content: Any = data.decode(errors="replace")
         if "json" in response.headers.get("Content-Type", ""):
             try:
@@ -93,3 +86,34 @@ class EngineApi:
             message = content.get("message", "") if isinstance(content, dict) else str(content)
             raise EngineApiError(method, path, response.status, message)
         return content
+
+    def download(self, path: str, target: Path, **query: Any) -> None:
+        """GET a long answer into a file.
+
+        Raises:
+            EngineApiError, LabError: as `call`.
+        """
+        path = _with_query(path, query)
+        with self._request("GET", path, None, {}) as response:
+            if response.status >= 400:
+                raise EngineApiError("GET", path, response.status, response.read().decode(errors="replace"))
+            with target.open("wb") as file:
+                shutil.copyfileobj(response, file, 1 << 20)
+
+    @contextmanager
+    def _request(
+        self, method: str, path: str, payload: bytes | Iterable[bytes] | None, headers: dict[str, str]
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = _UnixConnection(self.path, self.seconds)
+        try:
+            connection.request(method, path, body=payload, headers=headers)
+            yield connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            raise LabError(f"no engine answers on {self.path}: {error}") from error
+        finally:
+            connection.close()
+
+
+def _with_query(path: str, query: dict[str, Any]) -> str:
+    flat = {name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in query.items()}
+    return f"{path}?{urlencode(flat)}" if flat else path

@@ -8,6 +8,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy.engine import debian
 from deploy.engine.api import EngineApi
@@ -34,12 +35,16 @@ CGROUP_PARENT = "skypanel-lab"
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """The engine of one node. `folder` has its data, socket and log; `binaries` is an unpacked suite."""
+    """The engine of one node.
+
+    `folder` has its data, socket and log; `binaries` is an unpacked suite; `options` are for its daemon.json.
+    """
 
     sandbox: Sandbox
     folder: Path
     binaries: Path
     cgroup: str
+    options: tuple[tuple[str, Any], ...] = ()
 
     @property
     def socket(self) -> Path:
@@ -65,7 +70,9 @@ class Daemon:
             return
         self._configure()
         path = f"{self.binaries}/usr/sbin:{self.binaries}/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
         environment = {
+            **proxies,
             "PATH": path,
             "HOME": "/root",
             # Images of the lab are loaded, never pulled: a task does not ask a registry that is not there.
@@ -127,6 +134,7 @@ class Daemon:
             "storage-driver": "overlay2",
             "log-opts": {"max-size": "10m", "max-file": "2"},
             "shutdown-timeout": 5,
+            **dict(self.options),
         }
         (self.folder / "daemon.json").write_text(json.dumps(options, indent=2) + "\n")
 

@@ -69,9 +69,7 @@ def install_on_host(programs: dict[str, str]) -> list[str]:
         {
             package
             for program, package in programs.items()
-            if not (
-                any(Path("/").glob(program[1:])) if program[0] == "/" else shutil.which(program, path=search)
-            )
+            if not (any(Path("/").glob(program[1:])) if program[0] == "/" else shutil.which(program, path=search))
         }
     )
     if missing:
@@ -91,9 +89,7 @@ def _download(suite: str, packages: Sequence[str], *, with_dependencies: bool) -
             (home / folder).mkdir(parents=True, exist_ok=True)
         (home / "status").touch()
         (home / "apt.conf").write_text(APT_CONFIGURATION.format(home=home))
-        (home / "sources/lab.sources").write_text(
-            SOURCE.format(mirror=_mirror(), suite=suite, keyring=_keyring())
-        )
+        (home / "sources/lab.sources").write_text(SOURCE.format(mirror=_mirror(), suite=suite, keyring=_keyring()))
         environment = {**os.environ, "APT_CONFIG": str(home / "apt.conf")}
         archives = home / "cache/archives"
         _run(["apt-get", "update", "-qq"], environment)
@@ -133,9 +129,7 @@ def _mirror() -> str:
         for suite, mirror, _ in (target for target in targets if len(target) == 3):
             if suite == wanted:
                 return mirror
-    raise LabError(
-        "apt knows no Debian archive with the component main: see /etc/apt/sources.list.d, sources.list(5)"
-    )
+    raise LabError("apt knows no Debian archive with the component main: see /etc/apt/sources.list.d, sources.list(5)")
 
 
 def _keyring() -> Path:

@@ -3,12 +3,11 @@
 A published port lives in the node's network namespace, which has no route to the host. A socket belongs to
 the namespace it was made in, so the forwarder enters the node's only for the moment it takes to make one.
 
-It ends by itself when the node's sandbox ends.
+It ends by itself when the node's sandbox ends, whatever ended that.
 """
 
 import argparse
 import asyncio
-import ctypes
 import os
 import socket
 import subprocess
@@ -23,7 +22,6 @@ from deploy.engine.errors import LabError
 from deploy.engine.sandbox import Sandbox
 
 MARK = "SKYPANEL_LAB_FORWARD"
-CLONE_NEWNET = 0x40000000
 CHUNK = 65536
 
 
@@ -43,12 +41,7 @@ class Forward:
             LabError: it is not of that form.
         """
         *address, host, node = text.split(":")
-        if (
-            len(address) <= 1
-            and host.isdigit()
-            and node.isdigit()
-            and all(0 < int(p) < 65536 for p in (host, node))
-        ):
+        if len(address) <= 1 and host.isdigit() and node.isdigit() and all(0 < int(p) < 65536 for p in (host, node)):
             return cls(int(host), int(node), *address)
         raise LabError(f"{text!r} is not a forward: write [ADDRESS:]HOST_PORT:NODE_PORT, such as 8080:80")
 
@@ -56,25 +49,13 @@ class Forward:
         return f"{self.listen}:{self.host_port}:{self.node_port}"
 
 
-def socket_inside(node: Sandbox) -> socket.socket:
-    """A TCP socket of the node's network namespace; the calling thread is in that namespace for a moment."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with Path("/proc/thread-self/ns/net").open() as home, Path(f"/proc/{node.pid}/ns/net").open() as inside:
-        if libc.setns(inside.fileno(), CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), f"cannot enter the network namespace of process {node.pid}")
-        try:
-            return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        finally:
-            if libc.setns(home.fileno(), CLONE_NEWNET):
-                os._exit(70)  # a thread lost in another namespace must not go on
-
-
 async def serve(node: Sandbox, address: str, forward: Forward) -> None:
     """Accept on the host and pump both ways until the node's sandbox ends."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            inner = socket_inside(node)
+            with node.entered_network():
+                inner = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             inner.setblocking(False)
             await asyncio.get_running_loop().sock_connect(inner, (address, forward.node_port))
             back_reader, back_writer = await asyncio.open_connection(sock=inner)
@@ -107,14 +88,13 @@ def ensure(forward: Forward, node: Sandbox, address: str, log: Path) -> None:
     Raises:
         LabError: the host's port is taken, or the forwarder died.
     """
-    identity = f"{node.mark} {node.pid} {forward}"
+    identity = f"{node.mark} {forward}"
     if sandbox.find_marked(MARK, identity):
         return
-    stop(node.mark, keep=node.pid, only=forward)
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "deploy.engine.forward", node.mark, address, str(forward)],
-            env={**os.environ, MARK: identity, f"{MARK}_OF": node.mark},
+            env={**os.environ, MARK: identity},
             cwd=Path(__file__).parents[2],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -123,20 +103,7 @@ def ensure(forward: Forward, node: Sandbox, address: str, log: Path) -> None:
         )
     _until(lambda: _accepts(forward) or process.poll() is not None)
     if process.poll() is not None:
-        raise LabError(
-            f"cannot forward {forward.listen}:{forward.host_port}: {_last_line(log)}; choose another"
-        )
-
-
-def stop(mark: str, *, keep: int | None = None, only: Forward | None = None) -> None:
-    """End a node's forwarders; with `only`, those of one forward that serve another process than `keep`."""
-    for pid in sandbox.find_marked(f"{MARK}_OF", mark):
-        if only and f" {only}\0" not in _environment(pid):
-            continue
-        if keep is not None and f"{mark} {keep} " in _environment(pid):
-            continue
-        os.kill(pid, 15)
-        _until(lambda pid=pid: not Path(f"/proc/{pid}").exists() or not _environment(pid))  # type: ignore[misc]
+        raise LabError(f"cannot forward {forward.listen}:{forward.host_port}: {_last_line(log)}; choose another")
 
 
 def _until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
@@ -153,13 +120,6 @@ def _accepts(forward: Forward) -> bool:
     except OSError:
         return False
     return True
-
-
-def _environment(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/environ").read_text()
-    except OSError:
-        return ""
 
 
 def _last_line(log: Path) -> str:

@@ -42,9 +42,7 @@ class Description:
         if not 1 <= self.nodes <= NODES_LIMIT:
             raise LabError(f"--nodes {self.nodes}: a lab has 1 to {NODES_LIMIT} nodes")
         if not 1 <= self.managers <= self.nodes:
-            raise LabError(
-                f"--managers {self.managers}: of {self.nodes} nodes, 1 to {self.nodes} can be managers"
-            )
+            raise LabError(f"--managers {self.managers}: of {self.nodes} nodes, 1 to {self.nodes} can be managers")
         if self.suite not in daemon.PACKAGES:
             raise LabError(f"--suite {self.suite}: choose one of {', '.join(daemon.PACKAGES)}")
         for text in self.forwards:
@@ -136,9 +134,7 @@ def up(
         _load(lab, load(images))
         for text in description.forwards:
             first = lab.nodes[0]
-            forward.ensure(
-                Forward.parse(text), first.daemon.sandbox, first.address, paths.node(1) / "forward.log"
-            )
+            forward.ensure(Forward.parse(text), first.daemon.sandbox, first.address, paths.node(1) / "forward.log")
     return lab
 
 
@@ -147,7 +143,6 @@ def down(name: str) -> None:
     paths = lab_paths(name)
     with exclusive(paths.root / f".{name}.lock"):
         for mark in {*_folders(paths), *(Path(mark) for mark in _living(paths))}:
-            forward.stop(str(mark))
             if found := sandbox.find(mark):
                 found.destroy()
             daemon.remove_cgroups(_cgroup(paths, mark))
@@ -220,7 +215,7 @@ def _start(paths: LabPaths, description: Description) -> Lab:
         sandbox.create(
             paths.node(index),
             hostname=f"{paths.name}-n{index}" if index else f"{paths.name}-switch",
-            nameserver=network.node_address(index),
+            resolver=f"nameserver {network.node_address(index)}\n",
             tini=tini,
         )
         for index in range(description.nodes + 1)

@@ -50,17 +50,13 @@ def lab_paths(name: str) -> LabPaths:
         LabError: the name or `$SKYPANEL_LAB` cannot be used.
     """
     if not NAME_FORM.match(name):
-        raise LabError(
-            f"{name!r} cannot name a lab: use a letter, then up to 19 lower-case letters, digits, hyphens"
-        )
+        raise LabError(f"{name!r} cannot name a lab: use a letter, then up to 19 lower-case letters, digits, hyphens")
     root = Path(os.environ.get("SKYPANEL_LAB") or "/var/lib/skypanel-lab").absolute()
     if root.resolve().is_relative_to("/run"):
         raise LabError(f"SKYPANEL_LAB={root}: /run is private inside a node; choose a folder outside of it")
     paths = LabPaths(root, name)
     if len(str(paths.socket(99))) > SOCKET_PATH_LIMIT:
-        raise LabError(
-            f"SKYPANEL_LAB={root}: too long, a unix socket's path has at most {SOCKET_PATH_LIMIT} bytes"
-        )
+        raise LabError(f"SKYPANEL_LAB={root}: too long, a unix socket's path has at most {SOCKET_PATH_LIMIT} bytes")
     return paths
 
 

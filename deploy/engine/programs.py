@@ -56,9 +56,7 @@ def of_distribution(distribution: str, program: str) -> Path:
     try:
         files = metadata.files(distribution) or []
     except metadata.PackageNotFoundError:
-        raise LabError(
-            f"the Python distribution {distribution} is not installed: pip install {distribution}"
-        ) from None
+        raise LabError(f"the Python distribution {distribution} is not installed: pip install {distribution}") from None
     for file in files:
         if file.name == program:
             return Path(str(file.locate())).resolve()

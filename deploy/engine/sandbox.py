@@ -14,18 +14,21 @@ Assumptions
     root, on a kernel with namespaces. Not one of them needs the machine's own Docker.
 """
 
+import ctypes
 import os
 import select
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.engine.errors import LabError
 
 MARK = "SKYPANEL_LAB_SANDBOX"
+CLONE_NEWNET = 0x40000000
 
 # Runs as process 1 before it becomes tini. A copied mount of another network namespace would keep that
 # namespace alive for ever ("error creating vxlan interface: file exists" on the next start), so those go
@@ -35,7 +38,7 @@ set -eu
 grep -oP '^nsfs \\K\\S+' /proc/mounts | while read -r point; do umount -l "$point" || :; done
 resolver=$(readlink -f /etc/resolv.conf || echo /etc/resolv.conf)
 mount -t tmpfs -o mode=755 tmpfs /run
-echo "nameserver $1" > /run/resolv.conf
+printf %s "$1" > /run/resolv.conf
 case $resolver in
   /run/resolv.conf) ;;
   /run/*) mkdir -p "$(dirname "$resolver")"; cp /run/resolv.conf "$resolver" ;;
@@ -60,6 +63,27 @@ class Sandbox:
     def network_command(self, *program: str) -> list[str]:
         """The command line that runs `program` in the network namespace only, with the host's files."""
         return ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--", *program]
+
+    @contextmanager
+    def entered_network(self) -> Iterator[None]:
+        """Let the calling thread stand in the node's network while the body runs.
+
+        A socket belongs to the namespace it is made in, so a client connected inside goes on working outside.
+        Other threads, those of a pool too, are not moved.
+        """
+        libc = ctypes.CDLL(None, use_errno=True)
+        with (
+            Path("/proc/thread-self/ns/net").open() as home,
+            Path(f"/proc/{self.pid}/ns/net").open() as inside,
+        ):
+            if libc.setns(inside.fileno(), CLONE_NEWNET):
+                number = ctypes.get_errno()
+                raise OSError(number, f"cannot enter the network of {self.mark}: {os.strerror(number)}")
+            try:
+                yield
+            finally:
+                if libc.setns(home.fileno(), CLONE_NEWNET):
+                    os._exit(70)  # a thread lost in another network must not go on
 
     def processes(self) -> dict[int, str]:
         """Host pids and names of the processes directly in this sandbox, so not of those in containers."""
@@ -90,14 +114,17 @@ def find(mark: str | Path) -> Sandbox | None:
     return None
 
 
-def create(mark: Path, *, hostname: str, nameserver: str, tini: Path, seconds: float = 10.0) -> Sandbox:
+def create(
+    mark: Path, *, hostname: str, resolver: str, tini: Path, own_network: bool = True, seconds: float = 10.0
+) -> Sandbox:
     """Make a sandbox, or return the one that lives under this mark.
 
     Args:
         mark: the node's folder, which is also its identity.
         hostname: the node's own.
-        nameserver: address that its resolver asks; one that refuses makes unknown names fail at once.
+        resolver: its /etc/resolv.conf; a name server that refuses makes unknown names fail at once.
         tini: a static init program.
+        own_network: whether it gets a network namespace of its own, or shares the host's.
         seconds: how long its setup may take.
 
     Raises:
@@ -107,20 +134,12 @@ def create(mark: Path, *, hostname: str, nameserver: str, tini: Path, seconds: f
         return existing
     mark.mkdir(parents=True, exist_ok=True)
     log = mark / "sandbox.log"
-    namespaces = [
-        "unshare",
-        "--net",
-        "--uts",
-        "--pid",
-        "--fork",
-        "--mount",
-        "--mount-proc",
-        "--propagation",
-        "slave",
-    ]
+    namespaces = ["--uts", "--pid", "--fork", "--mount", "--mount-proc", "--propagation", "slave"]
+    if own_network:
+        namespaces.append("--net")
     with log.open("wb") as output:
         starter = subprocess.Popen(
-            [*namespaces, "--", "sh", "-c", SETUP, "sandbox", nameserver, str(tini), hostname],
+            ["unshare", *namespaces, "--", "sh", "-c", SETUP, "sandbox", resolver, str(tini), hostname],
             env={**os.environ, MARK: str(mark)},
             stdin=subprocess.DEVNULL,
             stdout=output,
