@@ -66,10 +66,12 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     ), gaps AS (
         SELECT max(last) OVER (ORDER BY first ROWS UNBOUNDED PRECEDING) + 1 AS first,
                lead(first) OVER (ORDER BY first) - 1 AS last FROM taken
+    ), candidates AS (
+        SELECT (gaps.first + pool.size - 1) / pool.size * pool.size AS first, gaps.last FROM gaps, pool
     )
-    SELECT set_masklen(inet '0.0.0.0' + min(-div(-gaps.first, pool.size)::bigint * pool.size), p_prefix)::cidr
-      FROM gaps, pool
-     WHERE (gaps.first + pool.size - 1) / pool.size * pool.size + pool.size - 1 <= least(gaps.last, pool.last)
+    SELECT set_masklen(inet '0.0.0.0' + min(candidates.first), p_prefix)::cidr
+      FROM candidates, pool
+     WHERE candidates.first + pool.size - 1 <= least(candidates.last, pool.last)
 $$;
 COMMENT ON FUNCTION skypanel.lowest_free_subnet IS 'The lowest IPv4 subnet of that size in the pool that overlaps none of those taken; NULL when there is none.';
 

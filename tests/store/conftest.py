@@ -34,9 +34,7 @@ class Database:
         """A new autocommit connection."""
         return psycopg.connect(self.dsn(role), autocommit=True)
 
-    def execute(
-        self, query: LiteralString, *values: object, role: str = "skypanel_owner"
-    ) -> list[tuple[Any, ...]]:
+    def execute(self, query: LiteralString, *values: object, role: str = "skypanel_owner") -> list[tuple[Any, ...]]:
         """Runs one statement and gives its rows."""
         if role not in self._open:
             self._open[role] = self.connect(role)
@@ -68,9 +66,7 @@ class Tenant:
 def server() -> Server:
     server = ensure("test", durable=False)
     with server.connect() as conn:
-        rows = conn.execute(
-            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [PREFIX]
-        ).fetchall()
+        rows = conn.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [PREFIX]).fetchall()
     for (name,) in rows:  # left behind by runs that were killed
         if not Path(f"/proc/{name.removeprefix(PREFIX).partition('_')[0]}").exists():
             server.drop_database(name)
@@ -131,8 +127,7 @@ def make_tenant(
         f"nano-{organization}",
     )
     app_id = insert(
-        "INSERT INTO paas_apps (organization_id, name, slug, created_by)"
-        " VALUES (%s, 'Shop', %s, %s) RETURNING id",
+        "INSERT INTO paas_apps (organization_id, name, slug, created_by) VALUES (%s, 'Shop', %s, %s) RETURNING id",
         org,
         app,
         user,

@@ -100,8 +100,7 @@ def test_a_database_of_the_panel_keeps_its_tables_and_rows(empty: Database, age:
     assert empty.execute("SELECT slug FROM organizations") == [("Old_Customer",)]
     assert empty.execute("SELECT balance::numeric(10,2)::text FROM wallets") == [("12.34",)]
     added = empty.execute(
-        "SELECT tgname FROM pg_trigger"
-        " WHERE tgrelid = 'organizations'::regclass AND NOT tgisinternal ORDER BY tgname"
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'organizations'::regclass AND NOT tgisinternal ORDER BY tgname"
     )
     assert added == [("skypanel_slug_changed",), ("update_organizations_updated_at",)]
 
@@ -114,22 +113,20 @@ def test_the_panels_plain_statements_work_on_its_own_database(empty: Database, a
     run = empty.execute
     run("SET app.current_org_id = '00000000-0000-4000-8000-000000000002'", role="panel")
     run(
-        "INSERT INTO paas_apps (organization_id, name, created_by)"
-        " VALUES ('00000000-0000-4000-8000-000000000002', 'Web Shop', '00000000-0000-4000-8000-000000000001')",
+        "INSERT INTO paas_apps (organization_id, name, created_by) SELECT id, 'Web Shop', owner_id FROM organizations",
         role="panel",
     )
     run(
-        "INSERT INTO paas_environments (app_id, name, image_ref)"
-        " SELECT id, 'production', 'web:1' FROM paas_apps",
+        "INSERT INTO paas_environments (app_id, name, image_ref) SELECT id, 'production', 'web:1' FROM paas_apps",
         role="panel",
     )
     run("UPDATE paas_environments SET instances = 3, updated_at = NOW()", role="panel")
     assert run("SELECT swarm_name, generation FROM paas_environments") == [
         ("old-customer-web-shop-production", 2),
     ]
-    assert run(
-        "SELECT doc -> 'organization' ->> 'slug' FROM skypanel.snapshot_environment", role="controller"
-    ) == [("Old_Customer",)]
+    assert run("SELECT doc -> 'organization' ->> 'slug' FROM skypanel.snapshot_environment", role="controller") == [
+        ("Old_Customer",)
+    ]
 
 
 def test_a_second_run_does_nothing(database: Database) -> None:
@@ -192,9 +189,7 @@ def test_a_file_that_was_edited_after_it_was_applied_is_refused(database: Databa
 
 
 def test_a_database_that_is_newer_than_the_code_is_refused(database: Database) -> None:
-    database.execute(
-        "INSERT INTO skypanel.schema_migrations (version, name, checksum) VALUES (900, 'later', 'x')"
-    )
+    database.execute("INSERT INTO skypanel.schema_migrations (version, name, checksum) VALUES (900, 'later', 'x')")
     with database.connect() as conn, pytest.raises(DatabaseTooNewError, match="0900_later"):
         migrate.apply(conn)
 
