@@ -44,9 +44,7 @@ def find_bindir() -> Path:
             return candidate
     _install()
     if (installed := _of_debian()) is None:
-        raise PostgresError(
-            "apt-get installed postgresql, yet /usr/lib/postgresql/*/bin has no server: set PGBIN"
-        )
+        raise PostgresError("apt-get installed postgresql, yet /usr/lib/postgresql/*/bin has no server: set PGBIN")
     return installed
 
 
@@ -96,9 +94,7 @@ def _of_wheel() -> Path | None:
 def _checked(bindir: Path, origin: str) -> Path:
     missing = [name for name in ("postgres", "initdb", "pg_ctl") if not (bindir / name).exists()]
     if missing:
-        raise PostgresError(
-            f"{origin} is {bindir}, where there is no {' and no '.join(missing)}: unset or mend it"
-        )
+        raise PostgresError(f"{origin} is {bindir}, where there is no {' and no '.join(missing)}: unset or mend it")
     return bindir
 
 
@@ -123,9 +119,7 @@ def _run(command: list[str], env: dict[str, str] | None = None) -> str:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=env, check=False)
         if done.returncode != 0:
             errors.seek(0)
-            raise PostgresError(
-                f"`{' '.join(command)}` failed:\n{(errors.read() or done.stdout).strip()[-2000:]}"
-            )
+            raise PostgresError(f"`{' '.join(command)}` failed:\n{(errors.read() or done.stdout).strip()[-2000:]}")
     return done.stdout
 
 

@@ -58,17 +58,25 @@ class Cluster:
         """Process id of the running server, or None."""
         try:
             pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
-            # A server works in its data folder; another process that got the number after a crash does not.
-            return pid if Path(f"/proc/{pid}/cwd").readlink() == self.data.resolve() else None
         except (OSError, ValueError):
             return None
+        return pid if self.has_process(pid) else None
+
+    def has_process(self, pid: int) -> bool:
+        """Whether a process is alive and one of this cluster's.
+
+        They work in the data folder; another process that got the number after a crash does not, and neither
+        does one that has ended and whose parent has not asked for its exit code yet.
+        """
+        try:
+            return Path(f"/proc/{pid}/cwd").readlink() == self.data.resolve()
+        except OSError:
+            return False
 
     def initialise(self) -> None:
         """Makes the cluster; no effect when it is there."""
         if len(str(self.socket_dir / ".s.PGSQL.5432")) > LONGEST_SOCKET:
-            raise PostgresError(
-                f"{self.socket_dir} is too long for a socket: set SKYPANEL_LAB to a shorter path"
-            )
+            raise PostgresError(f"{self.socket_dir} is too long for a socket: set SKYPANEL_LAB to a shorter path")
         self._own_folder(self.socket_dir)
         if (self.data / "PG_VERSION").exists():
             return
@@ -115,7 +123,7 @@ class Cluster:
         """Stops the server (smart, fast, immediate) and waits for its end; no effect when it does not run."""
         if (pid := self.pid()) is not None:
             self._run("pg_ctl", "stop", "--pgdata", str(self.data), "--mode", mode, "--wait", "--silent")
-            wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the stopped server is still there")
+            wait_until(lambda: not self.has_process(pid), "the stopped server is still there")
 
     def _settings(self) -> str:
         durable = "on" if self.durable else "off"

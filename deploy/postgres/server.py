@@ -77,7 +77,7 @@ class Server:
         """Kills the main process as a crash would (SIGKILL); what that leaves behind is left for `start`."""
         if (pid := self.pid()) is not None:
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the killed server is still there")
+            wait_until(lambda: not self.cluster.has_process(pid), "the killed server is still there")
 
     def destroy(self) -> None:
         """Stops the server and removes all its data."""

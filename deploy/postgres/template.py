@@ -25,9 +25,7 @@ def migrated_template(server: Server, conn: psycopg.Connection) -> str:
     """
     content = "".join(step.checksum for step in migrate.load())
     name = PREFIX + hashlib.sha256(content.encode()).hexdigest()[:12]
-    found = conn.execute(
-        "SELECT datname, datistemplate FROM pg_database WHERE starts_with(datname, %s)", [PREFIX]
-    )
+    found = conn.execute("SELECT datname, datistemplate FROM pg_database WHERE starts_with(datname, %s)", [PREFIX])
     templates: dict[str, bool] = dict(found.fetchall())
     if templates.get(name):
         return name
@@ -36,7 +34,5 @@ def migrated_template(server: Server, conn: psycopg.Connection) -> str:
         server.drop_database(stale)
     with psycopg.connect(server.create_empty_database(name), autocommit=True) as owner:
         migrate.apply(owner)
-    conn.execute(
-        sql.SQL("ALTER DATABASE {} IS_TEMPLATE true ALLOW_CONNECTIONS false").format(sql.Identifier(name))
-    )
+    conn.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE true ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
     return name

@@ -76,7 +76,7 @@ def test_a_pid_file_that_names_somebody_elses_process_does_not_stop_it(own_serve
     with own_server.connect() as conn:
         backends = [pid for (pid,) in conn.execute("SELECT pid FROM pg_stat_activity")]
     own_server.kill()
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in backends), "a child is still there")
+    wait_until(lambda: not any(map(own_server.cluster.has_process, backends)), "a child is still there")
     sleeper = subprocess.Popen(["sleep", "60"], user=own_server.cluster.account.uid)
     try:
         pid_file = own_server.cluster.data / "postmaster.pid"
