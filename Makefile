@@ -1,0 +1,84 @@
+# Everything a person does with this repository. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON := .venv/bin/python
+DEMO := $(or $(NAME),demo)
+ENGINE := $(or $(NAME),lab)
+PORT ?= 8080
+ARGS ?=
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' \
+		| while IFS=$$'\t' read -r target text; do printf '  %-13s %s\n' "$$target" "$$text"; done
+
+.PHONY: setup
+setup: ## Make .venv with the locked packages; does nothing when it is current
+	@deploy/setup/setup.sh
+
+##-- Try it ------------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: setup ## Bring everything up, deploy the examples, break them, watch the repair (NAME=demo PORT=8080)
+	@$(PYTHON) -m deploy.demo up --name $(DEMO) --port $(PORT)
+
+.PHONY: demo-down
+demo-down: setup ## End the demo and remove everything of it (NAME=demo)
+	@$(PYTHON) -m deploy.demo down --name $(DEMO)
+
+.PHONY: engine-up
+engine-up: setup ## Bring a private Docker Swarm up (NAME=lab ARGS="--nodes 3 --load web")
+	@$(PYTHON) -m deploy.engine up $(ENGINE) $(ARGS)
+
+.PHONY: engine-down
+engine-down: setup ## End a private Docker Swarm and remove it (NAME=lab)
+	@$(PYTHON) -m deploy.engine down $(ENGINE)
+
+##-- Work on it --------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: setup ## Run the whole test suite, on a real engine (ARGS="-k repair" for a part)
+	@$(PYTHON) -m pytest $(ARGS)
+
+.PHONY: bench
+bench: setup ## Measure against the raw floors; prints a table, writes bench.json
+	@$(PYTHON) -m tests.bench $(ARGS)
+
+.PHONY: fmt
+fmt: setup ## Format the code
+	@.venv/bin/ruff check --fix-only --quiet .
+	@.venv/bin/ruff format .
+
+.PHONY: lint
+lint: setup ## Check form, style, and that imports point one way
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/lint-imports
+
+.PHONY: type
+type: setup ## Check types, strictly
+	@.venv/bin/mypy
+
+.PHONY: ci
+ci: ## Do what the build machine does
+	@.ci/run
+
+.PHONY: schema
+schema: setup ## Write the JSON Schemas of the specs again
+	@$(PYTHON) -m specs.schema_export
+
+.PHONY: lock
+lock: setup ## Resolve requirements.lock again (ARGS=--upgrade for the newest)
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate $(ARGS) -o requirements.lock pyproject.toml
+
+.PHONY: clean
+clean: ## Remove the demo, the environment, and what was cached
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deploy.demo down --name $(DEMO); fi
+	@rm -rf .venv .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench.json dist build
+	@rm -rf "$${SKYPANEL_LAB_CACHE:-/var/cache/skypanel-lab}"
+	@find . -name __pycache__ -prune -exec rm -rf {} +
