@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from deploy.engine import debian
 from deploy.engine.api import EngineApi
 from deploy.engine.errors import LabError
-from deploy.engine.sandbox import Sandbox
+from deploy.engine.sandbox import Sandbox, detach
 
 # What an unpacked engine takes from the machine. Its own runc may want a newer libc than the machine has.
 HOST_PROGRAMS = {
@@ -80,15 +79,8 @@ class Daemon:
         }
         self.socket.unlink(missing_ok=True)
         leftover = ["sh", "-c", 'rm -f /run/docker.pid; exec "$@"', "start"]
-        with self.log.open("ab") as output:
-            subprocess.Popen(
-                self.sandbox.command(*leftover, "dockerd", "--config-file", str(self.folder / "daemon.json")),
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        program = self.sandbox.command(*leftover, "dockerd", "--config-file", str(self.folder / "daemon.json"))
+        detach(program, environment, self.log)
 
     def wait(self, *, seconds: float = 60.0) -> None:
         """Wait until it answers.

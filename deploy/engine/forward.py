@@ -9,8 +9,8 @@ It ends by itself when the node's sandbox ends, whatever ended that.
 import argparse
 import asyncio
 import os
+import re
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +23,7 @@ from deploy.engine.sandbox import Sandbox
 
 MARK = "SKYPANEL_LAB_FORWARD"
 CHUNK = 65536
+FORM = re.compile(r"^(?:(?P<listen>[0-9.]+):)?(?P<host>\d{1,5}):(?P<node>\d{1,5})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,10 @@ class Forward:
         Raises:
             LabError: it is not of that form.
         """
-        *address, host, node = text.split(":")
-        if len(address) <= 1 and host.isdigit() and node.isdigit() and all(0 < int(p) < 65536 for p in (host, node)):
-            return cls(int(host), int(node), *address)
+        if found := FORM.match(text):
+            host, node = int(found["host"]), int(found["node"])
+            if 0 < host < 65536 and 0 < node < 65536:
+                return cls(host, node, found["listen"] or "127.0.0.1")
         raise LabError(f"{text!r} is not a forward: write [ADDRESS:]HOST_PORT:NODE_PORT, such as 8080:80")
 
     def __str__(self) -> str:
@@ -91,18 +93,15 @@ def ensure(forward: Forward, node: Sandbox, address: str, log: Path) -> None:
     identity = f"{node.mark} {forward}"
     if sandbox.find_marked(MARK, identity):
         return
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.engine.forward", node.mark, address, str(forward)],
-            env={**os.environ, MARK: identity},
-            cwd=Path(__file__).parents[2],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    _until(lambda: _accepts(forward) or process.poll() is not None)
-    if process.poll() is not None:
+    arguments = [node.mark, address, str(forward)]
+    root = str(Path(__file__).parents[2])
+    sandbox.detach(
+        [sys.executable, "-m", "deploy.engine.forward", *arguments],
+        {**os.environ, "PYTHONPATH": root, MARK: identity},
+        log,
+    )
+    _until(lambda: _accepts(forward) or not sandbox.find_marked(MARK, identity))
+    if not sandbox.find_marked(MARK, identity):
         raise LabError(f"cannot forward {forward.listen}:{forward.host_port}: {_last_line(log)}; choose another")
 
 

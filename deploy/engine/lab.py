@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -70,6 +71,10 @@ class Node:
     def api(self) -> EngineApi:
         """Calls to this node's engine."""
         return self.daemon.api()
+
+    def network(self) -> AbstractContextManager[None]:
+        """Let the calling thread make connections from the node's network; see `Sandbox.entered_network`."""
+        return self.daemon.sandbox.entered_network()
 
 
 @dataclass(frozen=True, slots=True)

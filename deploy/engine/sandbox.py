@@ -137,22 +137,21 @@ def create(
     namespaces = ["--uts", "--pid", "--fork", "--mount", "--mount-proc", "--propagation", "slave"]
     if own_network:
         namespaces.append("--net")
-    with log.open("wb") as output:
-        starter = subprocess.Popen(
-            ["unshare", *namespaces, "--", "sh", "-c", SETUP, "sandbox", resolver, str(tini), hostname],
-            env={**os.environ, MARK: str(mark)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    log.unlink(missing_ok=True)
+    detach(
+        ["unshare", *namespaces, "--", "sh", "-c", SETUP, "sandbox", resolver, str(tini), hostname],
+        {**os.environ, MARK: str(mark)},
+        log,
+    )
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and starter.poll() is None:
+    while starting := find_marked(MARK, str(mark)):
         if sandbox := find(mark):
             return sandbox
+        if time.monotonic() > deadline:
+            for pid in starting:
+                os.kill(pid, signal.SIGKILL)
+            break
         time.sleep(0.005)
-    starter.kill()
-    starter.wait()
     reason = log.read_text(errors="replace").strip() or "no message"
     raise LabError(
         f"cannot make the namespaces of {mark}: {reason} (root, and CAP_SYS_ADMIN in a container, are needed)"
@@ -170,6 +169,19 @@ def find_marked(variable: str, value: str) -> list[int]:
     """Host pids of the processes that have `variable=value` in their environment."""
     entry = f"{variable}={value}".encode()
     return [pid for pid in _pids() if entry in _environment(pid)]
+
+
+def detach(command: Sequence[str], environment: dict[str, str], log: Path) -> None:
+    """Start a program that outlives this one and is nobody's child; what it says is appended to the log."""
+    with log.open("ab") as output:
+        subprocess.run(
+            ["setsid", "--fork", *command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            check=True,
+        )
 
 
 def run(command: Sequence[str], *, stdin: str | None = None) -> str:

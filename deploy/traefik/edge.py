@@ -95,6 +95,7 @@ def _traefik(image: str, edge: str, door: str, port: int, refresh_seconds: int) 
         "--accessLog=true",
         "--ping=true",
         "--entryPoints.web.address=:80",
+        "--entryPoints.web.transport.lifeCycle.graceTimeOut=3s",
         "--providers.swarm=true",
         f"--providers.swarm.endpoint=tcp://{SOCKET_SERVICE}:2375",
         "--providers.swarm.exposedByDefault=false",

@@ -1,0 +1,39 @@
+"""An image's bits depend on its recipe and on nothing else."""
+
+import tarfile
+
+from deploy.engine.layer import Layer, write_image
+
+
+def an_image(folder):
+    layer = Layer()
+    layer.merge_usr()
+    layer.file("/bin/program", b"#!/bin/sh\n", mode=0o755)
+    layer.folder("/data", mode=0o700, uid=999)
+    layer.fifo("/wait")
+    folder.mkdir()
+    target = folder / "image.tar"
+    return target, write_image(layer, {"Cmd": ["/bin/program"]}, ["example.com/a:1"], "amd64", target)
+
+
+def test_the_same_recipe_gives_the_same_id_and_bits(tmp_path):
+    (first, first_id), (second, second_id) = an_image(tmp_path / "a"), an_image(tmp_path / "b")
+    assert first_id == second_id
+    with tarfile.open(first) as one, tarfile.open(second) as two:
+        assert one.extractfile("layer.tar").read() == two.extractfile("layer.tar").read()
+
+
+def test_nothing_but_the_image_is_left(tmp_path):
+    target, _ = an_image(tmp_path / "a")
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_files_below_a_merged_folder_go_where_the_link_leads(tmp_path):
+    target, _ = an_image(tmp_path / "a")
+    with tarfile.open(target) as image, tarfile.open(fileobj=image.extractfile("layer.tar")) as layer:
+        entries = {entry.name: entry for entry in layer}
+    assert entries["bin"].linkname == "usr/bin"
+    assert entries["usr/bin/program"].mode == 0o755
+    assert (entries["data"].uid, entries["data"].mode) == (999, 0o700)
+    assert entries["wait"].isfifo()
+    assert {entry.mtime for entry in entries.values()} == {0}
