@@ -39,7 +39,7 @@ COMMENT ON COLUMN public.paas_apps.suspended IS 'spec: all its environments run 
 COMMENT ON COLUMN public.paas_apps.created_by IS 'spec: who made it; NULL when that user is gone';
 COMMENT ON COLUMN public.paas_apps.deleted_at IS 'spec: a request to remove the app with all its environments';
 CREATE UNIQUE INDEX IF NOT EXISTS paas_apps_slug_unique ON public.paas_apps (organization_id, slug) WHERE deleted_at IS NULL;
-CREATE INDEX IF NOT EXISTS paas_apps_organization ON public.paas_apps (organization_id) INCLUDE (id, slug, suspended, deleted_at);
+CREATE INDEX IF NOT EXISTS paas_apps_organization ON public.paas_apps (organization_id);
 CREATE INDEX IF NOT EXISTS paas_apps_created_by ON public.paas_apps (created_by);
 CALL skypanel.declare_table('paas_apps', kind => 'app');
 
@@ -94,7 +94,7 @@ COMMENT ON COLUMN public.paas_environments.inputs_version IS 'Raised by triggers
 COMMENT ON COLUMN public.paas_environments.deleted_at IS 'spec: a request to remove everything that runs for the environment';
 CREATE UNIQUE INDEX IF NOT EXISTS paas_environments_name_unique ON public.paas_environments (app_id, name) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS paas_environments_swarm_name_unique ON public.paas_environments (swarm_name) WHERE deleted_at IS NULL;
-CREATE INDEX IF NOT EXISTS paas_environments_app ON public.paas_environments (app_id) INCLUDE (id, generation, deleted_at);
+CREATE INDEX IF NOT EXISTS paas_environments_app ON public.paas_environments (app_id);
 CREATE INDEX IF NOT EXISTS paas_environments_plan ON public.paas_environments (plan_id);
 CALL skypanel.declare_table('paas_environments', kind => 'environment', derived => '{swarm_name}');
 

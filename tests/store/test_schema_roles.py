@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import LiteralString
 
 import psycopg
@@ -148,3 +149,12 @@ def test_tables_and_status_columns_are_explained_and_foreign_keys_indexed(databa
         " AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1])"
     )
     assert slow == []
+
+
+def test_the_reference_lists_every_table(database: Database) -> None:
+    reference = (Path(__file__).parent.parent.parent / "docs/reference/schema.md").read_text()
+    tables = database.execute(
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'v')"
+        " AND (relnamespace = 'skypanel'::regnamespace OR relname ~ '^(paas|caas)_')"
+    )
+    assert [name for (name,) in tables if f"`{name}`" not in reference and f".{name}`" not in reference] == []
