@@ -1,0 +1,77 @@
+"""``apply``: write spec files into the database, all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+from rich.text import Text
+
+from controller.cli.agreement import check_environments
+from controller.cli.output import Format, console, emit
+from controller.cli.session import Files, Output, Timeout, Wait, database, read_files, seconds
+from controller.cli.waiting import wait as wait_for
+from controller.store import reading, specwriter
+from controller.store.specwriter import Written
+
+STYLES = {"created": "green", "updated": "yellow", "deleted": "red", "unchanged": "dim", "absent": "dim"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(name="apply")(apply)
+
+
+def apply(
+    file: Files,
+    *,
+    wait: Wait = False,
+    timeout: Timeout = "5m",
+    output: Output = Format.TABLE,
+) -> None:
+    """Declare what the files say: create what is absent, change what differs, leave the rest.
+
+    All in one transaction: when anything is refused, nothing is written. What the files do not name is left alone.
+    With `--wait`, exit code 4 says that something stalled or was not ready in time; it stays declared.
+
+    **Examples**
+
+        skypanel apply -f specs/examples
+
+        skypanel apply -f shop.yaml --wait --timeout 2m
+
+        skypanel get environment acme/shop/production -o yaml | skypanel apply -f -
+    """
+    limit = seconds(timeout)
+    entries = read_files(file)
+    with database() as conn:
+        written = specwriter.apply(conn, entries, check=lambda done: check_environments(conn, done, entries))
+        show(written, output)
+        if wait:
+            concerned = [(w.resource.kind.lower(), w.id, w.changed) for w in written if w.id]
+            wait_for(conn, reading.affected(conn, concerned), limit, output)
+
+
+def show(written: Sequence[Written], form: Format) -> None:
+    """One line a resource."""
+    if form is not Format.TABLE:
+        emit([to_document(w) for w in written], form)
+        return
+    out = console()
+    for w in written:
+        kind, path = w.resource.kind.lower(), "/".join(w.resource.key.path)
+        line = Text.assemble(f"{kind} {path}  ", (w.action, STYLES[w.action]))
+        if w.changes:
+            line.append("  " + "; ".join(map(str, w.changes)))
+        out.print(line)
+
+
+def to_document(written: Written) -> dict[str, object]:
+    """For programs."""
+    return {
+        "kind": written.resource.kind,
+        "name": "/".join(written.resource.key.path),
+        "id": written.id,
+        "action": written.action,
+        "changes": [{"field": c.field, "before": c.before, "after": c.after} for c in written.changes],
+    }

@@ -1,0 +1,173 @@
+"""``get``: lists of declared objects and how they are; their spec documents."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import psycopg
+import typer
+from rich.text import Text
+
+from controller.cli.failures import CliError
+from controller.cli.kinds import ALL, complete, form, is_full, kind_of, path_of
+from controller.cli.output import Format, age, emit, say, table
+from controller.cli.session import Output, database
+from controller.store import reading
+from controller.store.reading import DeclaredObject
+from specs.kinds import KINDS
+
+Kind = Annotated[
+    str,
+    typer.Argument(help="organization, app, environment, process, domain or plan.", autocompletion=complete),
+]
+OrganizationFilter = Annotated[
+    list[str] | None, typer.Option("--organization", "-n", help="Only of this organization; repeat it.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(name="get")(get)
+
+
+def get(
+    kind: Kind,
+    name: Annotated[str | None, typer.Argument(help="Path of names, such as acme/shop/production.")] = None,
+    *,
+    organization: OrganizationFilter = None,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Also those whose deletion is finished.")] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Show declared objects and whether they are as declared.
+
+    KIND is a kind in any form (`env`, `environments`), or `all`. A path with fewer names than the kind has shows all
+    below it. YAML is what `apply -f` takes; JSON has the status as well.
+
+    **Examples**
+
+        skypanel get environments
+
+        skypanel get env acme/shop
+
+        skypanel get domain shop.example.com -o json
+
+        skypanel get all -n acme -o yaml > acme.yaml
+    """
+    kinds = list(KINDS) if kind.lower() == ALL else [kind_of(kind)]
+    if name and len(kinds) > 1:
+        raise CliError("`all` takes no name", "use -n ORGANIZATION")
+    path = path_of(kinds[0], name) if name else ()
+    with database() as conn:
+        found = {
+            k: reading.objects(conn, k, path, organizations=organization or (), everything=everything) for k in kinds
+        }
+    objects = [entry for entries in found.values() for entry in entries]
+    single = bool(name) and is_full(kinds[0], path)
+    if single and not objects:
+        raise CliError(f"there is no {kinds[0].lower()} {name}", f"`skypanel get {kinds[0].lower()}` lists them")
+    if output is Format.YAML:
+        emit([o.document() for o in objects if o.deleted_at is None or everything], output, documents=True)
+    elif output is Format.JSON:
+        emit(to_document(objects[0]) if single else [to_document(o) for o in objects], output)
+    else:
+        _tables(found)
+
+
+def one(conn: psycopg.Connection, kind: str, path: tuple[str, ...]) -> DeclaredObject:
+    """The object at ``path``: the living one, else the one that is being deleted, else the last that was.
+
+    Raises:
+        CliError: there never was one.
+    """
+    found = reading.objects(conn, kind, path, everything=True)
+    if not found:
+        raise CliError(
+            f"there is no {kind.lower()} {'/'.join(path)}",
+            f"write {form(kind)}; `skypanel get {kind.lower()}` lists them",
+        )
+    return max(found, key=lambda o: (o.deleted_at is None, o.status.finalized_at is None, o.created_at))
+
+
+def to_document(found: DeclaredObject) -> dict[str, Any]:
+    """Spec and status, for programs."""
+    document, status = found.document(), found.status
+    document["metadata"] |= {
+        "id": found.id,
+        "generation": found.generation,
+        "createdAt": found.created_at,
+        "deletedAt": found.deleted_at,
+    }
+    document["status"] = {
+        "ready": status.ready,
+        "reason": status.reason,
+        "message": status.message,
+        "stalled": status.stalled,
+        "observedGeneration": status.observed_generation,
+        "conditions": status.conditions,
+        "details": status.details,
+        "finalizedAt": status.finalized_at,
+        "updatedAt": status.updated_at,
+    }
+    return document
+
+
+def ready_text(found: DeclaredObject) -> Text:
+    """``True``, ``False`` or ``-`` in its colour."""
+    ready = found.status.ready
+    if ready is None:
+        return Text("-", style="dim")
+    return Text(str(ready), style="green" if ready else "red" if found.status.stalled else "yellow")
+
+
+def _tables(found: dict[str, list[DeclaredObject]]) -> None:
+    shown = {kind: objects for kind, objects in found.items() if objects}
+    if not shown:
+        say("nothing is declared" if len(found) > 1 else f"no {next(iter(found)).lower()} is declared")
+    for number, (kind, objects) in enumerate(shown.items()):
+        if number:
+            say()
+        extra = _EXTRA[kind]
+        columns = [kind.upper(), *(() if kind == "Plan" else ("READY", "REASON")), *extra, "AGE"]
+        table(
+            columns,
+            [
+                [
+                    o.name,
+                    *(() if kind == "Plan" else (ready_text(o), o.status.reason)),
+                    *(_cell(value(o)) for value in extra.values()),
+                    age(o.created_at),
+                ]
+                for o in objects
+            ],
+        )
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _tasks(found: DeclaredObject) -> str:
+    services = found.status.details.get("services") or {}
+    if not services:
+        return "-"
+    running = sum(s.get("running", 0) for s in services.values())
+    return f"{running}/{sum(s.get('desired', 0) for s in services.values())}"
+
+
+_EXTRA: dict[str, dict[str, Any]] = {
+    "Organization": {"SUBNET": lambda o: o.status.details.get("subnet")},
+    "Plan": {
+        "CPU": lambda o: o.spec.get("cpu"),
+        "MEMORY": lambda o: o.spec.get("memory"),
+        "PIDS": lambda o: o.spec.get("pids"),
+        "MONTHLY": lambda o: o.spec.get("priceMonthly"),
+    },
+    "App": {"ENVIRONMENTS": lambda o: o.status.details.get("environments")},
+    "Environment": {
+        "TASKS": _tasks,
+        "IMAGE": lambda o: o.spec.get("image"),
+        "GENERATION": lambda o: o.generation,
+    },
+    "Process": {"REPLICAS": lambda o: o.spec.get("replicas"), "PORT": lambda o: o.spec.get("port")},
+    "Domain": {"ENVIRONMENT": lambda o: "/".join(o.path[:-1]), "PROCESS": lambda o: o.spec.get("process")},
+}

@@ -1,0 +1,77 @@
+"""What commands work with: settings, the spec files, the database, the engine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+
+from controller.cli.failures import CliError
+from controller.cli.output import Format
+from controller.settings import Settings
+from controller.store.database import connection_string
+from specs.loader import Located, load
+from specs.problems import RefusedError
+from specs.units import parse_duration
+
+Output = Annotated[Format, typer.Option("--output", "-o", help="Form of the output.", case_sensitive=False)]
+Files = Annotated[
+    list[str],
+    typer.Option("--file", "-f", help="A YAML file, a folder of them, or - for standard input; repeat it."),
+]
+Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is so, and show the progress.")]
+Timeout = Annotated[str, typer.Option(help="How long --wait waits: 90s, 5m.", metavar="DURATION")]
+
+
+def settings() -> Settings:
+    """The settings of this process's environment.
+
+    Raises:
+        pydantic.ValidationError: one is wrong.
+    """
+    return Settings()
+
+
+@contextmanager
+def database(url: str | None = None) -> Iterator[psycopg.Connection]:
+    """An autocommit connection as the role of DATABASE_URL.
+
+    Raises:
+        CliError: it is not set, or not a connection string.
+        psycopg.OperationalError: the server does not answer.
+    """
+    url = settings().database_url.get_secret_value() if url is None else url
+    if not url:
+        raise CliError("DATABASE_URL is not set", "export DATABASE_URL=postgresql://user:password@host:5432/database")
+    try:
+        conninfo = connection_string(url, "skypanel-cli")
+    except ValueError as error:
+        raise CliError(str(error)) from None
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        yield conn
+
+
+def read_files(files: Sequence[str]) -> list[Located]:
+    """The resources of ``files``.
+
+    Raises:
+        SpecFilesError: anything is wrong in them.
+        CliError: they hold nothing.
+    """
+    entries = load([Path(file) if file != "-" else file for file in files], stdin=sys.stdin.buffer)
+    if not entries:
+        raise CliError(f"{', '.join(files)}: no resource is declared there")
+    return entries
+
+
+def seconds(duration: str) -> float:
+    """``90``, ``90s`` or ``5m`` in seconds."""
+    try:
+        return float(duration) if duration.isdigit() else parse_duration(duration).total_seconds()
+    except RefusedError as error:
+        raise CliError(f"--timeout: {error.message}", error.hint) from None

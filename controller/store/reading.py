@@ -1,0 +1,317 @@
+"""Reads declared objects as people ask for them: by kind and path of names, with what was last said of them.
+
+A status speaks of the generation that it observed. One that is older than the row says nothing of what is wanted now,
+so it reads as ``Pending``. An object whose deletion is finished is left out unless it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from controller.store.database import statement
+from controller.store.specfields import spec_document
+from controller.store.specrows import (
+    Row,
+    ancestors,
+    attached_joins,
+    cell_expression,
+    read_cells,
+    table_name,
+)
+from specs.binding import TableBinding
+from specs.kinds import KINDS
+from specs.resource import API_VERSION
+
+_HIDDEN = {  # what is left out: the condition under which a deleted row is still worth showing
+    "Organization": "s.finalized_at IS NULL",
+    "Environment": "s.finalized_at IS NULL",
+    "App": "EXISTS (SELECT FROM public.paas_environments e LEFT JOIN skypanel.object_status x"
+    " ON x.kind = 'environment' AND x.id = e.id WHERE e.app_id = t.id AND x.finalized_at IS NULL)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStatus:
+    """What the controller says of an object.
+
+    Args:
+        ready: it is as declared, in this generation; None when nobody has said anything, or nobody will.
+        reason: one CamelCase word.
+        message: a sentence for people.
+        stalled: nothing more is tried until the spec changes.
+        observed_generation: 0 when nothing was said yet.
+    """
+
+    ready: bool | None = None
+    reason: str = ""
+    message: str = ""
+    stalled: bool = False
+    observed_generation: int = 0
+    conditions: Sequence[Mapping[str, Any]] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    finalized_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredObject:
+    """One declared object; ``path`` is the names from the outermost owner down to its own."""
+
+    kind: str
+    id: UUID
+    path: tuple[str, ...]
+    spec: Mapping[str, Any]
+    generation: int
+    created_at: datetime
+    deleted_at: datetime | None
+    status: ObjectStatus
+
+    @property
+    def name(self) -> str:
+        """The path as people write it; a globally named object (a domain) is its last part alone."""
+        return self.path[-1] if KINDS[self.kind].globally_named else "/".join(self.path)
+
+    def document(self) -> dict[str, Any]:
+        """Its spec document, which ``apply`` takes."""
+        owners = {kind.lower(): name for kind, name in zip(ancestors(self.kind), self.path, strict=False)}
+        return {
+            "apiVersion": API_VERSION,
+            "kind": self.kind,
+            "metadata": {"name": self.path[-1], **owners},
+            "spec": dict(self.spec),
+        }
+
+
+def objects(
+    conn: psycopg.Connection,
+    kind: str,
+    path: Sequence[str] = (),
+    *,
+    organizations: Sequence[str] = (),
+    everything: bool = False,
+) -> list[DeclaredObject]:
+    """Objects of ``kind``, by path.
+
+    Args:
+        conn: a connection of a role that may read specs and status.
+        kind: one of ``specs.kinds.KINDS``.
+        path: names from the outermost owner down; as many as given must be equal.
+        organizations: only these, when any is given.
+        everything: also those whose deletion is finished.
+    """
+    cls = KINDS[kind]
+    binding, chain = cls.binding, ancestors(kind)
+    cells = read_cells(binding)
+    names = [sql.Identifier(f"p{depth}", KINDS[owner].binding.key_column) for depth, owner in enumerate(chain)]
+    names.append(sql.Identifier("t", binding.key_column))
+    spec_table = binding.deleted_in or binding.table
+    alias = "t" if spec_table == binding.table else spec_table
+    deleted_at = sql.Identifier(alias, "deleted_at") if binding.deleted_in else sql.SQL("NULL::timestamptz")
+
+    conditions: list[sql.Composable] = [sql.SQL("true")]
+    if cls.globally_named and len(path) == 1 and "." in path[0]:
+        conditions.append(sql.SQL("{} = {}").format(names[-1], path[0]))
+    else:
+        conditions += [sql.SQL("{} = {}").format(column, value) for column, value in zip(names, path, strict=False)]
+    if organizations and kind != "Plan":
+        conditions.append(sql.SQL("{} = ANY ({})").format(names[0], list(organizations)))
+    if binding.deleted_in and not everything:
+        shown = sql.SQL(_HIDDEN.get(kind, "false"))
+        conditions.append(sql.SQL("({} IS NULL OR {})").format(deleted_at, shown))
+
+    query = sql.SQL(statement("read_objects")).format(
+        id=sql.Identifier("t", "id"),
+        spec_table=sql.Identifier(alias),
+        deleted_at=deleted_at,
+        columns=sql.SQL(", ").join([*names, *(cell_expression(binding, cell) for cell in cells)]),
+        table=table_name(binding.table),
+        joins=sql.SQL(" ").join([attached_joins(binding, "JOIN"), *_owner_joins(binding, chain)]),
+        conditions=sql.SQL(" AND ").join(conditions),
+        order=sql.SQL(", ").join(names),
+    )
+    found = []
+    for row in conn.execute(query, {"kind": kind.lower()}):
+        object_id, generation, created_at, deleted = row[:4]
+        owners, status = tuple(row[4 : 4 + len(names)]), row[-8:]
+        values = dict(zip(cells, row[4 + len(names) : -8], strict=True))
+        parents = {owner.lower(): name for owner, name in zip(chain, owners, strict=False)}
+        spec = spec_document(cls, parents, Row(object_id, values, frozenset(), frozenset()))
+        found.append(
+            DeclaredObject(
+                kind=kind,
+                id=object_id,
+                path=owners,
+                spec=spec,
+                generation=generation,
+                created_at=created_at,
+                deleted_at=deleted,
+                status=_status(kind, generation, deleted, status),
+            )
+        )
+    return _with_environments(conn, found) if kind == "App" else found
+
+
+def _owner_joins(binding: TableBinding, chain: Sequence[str]) -> list[sql.Composable]:
+    joins: list[sql.Composable] = []
+    below, child = "t", binding
+    for depth in range(len(chain) - 1, -1, -1):
+        owner = KINDS[chain[depth]].binding
+        joins.append(
+            sql.SQL("JOIN {} {} ON {} = {}").format(
+                table_name(owner.table),
+                sql.Identifier(f"p{depth}"),
+                sql.Identifier(f"p{depth}", "id"),
+                sql.Identifier(below, child.parent_column or ""),
+            )
+        )
+        below, child = f"p{depth}", owner
+    return joins
+
+
+def _status(kind: str, generation: int, deleted_at: datetime | None, row: Sequence[Any]) -> ObjectStatus:
+    observed, conditions, ready, reason, message, details, finalized_at, updated_at = row
+    if kind == "Plan":
+        return ObjectStatus()
+    base = ObjectStatus(
+        observed_generation=observed or 0,
+        conditions=conditions or [],
+        details=details or {},
+        finalized_at=finalized_at,
+        updated_at=updated_at,
+    )
+    if deleted_at is not None and finalized_at is not None:
+        return replace(base, ready=False, reason="Deleted", message=message or "nothing of it is left")
+    if deleted_at is not None and (observed or 0) < generation:
+        return replace(base, ready=False, reason="Deleting", message="its deletion was asked for")
+    if observed is None or observed < generation:
+        last = f"; generation {observed} was {reason}: {message}" if observed else ""
+        return replace(
+            base, ready=False, reason="Pending", message=f"generation {generation} was not looked at yet{last}"
+        )
+    stalled = any(c.get("type") == "Stalled" and c.get("status") == "True" for c in base.conditions)
+    return replace(base, ready=ready, reason=reason, message=message, stalled=stalled)
+
+
+def _with_environments(conn: psycopg.Connection, apps: list[DeclaredObject]) -> list[DeclaredObject]:
+    """Apps have no reconciler: how they are is how their environments are."""
+    rows = conn.execute(statement("read_apps"), {"ids": [app.id for app in apps]})
+    counts = {row[0]: row[1:] for row in rows}
+    return [replace(app, status=_of_app(app, *counts.get(app.id, (0, 0, 0, 0)))) for app in apps]
+
+
+def _of_app(app: DeclaredObject, total: int, ready: int, stalled: int, leaving: int) -> ObjectStatus:
+    details = {"environments": total, "ready": ready, "stalled": stalled, "leaving": leaving}
+    if app.deleted_at is not None:
+        reason, message = ("Deleting", f"{leaving} environment(s) still go") if leaving else ("Deleted", "gone")
+        return ObjectStatus(ready=False, reason=reason, message=message, details=details)
+    if not total:
+        return ObjectStatus(reason="NoEnvironments", message="it has no environment", details=details)
+    message = f"{ready} of {total} environment(s) are ready" + (f", {stalled} stalled" if stalled else "")
+    reason = "Ready" if ready == total else "Stalled" if stalled else "Converging"
+    return ObjectStatus(ready=ready == total, reason=reason, message=message, stalled=bool(stalled), details=details)
+
+
+# -- how far reconciled objects are ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one reconciled object is; ``kind`` and ``id`` as in its status."""
+
+    kind: str
+    id: UUID
+    path: str
+    generation: int | None
+    deleted: bool
+    observed_generation: int
+    ready: bool
+    reason: str
+    message: str
+    stalled: bool
+    finalized: bool
+    details: Mapping[str, Any]
+
+    @property
+    def gone(self) -> bool:
+        """Nothing of it is left, as far as anybody knows."""
+        return self.generation is None or (self.deleted and self.finalized)
+
+    @property
+    def current(self) -> bool:
+        """Whether the status speaks of what is wanted now."""
+        return self.generation is not None and self.observed_generation >= self.generation
+
+    @property
+    def converged(self) -> bool:
+        """Ready in this generation; for what is to be deleted, gone."""
+        return self.gone if self.deleted or self.generation is None else self.current and self.ready
+
+
+def affected(
+    conn: psycopg.Connection, written: Iterable[tuple[str, UUID, bool]], *, deleted: bool = False
+) -> list[tuple[str, UUID]]:
+    """Reconciled objects that written rows concern.
+
+    Args:
+        conn: a connection.
+        written: kind as in the status tables, id, and whether it was changed (else only itself is meant).
+        deleted: also those that are being deleted with their owner.
+    """
+    kinds, ids, changed = map(list, zip(*written, strict=True)) if (written := list(written)) else ([], [], [])
+    rows = conn.execute(
+        statement("read_affected"), {"kinds": kinds, "ids": ids, "changed": changed, "deleted": deleted}
+    )
+    return [(kind, object_id) for kind, object_id in rows]
+
+
+def progress(conn: psycopg.Connection, keys: Sequence[tuple[str, UUID]]) -> list[Progress]:
+    """How far each of ``keys`` (kind, id) is; organizations first, by path."""
+    rows = conn.execute(statement("read_progress"), {"kinds": [k for k, _ in keys], "ids": [i for _, i in keys]})
+    return [
+        Progress(
+            kind=kind,
+            id=object_id,
+            path=path or str(object_id),
+            generation=generation,
+            deleted=bool(deleted),
+            observed_generation=observed or 0,
+            ready=bool(ready),
+            reason=reason or "",
+            message=message or "",
+            stalled=stalled,
+            finalized=finalized,
+            details=details or {},
+        )
+        for kind, object_id, path, generation, deleted, observed, ready, reason, message, stalled, finalized, details
+        in rows
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What ``skypanel.snapshot_<kind>`` gives of one object."""
+
+    kind: str
+    id: UUID
+    organization_id: UUID
+    generation: int
+    deleted: bool
+    doc: Mapping[str, Any]
+
+
+def documents(conn: psycopg.Connection, kind: str, ids: Sequence[UUID]) -> list[Document]:
+    """The documents of the objects of ``kind`` (such as ``environment``) with ``ids``.
+
+    Raises:
+        psycopg.errors.InsufficientPrivilege: the role may not read the snapshot views.
+    """
+    view = sql.Identifier("skypanel", f"snapshot_{kind}")
+    rows = conn.execute(sql.SQL(statement("read_documents")).format(view=view), {"ids": list(ids)})
+    return [Document(kind, *row) for row in rows]

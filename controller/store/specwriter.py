@@ -1,0 +1,257 @@
+"""Writes declared resources into the spec tables: all of them or none, owners first, only what differs.
+
+How a kind maps onto its tables is data (``specs.binding``), so nothing here knows a kind. A row that says the same is
+not written: no trigger fires and no ``generation`` moves. A row that differs is locked and compared once more before
+its changed columns are written, so that two writers at once never mix. A deleted row is never brought back: its name is
+free, and a new row takes it; where a table has one row an owner (organizations), its mark is taken off, and what was
+deleted with it stays deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from controller.store import specrows
+from controller.store.refusals import RETRYABLE, Refusal, SpecRefused, explain
+from controller.store.specfields import FieldChange, changed_fields
+from controller.store.specrows import Cell, MissingError, Row
+from specs.binding import to_rows
+from specs.kinds import KINDS, in_apply_order
+from specs.loader import Located
+from specs.resource import Resource, ResourceKey
+
+Action = Literal["created", "updated", "unchanged", "deleted", "absent"]
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one resource.
+
+    Args:
+        resource: as declared.
+        id: of its row; None for one that is absent.
+        action: what was done.
+        changes: fields that an update changed.
+    """
+
+    resource: Resource
+    id: UUID | None
+    action: Action
+    changes: tuple[FieldChange, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was written."""
+        return self.action not in ("unchanged", "absent")
+
+
+Check = Callable[[Sequence[Written]], None]
+
+
+def apply(conn: psycopg.Connection, entries: Sequence[Located], *, check: Check | None = None) -> list[Written]:
+    """Write ``entries`` in one transaction of their own; what became of each, owners first.
+
+    Args:
+        conn: a connection that is not in a transaction, of a role that may write specs.
+        entries: resources and where they were read.
+        check: called before the commit; what it raises undoes everything.
+
+    Raises:
+        SpecRefused: nothing was written; says what, where and how to mend it.
+        psycopg.OperationalError: the connection was lost; the transaction may have been committed.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with conn.transaction():
+                written = write(conn, entries)
+                if check is not None:
+                    check(written)
+                return written
+        except SpecRefused as refused:
+            if attempt == _ATTEMPTS or not isinstance(refused.__cause__, RETRYABLE):
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def write(conn: psycopg.Connection, entries: Sequence[Located]) -> list[Written]:
+    """``apply`` within the caller's transaction, which must be rolled back when this raises."""
+    writer = _Writer(conn)
+    places = {entry.resource.key: entry.place for entry in entries}
+    results: list[Written] = []
+    refusals: dict[ResourceKey, Refusal | None] = {}
+    for resource in in_apply_order(entry.resource for entry in entries):
+        place = places[resource.key]
+        if specrows.owner_key(resource) in refusals:
+            refusals[resource.key] = None  # the owner's reason says it all
+            continue
+        try:
+            results.append(writer.write(resource))
+        except MissingError as missing:  # nothing was sent that failed: go on, and say all that is missing
+            refusals[resource.key] = Refusal(place, str(resource.key), str(missing), missing.hint)
+        except psycopg.Error as error:
+            _refuse(error, place, resource)
+    if refusals:
+        raise SpecRefused(filter(None, refusals.values()))
+    return results
+
+
+def delete(conn: psycopg.Connection, entries: Sequence[Located]) -> list[Written]:
+    """Ask for the deletion of ``entries`` in one transaction, what is owned before its owners.
+
+    ``deleted_at`` is set, and the controller removes what runs. A kind without it (Plan) loses its row at once. What is
+    not there is reported as ``absent``.
+
+    Raises:
+        SpecRefused: nothing was deleted.
+    """
+    writer = _Writer(conn)
+    places = {entry.resource.key: entry.place for entry in entries}
+    results = []
+    with conn.transaction():
+        for resource in reversed(in_apply_order(entry.resource for entry in entries)):
+            try:
+                results.append(writer.delete(resource))
+            except psycopg.Error as error:
+                _refuse(error, places[resource.key], resource)
+    return results
+
+
+def _refuse(error: psycopg.Error, place: str, resource: Resource) -> NoReturn:
+    meaning = explain(error)
+    if meaning is None:
+        raise error
+    raise SpecRefused([Refusal(place, str(resource.key), *meaning)]) from error
+
+
+class _Writer:
+    """One transaction's work; remembers the ids of owners."""
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        self._conn = conn
+        self._ids: dict[ResourceKey, UUID] = {}
+
+    def write(self, resource: Resource) -> Written:
+        """Create or update one resource, or leave it."""
+        owner_id = self._owner_id(resource)
+        if resource.globally_named:
+            self._refuse_other_holder(resource, owner_id)
+        row = self._find(resource, owner_id)
+        if row is not None and _is_equal(resource, row):
+            self._ids[resource.key] = row.id
+            return Written(resource, row.id, "unchanged")
+        if row is not None:  # look again, now that nobody else can change it
+            specrows.run(self._conn, "lock", {"table": specrows.table_name(resource.binding.table)}, {"id": row.id})
+            row = self._find(resource, owner_id)
+        result = self._insert(resource, owner_id) if row is None else self._update(resource, row)
+        if result.id is not None:
+            self._ids[resource.key] = result.id
+        return result
+
+    def delete(self, resource: Resource) -> Written:
+        """Mark one resource deleted, or delete its row."""
+        binding = resource.binding
+        try:
+            row = self._find(resource, self._owner_id(resource))
+        except MissingError:
+            row = None
+        table = binding.deleted_in or binding.table
+        if row is None or table in row.absent | row.deleted:
+            return Written(resource, None, "absent")
+        name = "mark_deleted" if binding.deleted_in else "delete"
+        specrows.run(self._conn, name, specrows.place(binding, table), {"row_id": row.id})
+        return Written(resource, row.id, "deleted")
+
+    def _find(self, resource: Resource, owner_id: UUID | None) -> Row | None:
+        return specrows.find(self._conn, resource.binding, resource.metadata.name, owner_id)
+
+    def _owner_id(self, resource: Resource) -> UUID | None:
+        """Id of the owner's row, by the names in the metadata."""
+        owner_id: UUID | None = None
+        path = tuple(resource.metadata.parents.values())
+        for depth, kind in enumerate(specrows.ancestors(resource.kind), start=1):
+            key = ResourceKey(kind, path[:depth])
+            if key not in self._ids:
+                row = specrows.find(self._conn, KINDS[kind].binding, path[depth - 1], owner_id)
+                if row is None:
+                    raise MissingError(
+                        f"its {kind.lower()} {'/'.join(key.path)} does not exist",
+                        f"add the {kind} to the files, or check the names in metadata",
+                    )
+                self._ids[key] = row.id
+            owner_id = self._ids[key]
+        return owner_id
+
+    def _refuse_other_holder(self, resource: Resource, owner_id: UUID | None) -> None:
+        holder = specrows.run(self._conn, "holder", {}, {"key": resource.metadata.name})
+        if holder is not None and holder[1] != owner_id:
+            raise MissingError(
+                f"environment {holder[0]} has this host name",
+                f"delete it there first: skypanel delete {resource.kind.lower()} {resource.metadata.name}",
+            )
+
+    def _insert(self, resource: Resource, owner_id: UUID | None) -> Written:
+        binding, rows = resource.binding, to_rows(resource)
+        row = rows.pop(binding.table)
+        if binding.parent_column:
+            row[binding.parent_column] = owner_id
+        row_id = specrows.insert(self._conn, binding, binding.table, row)
+        for attached in binding.attached:
+            values = {attached.owner_column: row_id, **rows[attached.table]}
+            specrows.insert(self._conn, binding, attached.table, values)
+        return Written(resource, row_id, "created")
+
+    def _update(self, resource: Resource, row: Row) -> Written:
+        """Write the cells that differ. A part that was absent or deleted is made anew: that is a creation."""
+        binding, rows = resource.binding, to_rows(resource)
+        for attached in specrows.kept_tables(binding):
+            if attached.table in row.absent:
+                values = {attached.owner_column: row.id, **rows[attached.table]}
+                specrows.insert(self._conn, binding, attached.table, values)
+            elif attached.table in row.deleted:
+                self._take_back(resource, attached.table, row.id)
+        differing = [cell for cell in _differing(resource, row) if cell[0] not in row.absent]
+        for table in dict.fromkeys(table for table, _ in differing):
+            values = {name: rows[table][name] for of, name in differing if of == table}
+            specrows.update(self._conn, binding, table, row.id, values)
+        if row.absent or row.deleted:
+            return Written(resource, row.id, "created")
+        changes = changed_fields(resource, row, differing)
+        return Written(resource, row.id, "updated" if differing else "unchanged", tuple(changes))
+
+    def _take_back(self, resource: Resource, table: str, row_id: UUID) -> None:
+        binding = resource.binding
+        parts = specrows.place(binding, table)
+        for child in specrows.children(resource.kind):
+            if child.parent_column:
+                apart: dict[str, sql.Composable] = {
+                    "table": specrows.table_name(child.table),
+                    "owner_column": sql.Identifier(child.parent_column),
+                    "owner_table": parts["table"],
+                    "id_column": parts["id_column"],
+                }
+                specrows.run(self._conn, "part", apart, {"row_id": row_id})
+        specrows.run(self._conn, "take_back", parts, {"row_id": row_id})
+
+
+def _differing(resource: Resource, row: Row) -> list[Cell]:
+    """Cells in which the row says something else; those of insert-only tables are not ours to change."""
+    binding, rows = resource.binding, to_rows(resource)
+    ours = {attached.table for attached in specrows.kept_tables(binding)}
+    if not binding.insert_only:
+        ours.add(binding.table)
+    return [
+        (table, name)
+        for table, name in specrows.columns_by_cell(binding)
+        if table in ours and rows[table][name] != row.values[table, name]
+    ]
+
+
+def _is_equal(resource: Resource, row: Row) -> bool:
+    return not (row.absent or row.deleted or _differing(resource, row))

@@ -1,0 +1,1 @@
+DELETE FROM {table} WHERE {id_column} = %(row_id)s

@@ -1,0 +1,1 @@
+SELECT {id_column} FROM {table} WHERE {key_column} = %(key)s
