@@ -1,0 +1,115 @@
+"""Where it is measured: an engine and a PostgreSQL of their own, a new database for each measurement.
+
+Both stay as they are found: what was not there before is removed at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from deploy import engine, postgres
+from tests.bench.raw import RawConnection, request, send_all
+from tests.bench.workload import OPTIONS
+
+NAME = "bench"
+_DEADLINE_SECONDS = 300.0
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One migrated database of the bench's server."""
+
+    server: postgres.Server
+    name: str
+
+    def dsn(self, role: str) -> str:
+        """Connection URL of a role."""
+        return self.server.dsn_for(role, self.name)
+
+    def connect(self, role: str = "panel") -> psycopg.Connection[Any]:
+        """An autocommit connection."""
+        return psycopg.connect(self.dsn(role), autocommit=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The engine and the server."""
+
+    socket: Path
+    server: postgres.Server
+
+    @property
+    def docker_host(self) -> str:
+        """As Docker's clients take it."""
+        return f"unix://{self.socket}"
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """A new database; the engine is emptied of what was made for it."""
+        database = Database(self.server, f"bench_{time.time_ns() // 1_000_000}_{next(_numbers)}")
+        self.server.create_database(database.name)
+        try:
+            yield database
+        finally:
+            self.empty()
+            self.server.drop_database(database.name)
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        """All services by name."""
+        with RawConnection(self.socket) as connection:
+            return {d["Spec"]["Name"]: d for d in connection.call("GET", "/services")}
+
+    def empty(self) -> None:
+        """Remove all services and all networks of the installation."""
+        with RawConnection(self.socket) as connection:
+            services = [d["ID"] for d in connection.call("GET", "/services")]
+            send_all(self.socket, [request("DELETE", f"/services/{i}") for i in services])
+            label = json.dumps({"label": [f"io.skypanel.installation={OPTIONS.installation}"]}, separators=(",", ":"))
+            networks = [d["Id"] for d in connection.call("GET", f"/networks?filters={label}")]
+            send_all(self.socket, [request("DELETE", f"/networks/{i}") for i in networks], connections=1)
+
+
+@contextmanager
+def place() -> Iterator[Place]:
+    """Bring both up, and take both down."""
+    lab = engine.up(NAME, images=["pause"])
+    try:
+        server = postgres.ensure(NAME)
+        try:
+            here = Place(lab.socket, server)
+            here.empty()
+            yield here
+        finally:
+            server.destroy()
+    finally:
+        engine.down(NAME)
+
+
+def wait_until(condition: Callable[[], bool], what: str, *, every: float = 0.02) -> None:
+    """Look again and again until ``condition`` holds.
+
+    Raises:
+        TimeoutError: it does not within five minutes.
+    """
+    deadline = time.monotonic() + _DEADLINE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"gave up after {_DEADLINE_SECONDS:.0f} s of waiting until {what}")
+        time.sleep(every)
+
+
+def accepted_at(timestamp: str) -> float:
+    """Seconds since the epoch of a time of the Engine API, which has nanoseconds; Python reads microseconds."""
+    whole, _, fraction = timestamp.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")

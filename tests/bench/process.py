@@ -1,0 +1,95 @@
+"""The real controller as a process of its own, and what it says in its log."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.bench.place import Database, Place, wait_until
+from tests.bench.workload import IMAGE
+
+_PROGRAM = """
+import anyio
+from controller.daemon import run
+from controller.logs import configure
+from controller.settings import Settings
+settings = Settings()
+configure(settings.skypanel_log_format, settings.skypanel_log_level)
+anyio.run(run, settings)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """A controller that was started."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """Lines of the log about ``event``."""
+        found = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in found if line.get("event") == event]
+
+    def wait_for(self, event: str, times: int = 1) -> list[dict[str, Any]]:
+        """Wait until the log has ``times`` lines about ``event``.
+
+        Raises:
+            RuntimeError: the process ended before.
+        """
+        wait_until(lambda: self._alive() and len(self.lines(event)) >= times, f"the controller says {event}")
+        return self.lines(event)
+
+    def _alive(self) -> bool:
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the controller ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
+        return True
+
+
+@contextmanager
+def controller(place: Place, database: Database, **settings: str) -> Iterator[Controller]:
+    """Start one and end it; ``settings`` are names of settings in lower case, such as ``skypanel_resync_seconds``."""
+    with tempfile.TemporaryDirectory(prefix="skypanel-bench-") as folder:
+        log = Path(folder) / "controller.log"
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("SKYPANEL_", "DOCKER_", "DATABASE_"))},
+            "DATABASE_URL": database.dsn("controller"),
+            "DOCKER_HOST": place.docker_host,
+            "SKYPANEL_LISTEN": f"127.0.0.1:{_free_port()}",
+            "SKYPANEL_LOG_FORMAT": "json",
+            "SKYPANEL_PIN_IMAGE": IMAGE,
+            **{name.upper(): value for name, value in settings.items()},
+        }
+        with log.open("wb") as output:
+            command = [*_profiler(), sys.executable, "-c", _PROGRAM]
+            process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        try:
+            yield Controller(process, log)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _profiler() -> list[str]:
+    """What the controller is started under, from BENCH_WRAPPER, such as ``py-spy record -o out.svg --``."""
+    return os.environ.get("BENCH_WRAPPER", "").split()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
