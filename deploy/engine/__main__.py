@@ -66,16 +66,17 @@ def _status(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _engine(options: argparse.Namespace) -> dict[str, Any]:
-    running = lab.require(options.name)
-    node = _node(running, options.node)
-    match options.command:
-        case "stop":
-            node.daemon.stop()
-        case "kill":
-            node.daemon.kill()
-        case "start":
-            node.daemon.start()
-            node.daemon.wait()
+    with lab.locked(options.name):
+        running = lab.require(options.name)
+        node = _node(running, options.node)
+        match options.command:
+            case "stop":
+                node.daemon.stop()
+            case "kill":
+                node.daemon.kill()
+            case "start":
+                node.daemon.start()
+                node.daemon.wait()
     return _describe(running)
 
 

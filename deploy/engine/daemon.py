@@ -1,5 +1,6 @@
 """One Docker Engine in one sandbox: its configuration, start, stop, kill, and the wait until it answers."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -144,11 +145,18 @@ def init_program(folder: Path) -> Path:
     return folder / "usr/bin/tini-static"
 
 
+def cgroup_name(mark: Path) -> str:
+    """Name of a node's control group: readable, and not shared by nodes of other roots."""
+    return f"{mark.parent.name}-{mark.name}-{hashlib.sha256(str(mark).encode()).hexdigest()[:8]}"
+
+
 def remove_cgroups(cgroup: str) -> None:
     """Remove the empty control groups that the containers of a dead engine leave behind."""
-    for parent in Path("/sys/fs/cgroup").glob(f"**/{CGROUP_PARENT}/{cgroup}"):
-        for folder in sorted(parent.glob("**/"), reverse=True):
-            _remove_group(folder)
+    root = Path("/sys/fs/cgroup")
+    # One tree in version 2, one for each controller in version 1. No deeper search: other labs change theirs.
+    for parent in (root / CGROUP_PARENT / cgroup, *root.glob(f"*/{CGROUP_PARENT}/{cgroup}")):
+        for folder, _, _ in os.walk(parent, topdown=False):
+            _remove_group(Path(folder))
 
 
 def remove_folder(folder: Path) -> None:

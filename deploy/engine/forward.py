@@ -100,9 +100,14 @@ def ensure(forward: Forward, node: Sandbox, address: str, log: Path) -> None:
         {**os.environ, "PYTHONPATH": root, MARK: identity},
         log,
     )
-    _until(lambda: _accepts(forward) or not sandbox.find_marked(MARK, identity))
-    if not sandbox.find_marked(MARK, identity):
+    _until(lambda: _accepts(forward) or not sandbox.lives(MARK, identity))
+    if not sandbox.lives(MARK, identity):
         raise LabError(f"cannot forward {forward.listen}:{forward.host_port}: {_last_line(log)}; choose another")
+
+
+def wait_ended(forward: Forward, mark: str) -> None:
+    """Wait until the forwarder of a node that is gone has freed its port."""
+    _until(lambda: not sandbox.find_marked(MARK, f"{mark} {forward}"))
 
 
 def _until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:

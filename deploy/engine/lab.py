@@ -132,7 +132,7 @@ def up(
         LabError: with what is wrong and how to mend it.
     """
     paths = lab_paths(name)
-    with exclusive(paths.root / f".{name}.lock"):
+    with locked(name):
         description = _describe(paths, nodes, managers, suite, tuple(str(Forward.parse(f)) for f in forwards))
         lab = _start(paths, description)
         _form_swarm(lab)
@@ -146,11 +146,14 @@ def up(
 def down(name: str) -> None:
     """End everything of a lab and remove its folder; harmless when there is none."""
     paths = lab_paths(name)
-    with exclusive(paths.root / f".{name}.lock"):
+    with locked(name):
         for mark in {*_folders(paths), *(Path(mark) for mark in _living(paths))}:
             if found := sandbox.find(mark):
                 found.destroy()
-            daemon.remove_cgroups(_cgroup(paths, mark))
+            daemon.remove_cgroups(daemon.cgroup_name(mark))
+        if paths.description.exists():
+            for text in _read(paths).forwards:
+                forward.wait_ended(Forward.parse(text), str(paths.node(1)))
         for leftover in paths.root.glob(f".{name}.removing-*"):
             shutil.rmtree(leftover)
         daemon.remove_folder(paths.home)
@@ -178,6 +181,11 @@ def require(name: str) -> Lab:
     if lab := find(name):
         return lab
     raise LabError(f"the lab {name!r} does not run: python -m deploy.engine up {name}")
+
+
+def locked(name: str) -> AbstractContextManager[None]:
+    """Keep others from changing the lab while the body runs."""
+    return exclusive(lab_paths(name).root / f".{name}.lock")
 
 
 def names() -> list[str]:
@@ -241,7 +249,7 @@ def _assemble(paths: LabPaths, description: Description, sandboxes: list[Sandbox
         Node(
             index,
             network.node_address(index),
-            Daemon(found, paths.node(index), binaries, _cgroup(paths, paths.node(index))),
+            Daemon(found, paths.node(index), binaries, daemon.cgroup_name(paths.node(index))),
         )
         for index, found in enumerate(sandboxes[1:], start=1)
     )
@@ -274,7 +282,3 @@ def _folders(paths: LabPaths) -> list[Path]:
 def _living(paths: LabPaths) -> set[str]:
     """Marks of this lab's sandboxes whose folder may be gone."""
     return {mark for mark in sandbox.marks() if Path(mark).parent == paths.home}
-
-
-def _cgroup(paths: LabPaths, mark: Path) -> str:
-    return f"{paths.name}-{mark.name}"

@@ -121,7 +121,10 @@ def write_image(
                 entry = tarfile.TarInfo(name)
                 entry.size = len(data)
                 tar.addfile(entry, io.BytesIO(data))
-            tar.add(work / "layer.tar", "layer.tar")
+            entry = tarfile.TarInfo("layer.tar")
+            entry.size = (work / "layer.tar").stat().st_size
+            with (work / "layer.tar").open("rb") as content:
+                tar.addfile(entry, content)
         (work / "image.tar").rename(target)
     finally:
         shutil.rmtree(work)

@@ -72,12 +72,12 @@ def _engine() -> Iterator[Path]:
             tini=daemon.init_program(binaries),
             own_network=False,
         )
-        engine = Daemon(inside, folder, binaries, "puller", NO_NETWORKS)
+        engine = Daemon(inside, folder, binaries, daemon.cgroup_name(folder), NO_NETWORKS)
         try:
             engine.start()
             engine.wait()
             yield engine.socket
         finally:
             inside.destroy()
-            daemon.remove_cgroups("puller")
+            daemon.remove_cgroups(daemon.cgroup_name(folder))
             daemon.remove_folder(folder)

@@ -144,11 +144,11 @@ def create(
         log,
     )
     deadline = time.monotonic() + seconds
-    while starting := find_marked(MARK, str(mark)):
+    while lives(MARK, str(mark)):
         if sandbox := find(mark):
             return sandbox
         if time.monotonic() > deadline:
-            for pid in starting:
+            for pid in find_marked(MARK, str(mark)):
                 os.kill(pid, signal.SIGKILL)
             break
         time.sleep(0.005)
@@ -169,6 +169,16 @@ def find_marked(variable: str, value: str) -> list[int]:
     """Host pids of the processes that have `variable=value` in their environment."""
     entry = f"{variable}={value}".encode()
     return [pid for pid in _pids() if entry in _environment(pid)]
+
+
+def lives(variable: str, value: str, *, seconds: float = 0.5) -> bool:
+    """Whether a process with `variable=value` is there; looks again for a while, as exec hides an environment."""
+    deadline = time.monotonic() + seconds
+    while not find_marked(variable, value):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
 
 
 def detach(command: Sequence[str], environment: dict[str, str], log: Path) -> None:

@@ -6,19 +6,22 @@ import shutil
 import socket
 import time
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pytest
 
-from deploy.engine import IMAGE_PREFIX
+from deploy.engine import IMAGE_PREFIX, EngineApi
 
 NAME = "lab-tests"
+
+T = TypeVar("T")
 
 needs_engine = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("apt-get") is None, reason="the lab needs root on a Debian machine"
 )
 
 
-def eventually(condition: Callable[[], object], *, seconds: float = 30.0, what: str = "the condition") -> object:
+def eventually(condition: Callable[[], T], *, seconds: float = 30.0, what: str = "the condition") -> T:
     """The first true value of the condition; fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -33,8 +36,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def service(api, name, image, *, port=None, **container):
-    spec = {
+def service(api: EngineApi, name: str, image: str, *, port: int | None = None, **container: Any) -> str:
+    spec: dict[str, Any] = {
         "Name": name,
         "TaskTemplate": {
             "ContainerSpec": {"Image": f"{IMAGE_PREFIX}/{image}", **container},
@@ -46,24 +49,24 @@ def service(api, name, image, *, port=None, **container):
         spec["EndpointSpec"]["Ports"] = [
             {"Protocol": "tcp", "PublishedPort": port, "TargetPort": 8080, "PublishMode": "host"}
         ]
-    return api.post("/services/create", spec)["ID"]
+    return str(api.post("/services/create", spec)["ID"])
 
 
-def tasks(api, name):
-    return api.get("/tasks", filters={"service": [name]})
+def tasks(api: EngineApi, name: str) -> list[dict[str, Any]]:
+    return list(api.get("/tasks", filters={"service": [name]}))
 
 
-def in_state(api, name, state):
+def in_state(api: EngineApi, name: str, state: str) -> list[dict[str, Any]]:
     return [task for task in tasks(api, name) if task["Status"]["State"] == state]
 
 
-def remove(api, name):
+def remove(api: EngineApi, name: str) -> None:
     api.delete(f"/services/{name}")
     containers = {"filters": {"label": [f"com.docker.swarm.service.name={name}"]}, "all": "true"}
     eventually(lambda: not api.get("/containers/json", **containers), what=f"{name} is gone")
 
 
-def fetch(port, path="/", host="example.com"):
+def fetch(port: int, path: str = "/", host: str = "example.com") -> tuple[int, str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path, headers={"Host": host})

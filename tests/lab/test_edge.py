@@ -1,9 +1,11 @@
 """Traefik as the edge: it routes, it sees the engine through a read-only door only, and joins networks in place."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from deploy import traefik
-from deploy.engine import IMAGE_PREFIX
+from deploy.engine import IMAGE_PREFIX, EngineApi, Lab
 from tests.lab.support import eventually, fetch, in_state, needs_engine, remove
 
 pytestmark = needs_engine
@@ -12,7 +14,7 @@ SUBNET, RANGE, EDGE_ADDRESS = "10.140.0.0/24", "10.140.0.0/25", "10.140.0.254"
 
 
 @pytest.fixture(scope="module")
-def edge(lab):
+def edge(lab: Lab) -> Iterator[str]:
     """The edge's container."""
     traefik.deploy(lab.api())
     yield traefik.wait(lab.api(), traefik.SERVICE)
@@ -20,7 +22,7 @@ def edge(lab):
         remove(lab.api(), name)
 
 
-def routed_service(api, name, network, host):
+def routed_service(api: EngineApi, name: str, network: str, host: str) -> None:
     api.post(
         "/services/create",
         {
@@ -40,13 +42,13 @@ def routed_service(api, name, network, host):
     )
 
 
-def test_deploying_again_writes_nothing(lab, edge):
+def test_deploying_again_writes_nothing(lab: Lab, edge: str) -> None:
     before = lab.api().get(f"/services/{traefik.SERVICE}")["Version"]
     assert traefik.deploy(lab.api()) == []
     assert lab.api().get(f"/services/{traefik.SERVICE}")["Version"] == before
 
 
-def test_the_edge_has_no_right_that_it_does_not_need(lab, edge):
+def test_the_edge_has_no_right_that_it_does_not_need(lab: Lab, edge: str) -> None:
     container = lab.api().get(f"/containers/{edge}/json")
     assert container["Config"]["User"] == "65534:65534"
     assert container["HostConfig"]["ReadonlyRootfs"]
@@ -68,7 +70,9 @@ def test_the_edge_has_no_right_that_it_does_not_need(lab, edge):
         ("DELETE", "/v1.44/services/x", "405"),
     ],
 )
-def test_the_door_to_the_engine_lets_only_the_edges_reads_through(lab, edge, method, path, status):
+def test_the_door_to_the_engine_lets_only_the_edges_reads_through(
+    lab: Lab, edge: str, method: str, path: str, status: str
+) -> None:
     api = lab.api()
     request = f"{method} {path} HTTP/1.0\\r\\nHost: engine\\r\\n\\r\\n"
     script = f"printf '{request}' | nc -w 5 tasks.{traefik.SOCKET_SERVICE} 2375 | head -n 1"
@@ -93,7 +97,9 @@ def test_the_door_to_the_engine_lets_only_the_edges_reads_through(lab, edge, met
         remove(api, name)
 
 
-def test_a_network_joined_in_place_is_routed_and_never_takes_a_tasks_address(lab, edge, lab_port):
+def test_a_network_joined_in_place_is_routed_and_never_takes_a_tasks_address(
+    lab: Lab, edge: str, lab_port: int
+) -> None:
     """Swarm does not know the address that a connect takes; outside of IPRange there can be no clash."""
     api = lab.api()
     ipam = {"Config": [{"Subnet": SUBNET, "IPRange": RANGE}]}

@@ -8,41 +8,41 @@ from pathlib import Path
 import pytest
 
 from deploy import engine
-from deploy.engine import IMAGE_PREFIX, sandbox
+from deploy.engine import IMAGE_PREFIX, Lab, sandbox
 from deploy.engine.errors import LabError
 from tests.lab.support import NAME, eventually, fetch, in_state, needs_engine, remove, service
 
 pytestmark = needs_engine
 
 
-def host_interfaces():
+def host_interfaces() -> set[str]:
     return {line.split(":")[0].strip() for line in Path("/proc/net/dev").read_text().splitlines() if ":" in line}
 
 
-def lab_mounts(name):
+def lab_mounts(name: str) -> list[str]:
     return [line for line in Path("/proc/self/mounts").read_text().splitlines() if f"/{name}/" in line]
 
 
-def test_it_is_a_swarm_manager_that_the_controller_accepts(lab):
+def test_it_is_a_swarm_manager_that_the_controller_accepts(lab: Lab) -> None:
     info, version = lab.api().get("/info"), lab.api().get("/version")
     assert info["Swarm"]["ControlAvailable"]
     assert info["Name"] == f"{NAME}-n1"
     assert tuple(map(int, version["ApiVersion"].split("."))) >= (1, 44)
 
 
-def test_a_second_up_starts_and_loads_nothing(lab, lab_port):
+def test_a_second_up_starts_and_loads_nothing(lab: Lab, lab_port: int) -> None:
     before = sandbox.find(lab.nodes[0].daemon.folder), lab.nodes[0].daemon.pids(), lab.api().get("/events", until="0")
     again = engine.up(NAME, images=["web", "pause"], forwards=[f"{lab_port}:80"])
     assert (again.nodes[0].daemon.sandbox, again.nodes[0].daemon.pids(), before[2]) == before
     assert again.description == lab.description
 
 
-def test_changing_its_size_is_refused(lab):
+def test_changing_its_size_is_refused(lab: Lab) -> None:
     with pytest.raises(LabError, match=f"down {NAME}, then up again"):
         engine.up(NAME, nodes=3)
 
 
-def test_a_published_port_is_reached_from_the_host_and_the_hosts_network_is_untouched(lab, lab_port):
+def test_a_published_port_is_reached_from_the_host_and_the_hosts_network_is_untouched(lab: Lab, lab_port: int) -> None:
     api, before = lab.api(), host_interfaces()
     service(api, "hello", "web:1", port=80, User="12345", ReadOnly=True, CapabilityDrop=["ALL"])
     try:
@@ -56,13 +56,13 @@ def test_a_published_port_is_reached_from_the_host_and_the_hosts_network_is_unto
         remove(api, "hello")
 
 
-def test_a_port_where_nothing_listens_is_reset_and_not_left_hanging(lab, lab_port):
+def test_a_port_where_nothing_listens_is_reset_and_not_left_hanging(lab: Lab, lab_port: int) -> None:
     with pytest.raises((ConnectionError, http.client.BadStatusLine)):
         fetch(lab_port)
 
 
 @pytest.mark.parametrize("image", ["web:2", "pause:1"])
-def test_an_image_ends_at_once_when_asked_to(lab, image):
+def test_an_image_ends_at_once_when_asked_to(lab: Lab, image: str) -> None:
     api = lab.api()
     container = api.post("/containers/create", {"Image": f"{IMAGE_PREFIX}/{image}"})["Id"]
     api.post(f"/containers/{container}/start")
@@ -72,7 +72,7 @@ def test_an_image_ends_at_once_when_asked_to(lab, image):
     assert (state["Status"], state["ExitCode"]) == ("exited", 0), "ended by itself, not by SIGKILL"
 
 
-def test_web_can_be_made_to_crash_and_to_be_unhealthy(lab):
+def test_web_can_be_made_to_crash_and_to_be_unhealthy(lab: Lab) -> None:
     api = lab.api()
     check = {"Test": ["CMD", "/bin/web", "health"], "Interval": 200_000_000, "Retries": 1, "Timeout": 2_000_000_000}
     service(api, "crash", "web:1", Args=["crash", "7"])
@@ -91,7 +91,7 @@ def test_web_can_be_made_to_crash_and_to_be_unhealthy(lab):
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_an_engine_that_ended_comes_back_with_its_services(lab, how):
+def test_an_engine_that_ended_comes_back_with_its_services(lab: Lab, how: str) -> None:
     api, daemon = lab.api(), lab.nodes[0].daemon
     identity = service(api, f"after-{how}", "pause:1")
     try:
@@ -105,7 +105,7 @@ def test_an_engine_that_ended_comes_back_with_its_services(lab, how):
         remove(api, f"after-{how}")
 
 
-def test_a_node_that_lost_power_comes_back_with_its_data_and_its_forward(scratch_name):
+def test_a_node_that_lost_power_comes_back_with_its_data_and_its_forward(scratch_name: str) -> None:
     lab = engine.up(scratch_name, images=["pause"])
     network = lab.api().post("/networks/create", {"Name": "kept", "Driver": "overlay"})["Id"]
     os.kill(lab.nodes[0].daemon.sandbox.pid, signal.SIGKILL)
@@ -115,7 +115,7 @@ def test_a_node_that_lost_power_comes_back_with_its_data_and_its_forward(scratch
     assert again.api().get("/networks/kept")["Id"] == network
 
 
-def test_down_leaves_no_process_mount_cgroup_or_folder_while_tasks_run(scratch_name):
+def test_down_leaves_no_process_mount_cgroup_or_folder_while_tasks_run(scratch_name: str) -> None:
     lab = engine.up(scratch_name, images=["pause"])
     service(lab.api(), "sleeper", "pause:1")
     eventually(lambda: in_state(lab.api(), "sleeper", "running"), what="it runs")
@@ -124,11 +124,11 @@ def test_down_leaves_no_process_mount_cgroup_or_folder_while_tasks_run(scratch_n
     engine.down(scratch_name)
     assert not [mark for mark in sandbox.marks() if Path(mark).parent == home]
     assert not lab_mounts(scratch_name)
-    assert not list(Path("/sys/fs/cgroup").glob(f"**/skypanel-lab/{scratch_name}-*"))
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/skypanel-lab/{scratch_name}-*"))
     assert not list(home.parent.glob(f"*{scratch_name}*/*"))
 
 
-def test_down_cleans_up_when_the_folder_was_removed_by_hand(scratch_name):
+def test_down_cleans_up_when_the_folder_was_removed_by_hand(scratch_name: str) -> None:
     lab = engine.up(scratch_name)
     home = lab.nodes[0].daemon.folder.parent
     home.rename(home.with_name("lab-moved"))
@@ -139,14 +139,14 @@ def test_down_cleans_up_when_the_folder_was_removed_by_hand(scratch_name):
         home.with_name("lab-moved").rename(home)
 
 
-def test_three_nodes_form_one_swarm_and_a_cut_off_node_is_noticed(scratch_name):
+def test_three_nodes_form_one_swarm_and_a_cut_off_node_is_noticed(scratch_name: str) -> None:
     lab = engine.up(scratch_name, nodes=3, images=["pause"])
     states = {node["Description"]["Hostname"]: node for node in lab.api().get("/nodes")}
     assert sorted(states) == [f"{scratch_name}-n{index}" for index in (1, 2, 3)]
 
-    def state(index):
+    def state(index: int) -> str:
         found = [n for n in lab.api().get("/nodes") if n["Description"]["Hostname"].endswith(f"n{index}")]
-        return found[0]["Status"]["State"]
+        return str(found[0]["Status"]["State"])
 
     lab.cut(2)
     eventually(lambda: state(2) == "down", what="node 2 is down")
@@ -155,13 +155,13 @@ def test_three_nodes_form_one_swarm_and_a_cut_off_node_is_noticed(scratch_name):
     eventually(lambda: state(2) == "ready", what="node 2 is back")
 
 
-def test_the_old_engine_speaks_an_api_that_the_controller_refuses(scratch_name):
+def test_the_old_engine_speaks_an_api_that_the_controller_refuses(scratch_name: str) -> None:
     lab = engine.up(scratch_name, suite="bookworm")
     assert lab.api().get("/version")["ApiVersion"] == "1.41"
     assert lab.api().get("/info")["Swarm"]["LocalNodeState"] == "active"
 
 
-def test_a_client_connected_inside_the_nodes_network_works_outside(lab):
+def test_a_client_connected_inside_the_nodes_network_works_outside(lab: Lab) -> None:
     node = lab.nodes[0]
     api = lab.api()
     container = api.post("/containers/create", {"Image": f"{IMAGE_PREFIX}/redis:7"})["Id"]
@@ -169,7 +169,7 @@ def test_a_client_connected_inside_the_nodes_network_works_outside(lab):
     try:
         networks = api.get(f"/containers/{container}/json")["NetworkSettings"]["Networks"]
 
-        def connected():
+        def connected() -> http.client.HTTPConnection | None:
             with node.network():
                 connection = http.client.HTTPConnection(networks["bridge"]["IPAddress"], 6379, timeout=5)
                 try:
@@ -179,6 +179,7 @@ def test_a_client_connected_inside_the_nodes_network_works_outside(lab):
                 return connection
 
         connection = eventually(connected, what="redis accepts")
+        assert connection is not None
         connection.sock.sendall(b"PING\r\n")
         assert connection.sock.recv(16) == b"+PONG\r\n"
         connection.close()
