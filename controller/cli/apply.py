@@ -45,11 +45,10 @@ def apply(
     limit = seconds(timeout)
     entries = read_files(file)
     with database() as conn:
-        written = specwriter.apply(conn, entries, check=lambda done: check_environments(conn, done, entries))
+        written = specwriter.apply(conn, entries, check=lambda done: check_environments(conn, done))
         show(written, output)
         if wait:
-            concerned = [(w.resource.kind.lower(), w.id, w.changed) for w in written if w.id]
-            wait_for(conn, reading.affected(conn, concerned), limit, output)
+            wait_for(conn, reading.affected(conn, [w.status_key for w in written if w.id]), limit, output)
 
 
 def show(written: Sequence[Written], form: Format) -> None:
@@ -59,8 +58,7 @@ def show(written: Sequence[Written], form: Format) -> None:
         return
     out = console()
     for w in written:
-        kind, path = w.resource.kind.lower(), "/".join(w.resource.key.path)
-        line = Text.assemble(f"{kind} {path}  ", (w.action, STYLES[w.action]))
+        line = Text.assemble(f"{w.target.kind.lower()} {w.target.name}  ", (w.action, STYLES[w.action]))
         if w.changes:
             line.append("  " + "; ".join(map(str, w.changes)))
         out.print(line)
@@ -69,8 +67,8 @@ def show(written: Sequence[Written], form: Format) -> None:
 def to_document(written: Written) -> dict[str, object]:
     """For programs."""
     return {
-        "kind": written.resource.kind,
-        "name": "/".join(written.resource.key.path),
+        "kind": written.target.kind,
+        "name": written.target.name,
         "id": written.id,
         "action": written.action,
         "changes": [{"field": c.field, "before": c.before, "after": c.after} for c in written.changes],

@@ -125,6 +125,8 @@ def objects(
     if binding.deleted_in and not everything:
         shown = sql.SQL(_HIDDEN.get(kind, "false"))
         conditions.append(sql.SQL("({} IS NULL OR {})").format(deleted_at, shown))
+        if kind not in _HIDDEN:  # a part goes with its owner, whether or not it was marked itself
+            conditions += [sql.SQL("{} IS NULL").format(sql.Identifier(f"p{len(chain) - 1}", "deleted_at"))]
 
     query = sql.SQL(statement("read_objects")).format(
         id=sql.Identifier("t", "id"),

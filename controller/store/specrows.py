@@ -18,7 +18,6 @@ from psycopg.types.json import Jsonb
 from controller.store.database import statement
 from specs.binding import AttachedTable, Column, TableBinding
 from specs.kinds import KINDS
-from specs.resource import Resource, ResourceKey
 
 Cell = tuple[str, str]
 
@@ -189,12 +188,6 @@ def update(
 def place(binding: TableBinding, table: str) -> dict[str, sql.Composable]:
     """``table`` and ``id_column`` of a statement about one row."""
     return {"table": table_name(table), "id_column": sql.Identifier(id_column(binding, table))}
-
-
-def owner_key(resource: Resource) -> ResourceKey | None:
-    """The key of the resource that owns this one."""
-    parent = resource.binding.parent
-    return ResourceKey(parent, tuple(resource.metadata.parents.values())) if parent else None
 
 
 def ancestors(kind: str) -> list[str]:

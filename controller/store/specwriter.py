@@ -24,24 +24,59 @@ from controller.store.specrows import Cell, MissingError, Row
 from specs.binding import to_rows
 from specs.kinds import KINDS, in_apply_order
 from specs.loader import Located
-from specs.resource import Resource, ResourceKey
+from specs.resource import Resource
 
 Action = Literal["created", "updated", "unchanged", "deleted", "absent"]
 _ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What became of one resource.
+class Target:
+    """A declared object by its names.
 
     Args:
-        resource: as declared.
+        kind: one of ``specs.kinds.KINDS``.
+        path: names from the outermost owner down to its own.
+        place: ``file:line:column`` where it is declared; may be empty.
+    """
+
+    kind: str
+    path: tuple[str, ...]
+    place: str = ""
+
+    @classmethod
+    def of(cls, entry: Located) -> Target:
+        """The object that ``entry`` declares."""
+        metadata = entry.resource.metadata
+        return cls(entry.resource.kind, (*metadata.parents.values(), metadata.name), entry.place)
+
+    @property
+    def name(self) -> str:
+        """The path as people write it; a globally named object (a domain) is its last part alone."""
+        return self.path[-1] if KINDS[self.kind].globally_named else "/".join(self.path)
+
+    @property
+    def owner(self) -> tuple[str, tuple[str, ...]] | None:
+        """Kind and path of what it belongs to."""
+        parent = KINDS[self.kind].binding.parent
+        return (parent, self.path[:-1]) if parent else None
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one object.
+
+    Args:
+        target: which.
         id: of its row; None for one that is absent.
         action: what was done.
         changes: fields that an update changed.
     """
 
-    resource: Resource
+    target: Target
     id: UUID | None
     action: Action
     changes: tuple[FieldChange, ...] = ()
@@ -50,6 +85,12 @@ class Written:
     def changed(self) -> bool:
         """Whether anything was written."""
         return self.action not in ("unchanged", "absent")
+
+    @property
+    def status_key(self) -> tuple[str, UUID, bool]:
+        """Kind as the status tables name it, id, and whether anything was written; not of one that is absent."""
+        assert self.id is not None
+        return self.target.kind.lower(), self.id, self.changed
 
 
 Check = Callable[[Sequence[Written]], None]
@@ -83,27 +124,27 @@ def apply(conn: psycopg.Connection, entries: Sequence[Located], *, check: Check 
 def write(conn: psycopg.Connection, entries: Sequence[Located]) -> list[Written]:
     """``apply`` within the caller's transaction, which must be rolled back when this raises."""
     writer = _Writer(conn)
-    places = {entry.resource.key: entry.place for entry in entries}
+    targets = {entry.resource.key: Target.of(entry) for entry in entries}
     results: list[Written] = []
-    refusals: dict[ResourceKey, Refusal | None] = {}
+    refusals: dict[tuple[str, tuple[str, ...]], Refusal | None] = {}
     for resource in in_apply_order(entry.resource for entry in entries):
-        place = places[resource.key]
-        if specrows.owner_key(resource) in refusals:
-            refusals[resource.key] = None  # the owner's reason says it all
+        target = targets[resource.key]
+        if target.owner in refusals:
+            refusals[target.kind, target.path] = None  # the owner's reason says it all
             continue
         try:
-            results.append(writer.write(resource))
+            results.append(writer.write(target, resource))
         except MissingError as missing:  # nothing was sent that failed: go on, and say all that is missing
-            refusals[resource.key] = Refusal(place, str(resource.key), str(missing), missing.hint)
+            refusals[target.kind, target.path] = Refusal(target.place, str(target), str(missing), missing.hint)
         except psycopg.Error as error:
-            _refuse(error, place, resource)
+            _refuse(error, target)
     if refusals:
         raise SpecRefused(filter(None, refusals.values()))
     return results
 
 
-def delete(conn: psycopg.Connection, entries: Sequence[Located]) -> list[Written]:
-    """Ask for the deletion of ``entries`` in one transaction, what is owned before its owners.
+def delete(conn: psycopg.Connection, targets: Sequence[Target]) -> list[Written]:
+    """Ask for the deletion of ``targets`` in one transaction, what is owned before its owners.
 
     ``deleted_at`` is set, and the controller removes what runs. A kind without it (Plan) loses its row at once. What is
     not there is reported as ``absent``.
@@ -111,23 +152,22 @@ def delete(conn: psycopg.Connection, entries: Sequence[Located]) -> list[Written
     Raises:
         SpecRefused: nothing was deleted.
     """
-    writer = _Writer(conn)
-    places = {entry.resource.key: entry.place for entry in entries}
+    writer, rank = _Writer(conn), list(KINDS)
     results = []
     with conn.transaction():
-        for resource in reversed(in_apply_order(entry.resource for entry in entries)):
+        for target in sorted(targets, key=lambda t: (rank.index(t.kind), t.path), reverse=True):
             try:
-                results.append(writer.delete(resource))
+                results.append(writer.delete(target))
             except psycopg.Error as error:
-                _refuse(error, places[resource.key], resource)
+                _refuse(error, target)
     return results
 
 
-def _refuse(error: psycopg.Error, place: str, resource: Resource) -> NoReturn:
+def _refuse(error: psycopg.Error, target: Target) -> NoReturn:
     meaning = explain(error)
     if meaning is None:
         raise error
-    raise SpecRefused([Refusal(place, str(resource.key), *meaning)]) from error
+    raise SpecRefused([Refusal(target.place, str(target), *meaning)]) from error
 
 
 class _Writer:
@@ -135,68 +175,76 @@ class _Writer:
 
     def __init__(self, conn: psycopg.Connection) -> None:
         self._conn = conn
-        self._ids: dict[ResourceKey, UUID] = {}
+        self._ids: dict[tuple[str, tuple[str, ...]], UUID] = {}
 
-    def write(self, resource: Resource) -> Written:
+    def write(self, target: Target, resource: Resource) -> Written:
         """Create or update one resource, or leave it."""
-        owner_id = self._owner_id(resource)
+        binding = resource.binding
+        owner_id = self._owner_id(target)
         if resource.globally_named:
-            self._refuse_other_holder(resource, owner_id)
-        row = self._find(resource, owner_id)
-        if row is not None and _is_equal(resource, row):
-            self._ids[resource.key] = row.id
-            return Written(resource, row.id, "unchanged")
-        if row is not None:  # look again, now that nobody else can change it
-            specrows.run(self._conn, "lock", {"table": specrows.table_name(resource.binding.table)}, {"id": row.id})
-            row = self._find(resource, owner_id)
-        result = self._insert(resource, owner_id) if row is None else self._update(resource, row)
-        if result.id is not None:
-            self._ids[resource.key] = result.id
+            self._refuse_other_holder(target, owner_id)
+        row = self._find(target, owner_id)
+        if row is not None and not _is_equal(resource, row):  # look again when nobody else can change it
+            specrows.run(self._conn, "lock", {"table": specrows.table_name(binding.table)}, {"id": row.id})
+            row = self._find(target, owner_id)
+        if row is None:
+            result = Written(target, self._insert(resource, owner_id), "created")
+        elif _is_equal(resource, row):
+            result = Written(target, row.id, "unchanged")
+        elif row.absent or row.deleted:
+            self._restore(resource, row)
+            result = Written(target, row.id, "created")
+        else:
+            differing = _differing(resource, row)
+            self._update(resource, row.id, differing)
+            result = Written(target, row.id, "updated", tuple(changed_fields(resource, row, differing)))
+        assert result.id is not None
+        self._ids[target.kind, target.path] = result.id
         return result
 
-    def delete(self, resource: Resource) -> Written:
-        """Mark one resource deleted, or delete its row."""
-        binding = resource.binding
+    def delete(self, target: Target) -> Written:
+        """Mark one object deleted, or delete its row."""
+        binding = KINDS[target.kind].binding
         try:
-            row = self._find(resource, self._owner_id(resource))
+            row = self._find(target, self._owner_id(target))
         except MissingError:
             row = None
         table = binding.deleted_in or binding.table
         if row is None or table in row.absent | row.deleted:
-            return Written(resource, None, "absent")
+            return Written(target, None, "absent")
         name = "mark_deleted" if binding.deleted_in else "delete"
         specrows.run(self._conn, name, specrows.place(binding, table), {"row_id": row.id})
-        return Written(resource, row.id, "deleted")
+        return Written(target, row.id, "deleted")
 
-    def _find(self, resource: Resource, owner_id: UUID | None) -> Row | None:
-        return specrows.find(self._conn, resource.binding, resource.metadata.name, owner_id)
+    def _find(self, target: Target, owner_id: UUID | None) -> Row | None:
+        return specrows.find(self._conn, KINDS[target.kind].binding, target.path[-1], owner_id)
 
-    def _owner_id(self, resource: Resource) -> UUID | None:
-        """Id of the owner's row, by the names in the metadata."""
+    def _owner_id(self, target: Target) -> UUID | None:
+        """Id of the owner's row, found from the outermost owner down."""
         owner_id: UUID | None = None
-        path = tuple(resource.metadata.parents.values())
-        for depth, kind in enumerate(specrows.ancestors(resource.kind), start=1):
-            key = ResourceKey(kind, path[:depth])
+        for depth, kind in enumerate(specrows.ancestors(target.kind), start=1):
+            owner = Target(kind, target.path[:depth])
+            key = (owner.kind, owner.path)
             if key not in self._ids:
-                row = specrows.find(self._conn, KINDS[kind].binding, path[depth - 1], owner_id)
+                row = self._find(owner, owner_id)
                 if row is None:
                     raise MissingError(
-                        f"its {kind.lower()} {'/'.join(key.path)} does not exist",
+                        f"its {kind.lower()} {owner.name} does not exist",
                         f"add the {kind} to the files, or check the names in metadata",
                     )
                 self._ids[key] = row.id
             owner_id = self._ids[key]
         return owner_id
 
-    def _refuse_other_holder(self, resource: Resource, owner_id: UUID | None) -> None:
-        holder = specrows.run(self._conn, "holder", {}, {"key": resource.metadata.name})
+    def _refuse_other_holder(self, target: Target, owner_id: UUID | None) -> None:
+        holder = specrows.run(self._conn, "holder", {}, {"key": target.path[-1]})
         if holder is not None and holder[1] != owner_id:
             raise MissingError(
                 f"environment {holder[0]} has this host name",
-                f"delete it there first: skypanel delete {resource.kind.lower()} {resource.metadata.name}",
+                f"delete it there first: skypanel delete {target.kind.lower()} {target.name}",
             )
 
-    def _insert(self, resource: Resource, owner_id: UUID | None) -> Written:
+    def _insert(self, resource: Resource, owner_id: UUID | None) -> UUID:
         binding, rows = resource.binding, to_rows(resource)
         row = rows.pop(binding.table)
         if binding.parent_column:
@@ -205,10 +253,10 @@ class _Writer:
         for attached in binding.attached:
             values = {attached.owner_column: row_id, **rows[attached.table]}
             specrows.insert(self._conn, binding, attached.table, values)
-        return Written(resource, row_id, "created")
+        return row_id
 
-    def _update(self, resource: Resource, row: Row) -> Written:
-        """Write the cells that differ. A part that was absent or deleted is made anew: that is a creation."""
+    def _restore(self, resource: Resource, row: Row) -> None:
+        """Make parts that are absent, take the mark of deletion off those that have one, and change what differs."""
         binding, rows = resource.binding, to_rows(resource)
         for attached in specrows.kept_tables(binding):
             if attached.table in row.absent:
@@ -216,18 +264,16 @@ class _Writer:
                 specrows.insert(self._conn, binding, attached.table, values)
             elif attached.table in row.deleted:
                 self._take_back(resource, attached.table, row.id)
-        differing = [cell for cell in _differing(resource, row) if cell[0] not in row.absent]
+        self._update(resource, row.id, [cell for cell in _differing(resource, row) if cell[0] not in row.absent])
+
+    def _update(self, resource: Resource, row_id: UUID, differing: Sequence[Cell]) -> None:
+        rows = to_rows(resource)
         for table in dict.fromkeys(table for table, _ in differing):
             values = {name: rows[table][name] for of, name in differing if of == table}
-            specrows.update(self._conn, binding, table, row.id, values)
-        if row.absent or row.deleted:
-            return Written(resource, row.id, "created")
-        changes = changed_fields(resource, row, differing)
-        return Written(resource, row.id, "updated" if differing else "unchanged", tuple(changes))
+            specrows.update(self._conn, resource.binding, table, row_id, values)
 
     def _take_back(self, resource: Resource, table: str, row_id: UUID) -> None:
-        binding = resource.binding
-        parts = specrows.place(binding, table)
+        parts = specrows.place(resource.binding, table)
         for child in specrows.children(resource.kind):
             if child.parent_column:
                 apart: dict[str, sql.Composable] = {

@@ -1,0 +1,53 @@
+"""``validate`` and ``schema``: what may be written in a spec file. Neither asks the database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated
+
+import typer
+
+from controller.cli.kinds import ALL, complete, kind_of
+from controller.cli.output import Format, emit, say
+from controller.cli.session import Files, Output, read_files
+from specs.schema_export import ANY_KIND, schemas
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command()(validate)
+    app.command()(schema)
+
+
+def validate(file: Files, *, output: Output = Format.TABLE) -> None:
+    """Check spec files; every problem is named with its file, line, column and field.
+
+    Whether owners and plans exist is not asked here: `plan -f` does.
+
+    **Examples**
+
+        skypanel validate -f specs/
+
+        cat app.yaml | skypanel validate -f -
+    """
+    entries = read_files(file)
+    if output is not Format.TABLE:
+        emit([{"file": e.file, "line": e.position.line, "resource": str(e.resource.key)} for e in entries], output)
+        return
+    counts = Counter(entry.resource.kind for entry in entries)
+    say(f"valid: {', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}")
+
+
+def schema(
+    kind: Annotated[str, typer.Argument(help="A kind, or all.", autocompletion=complete)],
+) -> None:
+    """Print the JSON Schema of a kind, for editors and other programs.
+
+    **Examples**
+
+        skypanel schema environment > environment.json
+
+        skypanel schema all
+    """
+    name = ANY_KIND if kind.lower() == ALL else f"{kind_of(kind).lower()}.json"
+    emit(schemas()[name], Format.JSON)
