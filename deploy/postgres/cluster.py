@@ -74,18 +74,13 @@ class Cluster:
             return False
 
     def initialise(self) -> None:
-        """Makes the cluster; no effect when it is there."""
+        """Makes the cluster where there is none, and its settings, which count from the next start."""
         if len(str(self.socket_dir / ".s.PGSQL.5432")) > LONGEST_SOCKET:
             raise PostgresError(f"{self.socket_dir} is too long for a socket: set SKYPANEL_LAB to a shorter path")
         self._own_folder(self.socket_dir)
-        if (self.data / "PG_VERSION").exists():
-            return
-        raw = self.folder / "data.new"
-        shutil.rmtree(raw, ignore_errors=True)
-        self._own_folder(raw)
-        options = ["--auth-local=trust", "--auth-host=reject", "--encoding=UTF8", "--no-locale", "--no-sync"]
-        self._run("initdb", "--pgdata", str(raw), "--username", SUPERUSER, "--no-instructions", *options)
-        raw.rename(self.data)
+        if not (self.data / "PG_VERSION").exists():
+            self._make_data()
+        self._write_own(self.data / "postgresql.auto.conf", self._settings())
 
     def start(self) -> None:
         """Starts the server and waits until it answers; no effect when it runs."""
@@ -95,7 +90,6 @@ class Cluster:
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         for leftover in self.socket_dir.glob(".s.PGSQL.*"):
             leftover.unlink()
-        self._write_own(self.data / "postgresql.auto.conf", self._settings())
         self._write_own(self.log, "")
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -125,20 +119,27 @@ class Cluster:
             self._run("pg_ctl", "stop", "--pgdata", str(self.data), "--mode", mode, "--wait", "--silent")
             wait_until(lambda: not self.has_process(pid), "the stopped server is still there")
 
+    def _make_data(self) -> None:
+        raw = self.folder / "data.new"
+        shutil.rmtree(raw, ignore_errors=True)
+        self._own_folder(raw)
+        options = ["--auth-local=trust", "--auth-host=reject", "--encoding=UTF8", "--no-locale", "--no-sync"]
+        self._run("initdb", "--pgdata", str(raw), "--username", SUPERUSER, "--no-instructions", *options)
+        raw.rename(self.data)
+
     def _settings(self) -> str:
-        durable = "on" if self.durable else "off"
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.socket_dir),
             "unix_socket_permissions": "0700",
             "max_connections": "200",
-            "fsync": durable,
-            "synchronous_commit": durable,
-            "full_page_writes": durable,
             "timezone": "UTC",
             "log_timezone": "UTC",
             "log_statement": "none",
         }
+        if not self.durable:
+            settings |= dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes", "autovacuum"), "off")
+            settings |= {"wal_level": "minimal", "max_wal_senders": "0", "checkpoint_timeout": "1h"}
         return "".join(f"{key} = '{value}'\n" for key, value in settings.items())
 
     def _check_version(self) -> None:

@@ -87,6 +87,19 @@ def database(server: Server) -> Iterator[Database]:
     server.drop_database(database.name)
 
 
+@pytest.fixture(scope="module")
+def standing(server: Server) -> Iterator[Database]:
+    """A database with one tenant (process, domain) for the tests of a module that change nothing in it."""
+    database = Database(server, _name())
+    server.create_database(database.name)
+    environment = make_tenant(database).environment
+    database.execute("INSERT INTO paas_processes (environment_id, type) VALUES (%s, 'web')", environment)
+    database.execute("INSERT INTO paas_domains (environment_id, hostname) VALUES (%s, 'a.example')", environment)
+    yield database
+    database.close()
+    server.drop_database(database.name)
+
+
 @pytest.fixture
 def empty(server: Server) -> Iterator[Database]:
     """A database with nothing in it."""

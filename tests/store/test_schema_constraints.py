@@ -56,12 +56,11 @@ from tests.store.conftest import Database, Tenant, make_tenant
     ],
 )
 def test_a_bad_value_is_refused_by_a_named_rule(
-    database: Database, tenant: Tenant, table: str, column: str, value: object, constraint: str
+    standing: Database, table: str, column: str, value: object, constraint: str
 ) -> None:
-    database.execute("INSERT INTO paas_processes (environment_id, type) VALUES (%s, 'web')", tenant.environment)
-    database.execute("INSERT INTO paas_domains (environment_id, hostname) VALUES (%s, 'a.example')", tenant.environment)
-    with database.connect("panel") as conn, pytest.raises(psycopg.errors.CheckViolation) as refused:
-        conn.execute(sql.SQL("UPDATE {} SET {} = %s").format(sql.Identifier(table), sql.Identifier(column)), [value])
+    query = sql.SQL("UPDATE {} SET {} = %s").format(sql.Identifier(table), sql.Identifier(column))
+    with standing.connect("panel") as conn, pytest.raises(psycopg.errors.CheckViolation) as refused:
+        conn.execute(query, [value])
     assert refused.value.diag.constraint_name == constraint
 
 

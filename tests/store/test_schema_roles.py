@@ -52,9 +52,9 @@ INSERT_VAR: LiteralString = (
         ("reader", "DELETE FROM skypanel.events"),
     ],
 )
-def test_a_role_may_not(database: Database, role: str, query: LiteralString) -> None:
+def test_a_role_may_not(standing: Database, role: str, query: LiteralString) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        database.execute(query, role=role)
+        standing.execute(query, role=role)
 
 
 def test_the_panel_writes_config_vars_that_only_the_controller_can_read(database: Database, tenant: Tenant) -> None:
