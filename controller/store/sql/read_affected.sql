@@ -4,6 +4,8 @@ WITH written AS (
     SELECT * FROM unnest(%(kinds)s::text[], %(ids)s::uuid[], %(changed)s::bool[]) AS w(kind, id, changed)
 )
 SELECT 'organization', id FROM written WHERE kind = 'organization'
+UNION SELECT 'organization', a.organization_id FROM written w JOIN public.paas_apps a ON w.kind = 'app' AND a.id = w.id
+       WHERE w.changed AND a.deleted_at IS NULL -- its first app makes an organization one that has a network
 UNION SELECT 'environment', id FROM written WHERE kind = 'environment'
 UNION SELECT 'environment', p.environment_id FROM written w JOIN public.paas_processes p ON w.kind = 'process' AND p.id = w.id
 UNION SELECT 'environment', d.environment_id FROM written w JOIN public.paas_domains d ON w.kind = 'domain' AND d.id = w.id
