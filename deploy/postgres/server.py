@@ -83,6 +83,7 @@ class Server:
         """Stops the server and removes all its data."""
         with self._locked():
             self.cluster.stop("immediate")
+            self.cluster.remove_data()
             shutil.rmtree(self.cluster.folder)
 
     def connect(self, role: str = SUPERUSER, database: str = SUPERUSER) -> psycopg.Connection:

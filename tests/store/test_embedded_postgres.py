@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -31,7 +32,7 @@ def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setenv("SKYPANEL_LAB", lab)
         server = named(NAME, durable=False)
         yield server
-        if server.exists:
+        if server.cluster.folder.exists():
             server.destroy()
 
 
@@ -97,6 +98,18 @@ def test_a_crash_during_initdb_leaves_nothing_that_looks_finished(own_server: Se
     own_server.up()
     assert alive(own_server)
     assert not half.exists()
+
+
+def test_data_in_memory_that_a_reboot_has_taken_is_made_anew(own_server: Server) -> None:
+    own_server.up()
+    own_server.stop("immediate")
+    shutil.rmtree(own_server.cluster.data.resolve())
+    assert not own_server.exists
+    own_server.up()
+    assert alive(own_server)
+    where = own_server.cluster.data.resolve()
+    own_server.destroy()
+    assert not where.exists()
 
 
 def test_several_processes_may_bring_it_up_at_once(own_server: Server) -> None:
