@@ -1,0 +1,117 @@
+"""Rows become running, routed services; a changed row changes them, and the status says so for that generation."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.world import WEB, World, eventually
+
+
+@pytest.fixture
+def shop(here: World) -> tuple[World, str, str]:
+    """An environment of two tasks with a domain, converged: (world, environment, domain)."""
+    here.controller().start()
+    app = here.app(here.organization("acme"), "shop")
+    environment = here.environment(app, instances=2)
+    host = f"shop.{here.name}.localhost"
+    domain = here.insert("paas_domains", environment_id=environment, hostname=host)
+    here.wait_ready(environment)
+    return here, environment, domain
+
+
+def service_of(world: World) -> str:
+    return f"{world.name}-acme-shop-production-web"
+
+
+def test_a_row_becomes_a_routed_service_that_is_ready_for_its_generation(shop: tuple[World, str, str]) -> None:
+    world, environment, domain = shop
+    status, body = eventually(
+        lambda: (answer := world.curl(f"shop.{world.name}.localhost"))[0] == 200 and answer, what="the host is routed"
+    )
+    assert (status, "image 1" in body) == (200, True)
+    assert world.wait_ready(domain, kind="domain")["reason"] == "Routed"
+    assert [e["reason"] for e in world.events(environment)] == ["Created"]
+
+
+def test_a_new_replica_count_converges_with_one_event_that_says_what_changed(shop: tuple[World, str, str]) -> None:
+    world, environment, _ = shop
+    before = len(world.events(environment))
+    world.sql("UPDATE paas_environments SET instances = 3 WHERE id = %s", environment)
+    world.wait_ready(environment)
+    tasks = world.engine.get("/tasks", filters={"service": [service_of(world)], "desired-state": ["running"]})
+    assert [t["Status"]["State"] for t in tasks] == ["running"] * 3
+    (event,) = world.events(environment)[before:]
+    assert event["reason"] == "Updated"
+    assert "Mode.Replicated.Replicas: 2 -> 3" in event["message"]
+
+
+def test_a_new_image_is_rolled_out_and_ready_only_when_all_tasks_run_it(shop: tuple[World, str, str]) -> None:
+    world, environment, _ = shop
+    world.sql("UPDATE paas_environments SET image_ref = %s WHERE id = %s", f"{WEB}:2", environment)
+    world.wait_ready(environment)
+    tasks = world.engine.get("/tasks", filters={"service": [service_of(world)], "desired-state": ["running"]})
+    assert {t["Spec"]["ContainerSpec"]["Image"] for t in tasks} == {f"{WEB}:2"}
+    eventually(lambda: "image 2" in world.curl(f"shop.{world.name}.localhost")[1], what="the new image answers")
+    assert "Image: " in world.events(environment)[-1]["message"]
+
+
+def test_a_renamed_domain_answers_on_the_new_host_and_no_longer_on_the_old(shop: tuple[World, str, str]) -> None:
+    world, environment, domain = shop
+    old, new = f"shop.{world.name}.localhost", f"store.{world.name}.localhost"
+    eventually(lambda: world.curl(old)[0] == 200, what="the old host is routed")
+    running = {t["ID"] for t in world.engine.get("/tasks", filters={"service": [service_of(world)]})}
+    world.sql("UPDATE paas_domains SET hostname = %s WHERE id = %s", new, domain)
+    world.wait_ready(environment)
+    eventually(lambda: world.curl(new)[0] == 200, what="the new host is routed")
+    eventually(lambda: world.curl(old)[0] == 404, what="the old host is not routed any more")
+    assert {t["ID"] for t in world.engine.get("/tasks", filters={"service": [service_of(world)]})} == running
+
+
+def test_a_rollout_that_the_engine_rolls_back_is_stalled_and_not_tried_again(shop: tuple[World, str, str]) -> None:
+    world, environment, _ = shop
+    world.sql("UPDATE paas_environments SET cmd = '{crash}' WHERE id = %s", environment)
+    eventually(lambda: "Stalled" in world.conditions("environment", environment), seconds=60, what="it is stalled")
+    conditions = world.conditions("environment", environment)
+    assert (conditions["Ready"]["status"], conditions["Stalled"]["reason"]) == ("False", "RolledBack")
+    version = world.versions()[service_of(world)]
+    assert world.curl(f"shop.{world.name}.localhost")[0] == 200, "the last good tasks go on"
+    world.controllers[0].terminate()
+    world.controller().start()
+    eventually(lambda: world.controllers[1].metric("skypanel_reconcile_total") >= 2, what="it was looked at again")
+    assert world.versions()[service_of(world)] == version, "the failed spec was applied again"
+    world.sql("UPDATE paas_environments SET cmd = NULL WHERE id = %s", environment)
+    world.wait_ready(environment)
+
+
+def test_a_suspended_app_runs_nothing_and_comes_back(shop: tuple[World, str, str]) -> None:
+    world, environment, _ = shop
+    world.sql("UPDATE paas_apps SET suspended = true")
+    assert world.wait_ready(environment)["reason"] == "Suspended"
+    assert world.services()[service_of(world)]["Spec"]["Mode"]["Replicated"].get("Replicas", 0) == 0
+    world.sql("UPDATE paas_apps SET suspended = false")
+    assert world.wait_ready(environment)["reason"] == "Deployed"
+
+
+def test_processes_get_a_service_each_and_a_removed_process_loses_its_own(shop: tuple[World, str, str]) -> None:
+    world, environment, _ = shop
+    web = world.insert("paas_processes", environment_id=environment, type="web", instances=1, port=8080)
+    worker = world.insert("paas_processes", environment_id=environment, type="worker", instances=1, args=["worker"])
+    world.wait_ready(environment)
+    prefix = f"{world.name}-acme-shop-production"
+    assert {f"{prefix}-web", f"{prefix}-worker"} <= set(world.services())
+    assert world.wait_ready(worker, kind="process")["reason"] == "Deployed"
+    world.sql("DELETE FROM paas_processes WHERE id = %s", worker)
+    world.wait_ready(environment)
+    assert f"{prefix}-worker" not in world.services()
+    assert world.wait_ready(web, kind="process")["ready"]
+
+
+def test_a_plan_change_reaches_its_environments(shop: tuple[World, str, str]) -> None:
+    world, environment, _ = shop
+    plan = world.insert("paas_plans", name="small", cpu_limit="0.2", memory_mb=32)
+    world.sql("UPDATE paas_environments SET plan_id = %s, memory_mb = NULL WHERE id = %s", plan, environment)
+    world.wait_ready(environment)
+    world.sql("UPDATE paas_plans SET memory_mb = 48 WHERE id = %s", plan)
+    world.wait_ready(environment)
+    limits = world.services()[service_of(world)]["Spec"]["TaskTemplate"]["Resources"]["Limits"]
+    assert limits["MemoryBytes"] == 48 * 1024 * 1024

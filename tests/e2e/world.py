@@ -1,0 +1,321 @@
+"""A world for one test: a database and an installation of its own, on the shared engine, and a real controller."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.rows import dict_row
+
+from deploy.engine import EngineApi, EngineApiError, Lab
+from deploy.postgres import Server
+
+PASSWORD = "not-to-be-seen-4711"
+WEB = "127.0.0.1:5000/skypanel/web"
+PAUSE = "127.0.0.1:5000/skypanel/pause:1"
+CREATED = "io.skypanel.installation"
+
+T = TypeVar("T")
+_leftovers: set[str] = set()
+
+
+def free_port() -> int:
+    """A port of the loopback where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def eventually(check: Callable[[], T], *, seconds: float = 20.0, what: str = "") -> T:
+    """Ask ``check`` until it gives something true, or fail with its last answer."""
+    deadline = time.monotonic() + seconds
+    last: Any = None
+    while time.monotonic() < deadline:
+        try:
+            last = check()
+            if last:
+                return last
+        except (OSError, LookupError, EngineApiError, psycopg.OperationalError) as error:
+            last = error
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {what or check}; last: {last!r}")
+
+
+@dataclass
+class Controller:
+    """One controller process; its log goes to a file."""
+
+    environment: Mapping[str, str]
+    log: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, ready: bool = True) -> Controller:
+        with self.log.open("ab") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "controller", "up"],
+                env={**os.environ, **self.environment},
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+        if ready:
+            eventually(self.is_ready, what="the controller is ready")
+        return self
+
+    def is_ready(self) -> bool:
+        if self.process is not None and self.process.poll() is not None:
+            raise AssertionError(f"the controller ended with {self.process.returncode}:\n{self.text()[-3000:]}")
+        try:
+            answer = json.loads(self.fetch("/readyz"))
+        except OSError:
+            return False
+        return bool(answer["ready"] and answer["synced"])
+
+    def fetch(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def metric(self, name: str) -> float:
+        """Sum of all samples of ``name``."""
+        lines = [line for line in self.fetch("/metrics").splitlines() if line.startswith((name + " ", name + "{"))]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+    def terminate(self, *, seconds: float = 30.0) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            self.process.wait(10)
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+@dataclass
+class World:
+    """What a test acts on: rows as the panel writes them, the engine as somebody's hands reach it."""
+
+    name: str
+    lab: Lab
+    server: Server
+    database: str
+    folder: Path
+    http_port: int
+    settings: dict[str, str] = field(default_factory=dict)
+    controllers: list[Controller] = field(default_factory=list)
+    engine_host: str = ""
+    database_folder: str = ""
+
+    def __post_init__(self) -> None:
+        self.engine: EngineApi = self.lab.api()
+        self._panel: psycopg.Connection[dict[str, Any]] | None = None
+
+    # -- the controller --------------------------------------------------------------------------------------
+
+    def controller(self, **settings: str) -> Controller:
+        """A controller of this installation; not started."""
+        dsn = self.server.dsn_for("controller", self.database).replace("controller@", f"controller:{PASSWORD}@")
+        if self.database_folder:
+            dsn = f"postgresql://controller:{PASSWORD}@/{self.database}?host={self.database_folder}"
+        number, port = len(self.controllers), free_port()
+        environment = {
+            "DATABASE_URL": dsn,
+            "DOCKER_HOST": self.engine_host or self.lab.docker_host,
+            "SKYPANEL_INSTALLATION": self.name,
+            "SKYPANEL_LISTEN": f"127.0.0.1:{port}",
+            "SKYPANEL_PIN_IMAGE": PAUSE,
+            "SKYPANEL_LEASE_SECONDS": "2",
+            "SKYPANEL_RESYNC_SECONDS": "300",
+            "SKYPANEL_TASK_POLL_SECONDS": "1",
+            "SKYPANEL_ROLLOUT_MONITOR_SECONDS": "1",
+            "SKYPANEL_SUBNET_QUARANTINE_SECONDS": "0",
+            "SKYPANEL_LOG_FORMAT": "json",
+            "SKYPANEL_LOG_LEVEL": "debug",
+            **self.settings,
+            **settings,
+        }
+        made = Controller(environment, self.folder / f"controller-{number}.log", port)
+        self.controllers.append(made)
+        return made
+
+    # -- rows ------------------------------------------------------------------------------------------------
+
+    def sql(self, query: str, *values: object) -> list[dict[str, Any]]:
+        """One statement as the panel."""
+        for attempt in (1, 2):
+            if self._panel is None or self._panel.closed:
+                self._panel = psycopg.connect(
+                    self.server.dsn_for("panel", self.database), autocommit=True, row_factory=dict_row
+                )
+            try:
+                cursor = self._panel.execute(query, values or None)  # type: ignore[arg-type]
+                return cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError:
+                self._panel.close()
+                if attempt == 2:
+                    raise
+        raise AssertionError
+
+    def root(self, query: str, *values: object) -> list[dict[str, Any]]:
+        """One statement as the database's superuser."""
+        with psycopg.connect(
+            self.server.dsn_for("postgres", self.database), autocommit=True, row_factory=dict_row
+        ) as connection:
+            cursor = connection.execute(query, values or None)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+    def insert(self, table: str, **values: object) -> str:
+        """A row as the panel writes it; its id."""
+        columns = ", ".join(values)
+        marks = ", ".join(["%s"] * len(values))
+        key = "organization_id" if table == "paas_organizations" else "id"
+        return str(
+            self.sql(f"INSERT INTO {table} ({columns}) VALUES ({marks}) RETURNING {key}", *values.values())[0][key]
+        )
+
+    def organization(self, slug: str) -> str:
+        """An organization and its owner; the slug begins with the test's name, so that names do not collide."""
+        user = self.root(
+            "INSERT INTO users (email, password_hash, name) VALUES (%s, '!', %s) RETURNING id",
+            f"{slug}@example.com",
+            slug,
+        )[0]["id"]
+        return self.insert("organizations", name=slug.title(), slug=self.slug(slug), owner_id=user)
+
+    def slug(self, slug: str) -> str:
+        """The whole slug of an organization of this test."""
+        return f"{self.name}-{slug}"
+
+    def app(self, organization: str, slug: str) -> str:
+        return self.insert("paas_apps", organization_id=organization, name=slug.title(), slug=slug)
+
+    def environment(self, app: str, name: str = "production", **columns: object) -> str:
+        values: dict[str, object] = {"image_ref": f"{WEB}:1", "port": 8080, "instances": 1, "memory_mb": 16, **columns}
+        return self.insert("paas_environments", app_id=app, name=name, **values)
+
+    def status(self, kind: str, object_id: str) -> dict[str, Any] | None:
+        rows = self.sql("SELECT * FROM skypanel.object_status WHERE kind = %s AND id = %s", kind, object_id)
+        return rows[0] if rows else None
+
+    def conditions(self, kind: str, object_id: str) -> dict[str, dict[str, str]]:
+        status = self.status(kind, object_id)
+        return {c["type"]: c for c in status["conditions"]} if status else {}
+
+    def generation(self, kind: str, object_id: str) -> int:
+        return int(self.sql("SELECT generation FROM " + TABLES[kind] + " WHERE id = %s", object_id)[0]["generation"])
+
+    def wait_ready(self, environment: str, *, kind: str = "environment", seconds: float = 30.0) -> dict[str, Any]:
+        """Until the object is Ready for the generation that it has now."""
+        generation = self.generation(kind, environment)
+
+        def ready() -> dict[str, Any] | None:
+            status = self.status(kind, environment)
+            return status if status and status["ready"] and status["observed_generation"] >= generation else None
+
+        try:
+            return eventually(ready, seconds=seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{kind} {environment} is not ready: {self.status(kind, environment)}") from error
+
+    def events(self, object_id: str) -> list[dict[str, Any]]:
+        return self.sql("SELECT * FROM skypanel.events WHERE object_id = %s ORDER BY id", object_id)
+
+    # -- the engine, as somebody's hands reach it ------------------------------------------------------------
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        """Live services of this installation by name."""
+        found = self.engine.get("/services", filters={"label": [f"{CREATED}={self.name}"]})
+        return {s["Spec"]["Name"]: s for s in found}
+
+    def networks(self) -> dict[str, dict[str, Any]]:
+        found = self.engine.get("/networks", filters={"label": [f"{CREATED}={self.name}"]})
+        return {n["Name"]: n for n in found}
+
+    def versions(self) -> dict[str, int]:
+        return {name: s["Version"]["Index"] for name, s in self.services().items()}
+
+    def change_by_hand(self, name: str, change: Callable[[dict[str, Any]], None]) -> None:
+        """``docker service update`` of any field."""
+        service = self.engine.get(f"/services/{name}")
+        change(service["Spec"])
+        self.engine.post(f"/services/{service['ID']}/update", service["Spec"], version=service["Version"]["Index"])
+
+    def edge_container(self) -> str:
+        found = self.engine.get(
+            "/containers/json",
+            filters={"label": ["com.docker.swarm.service.name=skypanel-edge"], "status": ["running"]},
+        )
+        return str(found[0]["Id"])
+
+    def edge_networks(self) -> set[str]:
+        return set(self.engine.get(f"/containers/{self.edge_container()}/json")["NetworkSettings"]["Networks"])
+
+    def curl(self, host: str, path: str = "/") -> tuple[int, str]:
+        """Through Traefik: status and body."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", headers={"Host": host})
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode(errors="replace")
+
+    def clean(self) -> None:
+        """Stop the controllers; remove everything of this installation from the engine."""
+        for controller in self.controllers:
+            controller.kill()
+        if self._panel is not None:
+            self._panel.close()
+        for service in self.services().values():
+            self.engine.delete(f"/services/{service['ID']}")
+        for network in self.networks().values():
+            with contextlib.suppress(EngineApiError, LookupError):
+                self.engine.post(
+                    f"/networks/{network['Id']}/disconnect", {"Container": self.edge_container(), "Force": True}
+                )
+            _leftovers.add(network["Id"])
+        # Tasks take seconds to go, and their networks with them: those of earlier tests go now.
+        for network_id in list(_leftovers):
+            with contextlib.suppress(EngineApiError):
+                self.engine.delete(f"/networks/{network_id}")
+                _leftovers.discard(network_id)
+
+
+TABLES = {
+    "environment": "paas_environments",
+    "process": "paas_processes",
+    "domain": "paas_domains",
+    "app": "paas_apps",
+}
+
+
+@contextlib.contextmanager
+def world(lab: Lab, server: Server, name: str, folder: Path, *, http_port: int) -> Iterator[World]:
+    """A new world, cleaned at the end; a log that shows the password fails the test."""
+    database = f"world_{name}".replace("-", "_")
+    server.create_database(database)
+    made = World(name, lab, server, database, folder, http_port)
+    try:
+        yield made
+        for controller in made.controllers:
+            assert PASSWORD not in controller.text(), f"the password is in {controller.log}"
+            assert "reconcile.panic" not in controller.text(), controller.text()[-4000:]
+    finally:
+        made.clean()
+        server.drop_database(database)
