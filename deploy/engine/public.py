@@ -35,7 +35,7 @@ def pull(source: str, reference: str, tar: Path) -> str | None:
     Returns:
         The image's id; None when no registry answers for it.
     """
-    silence = cache_root() / "no-registry" / source.replace("/", "_")
+    silence = cache_root() / "no-registry" / _registry(source)
     if silence.exists() and time.time() - silence.stat().st_mtime < SILENCE_IS_KEPT_SECONDS:
         return None
     with _engine() as socket:
@@ -57,6 +57,12 @@ def pull(source: str, reference: str, tar: Path) -> str | None:
         api.download("/images/get", partial, names=reference)
         partial.rename(tar)
         return str(api.get(f"/images/{reference}/json")["Id"])
+
+
+def _registry(source: str) -> str:
+    """The host in an image's name; without one it is the engine's default registry."""
+    first, slash, _ = source.partition("/")
+    return first if slash and ("." in first or ":" in first) else "default"
 
 
 @contextmanager
