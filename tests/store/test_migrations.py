@@ -59,7 +59,10 @@ EVERYTHING_MADE: tuple[LiteralString, ...] = (
 
 def panel(database: Database, age: str, role: str = "skypanel_owner") -> None:
     with database.connect("postgres") as conn:
-        conn.execute('CREATE EXTENSION IF NOT EXISTS "uuid-ossp"; CREATE EXTENSION IF NOT EXISTS pgcrypto')
+        if conn.execute("SELECT FROM pg_available_extensions WHERE name = 'uuid-ossp'").fetchone() is not None:
+            conn.execute('CREATE EXTENSION "uuid-ossp"')
+        else:  # not every build of PostgreSQL has it
+            conn.execute("CREATE FUNCTION uuid_generate_v4() RETURNS uuid RETURN gen_random_uuid()")
     with database.connect(role) as conn:
         for name in PANELS[age]:
             conn.execute((FIXTURES / name).read_bytes())
