@@ -1,0 +1,104 @@
+"""`make demo` as a newcomer runs it, twice, with its port taken; and `make demo-down` afterwards."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.demo import controller
+from deploy.demo.place import Place
+from deploy.engine import find as find_lab
+from deploy.engine import sandbox
+from tests.labs import free_port
+
+ROOT = Path(__file__).parents[2]
+NAME = "test-demo"
+pytestmark = pytest.mark.timeout(400)
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.demo", *arguments, "--name", NAME],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    demo("down")
+    yield Place(NAME)
+    demo("down")
+
+
+def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(place: Place) -> None:
+    taken = free_port()
+    with socket.create_server(("127.0.0.1", taken)):
+        first = demo("up", "--port", str(taken))
+        assert first.returncode == 0, first.stdout + first.stderr
+        for hostname in ("hello.localhost", "shop.localhost", "site.localhost"):
+            assert re.search(rf"hello from \w+ .*host {hostname}", first.stdout)
+        assert len(re.findall(r"after \d+ ms \(from that change", first.stdout)) == 2
+        assert first.stdout.count("Repaired") == 2
+        assert f"not on {taken}" in first.stdout
+        running = controller.find(place)
+
+        second = demo("up", "--port", str(taken))
+        assert second.returncode == 0, second.stdout + second.stderr
+        assert "runs already" in second.stdout
+        assert controller.find(place) == running
+        assert place.pid_file.read_text().split() == [str(running[0])]
+
+    shell = f"set -eu; set -a; . .run/{NAME}.env; set +a; python -m controller get environments; docker service ls"
+    listed = subprocess.run(["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=False, env=bare())
+    assert listed.returncode == 0, listed.stderr
+    assert "acme/hello/production" in listed.stdout
+    assert "acme-hello-production-web" in listed.stdout
+
+    down = demo("down")
+    assert down.returncode == 0, down.stderr
+    assert controller.find(place) == []
+    assert find_lab(NAME) is None
+    assert not [mark for mark in sandbox.marks() if f"/{NAME}/" in mark]
+    assert not Path(place.mark).exists()
+    assert not list((ROOT / ".run").glob(f"{NAME}.*"))
+    assert f"/{NAME}/" not in Path("/proc/mounts").read_text()
+
+
+def test_a_killed_controller_and_engine_are_brought_back_by_the_next_run(place: Place) -> None:
+    assert demo("up", "--port", str(free_port())).returncode == 0
+    os.kill(controller.find(place)[0], 9)
+    lab = find_lab(NAME)
+    assert lab is not None
+    lab.nodes[0].daemon.kill()
+
+    again = demo("up")
+
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stdout.count("Repaired") == 2
+
+
+def test_a_name_that_cannot_be_used_is_refused_with_the_form_it_must_have() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.demo", "up", "--name", "No_Name"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: 'No_Name' cannot name a lab")
+
+
+def bare() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("SKYPANEL_", "DOCKER_"))}
