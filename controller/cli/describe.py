@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from controller.cli import engine
 from controller.cli.engine import Task
 from controller.cli.get import one, ready_text, to_document
 from controller.cli.kinds import complete, full_path, kind_of
-from controller.cli.output import Format, age, console, emit, say, table, yaml_text
+from controller.cli.output import Format, age, console, emit, say, table, to_plain, yaml_text
 from controller.cli.session import Output, database, settings
 from controller.records import InventoryRow
 from controller.store import reading
@@ -109,7 +109,11 @@ def _head(found: DeclaredObject) -> None:
     for label, value in lines.items():
         console().print(Text.assemble((f"{label + ':':<13}", "bold"), value))
     _section("Spec")
-    for line in yaml_text([found.document()["spec"]], stream=False).splitlines():
+    _indented(found.document()["spec"])
+
+
+def _indented(document: Mapping[str, Any]) -> None:
+    for line in yaml_text([to_plain(dict(document))], stream=False).splitlines():
         say(f"{_RULE}{line}")
 
 
@@ -123,8 +127,8 @@ def _conditions(found: DeclaredObject) -> None:
         if condition.get("type") != "Ready":
             said = [str(condition.get(part, "")) for part in ("type", "status", "reason", "message")]
             say(f"{_RULE}{said[0]} {said[1]}  {said[2]}: {said[3]}")
-    for name, value in status.details.items():
-        say(f"{_RULE}{name}: {value}")
+    if status.details:
+        _indented(status.details)
 
 
 def _parts(parts: list[DeclaredObject]) -> None:

@@ -114,7 +114,12 @@ def objects(
     names.append(sql.Identifier("t", binding.key_column))
     spec_table = binding.deleted_in or binding.table
     alias = "t" if spec_table == binding.table else spec_table
-    deleted_at = sql.Identifier(alias, "deleted_at") if binding.deleted_in else sql.SQL("NULL::timestamptz")
+    deleted_at: sql.Composable = sql.SQL("NULL::timestamptz")
+    if binding.deleted_in:
+        deleted_at = sql.Identifier(alias, "deleted_at")
+        if kind not in _HIDDEN:  # a part goes with its owner, whether or not it was marked itself
+            owner = sql.Identifier(f"p{len(chain) - 1}", "deleted_at")
+            deleted_at = sql.SQL("coalesce({}, {})").format(deleted_at, owner)
 
     conditions: list[sql.Composable] = [sql.SQL("true")]
     if cls.globally_named and len(path) == 1 and "." in path[0]:
@@ -126,8 +131,6 @@ def objects(
     if binding.deleted_in and not everything:
         shown = sql.SQL(_HIDDEN.get(kind, "false"))
         conditions.append(sql.SQL("({} IS NULL OR {})").format(deleted_at, shown))
-        if kind not in _HIDDEN:  # a part goes with its owner, whether or not it was marked itself
-            conditions += [sql.SQL("{} IS NULL").format(sql.Identifier(f"p{len(chain) - 1}", "deleted_at"))]
 
     query = sql.SQL(statement("read_objects")).format(
         id=sql.Identifier("t", "id"),
@@ -189,7 +192,7 @@ def _status(kind: str, generation: int, deleted_at: datetime | None, row: Sequen
         finalized_at=finalized_at,
         updated_at=updated_at,
     )
-    if deleted_at is not None and finalized_at is not None:
+    if deleted_at is not None and (finalized_at is not None or kind not in _HIDDEN):
         return replace(base, ready=False, reason="Deleted", message=message or "nothing of it is left")
     if deleted_at is not None and (observed or 0) < generation:
         return replace(base, ready=False, reason="Deleting", message="its deletion was asked for")

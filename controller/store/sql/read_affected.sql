@@ -16,3 +16,4 @@ UNION SELECT 'environment', e.id FROM written w JOIN public.paas_environments e 
 UNION SELECT 'environment', e.id FROM written w JOIN public.paas_apps a ON w.kind = 'organization' AND a.organization_id = w.id
        JOIN public.paas_environments e ON e.app_id = a.id
        WHERE w.changed AND (e.deleted_at IS NULL OR %(deleted)s)
+ORDER BY 1 DESC, 2 -- owners first

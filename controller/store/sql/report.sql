@@ -39,18 +39,23 @@
     FROM happened WHERE ordinal NOT IN (SELECT ordinal FROM again) ORDER BY ordinal
 ), learned AS (
     SELECT * FROM jsonb_to_recordset(%(inventory)s::jsonb)
-        AS i(object_type text, name text, owner_kind text, owner_id uuid, engine_id text, spec_hash text,
+        AS i(object_type text, name text, owner_kind text, owner_id uuid, organization_id uuid, engine_id text, spec_hash text,
              failed_hash text, last_good jsonb, gone bool)
     WHERE EXISTS (SELECT FROM leader)
 ), removed AS (
     DELETE FROM skypanel.inventory i USING learned l
     WHERE l.gone AND (i.object_type, i.name, i.owner_kind, i.owner_id) = (l.object_type, l.name, l.owner_kind, l.owner_id)
-), updated AS (
-    UPDATE skypanel.inventory i
-    SET engine_id = coalesce(l.engine_id, i.engine_id), spec_hash = coalesce(l.spec_hash, i.spec_hash),
-        failed_hash = coalesce(l.failed_hash, i.failed_hash), last_good = coalesce(l.last_good, i.last_good),
-        state = 'present', epoch = %(epoch)s, updated_at = now()
-    FROM learned l
-    WHERE NOT l.gone AND (i.object_type, i.name, i.owner_kind, i.owner_id) = (l.object_type, l.name, l.owner_kind, l.owner_id)
+), kept AS (
+    -- A row that is not there is made: the object may be older than this database.
+    INSERT INTO skypanel.inventory AS i (object_type, name, owner_kind, owner_id, organization_id, engine_id, spec_hash,
+                                         failed_hash, last_good, state, epoch)
+    SELECT object_type, name, owner_kind, owner_id, organization_id, engine_id, spec_hash, failed_hash, last_good,
+           'present', %(epoch)s
+    FROM learned WHERE NOT gone
+    ON CONFLICT (object_type, name) DO UPDATE
+    SET engine_id = coalesce(excluded.engine_id, i.engine_id), spec_hash = coalesce(excluded.spec_hash, i.spec_hash),
+        failed_hash = coalesce(excluded.failed_hash, i.failed_hash),
+        last_good = coalesce(excluded.last_good, i.last_good), state = 'present', epoch = excluded.epoch
+    WHERE (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id)
 )
 SELECT count(*) FROM leader

@@ -1,0 +1,119 @@
+"""Is the database fit: reachable, current, the right role, somebody leads, nothing is held back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg import errors
+
+from controller.cli.checks import Check, fail, ok, warn
+from controller.cli.failures import CliError
+from controller.cli.session import database
+from controller.settings import Settings
+from controller.store import migrate
+from controller.store.database import statement
+from controller.store.migration_errors import MigrationError
+
+_CLOCK_SECONDS = 2.0
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """Every check of the database of DATABASE_URL."""
+    try:
+        with database(settings.database_url.get_secret_value()) as conn:
+            info = conn.info
+            yield ok("database reachable", f"{info.dbname} on {info.host}, as {info.user}")
+            yield from _checks(conn, settings)
+    except CliError as error:
+        yield fail("database reachable", str(error), error.hint)
+    except psycopg.OperationalError as error:
+        said = " ".join(str(error).split())
+        yield fail("database reachable", said, "check DATABASE_URL, and that the server runs")
+
+
+def _checks(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
+    version = conn.info.parameter_status("server_version") or ""
+    if conn.info.server_version < migrate.OLDEST_SERVER:
+        yield fail("database version", f"PostgreSQL {version}", "install PostgreSQL 14 or newer")
+        return
+    yield ok("database version", f"PostgreSQL {version}")
+    yield clock_check(conn)
+    try:
+        migrate.check(conn)
+    except MigrationError as error:
+        yield fail("schema", str(error), "run `skypanel migrate` as the owner of the schema")
+        return
+    yield ok("schema", "current")
+    yield role_check(conn)
+    yield _known(lambda: lease_check(conn, settings.skypanel_installation), "leader")
+    yield _known(lambda: fuse_check(conn), "fuse")
+
+
+def clock_check(conn: psycopg.Connection) -> Check:
+    """Status times are the database's; a lease does not depend on this."""
+    before = datetime.now(UTC)
+    row = conn.execute("SELECT clock_timestamp()").fetchone()
+    after = datetime.now(UTC)
+    assert row is not None
+    apart = (row[0] - (before + (after - before) / 2)).total_seconds()
+    if abs(apart) > _CLOCK_SECONDS:
+        return warn("clock", f"the database's clock is {apart:+.1f} s from this host's", "run an NTP client on both")
+    return ok("clock", f"{abs(apart) * 1000:.0f} ms between database and host")
+
+
+def role_check(conn: psycopg.Connection) -> Check:
+    """The controller writes status and never spec; the panel the other way round."""
+    row = conn.execute(statement("read_privileges")).fetchone()
+    assert row is not None
+    role, is_superuser, spec, status, reads = row
+    use = "run `skypanel up` as a role that has skypanel_controller and nothing else"
+    if is_superuser:
+        return warn("role", f"{role} is a superuser", use)
+    if spec and status:
+        return warn("role", f"{role} may write specs and status: good for `migrate` only", use)
+    if status:
+        return ok("role", f"{role} may write status and not specs, as the controller should")
+    if spec:
+        return ok("role", f"{role} may write specs and not status: good for `apply`, not for `up`")
+    if reads:
+        return ok("role", f"{role} may only read: good for `get`, not for `apply` and `up`")
+    return fail("role", f"{role} may not read what the controller needs", "GRANT it skypanel_controller")
+
+
+def lease_check(conn: psycopg.Connection, installation: str) -> Check:
+    """Does somebody lead?"""
+    row = conn.execute(statement("read_lease"), {"name": installation}).fetchone()
+    start = "start one: skypanel up"
+    if row is None:
+        return warn("leader", f"no controller of installation {installation} has ever led", start)
+    holder, epoch, age, left = row
+    if left <= 0:
+        return warn("leader", f"nobody leads; {holder} did until {-left:.0f} s ago (epoch {epoch})", start)
+    return ok("leader", f"{holder}, epoch {epoch}, renewed {age:.1f} s ago")
+
+
+def fuse_check(conn: psycopg.Connection) -> Check:
+    """Is a removal held back?"""
+    row = conn.execute(statement("fuse_read")).fetchone()
+    if row is None or row[0] is None:
+        return ok("fuse", "nothing is held back")
+    tripped_at, _, doomed, live, confirmed_at, confirmed_by = row
+    if confirmed_at is not None:
+        return ok("fuse", f"removal of {doomed} objects was confirmed by {confirmed_by}")
+    return warn(
+        "fuse",
+        f"removal of {doomed} of {live} objects is held back since {tripped_at:%Y-%m-%d %H:%M:%S %Z}",
+        "see what it is with `skypanel gc`; it waits for `skypanel gc --confirm`",
+    )
+
+
+def _known(check: object, name: str) -> Check:
+    assert callable(check)
+    try:
+        found = check()
+    except errors.InsufficientPrivilege as error:
+        return warn(name, f"not known: {error.diag.message_primary}", "use a role that has skypanel_reader or more")
+    assert isinstance(found, Check)
+    return found

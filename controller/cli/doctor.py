@@ -1,0 +1,55 @@
+"""``doctor``: is everything that the controller needs there, and how to mend what is not."""
+
+from __future__ import annotations
+
+import typer
+from rich.text import Text
+
+from controller.cli import database_checks, engine_checks
+from controller.cli.checks import Check
+from controller.cli.failures import ExitCode, readable
+from controller.cli.output import Format, console, emit
+from controller.cli.session import Output, settings
+
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(name="doctor")(doctor)
+
+
+def doctor(output: Output = Format.TABLE) -> None:
+    """Check the engine, the Swarm, the edge, the database and its roles; say how to mend what is not well.
+
+    Changes nothing. Exit code 1 when a check fails; warnings do not count.
+
+    **Examples**
+
+        skypanel doctor
+
+        skypanel doctor -o json | jq '.[] | select(.level != "ok")'
+    """
+    found = settings()
+    checks: list[Check] = []
+    for examine in (database_checks.examine, engine_checks.examine):
+        for check in examine(found):
+            checks.append(check)
+            if output is Format.TABLE:
+                _print(check)
+    if output is not Format.TABLE:
+        emit([_document(check) for check in checks], output)
+    if any(check.level == "fail" for check in checks):
+        raise typer.Exit(ExitCode.ERROR)
+
+
+def _print(check: Check) -> None:
+    message, mend = readable([check.message, check.mend])
+    console().print(Text.assemble((f"{check.level:<5}", _STYLES[check.level]), f"{check.name:<20}{message}"))
+    if mend and check.level != "ok":
+        console().print(Text.assemble(" " * 25, ("mend: ", "bold"), mend))
+
+
+def _document(check: Check) -> dict[str, str]:
+    message, mend = readable([check.message, check.mend])
+    return {"name": check.name, "level": check.level, "message": message, "mend": mend}
