@@ -34,9 +34,7 @@ __all__ = ["Migration", "MigrationError", "Plan", "apply", "check", "describe", 
 OLDEST_SERVER = 140000  # CREATE OR REPLACE TRIGGER
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 # The panel's tables may be busy. Waiting for a lock on them makes all that come later wait too: not for long.
-_CAUTIONS = (
-    "SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = 0; SET LOCAL client_min_messages = warning"
-)
+_CAUTIONS = "SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = 0; SET LOCAL client_min_messages = warning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +152,7 @@ def _apply_one(conn: psycopg.Connection, migration: Migration, *, first: bool) -
 def _record(conn: psycopg.Connection) -> dict[int, tuple[str, str]]:
     """Version -> name and checksum, as the database has it; empty where it has no record."""
     # Not to_regclass: it may remember that the table was absent before this transaction waited for its turn.
-    found = conn.execute(
-        "SELECT FROM pg_tables WHERE schemaname = 'skypanel' AND tablename = 'schema_migrations'"
-    )
+    found = conn.execute("SELECT FROM pg_tables WHERE schemaname = 'skypanel' AND tablename = 'schema_migrations'")
     if found.fetchone() is None:
         return {}
     rows = conn.execute("SELECT version, name, checksum FROM skypanel.schema_migrations")
