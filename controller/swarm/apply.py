@@ -96,26 +96,26 @@ class Applier:
                 await self._edge.join(live)
                 return []
             case "connect", _, None:
-                raise NotReadyError(
-                    "NetworkNotReady", f"network {change.name} is not there yet", retry_after=0.2
-                )
+                raise NotReadyError("NetworkNotReady", f"network {change.name} is not there yet", retry_after=0.2)
         raise AssertionError(f"no such change: {change!r}")
 
     # -- services ------------------------------------------------------------------------------------------------
 
     async def _create_service(self, service: Service, row: InventoryRow | None) -> list[InventoryUpdate]:
+        self._live.wrote(service.name, "create")  # by name: the event may come before the answer with the id
         try:
             service_id = await self._client.create_service(service.spec)
         except NameTaken:
+            self._live.did_not_write(service.name, "create")
             await self._live.refresh_service(service.name, tell=False)
             live = self._live.service(service.name)
             if live is not None and live.labels.get(labels.OWNER) == service.spec["Labels"][labels.OWNER]:
-                raise ConflictError(
-                    "AlreadyThere", f"service {service.name} is there already; looking again"
-                ) from None
+                raise ConflictError("AlreadyThere", f"service {service.name} is there already; looking again") from None
             return await self._take_back(service, row)
-        self._live.wrote(service_id, "create")
-        await self._live.refresh_service(service_id, tell=False)
+        except EngineError:
+            self._live.did_not_write(service.name, "create")
+            raise
+        await self._live.read_back(service_id)
         await self._verify(service, service_id, previous=None)
         return [InventoryUpdate("service", service.name, engine_id=service_id, spec_hash=service.hash)]
 
@@ -150,11 +150,9 @@ class Applier:
         try:
             await self._client.update_service(live.id, live.version, spec)
         except EngineError:
-            self._live.is_own_event(
-                live.id, "update"
-            )  # nothing was written: the next event is somebody else's
+            self._live.did_not_write(live.id, "update")
             raise
-        await self._live.refresh_service(live.id, tell=False)
+        await self._live.read_back(live.id)
         await self._verify(service, live.id, previous=live)
         return [InventoryUpdate("service", service.name, engine_id=live.id, spec_hash=service.hash)]
 
@@ -198,16 +196,16 @@ class Applier:
                 "Config": [{"Subnet": network.subnet, "IPRange": network.task_range}],
             },
         }
+        self._live.wrote(network.name, "create")
         try:
             network_id = await self._client.create_network(document)
         except NameTaken:
+            self._live.did_not_write(network.name, "create")
             await self._live.refresh_network(network.name, tell=False)
             live = self._live.network(network.name)
             ours = live is not None and live.labels.get(labels.OWNER) == network.labels[labels.OWNER]
             if ours and live is not None and live.id not in self._gone:
-                raise ConflictError(
-                    "AlreadyThere", f"network {network.name} is there already; looking again"
-                ) from None
+                raise ConflictError("AlreadyThere", f"network {network.name} is there already; looking again") from None
             if live is None or labels.INSTALLATION in live.labels:
                 raise TransientError(
                     "NetworkLeftover",
@@ -215,7 +213,9 @@ class Applier:
                     "container on it. If it stays, restart the engine of the edge's node",
                 ) from None
             raise _name_conflict("network", network.name) from None
-        self._live.wrote(network_id, "create")
+        except EngineError:
+            self._live.did_not_write(network.name, "create")
+            raise
         await self._live.refresh_network(network_id, tell=False)
         live = self._live.network(network.name)
         if live is not None and (live.driver != "overlay" or live.subnet not in (None, network.subnet)):

@@ -158,7 +158,7 @@ class Cluster:
             case "connected":
                 self._want("all", "")
             case "service":
-                if not self.live.is_own_event(hint.id, hint.action):
+                if not self._is_own(hint):
                     self._want("service", hint.id)
                     if hint.id in self.live.edge_services or hint.action == "create":
                         self._want("edge-services", "")
@@ -166,11 +166,15 @@ class Cluster:
                 if hint.attributes.get("container") in self.live.edge:
                     self._want("edge", "")
             case "network":
-                if not self.live.is_own_event(hint.id, hint.action):
+                if not self._is_own(hint):
                     self._want("network", hint.id)
             case "container":
                 if hint.attributes.get("com.docker.swarm.service.id") in self.live.edge_services:
                     self._want("edge", "")
+
+    def _is_own(self, hint: Hint) -> bool:
+        known_by = hint.attributes.get("name", "") if hint.action == "create" else hint.id
+        return self.live.is_own_event(known_by, hint.action)
 
     def _want(self, what: str, object_id: str) -> None:
         self._pending[what, object_id] = None

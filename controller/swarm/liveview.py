@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from controller.batcher import Batcher
 from controller.swarm.client import Document, EngineClient
 from controller.swarm.errors import NotFound
 from reconcilers import labels
@@ -19,6 +20,7 @@ from reconcilers.ports import LiveNetwork, LiveService
 
 OwnerKey = tuple[str, str]
 _OWN_EVENT_SECONDS = 5.0
+_READ_TOGETHER = 50
 
 
 class LiveView:
@@ -50,6 +52,7 @@ class LiveView:
         self._counter = 0
         self._touched: dict[str, int] = {}
         self._own_writes: dict[tuple[str, str], list[float]] = {}
+        self._reads: Batcher[str, Document | None] = Batcher(self._read_services, limit=_READ_TOGETHER)
         self.synced = False
 
     # -- reads ---------------------------------------------------------------------------------------------------
@@ -101,8 +104,7 @@ class LiveView:
         """Changes whenever something live that ``owner`` depends on does; equal fingerprints mean nothing to do."""
         own = tuple(
             sorted(
-                (i, self._services[i].version) if i in self._services else (i, 0)
-                for i in self._owned.get(owner, ())
+                (i, self._services[i].version) if i in self._services else (i, 0) for i in self._owned.get(owner, ())
             )
         )
         home = self.owned_networks(("organization", organization_id))
@@ -142,11 +144,7 @@ class LiveView:
         short = []
         for service_id, (running, desired) in self.task_counts.items():
             service = self._services.get(service_id)
-            if (
-                running != desired
-                and service is not None
-                and (owner := self._owner_of(service.labels)) is not None
-            ):
+            if running != desired and service is not None and (owner := self._owner_of(service.labels)) is not None:
                 short.append(owner)
         return short
 
@@ -161,6 +159,19 @@ class LiveView:
                 self._tell(self._drop_service(known.id), tell=tell)
             return
         self._tell(self._put_service(document, asked), tell=tell)
+
+    async def read_back(self, service_id: str) -> None:
+        """Read a service that was just written; with others that are read at the same time, in one call."""
+        asked = self._counter
+        document = await self._reads.submit(service_id)
+        if document is not None:
+            self._put_service(document, asked)
+        elif self._touched.get(service_id, 0) <= asked:
+            self._drop_service(service_id)
+
+    async def _read_services(self, ids: Sequence[str]) -> list[Document | None]:
+        found = {d["ID"]: d for d in await self._client.services_by_id(sorted(set(ids)))}
+        return [found.get(i) for i in ids]
 
     async def refresh_network(self, network_id: str, *, tell: bool = True) -> None:
         """Read one network, by id or name; ``tell`` its owner when it changed."""
@@ -187,17 +198,26 @@ class LiveView:
 
     # -- our own writes ------------------------------------------------------------------------------------------
 
-    def wrote(self, object_id: str, action: str) -> None:
-        """Remember a write of ours: its event tells nothing new and is not worth a read."""
-        self._own_writes.setdefault((object_id, action), []).append(time.monotonic())
+    def wrote(self, known_by: str, action: str) -> None:
+        """Remember a write of ours: its event tells nothing new and is not worth a read.
 
-    def is_own_event(self, object_id: str, action: str) -> bool:
+        Args:
+            known_by: the name for ``create``, as the event can come before the answer that has the id; else the id.
+            action: as the event will name it.
+        """
+        self._own_writes.setdefault((known_by, action), []).append(time.monotonic())
+
+    def did_not_write(self, known_by: str, action: str) -> None:
+        """Take ``wrote`` back: the next such event is somebody else's."""
+        self.is_own_event(known_by, action)
+
+    def is_own_event(self, known_by: str, action: str) -> bool:
         """Whether an event is the echo of ``wrote``; each echo is taken once, and only for some seconds."""
-        stamps = self._own_writes.get((object_id, action))
+        stamps = self._own_writes.get((known_by, action))
         while stamps:
             stamp = stamps.pop(0)
             if not stamps:
-                del self._own_writes[(object_id, action)]
+                del self._own_writes[(known_by, action)]
             if time.monotonic() - stamp < _OWN_EVENT_SECONDS:
                 return True
         return False
@@ -335,9 +355,7 @@ class LiveView:
 
     async def _refresh_edge(self) -> set[OwnerKey]:
         documents = [d for i in self.edge_services for d in await self._client.service_containers(i)]
-        fresh = {
-            d["Id"]: frozenset((d.get("NetworkSettings") or {}).get("Networks") or {}) for d in documents
-        }
+        fresh = {d["Id"]: frozenset((d.get("NetworkSettings") or {}).get("Networks") or {}) for d in documents}
         before, self.edge = self.edge, fresh
         if before == fresh:
             return set()
@@ -356,4 +374,6 @@ class LiveView:
         return changed
 
     def _forget_touches(self, asked: int) -> None:
+        old = time.monotonic() - _OWN_EVENT_SECONDS
+        self._own_writes = {k: stamps for k, stamps in self._own_writes.items() if stamps[-1] > old}
         self._touched = {i: stamp for i, stamp in self._touched.items() if stamp > asked}
