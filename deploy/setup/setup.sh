@@ -66,7 +66,7 @@ if ! { [ -x $venv/bin/pip ] && $venv/bin/python -c "$new_enough" 2>/dev/null; };
     "$chosen" -m venv --clear $venv
 fi
 printf 'setup: installing %s locked packages\n' "$(grep -c '^[a-z0-9].*==' requirements.lock)"
-pip="$venv/bin/python -m pip --disable-pip-version-check --quiet"
+pip="$venv/bin/python -m pip --disable-pip-version-check -qq"
 $pip install --require-hashes --no-deps --requirement requirements.lock \
     || fail "the packages could not be installed: see pip's message above (a proxy or an index is set by pip's own configuration)"
 $pip install --no-deps --no-build-isolation --editable . \
