@@ -164,7 +164,7 @@ def _nanoseconds(seconds: float) -> int:
     "environment",
     snapshot=EnvironmentSnapshot,
     wakes_on=("organization",),
-    concurrency=16,
+    concurrency=48,
     resync_seconds=300.0,
 )
 async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot) -> Outcome:
