@@ -29,7 +29,7 @@ class InventoryRow:
     Args:
         engine_id: id on the engine; None between the intent and the first sight of the object.
         spec_hash: hash of the spec that was last applied.
-        failed_hash: hash of a spec that Swarm rolled back; it is not applied again.
+        failed_hash: hash of a spec that Swarm rolled back; it is not applied again. Empty: none.
         last_good: the spec that was last seen working, or None.
         state: ``applying``, ``present`` or ``deleting``.
     """

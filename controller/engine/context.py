@@ -93,10 +93,17 @@ class ReconcileContext:
         self._held = changes.held
         self._services = {s.name: s for s in objects.services}
         self.report_out.inventory += [
-            InventoryUpdate("service", name, failed_hash=digest) for name, digest in changes.failed.items()
+            *(InventoryUpdate("service", name, failed_hash=digest) for name, digest in changes.failed.items()),
+            *(update for update in changes.seen if update.name not in changes.held),
         ]
         if changes.changes:
             await self.execute(changes)
+            # Another spec than the one that failed was applied: that one may be tried again when it is asked for anew.
+            self.report_out.inventory += [
+                InventoryUpdate("service", change.name, failed_hash="")
+                for change in changes.changes
+                if change.object_type == "service" and change.action == "update" and change.name not in changes.held
+            ]
 
     async def execute(self, changes: Any) -> None:
         """Do a change set, and say so in one event, also when only a part of it could be done."""

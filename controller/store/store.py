@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -11,9 +10,19 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from controller.batcher import Batcher
-from controller.records import DesiredObject, Intent, InventoryRow, Key, Loaded, Report
+from controller.records import (
+    DesiredObject,
+    EventRecord,
+    Intent,
+    InventoryRow,
+    InventoryUpdate,
+    Key,
+    Loaded,
+    Report,
+)
 from controller.store.database import Database, fenced, statement
 from controller.store.lease import Lease
+from reconcilers.conditions import Condition
 from reconcilers.outcomes import FencedError
 
 log = structlog.get_logger(__name__)
@@ -87,7 +96,7 @@ class Store:
         """
         await self._intents.submit(
             [
-                {**asdict(i), "owner_kind": key.kind, "owner_id": key.id, "organization_id": organization_id}
+                {**_fields(i), "owner_kind": key.kind, "owner_id": key.id, "organization_id": organization_id}
                 for i in intents
             ]
         )
@@ -114,7 +123,7 @@ class Store:
                 "id": s.id,
                 "organization_id": s.organization_id,
                 "observed_generation": s.observed_generation,
-                "conditions": [asdict(c) for c in s.conditions],
+                "conditions": [_fields(c) for c in s.conditions],
                 "ready": s.ready.status == "True",
                 "reason": s.ready.reason,
                 "message": s.ready.message,
@@ -125,17 +134,18 @@ class Store:
             for s in report.statuses
         ]
         events = [
-            {**asdict(e), "kind": r.key.kind, "object_id": r.key.id, "organization_id": r.organization_id}
+            {**_fields(e), "kind": r.key.kind, "object_id": r.key.id, "organization_id": r.organization_id}
             for r in reports
             for e in r.events
         ]
         for ordinal, event in enumerate(events):
             event["ordinal"] = ordinal
-        inventory = {
-            (u.object_type, u.name): {**asdict(u), "owner_kind": r.key.kind, "owner_id": r.key.id}
-            for r in reports
-            for u in r.inventory
-        }
+        inventory: dict[tuple[str, str], dict[str, Any]] = {}
+        for r in reports:
+            for update in r.inventory:
+                owner = {"owner_kind": r.key.kind, "owner_id": r.key.id, "organization_id": r.organization_id}
+                known = {k: v for k, v in _fields(update).items() if v is not None}
+                inventory.setdefault((update.object_type, update.name), {}).update({**owner, **known})
         await self._fenced(
             "report",
             {
@@ -209,6 +219,11 @@ class Store:
     async def clear_fuse(self) -> None:
         """Nothing waits any more."""
         await self._fenced("fuse_clear", {})
+
+
+def _fields(record: Condition | EventRecord | Intent | InventoryUpdate) -> dict[str, Any]:
+    """Fields by name, as they are: ``asdict`` copies every document to its last leaf."""
+    return {name: getattr(record, name) for name in record.__slots__}
 
 
 def _loaded(

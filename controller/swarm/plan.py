@@ -5,11 +5,11 @@ The same change set is what ``skypanel plan`` shows, what an event says, and wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from controller.records import InventoryRow
+from controller.records import InventoryRow, InventoryUpdate
 from controller.swarm.diff import Difference, network_differences, service_differences
 from reconcilers import labels
 from reconcilers.objects import Network, Objects, Service
@@ -85,6 +85,8 @@ class ChangeSet:
     held: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
     """Hashes that Swarm has just rolled back, by service name: to be remembered."""
+    seen: tuple[InventoryUpdate, ...] = ()
+    """What is live and as it should be, and not in the inventory yet: a crash after the write, a restored database."""
 
     def without_removals(self) -> ChangeSet:
         """The same, taking nothing away."""
@@ -139,7 +141,26 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
         for name in wanted.edge_networks
         if any(name not in joined for joined in view.edge.values())
     ]
-    return ChangeSet(tuple(changes), held, failed)
+    return ChangeSet(tuple(changes), held, failed, tuple(_seen(wanted, view, known, changes)))
+
+
+def _seen(
+    wanted: Objects,
+    view: View,
+    known: Mapping[tuple[str, str], InventoryRow],
+    changes: Sequence[Change],
+) -> Iterator[InventoryUpdate]:
+    changing = {(c.object_type, c.name) for c in changes}
+    objects: list[tuple[str, str, str, LiveService | LiveNetwork | None]] = [
+        *(("service", s.name, s.hash, view.service(s.name)) for s in wanted.services),
+        *(("network", n.name, n.subnet, view.network(n.name)) for n in wanted.networks),
+    ]
+    for object_type, name, digest, live in objects:
+        row = known.get((object_type, name))
+        if live is None or (object_type, name) in changing:
+            continue
+        if row is None or row.engine_id != live.id or row.state != "present":
+            yield InventoryUpdate(object_type, name, engine_id=live.id, spec_hash=digest)
 
 
 def _rolled_back(service: Service, live: LiveService, row: InventoryRow) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def relays(here: World, tmp_path: Path) -> Iterator[tuple[Relay, Relay]]:
         controller.kill()
     database.stop()
     engine.stop()
-    folder.rmdir()
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["database", "engine"])
