@@ -24,8 +24,8 @@ from reconcilers.outcomes import TransientError
 
 log = structlog.get_logger(__name__)
 
-CALL_SECONDS = 30.0
-_OPTIONS = "-c statement_timeout=25000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000"
+CALL_SECONDS = 15.0
+_OPTIONS = "-c statement_timeout=12000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=15000"
 _KEEPALIVE = {
     "connect_timeout": "5",
     "keepalives": "1",
@@ -105,9 +105,13 @@ class Database:
             await self._pool.close(timeout=5.0)
 
     async def fetch(
-        self, query: str | sql.Composed, parameters: Mapping[str, Any] | None = None
+        self,
+        query: str | sql.Composed,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        seconds: float = CALL_SECONDS,
     ) -> list[tuple[Any, ...]]:
-        """Run one statement; its rows (none for a statement that returns nothing).
+        """Run one statement within ``seconds``; its rows (none for a statement that returns nothing).
 
         Raises:
             DatabaseUnavailable: no connection, or it was lost; a write may have happened.
@@ -116,7 +120,7 @@ class Database:
         rows: list[tuple[Any, ...]] = []
         with anyio.CancelScope(shield=True):
             try:
-                async with asyncio.timeout(CALL_SECONDS):
+                async with asyncio.timeout(seconds):
                     rows = await self._fetch(query, parameters)
             except (
                 psycopg.OperationalError,

@@ -61,7 +61,11 @@ class Lease:
 
     async def _ask(self, name: str) -> bool:
         started = time.monotonic()
-        rows = await self._database.fetch(statement(name), {**self.parameters, "seconds": self.seconds})
+        rows = await self._database.fetch(
+            statement(name),
+            {**self.parameters, "seconds": self.seconds},
+            seconds=self.seconds / 2,  # one call that hangs must not outlive the lease
+        )
         if not rows:
             self._trusted_until = 0.0
             return False

@@ -19,6 +19,8 @@ class Relay:
         self._target = target
         self._loop = asyncio.new_event_loop()
         self._open = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._serving = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._refusing = False
         self._thread = threading.Thread(target=self._run, name=f"relay-{path.name}", daemon=True)
@@ -34,7 +36,7 @@ class Relay:
     def stop(self) -> None:
         """Close everything."""
         self._call(self._cut)
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join(10)
         self.path.unlink(missing_ok=True)
 
@@ -72,18 +74,20 @@ class Relay:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._listen())
-        self._started.set()
-        self._loop.run_forever()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()
 
     async def _listen(self) -> None:
         self.path.unlink(missing_ok=True)
         self._open.set()
-        await asyncio.start_unix_server(self._serve, str(self.path))
+        server = await asyncio.start_unix_server(self._serve, str(self.path))
         self.path.chmod(0o666)
+        self._started.set()
+        await self._ended.wait()
+        server.close()
+        self._open.set()
+        while self._serving:
+            self._cut()
+            await asyncio.sleep(0.01)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refusing:
@@ -95,10 +99,12 @@ class Relay:
             writer.transport.abort()
             return
         self._writers |= {writer, other_writer}
+        self._serving += 1
         try:
             await asyncio.gather(self._pass(reader, other_writer), self._pass(other_reader, writer))
         finally:
             self._writers -= {writer, other_writer}
+            self._serving -= 1
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
