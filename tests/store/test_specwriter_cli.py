@@ -1,0 +1,234 @@
+"""The commands on a real database: round trips, plans, deletion, what is held back, waiting."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from controller.cli import main
+from controller.cli.failures import ExitCode
+from tests.store.conftest import Database
+
+EXAMPLES = str(Path(__file__).parents[2] / "specs" / "examples")
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """Run a command as a role, expect an exit code, get what it printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    for email in ("ops@acme.example", "ops@globex.example"):
+        database.execute("INSERT INTO users (email, password_hash, name) VALUES (%s, 'x', 'Ops')", email)
+
+    def command(*arguments: str, code: int = ExitCode.OK, role: str = "panel", stdin: str = "") -> str:
+        monkeypatch.setenv("DATABASE_URL", database.dsn(role))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        ended = main(list(arguments))
+        captured = capsys.readouterr()
+        assert ended == code, captured.err
+        return captured.out + captured.err
+
+    return command
+
+
+def status(database: Database, kind: str, generation_of: str, *, ready: bool, stalled: bool = False) -> None:
+    """Say what the controller would say of every object of a kind."""
+    conditions = [{"type": "Stalled", "status": "True", "reason": "InvalidSpec", "message": "port"}] if stalled else []
+    id_column = "organization_id" if kind == "organization" else "id"
+    database.execute(
+        f"INSERT INTO skypanel.object_status (kind, id, observed_generation, conditions, ready, reason, message, epoch)"
+        f" SELECT %s, {id_column}, generation, %s::jsonb, %s, %s, 'said', 1 FROM {generation_of}"
+        f" WHERE deleted_at IS NULL ON CONFLICT (kind, id) DO UPDATE"
+        f" SET observed_generation = excluded.observed_generation, ready = excluded.ready",
+        kind,
+        json.dumps(conditions),
+        ready,
+        "InvalidSpec" if stalled else "Deployed",
+    )
+
+
+def all_ready(database: Database) -> None:
+    status(database, "organization", "paas_organizations", ready=True)
+    status(database, "environment", "paas_environments", ready=True)
+
+
+def test_what_get_writes_apply_takes_and_finds_unchanged(run: Run) -> None:
+    run("apply", "-f", EXAMPLES)
+    exported = run("get", "all", "-o", "yaml")
+    again = json.loads(run("apply", "-f", "-", "-o", "json", stdin=exported))
+    assert len(again) == 18
+    assert {entry["action"] for entry in again} == {"unchanged"}
+
+
+def test_an_export_makes_the_same_on_an_empty_platform(run: Run) -> None:
+    run("apply", "-f", EXAMPLES)
+    exported = run("get", "all", "-n", "acme", "-o", "yaml")
+    run("delete", "org", "acme")
+    run("apply", "-f", "-", stdin=exported)
+    assert run("get", "all", "-n", "acme", "-o", "yaml") == exported
+
+
+def test_a_path_chooses_one_or_all_below_it(run: Run) -> None:
+    run("apply", "-f", EXAMPLES)
+    assert json.loads(run("get", "env", "acme/shop/production", "-o", "json"))["metadata"]["app"] == "shop"
+    assert len(json.loads(run("get", "env", "acme", "-o", "json"))) == 3
+    assert json.loads(run("get", "domain", "hello.localhost", "-o", "json"))["spec"] == {"process": "web"}
+    assert "there is no environment" in run("get", "env", "acme/shop/nope", code=ExitCode.ERROR)
+
+
+def test_a_status_of_an_older_generation_says_nothing_of_this_one(run: Run, database: Database) -> None:
+    run("apply", "-f", EXAMPLES)
+    all_ready(database)
+    assert json.loads(run("get", "env", "acme/hello/production", "-o", "json"))["status"]["ready"] is True
+    database.execute("UPDATE paas_environments SET instances = 5 WHERE swarm_name LIKE 'acme-hello%%'")
+    found = json.loads(run("get", "env", "acme/hello/production", "-o", "json"))["status"]
+    assert (found["ready"], found["reason"]) == (False, "Pending")
+
+
+def test_an_app_is_as_its_environments_are(run: Run, database: Database) -> None:
+    run("apply", "-f", EXAMPLES)
+    all_ready(database)
+    assert json.loads(run("get", "app", "acme/shop", "-o", "json"))["status"]["ready"] is True
+    database.execute("UPDATE paas_environments SET suspended = true")
+    assert json.loads(run("get", "app", "acme/shop", "-o", "json"))["status"]["ready"] is False
+
+
+def test_a_finished_deletion_is_hidden_unless_asked_for(run: Run, database: Database) -> None:
+    run("apply", "-f", EXAMPLES)
+    run("delete", "env", "acme/hello/production")
+    assert "Deleting" in run("get", "env", "acme/hello")
+    database.execute(
+        "INSERT INTO skypanel.object_status"
+        " (kind, id, observed_generation, ready, reason, message, epoch, finalized_at)"
+        " SELECT 'environment', id, generation, false, 'Deleted', 'gone', 1, now() FROM paas_environments"
+        " WHERE deleted_at IS NOT NULL"
+    )
+    assert "no environment is declared" in run("get", "env", "acme/hello")
+    assert "Deleted" in run("get", "env", "acme/hello", "--all")
+    assert "no domain" in run("get", "domain", "hello.localhost", code=ExitCode.ERROR)
+
+
+def test_a_plan_shows_the_rows_and_changes_nothing(run: Run, database: Database) -> None:
+    run("apply", "-f", EXAMPLES)
+    before = database.execute("SELECT t::text FROM paas_environments t ORDER BY 1")
+    shop = (Path(EXAMPLES) / "shop.yaml").read_text(encoding="utf-8").replace("replicas: 2", "replicas: 3")
+    shown = run("plan", "-f", "-", stdin=shop, code=ExitCode.CHANGES, role="skypanel_owner")
+    assert "~ process acme/shop/production/web: replicas: 2 -> 3" in shown
+    assert "only the rows were compared" in shown
+    assert database.execute("SELECT t::text FROM paas_environments t ORDER BY 1") == before
+    assert "nothing would change" in run("plan", "-f", EXAMPLES)
+
+
+def test_a_plan_of_a_refused_file_is_an_error(run: Run) -> None:
+    assert "does not exist" in run("plan", "-f", str(Path(EXAMPLES) / "shop.yaml"), code=ExitCode.ERROR)
+
+
+def test_a_domain_to_a_process_without_a_port_is_refused_before_it_stalls(run: Run, database: Database) -> None:
+    run("apply", "-f", EXAMPLES)
+    domain = (
+        "apiVersion: skypanel.io/v1\nkind: Domain\n"
+        "metadata: {name: worker.localhost, environment: production, app: shop, organization: acme}\n"
+        "spec: {process: worker}\n"
+    )
+    said = run("apply", "-f", "-", stdin=domain, code=ExitCode.ERROR, role="skypanel_owner")
+    assert "<stdin>:1:1: Environment acme/shop/production: processes[worker].port: is required" in said
+    assert database.one("SELECT count(*) FROM paas_domains WHERE hostname = 'worker.localhost'") == 0
+
+
+def test_waiting_ends_when_all_are_ready(run: Run, database: Database) -> None:
+    hello = "".join(
+        (Path(EXAMPLES) / name).read_text(encoding="utf-8") + "\n---\n"
+        for name in ("organizations.yaml", "plans.yaml", "hello.yaml")
+    )
+    run("apply", "-f", "-", stdin=hello)
+    said = threading.Timer(0.3, all_ready, [database])
+    said.start()
+    shown = run("apply", "-f", "-", "--wait", "--timeout", "30s", stdin=hello)
+    said.join()
+    assert "environment acme/hello/production  Deployed" in shown
+
+
+def test_waiting_ends_with_the_reason_when_one_is_stalled(run: Run, database: Database) -> None:
+    run("apply", "-f", EXAMPLES)
+    status(database, "organization", "paas_organizations", ready=True)
+    status(database, "environment", "paas_environments", ready=False, stalled=True)
+    shown = run("apply", "-f", EXAMPLES, "--wait", "--timeout", "30s", code=ExitCode.NOT_READY)
+    assert "environment acme/shop/production is stalled: InvalidSpec: said" in shown
+
+
+def test_waiting_without_a_controller_says_so(run: Run) -> None:
+    shown = run("apply", "-f", EXAMPLES, "--wait", "--timeout", "1s", code=ExitCode.NOT_READY)
+    assert "no controller has looked at generation" in shown
+
+
+def trip(database: Database) -> None:
+    """Hold back the removal of every environment, and of one whose row is gone."""
+    owners = database.execute("SELECT 'environment/' || id FROM paas_environments ORDER BY 1")
+    doomed = [owner for (owner,) in owners] + ["environment/00000000-0000-4000-8000-000000000001"]
+    database.execute("INSERT INTO skypanel.fuse (id) VALUES (true) ON CONFLICT DO NOTHING")
+    database.execute(
+        "UPDATE skypanel.fuse SET tripped_at = now(), doomed = %s::jsonb, doomed_count = 20, live_count = 21",
+        json.dumps(doomed),
+    )
+
+
+def test_gc_shows_what_is_held_back_by_name_and_confirms_it(run: Run, database: Database) -> None:
+    run("apply", "-f", EXAMPLES)
+    assert "nothing is held back" in run("gc", role="skypanel_owner")
+    trip(database)
+    shown = run("gc", role="skypanel_owner", code=ExitCode.CHANGES)
+    assert "The removal of 20 of 21 live objects is held back" in shown
+    assert "acme/shop/production" in shown
+    assert "00000000-0000-4000-8000-000000000001" in shown
+    assert database.one("SELECT confirmed_at FROM skypanel.fuse") is None
+    assert "confirmed" in run("gc", "--confirm", role="controller")
+    assert database.one("SELECT confirmed_by FROM skypanel.fuse") == "controller"
+    assert "confirmed by controller" in run("gc", role="skypanel_owner")
+
+
+def test_describe_shows_the_parts_and_the_events(run: Run, database: Database) -> None:
+    run("apply", "-f", EXAMPLES)
+    database.execute(
+        "INSERT INTO skypanel.events (kind, object_id, type, reason, message, count)"
+        " SELECT 'environment', id, 'Warning', 'Odd', 'it happened', 3 FROM paas_environments"
+    )
+    shown = run("describe", "env", "acme/shop/production", role="skypanel_owner")
+    for part in ("worker", "shop.localhost", "Odd", "it happened", "the engine cannot be asked"):
+        assert part in shown
+
+
+def test_doctor_knows_each_role_by_what_it_may_do(run: Run) -> None:
+    for role, said in {
+        "controller": "as the controller should",
+        "panel": "good for `apply`",
+        "reader": "may only read",
+        "skypanel_owner": "good for `migrate` only",
+    }.items():
+        assert said in run("doctor", role=role, code=ExitCode.ERROR)  # the engine is away
+
+
+def test_doctor_and_migrate_find_a_database_without_the_schema(
+    empty: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setenv("DATABASE_URL", empty.dsn("skypanel_owner"))
+    assert main(["migrate", "--check"]) == ExitCode.CHANGES
+    assert "pending  0001_base" in capsys.readouterr().out
+    assert main(["get", "env"]) == ExitCode.ERROR
+    assert "run `skypanel migrate`" in capsys.readouterr().err
+    assert main(["migrate"]) == ExitCode.OK
+    assert main(["migrate", "--check"]) == ExitCode.OK
+    assert main(["get", "env"]) == ExitCode.OK

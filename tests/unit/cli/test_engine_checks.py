@@ -1,0 +1,149 @@
+"""What doctor says of an engine, from the engine's own documents."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+
+from controller.cli.engine_checks import (
+    Edge,
+    edge_checks,
+    host_routes,
+    node_checks,
+    pool_checks,
+    security_checks,
+    swarm_check,
+    version_check,
+)
+from controller.settings import Settings
+
+SETTINGS = Settings.model_construct(skypanel_subnet_pool=IPv4Network("10.64.0.0/12"), skypanel_installation="skypanel")
+
+
+def levels(checks: Any) -> dict[str, str]:
+    return {check.name: check.level for check in checks}
+
+
+def node(name: str, version: str, state: str = "ready") -> dict[str, Any]:
+    return {
+        "ID": name,
+        "Description": {"Hostname": name, "Engine": {"EngineVersion": version}},
+        "Status": {"State": state},
+    }
+
+
+def network(name: str, subnet: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
+    return {"Name": name, "IPAM": {"Config": [{"Subnet": subnet}]}, "Labels": labels or {}}
+
+
+def edge_service(*sources: str) -> dict[str, Any]:
+    mounts = [{"Type": "bind", "Source": source} for source in sources]
+    return {"ID": "e1", "Spec": {"Name": "edge", "TaskTemplate": {"ContainerSpec": {"Mounts": mounts}}}}
+
+
+RUNNING = {"Status": {"State": "running"}}
+
+
+@pytest.mark.parametrize(("api", "level"), [("1.41", "fail"), ("1.43", "fail"), ("1.44", "ok"), ("1.52", "ok")])
+def test_an_engine_older_than_api_1_44_fails(api: str, level: str) -> None:
+    assert version_check({"Version": "x", "ApiVersion": api}).level == level
+
+
+def test_an_old_engine_is_told_what_to_install() -> None:
+    assert "docker-ce 25" in version_check({"Version": "20.10.24", "ApiVersion": "1.41"}).mend
+
+
+def test_a_worker_or_a_lone_engine_fails() -> None:
+    assert swarm_check({"Swarm": {"LocalNodeState": "inactive"}}).level == "fail"
+    assert swarm_check({"Swarm": {"LocalNodeState": "active", "ControlAvailable": False}}).level == "fail"
+
+
+@pytest.mark.parametrize(("managers", "level"), [(1, "ok"), (2, "warn"), (3, "ok"), (4, "warn")])
+def test_an_even_number_of_managers_is_warned_of(managers: int, level: str) -> None:
+    info = {"Swarm": {"LocalNodeState": "active", "ControlAvailable": True, "Nodes": 5, "Managers": managers}}
+    assert swarm_check(info).level == level
+
+
+def test_a_node_with_an_old_engine_fails_by_name() -> None:
+    (engines, ready) = node_checks([node("a", "26.1.5"), node("b", "20.10.24")])
+    assert engines.level == "fail"
+    assert "too old on b" in engines.message
+    assert ready.level == "ok"
+
+
+def test_different_versions_and_absent_nodes_are_warned_of() -> None:
+    found = levels(node_checks([node("a", "26.1.5"), node("b", "28.5.2", state="down")]))
+    assert found == {"node engines": "warn", "nodes ready": "warn"}
+
+
+def test_a_daemon_without_isolation_is_found_out() -> None:
+    assert levels(security_checks({"SecurityOptions": []})) == {
+        "userns-remap": "warn",
+        "seccomp": "fail",
+        "apparmor": "warn",
+    }
+
+
+def test_a_well_isolated_daemon_is_well() -> None:
+    options = ["name=apparmor", "name=seccomp,profile=builtin", "name=userns", "name=cgroupns"]
+    assert set(levels(security_checks({"SecurityOptions": options})).values()) == {"ok"}
+
+
+def test_an_unconfined_seccomp_profile_fails() -> None:
+    assert levels(security_checks({"SecurityOptions": ["name=seccomp,profile=unconfined"]}))["seccomp"] == "fail"
+
+
+def test_a_pool_of_its_own_is_well() -> None:
+    info = {"Swarm": {"Cluster": {"DefaultAddrPool": ["10.201.0.0/16"]}}}
+    own = network("org-acme", "10.64.0.0/24", {"io.skypanel.installation": "skypanel"})
+    (check,) = pool_checks(SETTINGS, info, [network("bridge", "172.17.0.0/16"), own], [IPv4Network("10.99.0.0/24")])
+    assert check.level == "ok"
+
+
+def test_every_overlap_of_the_pool_is_named() -> None:
+    info = {"Swarm": {"Cluster": {"DefaultAddrPool": ["10.0.0.0/8"]}}}
+    found = list(pool_checks(SETTINGS, info, [network("bridge", "10.65.0.0/16")], [IPv4Network("10.70.0.0/16")]))
+    said = " ".join(check.message for check in found)
+    assert all(part in said for part in ("10.0.0.0/8", "bridge (10.65.0.0/16)", "10.70.0.0/16"))
+    assert {check.level for check in found} == {"warn"}
+
+
+def test_ipv6_networks_and_networks_without_a_subnet_are_passed_over() -> None:
+    (check,) = pool_checks(SETTINGS, {}, [network("six", "fd00::/64"), {"Name": "host", "IPAM": {}}], [])
+    assert check.level == "ok"
+
+
+def test_routes_are_read_without_the_default_one() -> None:
+    text = (
+        "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        "eth0\t0000400A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
+    )
+    assert host_routes(text) == [IPv4Network("10.64.0.0/16")]
+
+
+def test_a_swarm_without_an_edge_is_warned_of() -> None:
+    assert levels(edge_checks(Edge([], [], []), [], "skypanel")) == {"edge": "warn"}
+
+
+def test_an_edge_with_the_raw_socket_fails() -> None:
+    edge = Edge([edge_service("/var/run/docker.sock")], [RUNNING], [{}])
+    assert levels(edge_checks(edge, [], "skypanel"))["edge socket"] == "fail"
+
+
+def test_an_edge_that_does_not_run_fails() -> None:
+    assert levels(edge_checks(Edge([edge_service()], [], []), [], "skypanel"))["edge"] == "fail"
+
+
+def test_an_edge_on_another_node_is_warned_of() -> None:
+    assert levels(edge_checks(Edge([edge_service()], [RUNNING], []), [], "skypanel"))["edge"] == "warn"
+
+
+def test_a_network_that_the_edge_is_not_on_is_named() -> None:
+    ours = network("org-acme", "10.64.0.0/24", {"io.skypanel.installation": "skypanel"})
+    edge = Edge([edge_service()], [RUNNING], [{"NetworkSettings": {"Networks": {"edge": {}}}}])
+    found = {check.name: check for check in edge_checks(edge, [ours], "skypanel")}
+    assert found["edge networks"].level == "warn"
+    assert "org-acme" in found["edge networks"].message

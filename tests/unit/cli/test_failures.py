@@ -1,0 +1,130 @@
+"""How commands end: one clear line, the documented exit code, no password, no traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controller.cli import main
+from controller.cli.failures import ExitCode
+
+COMMANDS = (
+    "up",
+    "migrate",
+    "apply",
+    "plan",
+    "get",
+    "describe",
+    "delete",
+    "validate",
+    "schema",
+    "doctor",
+    "gc",
+    "version",
+)
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "Examples" in shown
+    assert f"skypanel {command}" in shown
+
+
+def test_the_exit_codes_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    assert "Exit codes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["get", "env"], ["migrate"], ["apply", "-f", "x.yaml"], ["up"]])
+def test_without_a_database_it_says_what_to_set(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.yaml").write_text(
+        "apiVersion: skypanel.io/v1\nkind: Organization\nmetadata: {name: acme}\n", encoding="utf-8"
+    )
+    assert main(arguments) == ExitCode.ERROR
+    said = capsys.readouterr().err
+    assert "DATABASE_URL is not set" in said
+    assert "Traceback" not in said
+
+
+def test_a_database_that_does_not_answer_is_one_line_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://someone:hunter2@127.0.0.1:1/skypanel")
+    assert main(["get", "env"]) == ExitCode.ERROR
+    said = capsys.readouterr().err
+    assert "PostgreSQL does not answer" in said
+    assert len(said.strip().splitlines()) == 1
+    assert "hunter2" not in said
+
+
+def test_debug_shows_the_traceback_without_the_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://someone:hunter2@127.0.0.1:1/skypanel")
+    assert main(["--debug", "get", "env"]) == ExitCode.ERROR
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "hunter2" not in said
+
+
+def test_a_connection_string_that_is_none_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "hunter2 secret")
+    assert main(["get", "env"]) == ExitCode.ERROR
+    assert "hunter2" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["bogus"], ["apply"], ["get"], ["get", "env", "-o", "xml"], ["get", "foo"]])
+def test_wrong_usage_is_an_error_and_not_a_finding_of_changes(arguments: list[str]) -> None:
+    assert main(arguments) == ExitCode.ERROR
+
+
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SKYPANEL_SUBNET_POOL", "ten")
+    assert main(["doctor"]) == ExitCode.ERROR
+    assert "SKYPANEL_SUBNET_POOL" in capsys.readouterr().err
+
+
+def test_a_bad_file_is_named_with_line_and_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(
+        "apiVersion: skypanel.io/v1\nkind: Process\n"
+        "metadata: {name: web, environment: p, app: a, organization: o}\nspec:\n  port: 0\n",
+        encoding="utf-8",
+    )
+    assert main(["validate", "-f", str(file)]) == ExitCode.ERROR
+    said = capsys.readouterr().err
+    assert f"{file}:5:" in said
+    assert "spec.port: 0 is not a port" in said
+
+
+def test_the_published_examples_are_valid(capsys: pytest.CaptureFixture[str]) -> None:
+    examples = Path(__file__).parents[3] / "specs" / "examples"
+    assert main(["validate", "-f", str(examples)]) == ExitCode.OK
+    assert "valid:" in capsys.readouterr().out
+
+
+def test_doctor_fails_and_says_how_to_mend_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == ExitCode.ERROR
+    said = capsys.readouterr().out
+    assert "fail database reachable" in said
+    assert "fail engine reachable" in said
+    assert said.count("mend:") == 2
+
+
+def test_a_duration_without_sense_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["apply", "-f", str(tmp_path), "--timeout", "soon"]) == ExitCode.ERROR
+    assert "--timeout" in capsys.readouterr().err
