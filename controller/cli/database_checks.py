@@ -14,7 +14,7 @@ from controller.cli.session import database
 from controller.settings import Settings
 from controller.store import migrate
 from controller.store.database import statement
-from controller.store.migration_errors import MigrationError
+from controller.store.migration_errors import MigrationError, PendingMigrationsError
 
 _CLOCK_SECONDS = 2.0
 
@@ -42,8 +42,11 @@ def _checks(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
     yield clock_check(conn)
     try:
         migrate.check(conn)
-    except MigrationError as error:
-        yield fail("schema", str(error), "run `skypanel migrate` as the owner of the schema")
+    except PendingMigrationsError as error:
+        yield fail("schema", str(error), "run it as the role that shall own the schema")
+        return
+    except MigrationError as error:  # says itself how to mend it
+        yield fail("schema", str(error), "")
         return
     yield ok("schema", "current")
     yield role_check(conn)
