@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from typing import Any
 
 import anyio
@@ -17,14 +18,14 @@ import structlog
 
 import reconcilers  # noqa: F401 - registers all kinds
 from controller import metrics
-from controller.api.health import HealthServer
+from controller.api.health import HealthServer, ListenError
 from controller.engine.manager import Manager
 from controller.settings import Settings
 from controller.store.database import Database
 from controller.store.lease import Lease
 from controller.store.listener import listen
 from controller.store.store import Store
-from controller.swarm.client import EngineClient
+from controller.swarm.client import EngineClient, UnsupportedEngine
 from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineUnavailable
 from reconcilers.outcomes import TransientError
@@ -57,42 +58,64 @@ class Daemon:
 
         Raises:
             UnsupportedEngine: the engine is too old or not a manager; nothing was touched.
+            ListenError: the address of /metrics is taken.
         """
         metrics.initialise(list(registered()))
-        version = await self._engine()
-        log.info(
-            "daemon.started",
-            installation=self._settings.skypanel_installation,
-            engine=version.get("Version"),
-            api=self._client.api_version,
-            hints=self._settings.skypanel_hints,
-            listen=self._settings.skypanel_listen,
-        )
+        listener = self._bind()
+        refused: UnsupportedEngine | None = None
         await self._database.open()
         try:
             async with anyio.create_task_group() as tasks:
-                server = self._server()
-                tasks.start_soon(server.serve)
+                server = HealthServer(self._checks)
+                tasks.start_soon(server.serve, [listener])
                 tasks.start_soon(self._signals)
-                await self._lead_or_stand_by()
+                try:
+                    await self._wait_for_engine()
+                    await self._lead_or_stand_by()
+                except UnsupportedEngine as error:
+                    refused = error
                 server.should_exit = True
                 tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._database.close()
             self._client.close()
+            listener.close()
             log.info("daemon.stopped")
+        if refused is not None:
+            raise refused
 
-    async def _engine(self) -> dict[str, Any]:
+    def _bind(self) -> socket.socket:
+        host, _, port = self._settings.skypanel_listen.rpartition(":")
+        try:
+            return socket.create_server((host or "127.0.0.1", int(port)))
+        except (OSError, ValueError) as error:
+            raise ListenError(
+                f"cannot listen on {self._settings.skypanel_listen} for /metrics, /healthz and /readyz ({error}): set "
+                "SKYPANEL_LISTEN to a free host:port"
+            ) from error
+
+    async def _wait_for_engine(self) -> None:
         """Wait for an engine that answers; refuse one that cannot be used."""
         delay = 0.5
-        while True:
+        while not self._stopping.is_set():
             try:
-                return await self._client.check()
+                version = await self._client.check()
             except EngineUnavailable as error:
                 log.warning("engine.unavailable", error=error.message, retry_in=delay)
-                await anyio.sleep(delay)
+                with anyio.move_on_after(delay):
+                    await self._stopping.wait()
                 delay = min(delay * 2, 5.0)
+            else:
+                log.info(
+                    "daemon.started",
+                    installation=self._settings.skypanel_installation,
+                    engine=version.get("Version"),
+                    api=self._client.api_version,
+                    hints=self._settings.skypanel_hints,
+                    listen=self._settings.skypanel_listen,
+                )
+                return
 
     async def _lead_or_stand_by(self) -> None:
         while not self._stopping.is_set():
@@ -176,10 +199,6 @@ class Daemon:
                     os._exit(128 + number)
                 log.info("daemon.stopping", signal=signal.Signals(number).name)
                 self._stopping.set()
-
-    def _server(self) -> HealthServer:
-        host, _, port = self._settings.skypanel_listen.rpartition(":")
-        return HealthServer(self._checks, host or "127.0.0.1", int(port))
 
     def _checks(self) -> dict[str, Any]:
         metrics.DATABASE_UP.set(int(self._database.up))

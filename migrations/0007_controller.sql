@@ -89,7 +89,12 @@ BEGIN
 
     SELECT subnet INTO chosen FROM skypanel.subnets WHERE organization_id = p_organization;
     IF FOUND THEN
-        RETURN chosen;
+        IF NOT EXISTS (SELECT FROM unnest(coalesce(p_excluded, '{}')) AS excluded WHERE excluded && chosen) THEN
+            RETURN chosen;
+        END IF;
+        UPDATE skypanel.subnets
+           SET state = 'quarantined', organization_id = NULL, released_at = clock_timestamp(), reason = 'another network uses it'
+         WHERE organization_id = p_organization;
     END IF;
 
     chosen := skypanel.lowest_free_subnet(p_pool, p_prefix, coalesce(p_excluded, '{}') || coalesce((
@@ -104,7 +109,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION skypanel.allocate_subnet IS
-    'The organization''s own subnet, or the lowest free one of the pool, or NULL when the pool is used up. Two calls wait for each other; call it in a short READ COMMITTED transaction.';
+    'The organization''s own subnet unless another network overlaps it, or the lowest free one of the pool, or NULL when the pool is used up. Two calls wait for each other; call it in a short READ COMMITTED transaction.';
 
 CREATE OR REPLACE FUNCTION skypanel.release_subnet(p_organization uuid) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$

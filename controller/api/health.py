@@ -7,6 +7,7 @@ engine answer, and it leads, or stands by for the one that does.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import uvicorn
@@ -37,15 +38,17 @@ def application(checks: Checks) -> Starlette:
     )
 
 
+class ListenError(Exception):
+    """The address of /metrics cannot be listened on."""
+
+
 class HealthServer(uvicorn.Server):
     """uvicorn without its signal handlers: the daemon has its own."""
 
-    def __init__(self, checks: Checks, host: str, port: int) -> None:
+    def __init__(self, checks: Checks) -> None:
         super().__init__(
             uvicorn.Config(
                 application(checks),
-                host=host,
-                port=port,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -55,6 +58,4 @@ class HealthServer(uvicorn.Server):
 
     def capture_signals(self) -> Any:
         """Leave the signals alone."""
-        from contextlib import nullcontext
-
         return nullcontext()

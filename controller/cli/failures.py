@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from typer import Abort, Exit
 from typer.exceptions import TyperException
 
+from controller.api.health import ListenError
 from controller.logs import redact
 from controller.store.migration_errors import MigrationError
 from controller.store.refusals import SpecRefused
@@ -72,7 +73,7 @@ def explain(error: BaseException) -> tuple[list[str], ExitCode] | None:
 
 def _said(error: BaseException) -> list[str] | None:
     match error:
-        case SpecFilesError() | SpecRefused() | MigrationError() | ReconcileError():
+        case SpecFilesError() | SpecRefused() | MigrationError() | ReconcileError() | ListenError():
             return _lines(error)
         case EngineError():
             return [f"Docker Engine: {error.message}"]

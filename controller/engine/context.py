@@ -175,19 +175,14 @@ class ReconcileContext:
             details = (self._loaded.status or {}).get("details") or {}
         self.report_out.statuses = [
             Status(self.kind, self.id, self._loaded.organization_id, generation, conditions, dict(details)),
-            *(
-                Status(c.kind, c.id, self._loaded.organization_id, c.generation, c.conditions, {})
-                for c in children
-            ),
+            *(Status(c.kind, c.id, self._loaded.organization_id, c.generation, c.conditions, {}) for c in children),
         ]
         self._warn(conditions)
 
     def finished(self) -> None:
         """Nothing live remains of a deleted object."""
         conditions = (Condition("Ready", "False", "Deleted", "everything of it was removed"),)
-        observed = max(
-            self._loaded.generation, int((self._loaded.status or {}).get("observed_generation") or 0)
-        )
+        observed = max(self._loaded.generation, int((self._loaded.status or {}).get("observed_generation") or 0))
         self.conditions = conditions
         self.report_out.statuses = [
             Status(self.kind, self.id, self._loaded.organization_id, observed, conditions, {}, finalized=True)

@@ -212,6 +212,8 @@ class Manager:
         while True:
             try:
                 await self._resync(deep=True)
+            except FencedError:
+                await anyio.sleep_forever()  # the lease is lost; whoever keeps it cancels this
             except TransientError as error:
                 ENGINE_UP.set(0)
                 log.warning("resync.failed", error=error.message, retry_in=delay)

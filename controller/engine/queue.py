@@ -61,7 +61,10 @@ class Queue:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._kind = kind
+        self._adds = {p: QUEUE_ADDS.labels(kind=kind, reason=p.name.lower()) for p in Priority}
+        self._depth = QUEUE_DEPTH.labels(kind=kind)
+        self._seconds = QUEUE_SECONDS.labels(kind=kind)
+        self._retries = QUEUE_RETRIES.labels(kind=kind)
         self._clock = clock
         self._jitter = jitter
         self._waiting: dict[Key, _Entry] = {}
@@ -93,7 +96,7 @@ class Queue:
         """Queue ``key``; the earlier due time and the more urgent priority win over what waits already."""
         if self._closed:
             return
-        QUEUE_ADDS.labels(kind=self._kind, reason=priority.name.lower()).inc()
+        self._adds[priority].inc()
         due = self._clock() + delay
         if key in self._processing:
             known = self._again.get(key)
@@ -109,7 +112,7 @@ class Queue:
         self._failures[key] = failures + 1
         longest = min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(failures, 30))
         delay = longest / 2 + self._jitter() * longest / 2
-        QUEUE_RETRIES.labels(kind=self._kind).inc()
+        self._retries.inc()
         self.add(key, Priority.RETRY, delay=delay)
         return delay
 
@@ -157,7 +160,7 @@ class Queue:
             entry = _Entry(due, priority, next(self._order), max(now, due))
         self._waiting[key] = entry
         heapq.heappush(self._heap, (entry.due, entry.priority, entry.order, key))
-        QUEUE_DEPTH.labels(kind=self._kind).set(len(self._waiting))
+        self._depth.set(len(self._waiting))
         self._wake.set()
         self._wake = anyio.Event()
 
@@ -176,7 +179,7 @@ class Queue:
             if entry is None or entry.order != order:
                 continue
             del self._waiting[key]
-            QUEUE_DEPTH.labels(kind=self._kind).set(len(self._waiting))
-            QUEUE_SECONDS.labels(kind=self._kind).observe(max(0.0, self._clock() - entry.added))
+            self._depth.set(len(self._waiting))
+            self._seconds.observe(max(0.0, self._clock() - entry.added))
             return key
         return None

@@ -21,8 +21,8 @@ from controller.engine.context import ReconcileContext
 from controller.engine.fuse import Fuse
 from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Priority, Queue
-from controller.metrics import RECONCILE_SECONDS, RECONCILE_TOTAL
-from controller.records import Key, Loaded
+from controller.metrics import RECONCILE_SECONDS, RECONCILE_TOTAL, RESULTS
+from controller.records import Key, Loaded, Report
 from reconcilers import labels
 from reconcilers.conditions import progressing, stalled
 from reconcilers.objects import Objects, Service
@@ -69,6 +69,8 @@ class Worker:
         on_written: Callable[[Key], None],
     ) -> None:
         self._on_written = on_written
+        self._results = {r: RECONCILE_TOTAL.labels(kind=reconciler.kind, result=r) for r in RESULTS}
+        self._seconds = RECONCILE_SECONDS.labels(kind=reconciler.kind)
         self._reconciler = reconciler
         self._store = store
         self._swarm = swarm
@@ -77,12 +79,13 @@ class Worker:
         self._options = options
         self._quarantine_seconds = quarantine_seconds
         self._unready_since: dict[Key, tuple[int, float]] = {}
+        self._unsaid: dict[Key, Report] = {}
+        """What was done and could not be written down, as the database was away; said with the next report."""
         self.verified: dict[Key, tuple[int, Any]] = {}
         """Keys that were found converged: the generation and what was live then. Equal again means: nothing to do."""
 
     async def work(self, key: Key) -> None:
         """Reconcile ``key`` once and queue what follows from it. Raises nothing but cancellation."""
-        kind = key.kind
         started = time.perf_counter()
         structlog.contextvars.bind_contextvars(key=str(key), reconcile_id=uuid.uuid4().hex[:12])
         result = "panic"
@@ -93,8 +96,8 @@ class Worker:
             self._queue.retry(key)
         finally:
             structlog.contextvars.unbind_contextvars("key", "reconcile_id", "generation")
-            RECONCILE_TOTAL.labels(kind=kind, result=result).inc()
-            RECONCILE_SECONDS.labels(kind=kind).observe(time.perf_counter() - started)
+            self._results[result].inc()
+            self._seconds.observe(time.perf_counter() - started)
 
     async def _work(self, key: Key) -> str:
         context: ReconcileContext | None = None
@@ -103,7 +106,7 @@ class Worker:
             structlog.contextvars.bind_contextvars(generation=loaded.generation)
             context = self._context(loaded)
             outcome = await self._reconcile(context, loaded)
-            await self._store.report(context.report_out)
+            await self._say(key, context.report_out)
         except FencedError:
             log.warning("reconcile.fenced")
             self._queue.add(key, Priority.RETRY, delay=_FENCED_SECONDS)
@@ -196,9 +199,7 @@ class Worker:
                 log.info("reconcile.conflict", error=error.message)
             case _:
                 delay = self._queue.retry(key)
-                log.warning(
-                    "reconcile.failed", reason=error.reason, error=error.message, retry_in=round(delay, 2)
-                )
+                log.warning("reconcile.failed", reason=error.reason, error=error.message, retry_in=round(delay, 2))
         self.verified.pop(key, None)
         if context is not None and not isinstance(error, ConflictError):
             await self._report_failure(key, context, error)
@@ -215,14 +216,25 @@ class Worker:
     async def _report_quietly(self, key: Key, context: ReconcileContext) -> None:
         """The status of a failure; when the database is what failed, the next attempt says it."""
         try:
-            await self._store.report(context.report_out)
+            await self._say(key, context.report_out)
         except FencedError:
             pass
         except TransientError as error:
-            log.debug("report.lost", key=str(key), error=error.message)
-            self.verified.pop(key, None)
-            if len(self._queue) == 0 or context.done:
-                self._queue.retry(key)
+            log.debug("report.unsaid", error=error.message)
+            self._queue.retry(key)
+
+    async def _say(self, key: Key, report: Report) -> None:
+        """Write the report, with what an earlier one could not say; keep it for the next when it cannot be said."""
+        earlier = self._unsaid.pop(key, None)
+        if earlier is not None and earlier is not report:
+            report.events[:0] = earlier.events
+            report.inventory[:0] = earlier.inventory
+        try:
+            await self._store.report(report)
+        except TransientError:
+            if report.events or report.inventory:
+                self._unsaid[key] = report
+            raise
 
     def _remember(self, key: Key, loaded: Loaded, context: ReconcileContext) -> None:
         ready = bool(context.conditions) and context.conditions[0].status == "True"

@@ -52,6 +52,7 @@ class LiveView:
         self._counter = 0
         self._touched: dict[str, int] = {}
         self._own_writes: dict[tuple[str, str], list[float]] = {}
+        self._new: set[str] = set()
         self._reads: Batcher[str, Document | None] = Batcher(self._read_services, limit=_READ_TOGETHER)
         self.synced = False
 
@@ -159,13 +160,22 @@ class LiveView:
                 self._tell(self._drop_service(known.id), tell=tell)
             return
         self._tell(self._put_service(document, asked), tell=tell)
+        self._touch(document["ID"])  # a list that was asked for earlier may not have it yet
 
-    async def read_back(self, service_id: str) -> None:
-        """Read a service that was just written; with others that are read at the same time, in one call."""
+    async def read_back(self, service_id: str, *, new: bool) -> None:
+        """Read a service that was just written, with others that are read at the same time, in one call.
+
+        Args:
+            service_id: the service.
+            new: whether it was just created; see ``take_new``.
+        """
         asked = self._counter
+        if new:
+            self._new.add(service_id)
         document = await self._reads.submit(service_id)
         if document is not None:
             self._put_service(document, asked)
+            self._touch(service_id)
         elif self._touched.get(service_id, 0) <= asked:
             self._drop_service(service_id)
 
@@ -184,6 +194,7 @@ class LiveView:
                 self._tell(self._drop_network(known.id), tell=tell)
             return
         self._tell(self._put_network(document, asked), tell=tell)
+        self._touch(document["Id"])
 
     async def refresh_edge_services(self) -> None:
         """Read which services are the edge, and their containers when that changed."""
@@ -221,6 +232,13 @@ class LiveView:
             if time.monotonic() - stamp < _OWN_EVENT_SECONDS:
                 return True
         return False
+
+    def take_new(self, service_id: str) -> bool:
+        """Whether this process created the service and nobody has asked since."""
+        if service_id not in self._new:
+            return False
+        self._new.remove(service_id)
+        return True
 
     def removed_service(self, service_id: str) -> None:
         """A removal of ours was confirmed."""
@@ -289,6 +307,7 @@ class LiveView:
 
     def _drop_service(self, object_id: str) -> set[OwnerKey]:
         known = self._services.pop(object_id, None)
+        self._new.discard(object_id)
         if known is None:
             return set()
         if self._service_ids.get(known.name) == object_id:

@@ -115,3 +115,17 @@ def test_a_plan_change_reaches_its_environments(shop: tuple[World, str, str]) ->
     world.wait_ready(environment)
     limits = world.services()[service_of(world)]["Spec"]["TaskTemplate"]["Resources"]["Limits"]
     assert limits["MemoryBytes"] == 48 * 1024 * 1024
+
+
+def test_a_renamed_organization_moves_to_its_new_names_and_keeps_answering(shop: tuple[World, str, str]) -> None:
+    world, environment, _ = shop
+    host = f"shop.{world.name}.localhost"
+    eventually(lambda: world.curl(host)[0] == 200, what="it is routed")
+    world.root("UPDATE organizations SET slug = %s", world.slug("renamed"))
+    world.wait_ready(environment)
+    wanted = {f"{world.name}-renamed-shop-production-web", f"org-{world.name}-renamed_pin"}
+    eventually(lambda: set(world.services()) == wanted, what="only the new services are left")
+    eventually(
+        lambda: set(world.networks()) == {f"org-{world.name}-renamed"}, what="only the new network is left", seconds=30
+    )
+    eventually(lambda: world.curl(host)[0] == 200, what="it is routed under its new name")
