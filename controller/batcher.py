@@ -21,10 +21,14 @@ class _Call(Generic[T, R]):
 
     def __init__(self, item: T) -> None:
         self.item = item
-        self.wake = anyio.Event()
+        self.wake: anyio.Event | None = None
         self.done = False
         self.result: R | None = None
         self.error: Exception | None = None
+
+    def tell(self) -> None:
+        if self.wake is not None:  # a leader does not wait
+            self.wake.set()
 
 
 class Batcher(Generic[T, R]):
@@ -46,6 +50,7 @@ class Batcher(Generic[T, R]):
         call: _Call[T, R] = _Call(item)
         self._waiting.append(call)
         if self._busy:
+            call.wake = anyio.Event()
             with anyio.CancelScope(shield=True):
                 await call.wake.wait()
         if not call.done:
@@ -68,8 +73,8 @@ class Batcher(Generic[T, R]):
         finally:
             for call in group:
                 call.done = True
-                call.wake.set()
+                call.tell()
             if self._waiting:
-                self._waiting[0].wake.set()  # the next leader; the flag stays up
+                self._waiting[0].tell()  # the next leader; the flag stays up
             else:
                 self._busy = False

@@ -115,7 +115,7 @@ class Applier:
         except EngineError:
             self._live.did_not_write(service.name, "create")
             raise
-        await self._live.read_back(service_id)
+        await self._live.read_back(service_id, new=True)
         await self._verify(service, service_id, previous=None)
         return [InventoryUpdate("service", service.name, engine_id=service_id, spec_hash=service.hash)]
 
@@ -152,7 +152,7 @@ class Applier:
         except EngineError:
             self._live.did_not_write(live.id, "update")
             raise
-        await self._live.read_back(live.id)
+        await self._live.read_back(live.id, new=False)
         await self._verify(service, live.id, previous=live)
         return [InventoryUpdate("service", service.name, engine_id=live.id, spec_hash=service.hash)]
 

@@ -7,6 +7,7 @@ read by a daemon thread in windows of bounded length, so that a stream that died
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -17,7 +18,6 @@ from typing import Any
 import anyio
 import structlog
 import urllib3
-from anyio.from_thread import BlockingPortal
 
 from controller.metrics import HINT_STREAM_UP
 from controller.swarm.client import EngineClient
@@ -58,13 +58,12 @@ class EventStream:
 
     async def run(self) -> None:
         """Read until cancelled."""
-        async with BlockingPortal() as portal:
-            thread = threading.Thread(target=self._read, args=(portal,), name="engine-events", daemon=True)
-            thread.start()
-            try:
-                await anyio.sleep_forever()
-            finally:
-                self._stop()
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._read, args=(loop,), name="engine-events", daemon=True).start()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self._stop()
 
     def _stop(self) -> None:
         self._stopping.set()
@@ -75,7 +74,7 @@ class EventStream:
             except (ValueError, RuntimeError, OSError):
                 pass  # between two windows there is nothing to wake
 
-    def _read(self, portal: BlockingPortal) -> None:
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         failures = 0
         connected = False
         since = time.time()
@@ -84,10 +83,10 @@ class EventStream:
                 for hint in self._window(since):
                     if hint.type == "connected":
                         if not connected:
-                            self._tell(portal, hint)
+                            loop.call_soon_threadsafe(self._tell, hint)
                         connected, failures = True, 0
                         continue
-                    self._tell(portal, hint)
+                    loop.call_soon_threadsafe(self._tell, hint)
                 since = time.time() - 1.0
             except (EngineError, urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError) as error:
                 if self._stopping.is_set():
@@ -120,19 +119,15 @@ class EventStream:
                     if hint is not None:
                         yield hint
 
-    def _tell(self, portal: BlockingPortal, hint: Hint) -> None:
-        portal.start_task_soon(self._call, hint)
-
-    async def _call(self, hint: Hint) -> None:
-        self._on_hint(hint)
+    def _tell(self, hint: Hint) -> None:
+        if not self._stopping.is_set():
+            self._on_hint(hint)
 
 
 def _parse(event: dict[str, Any]) -> Hint | None:
     kind, action = event.get("Type", ""), event.get("Action", "")
     actor = event.get("Actor") or {}
     attributes = actor.get("Attributes") or {}
-    if kind == "container" and (
-        action not in _CONTAINER_ACTIONS or "com.docker.swarm.service.id" not in attributes
-    ):
+    if kind == "container" and (action not in _CONTAINER_ACTIONS or "com.docker.swarm.service.id" not in attributes):
         return None
     return Hint(kind, action, actor.get("ID", ""), attributes)

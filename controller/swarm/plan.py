@@ -189,9 +189,7 @@ def _plan_service(
     return [Change("update", "service", service.name, service, live, tuple(differences), cause)]
 
 
-def _plan_network(
-    network: Network, view: View, known: Mapping[tuple[str, str], InventoryRow]
-) -> list[Change]:
+def _plan_network(network: Network, view: View, known: Mapping[tuple[str, str], InventoryRow]) -> list[Change]:
     live = view.network(network.name)
     if live is None:
         row = known.get(("network", network.name))

@@ -33,6 +33,8 @@ class TaskReader:
         service = self._live.service(name)
         if service is None:
             return Rollout(name, desired, 0, 0, 0, held=held)
+        if self._live.take_new(service.id) and desired == 0:
+            return rollout(service, (), desired, held=held)  # made a moment ago, wanting no task: it has none
         tasks = await self._reads.submit(service.id)
         return rollout(service, tasks, desired, held=held)
 
@@ -50,7 +52,7 @@ def rollout(service: LiveService, tasks: Sequence[Document], desired: int, *, he
     Only tasks that Swarm wants to run count: those of a node that is down stay ``running`` with the desired state
     ``shutdown`` for a day.
     """
-    wanted = _task_spec(service.spec.get("TaskTemplate") or {})
+    wanted = _task_spec(service.spec.get("TaskTemplate") or {}) if tasks else None
     running = outdated = pending = 0
     for task in tasks:
         if task.get("DesiredState") not in ("running", "ready"):

@@ -71,7 +71,7 @@ def controller(place: Place, database: Database, **settings: str) -> Iterator[Co
             **{name.upper(): value for name, value in settings.items()},
         }
         with log.open("wb") as output:
-            command = [*_profiler(), sys.executable, "-c", _PROGRAM]
+            command = [sys.executable, "-c", _PROGRAM]
             process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
         try:
             yield Controller(process, log)
@@ -82,11 +82,6 @@ def controller(place: Place, database: Database, **settings: str) -> Iterator[Co
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def _profiler() -> list[str]:
-    """What the controller is started under, from BENCH_WRAPPER, such as ``py-spy record -o out.svg --``."""
-    return os.environ.get("BENCH_WRAPPER", "").split()
 
 
 def _free_port() -> int:
