@@ -17,6 +17,7 @@ from deploy.demo.place import Place, free_port
 from deploy.engine import Lab
 from deploy.engine.forward import Forward
 from deploy.postgres import Server
+from deploy.postgres.cluster import SUPERUSER
 from specs.kinds.organization import Organization
 from specs.loader import Located, SpecFilesError, load
 
@@ -81,16 +82,21 @@ def add_owners(server: Server, examples: list[Located]) -> list[str]:
     return owners
 
 
-def ask(server: Server, statement: str, **values: object) -> list[dict[str, Any]]:
-    """Run one of this package's statements as the panel; its rows.
+def add_operator(server: Server) -> None:
+    """Make the login for people, after the schema: it may declare and read, and no more."""
+    ask(server, "add_operator", role=SUPERUSER)
+
+
+def ask(server: Server, statement: str, *, role: str = "panel", **values: object) -> list[dict[str, Any]]:
+    """Run one of this package's statements; its rows.
 
     Raises:
         DemoError: the database does not answer, or refuses.
     """
     text = (Path(__file__).parent / "sql" / f"{statement}.sql").read_bytes()
     try:
-        with psycopg.connect(server.dsn_for("panel"), autocommit=True, row_factory=dict_row) as connection:
-            cursor = connection.execute(text, values)
+        with psycopg.connect(server.dsn_for(role), autocommit=True, row_factory=dict_row) as connection:
+            cursor = connection.execute(text, values or None)
             return cursor.fetchall() if cursor.description else []
     except psycopg.Error as error:
         raise DemoError(

@@ -26,7 +26,7 @@ def settings(edge: Edge, server: Server, role: str, listen: str) -> dict[str, st
     Args:
         edge: the Swarm.
         server: the database.
-        role: `skypanel_owner` migrates, `controller` runs the daemon, `panel` declares.
+        role: `skypanel_owner` migrates, `controller` runs the daemon, `panel` declares, `operator` is for people.
         listen: host:port of the daemon's metrics.
     """
     return {

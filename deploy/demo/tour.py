@@ -48,7 +48,8 @@ def up(place: Place, port: int, folder: Path) -> None:
             own = surroundings.environment(surroundings.settings(edge, server, "controller", listen))
             done = controller.ensure(place, own)
             step.said = f"{done}, pid {place.pid_file.read_text().strip()}, log {shown(place.log)}"
-        surroundings.write_for_shell(place, surroundings.settings(edge, server, "panel", listen))
+        ground.add_operator(server)
+        surroundings.write_for_shell(place, surroundings.settings(edge, server, "operator", listen))
 
         report.heading("3. Say what should run")
         owners = ground.add_owners(server, examples)
