@@ -100,6 +100,8 @@ def _shown(form: Format) -> Iterator[Show]:
 
 def _table(found: Sequence[Progress], spinner: Spinner) -> Table:
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    for shrinks in (False, False, False, True):
+        shown.add_column(no_wrap=True, overflow="ellipsis" if shrinks else "fold", ratio=1 if shrinks else None)
     for p in found:
         mark: Text | Spinner = spinner
         style = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,27 @@ def test_a_row_that_breaks_the_rules_of_specs_can_be_mended(conn: psycopg.Connec
     database.execute("UPDATE paas_environments SET image_ref = 'UPPER//x:::'")
     (change,) = apply(conn, ENVIRONMENT)["acme/shop/production"].changes
     assert (change.field, change.before, change.after) == ("image", "UPPER//x:::", "web:1")
+
+
+def test_writers_at_the_same_time_all_succeed_and_make_one_row_each(
+    conn: psycopg.Connection, database: Database
+) -> None:
+    assert not conn.closed
+    start, failures = threading.Barrier(4), []
+
+    def write() -> None:
+        with database.connect("panel") as own:
+            start.wait()
+            try:
+                specwriter.apply(own, load([EXAMPLES]))
+            except Exception as error:  # noqa: BLE001 - reported below
+                failures.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert database.one("SELECT count(*) FROM paas_environments") == 4
+    assert database.one("SELECT count(*) FROM paas_domains") == 3

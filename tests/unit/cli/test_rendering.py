@@ -1,0 +1,71 @@
+"""A look ahead: the Swarm's part of a plan, on a Swarm that has nothing yet."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+
+from controller.cli.rendering import render
+from controller.swarm.client import EngineClient
+from controller.swarm.liveview import LiveView
+from controller.swarm.plan import plan
+from reconcilers.ports import Options
+from reconcilers.registry import registered
+
+ORGANIZATION = "00000000-0000-4000-8000-000000000001"
+ENVIRONMENT = "00000000-0000-4000-8000-000000000002"
+OPTIONS = Options(installation="skypanel")
+ORGANIZATION_DOC = {"id": ORGANIZATION, "slug": "acme", "name": "Acme"}
+
+
+def environment_doc(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": ENVIRONMENT,
+        "name": "production",
+        "swarm_name": "acme-shop-production",
+        "organization": {"id": ORGANIZATION, "slug": "acme"},
+        "app": {"id": ORGANIZATION, "slug": "shop"},
+        "image_ref": "web:1",
+        **changes,
+    }
+
+
+@pytest.fixture
+def nothing() -> LiveView:
+    """The view of an engine that was never asked."""
+    client = EngineClient("tcp://127.0.0.1:1")
+    client.close()
+    return LiveView(client, "skypanel", lambda _owners: None)
+
+
+def test_every_reconciled_kind_can_be_looked_at_ahead(nothing: LiveView) -> None:
+    documents = {"organization": ORGANIZATION_DOC, "environment": environment_doc()}
+    assert documents.keys() == registered().keys()
+    for kind, document in documents.items():
+        assert render(kind, document, OPTIONS, nothing, {})
+
+
+def test_a_network_that_does_not_exist_yet_is_made(nothing: LiveView) -> None:
+    wanted = render("organization", ORGANIZATION_DOC, OPTIONS, nothing, {})
+    changes = plan(("organization", ORGANIZATION), wanted, nothing, []).changes
+    assert [str(change) for change in changes] == ["+ network org-acme"]
+
+
+def test_a_recorded_subnet_is_used(nothing: LiveView) -> None:
+    subnets = {UUID(ORGANIZATION): "10.64.7.0/24"}
+    (network,) = render("organization", ORGANIZATION_DOC, OPTIONS, nothing, subnets).networks
+    assert network.subnet == "10.64.7.0/24"
+
+
+def test_a_service_that_does_not_exist_yet_is_made(nothing: LiveView) -> None:
+    wanted = render("environment", environment_doc(), OPTIONS, nothing, {})
+    changes = plan(("environment", ENVIRONMENT), wanted, nothing, []).changes
+    assert [str(change) for change in changes] == ["+ service acme-shop-production-web"]
+
+
+def test_a_document_that_breaks_a_rule_is_refused(nothing: LiveView) -> None:
+    with pytest.raises(ValidationError, match="port"):
+        render("environment", environment_doc(port=0), OPTIONS, nothing, {})
