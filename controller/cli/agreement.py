@@ -12,7 +12,7 @@ import psycopg
 from psycopg import errors
 from pydantic import ValidationError
 
-from controller.store import reading
+from controller.store import lookups, progress
 from controller.store.refusals import Refusal, SpecRefused
 from controller.store.specwriter import Target, Written
 from specs.problems import InvalidSpec
@@ -28,11 +28,11 @@ def check_environments(conn: psycopg.Connection, written: Sequence[Written]) -> 
         SpecRefused: an environment that was written, or a part of it, breaks a rule of the whole.
     """
     parts = [w for w in written if w.changed and w.target.kind in _PARTS]
-    keys = reading.affected(conn, [w.status_key for w in parts])
+    keys = progress.affected(conn, [w.status_key for w in parts])
     places = {_environment(w.target): w.target.place for w in reversed(parts)}
     try:
         with conn.transaction():
-            documents = reading.documents(conn, "environment", [object_id for _, object_id in keys])
+            documents = lookups.documents(conn, "environment", [object_id for _, object_id in keys])
     except errors.InsufficientPrivilege:
         return  # the controller checks the same and says so in the status
     refusals = []

@@ -11,7 +11,7 @@ from controller.cli.agreement import check_environments
 from controller.cli.output import Format, console, emit
 from controller.cli.session import Files, Output, Timeout, Wait, database, read_files, seconds
 from controller.cli.waiting import wait as wait_for
-from controller.store import reading, specwriter
+from controller.store import progress, specwriter
 from controller.store.specwriter import Written
 
 STYLES = {"created": "green", "updated": "yellow", "deleted": "red", "unchanged": "dim", "absent": "dim"}
@@ -48,7 +48,7 @@ def apply(
         written = specwriter.apply(conn, entries, check=lambda done: check_environments(conn, done))
         show(written, output)
         if wait:
-            wait_for(conn, reading.affected(conn, [w.status_key for w in written if w.id]), limit, output)
+            wait_for(conn, progress.affected(conn, [w.status_key for w in written if w.id]), limit, output)
 
 
 def show(written: Sequence[Written], form: Format) -> None:

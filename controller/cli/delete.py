@@ -17,7 +17,7 @@ from controller.cli.kinds import complete, full_path, kind_of
 from controller.cli.output import Format, error_console
 from controller.cli.session import Output, Timeout, Wait, database, read_files, seconds
 from controller.cli.waiting import wait as wait_for
-from controller.store import reading, specwriter
+from controller.store import progress, reading, specwriter
 from controller.store.reading import DeclaredObject
 from controller.store.specrows import ancestors
 from controller.store.specwriter import Target
@@ -62,7 +62,7 @@ def delete(
         written = specwriter.delete(conn, targets)
         show(written, output)
         if wait:
-            keys = reading.affected(conn, [w.status_key for w in written if w.id], deleted=True)
+            keys = progress.affected(conn, [w.status_key for w in written if w.id], deleted=True)
             wait_for(conn, keys, limit, output)
 
 

@@ -18,8 +18,9 @@ from controller.cli.kinds import complete, full_path, kind_of
 from controller.cli.output import Format, age, console, emit, say, table, to_plain, yaml_text
 from controller.cli.session import Output, database, settings
 from controller.records import InventoryRow
-from controller.store import reading
-from controller.store.reading import DeclaredObject, Event
+from controller.store import lookups, reading
+from controller.store.lookups import Event
+from controller.store.reading import DeclaredObject
 from specs.kinds import KINDS
 
 _SERVED = ("Organization", "Environment")
@@ -52,7 +53,7 @@ def describe(
     path = full_path(found_kind, name)
     with database() as conn:
         found = one(conn, found_kind, path)
-        happened = reading.events(conn, found_kind.lower(), found.id, events)
+        happened = lookups.events(conn, found_kind.lower(), found.id, events)
         parts = [o for k in _children(found_kind) for o in reading.objects(conn, k, found.path)]
         made, unknown = _inventory(conn, found)
     tasks: list[Task] = []
@@ -87,7 +88,7 @@ def _children(kind: str) -> Iterable[str]:
 def _inventory(conn: psycopg.Connection, found: DeclaredObject) -> tuple[list[InventoryRow], str]:
     try:
         with conn.transaction():
-            return reading.inventory(conn, [found.id]).get((found.kind.lower(), found.id), []), ""
+            return lookups.inventory(conn, [found.id]).get((found.kind.lower(), found.id), []), ""
     except errors.InsufficientPrivilege as error:
         return [], str(error.diag.message_primary)
 

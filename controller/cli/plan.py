@@ -21,8 +21,8 @@ from controller.cli.rendering import render
 from controller.cli.session import Files, Output, database, read_files, settings
 from controller.records import InventoryRow
 from controller.settings import Settings
-from controller.store import reading, specwriter
-from controller.store.reading import Document
+from controller.store import lookups, progress, specwriter
+from controller.store.lookups import Document
 from controller.store.specwriter import Written
 from controller.swarm.diff import Difference
 from controller.swarm.liveview import LiveView
@@ -115,13 +115,13 @@ def _try(conn: psycopg.Connection, entries: Sequence[Located]) -> _Wanted:
     with conn.transaction(force_rollback=True):
         wanted = _Wanted(specwriter.write(conn, entries))
         check_environments(conn, wanted.rows)
-        keys = reading.affected(conn, [w.status_key for w in wanted.rows if w.id])
+        keys = progress.affected(conn, [w.status_key for w in wanted.rows if w.id])
         try:
             with conn.transaction():
                 for kind in dict.fromkeys(kind for kind, _ in keys):
-                    wanted.documents += reading.documents(conn, kind, [i for k, i in keys if k == kind])
-                wanted.inventory = reading.inventory(conn, [object_id for _, object_id in keys])
-                wanted.subnets = reading.subnets(conn, [i for k, i in keys if k == "organization"])
+                    wanted.documents += lookups.documents(conn, kind, [i for k, i in keys if k == kind])
+                wanted.inventory = lookups.inventory(conn, [object_id for _, object_id in keys])
+                wanted.subnets = lookups.subnets(conn, [i for k, i in keys if k == "organization"])
         except errors.InsufficientPrivilege as error:
             wanted.unknown = (
                 f"the role of DATABASE_URL may not read what the controller reads ({error.diag.message_primary})"

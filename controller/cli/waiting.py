@@ -18,8 +18,8 @@ from rich.text import Text
 
 from controller.cli.failures import CliError, ExitCode
 from controller.cli.output import Format, console, error_console
-from controller.store import reading
-from controller.store.reading import Progress
+from controller.store import progress
+from controller.store.progress import Progress
 
 POLL_SECONDS = 0.15
 
@@ -45,7 +45,7 @@ def wait(
     started = time.monotonic()
     with _shown(form) as show:
         while True:
-            found = reading.progress(conn, keys)
+            found = progress.progress(conn, keys)
             show(found)
             if all(p.converged or _is_stuck(p) for p in found):
                 break

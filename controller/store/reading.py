@@ -6,7 +6,7 @@ so it reads as ``Pending``. An object whose deletion is finished is left out unl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,6 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from controller.records import InventoryRow
 from controller.store.database import statement
 from controller.store.specfields import spec_document
 from controller.store.specrows import (
@@ -222,133 +221,3 @@ def _of_app(app: DeclaredObject, total: int, ready: int, stalled: int, leaving: 
     message = f"{ready} of {total} environment(s) are ready" + (f", {stalled} stalled" if stalled else "")
     reason = "Ready" if ready == total else "Stalled" if stalled else "Converging"
     return ObjectStatus(ready=ready == total, reason=reason, message=message, stalled=bool(stalled), details=details)
-
-
-# -- how far reconciled objects are ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far one reconciled object is; ``kind`` and ``id`` as in its status."""
-
-    kind: str
-    id: UUID
-    path: str
-    generation: int | None
-    deleted: bool
-    observed_generation: int
-    ready: bool
-    reason: str
-    message: str
-    stalled: bool
-    finalized: bool
-    details: Mapping[str, Any]
-
-    @property
-    def gone(self) -> bool:
-        """Nothing of it is left, as far as anybody knows."""
-        return self.generation is None or (self.deleted and self.finalized)
-
-    @property
-    def current(self) -> bool:
-        """Whether the status speaks of what is wanted now."""
-        return self.generation is not None and self.observed_generation >= self.generation
-
-    @property
-    def converged(self) -> bool:
-        """Ready in this generation; for what is to be deleted, gone."""
-        return self.gone if self.deleted or self.generation is None else self.current and self.ready
-
-
-def affected(
-    conn: psycopg.Connection, written: Iterable[tuple[str, UUID, bool]], *, deleted: bool = False
-) -> list[tuple[str, UUID]]:
-    """Reconciled objects that written rows concern.
-
-    Args:
-        conn: a connection.
-        written: kind as in the status tables, id, and whether it was changed (else only itself is meant).
-        deleted: also those that are being deleted with their owner.
-    """
-    kinds, ids, changed = map(list, zip(*written, strict=True)) if (written := list(written)) else ([], [], [])
-    rows = conn.execute(
-        statement("read_affected"), {"kinds": kinds, "ids": ids, "changed": changed, "deleted": deleted}
-    )
-    return [(kind, object_id) for kind, object_id in rows]
-
-
-def progress(conn: psycopg.Connection, keys: Sequence[tuple[str, UUID]]) -> list[Progress]:
-    """How far each of ``keys`` (kind, id) is; organizations first, by path."""
-    rows = conn.execute(statement("read_progress"), {"kinds": [k for k, _ in keys], "ids": [i for _, i in keys]})
-    return [
-        Progress(
-            kind=kind,
-            id=object_id,
-            path=path or str(object_id),
-            generation=generation,
-            deleted=bool(deleted),
-            observed_generation=observed or 0,
-            ready=bool(ready),
-            reason=reason or "",
-            message=message or "",
-            stalled=stalled,
-            finalized=finalized,
-            details=details or {},
-        )
-        for kind, object_id, path, generation, deleted, observed, ready, reason, message, stalled, finalized, details
-        in rows
-    ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """What ``skypanel.snapshot_<kind>`` gives of one object."""
-
-    kind: str
-    id: UUID
-    organization_id: UUID
-    generation: int
-    deleted: bool
-    doc: Mapping[str, Any]
-
-
-def documents(conn: psycopg.Connection, kind: str, ids: Sequence[UUID]) -> list[Document]:
-    """The documents of the objects of ``kind`` (such as ``environment``) with ``ids``.
-
-    Raises:
-        psycopg.errors.InsufficientPrivilege: the role may not read the snapshot views.
-    """
-    view = sql.Identifier("skypanel", f"snapshot_{kind}")
-    rows = conn.execute(sql.SQL(statement("read_documents")).format(view=view), {"ids": list(ids)})
-    return [Document(kind, *row) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened to an object; equal ones in a row are counted."""
-
-    type: str
-    reason: str
-    message: str
-    count: int
-    first_at: datetime
-    last_at: datetime
-
-
-def events(conn: psycopg.Connection, kind: str, object_id: UUID, limit: int) -> list[Event]:
-    """The last ``limit`` events of an object, the newest first."""
-    rows = conn.execute(statement("read_events"), {"kind": kind, "id": object_id, "limit": limit})
-    return [Event(*row) for row in rows]
-
-
-def inventory(conn: psycopg.Connection, ids: Sequence[UUID]) -> dict[tuple[str, UUID], list[InventoryRow]]:
-    """What was made on the engine for each owner (kind, id) among ``ids``."""
-    found: dict[tuple[str, UUID], list[InventoryRow]] = {}
-    for owner_kind, owner_id, *row in conn.execute(statement("read_inventory"), {"ids": list(ids)}):
-        found.setdefault((owner_kind, owner_id), []).append(InventoryRow(*row))
-    return found
-
-
-def subnets(conn: psycopg.Connection, organizations: Sequence[UUID]) -> dict[UUID, str]:
-    """The subnet of each organization that has one."""
-    return dict(conn.execute(statement("read_subnets"), {"ids": list(organizations)}).fetchall())
