@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
+from typing import IO
 
 import pytest
 
@@ -10,11 +13,13 @@ from deploy import engine, traefik
 from deploy.engine import Lab
 from deploy.engine.forward import Forward
 from deploy.postgres import Server, ensure
-from tests.labs import exclusive_lab, free_port
+from deploy.postgres.server import lab_root, named
+from tests.labs import exclusive_lab, free_port, kept
 
 NAME = "test"
 IMAGES = ("web", "pause", "traefik", "socket-proxy", "postgres", "redis")
 EDGE_PORT = 80
+_IN_USE = pytest.StashKey[IO[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +45,24 @@ def http_port(lab: Lab) -> int:
 def postgres() -> Server:
     """The tests' PostgreSQL; it has no state worth keeping, so it does not wait for the disk."""
     return ensure(NAME, durable=False)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say that this run may use the tests' PostgreSQL, which runs share."""
+    with contextlib.suppress(PermissionError):  # without root no test uses it
+        lab_root().mkdir(parents=True, exist_ok=True)
+        handle = (lab_root() / f".pg-{NAME}.run").open("w")
+        flock(handle, LOCK_SH)
+        session.config.stash[_IN_USE] = handle
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The last run ends the server."""
+    handle = session.config.stash.get(_IN_USE, None)
+    if handle is None:
+        return
+    with handle, contextlib.suppress(BlockingIOError):
+        flock(handle, LOCK_EX | LOCK_NB)
+        server = named(NAME)
+        if server.exists and not kept():
+            server.destroy()
