@@ -66,8 +66,8 @@ class Fuse:
         self._set(tripped=True, count=count)
         raise FuseTrippedError(
             "FuseTripped",
-            f"{count} of {self._live} live objects are no longer wanted; nothing is removed until an operator confirms: "
-            "check that the database is the right one and whole, then run `skypanel gc --confirm`",
+            f"{count} of {self._live} live objects are no longer wanted; nothing is removed until an operator confirms "
+            "it: check that the database is the right one and whole, then run `skypanel gc --confirm`",
             retry_after=_ASK_AGAIN_SECONDS,
         )
 

@@ -118,7 +118,7 @@ class Worker:
         if context.done:
             self._on_written(key)
         for change in context.done:
-            log.info(f"{key.kind}.{change.cause.lower()}", change=str(change))
+            log.info("object.changed", cause=change.cause, change=str(change))
         if isinstance(outcome, RequeueAfter):
             self._queue.add(key, Priority.RETRY, delay=outcome.seconds)
             return "requeue_after"

@@ -139,18 +139,18 @@ class Database:
             ) as error:
                 raise TransientError(
                     "SchemaOutdated",
-                    f"the database's schema is not the one of this version ({error.diag.message_primary}): run `skypanel migrate`",
+                    f"the database's schema is not the one of this version ({error.diag.message_primary}): "
+                    "run `skypanel migrate`",
                 ) from error
             except errors.InsufficientPrivilege as error:
                 raise TransientError(
                     "PrivilegeMissing",
-                    f"the role of DATABASE_URL may not do this ({error.diag.message_primary}): grant it skypanel_controller",
+                    f"the role of DATABASE_URL may not do this ({error.diag.message_primary}): "
+                    "grant it skypanel_controller",
                 ) from error
         return rows
 
-    async def _fetch(
-        self, query: str | sql.Composed, parameters: Mapping[str, Any] | None
-    ) -> list[tuple[Any, ...]]:
+    async def _fetch(self, query: str | sql.Composed, parameters: Mapping[str, Any] | None) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(query, parameters)
             rows = await cursor.fetchall() if cursor.description else []

@@ -74,12 +74,8 @@ class Store:
 
     async def consume(self) -> tuple[list[tuple[Key, bool]], bool]:
         """Take changes off the log: (key, whether it only depends on what changed), and whether more may be there."""
-        rows = await self._database.fetch(
-            fenced("consume"), {**self._lease.parameters, "limit": CONSUME_LIMIT}
-        )
-        return [(Key(kind, object_id), dependent) for kind, object_id, dependent in rows], len(
-            rows
-        ) >= CONSUME_LIMIT
+        rows = await self._database.fetch(fenced("consume"), {**self._lease.parameters, "limit": CONSUME_LIMIT})
+        return [(Key(kind, object_id), dependent) for kind, object_id, dependent in rows], len(rows) >= CONSUME_LIMIT
 
     async def dependents(self, key: Key) -> list[Key]:
         """Objects to look at again when ``key`` changed on the engine."""
@@ -226,7 +222,7 @@ def _fields(record: Condition | EventRecord | Intent | InventoryUpdate) -> dict[
     return {name: getattr(record, name) for name in record.__slots__}
 
 
-def _loaded(
+def _loaded(  # noqa: PLR0917 - the columns of a row
     key: Key,
     organization_id: str | None,
     generation: int | None,

@@ -8,10 +8,13 @@ are compared.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from controller.records import Intent, InventoryRow, InventoryUpdate
 from controller.swarm.client import EngineClient
+from controller.swarm.diff import label_only
 from controller.swarm.edge import Edge
 from controller.swarm.errors import (
     EngineError,
@@ -30,6 +33,8 @@ from reconcilers.objects import Network, Service
 from reconcilers.outcomes import ConflictError, NotReadyError, ReconcileError, TerminalError, TransientError
 from reconcilers.ports import LiveNetwork, LiveService
 
+_PENDING_SECONDS = 30.0
+
 Announce = Callable[[Sequence[Intent]], Awaitable[None]]
 
 
@@ -41,6 +46,7 @@ class Applier:
         self._live = live
         self._edge = edge
         self._gone: set[str] = set()
+        self._pending_since: dict[str, float] = {}
 
     async def apply(
         self,
@@ -75,12 +81,12 @@ class Applier:
                 raise _reconcile_error(change, error) from error
             done.append(change)
 
-    async def _do(self, change: Change, row: InventoryRow | None) -> list[InventoryUpdate]:
+    async def _do(self, change: Change, row: InventoryRow | None) -> list[InventoryUpdate]:  # noqa: PLR0911 - one a case
         match change.action, change.target, change.live:
             case "create", Service() as service, _:
                 return await self._create_service(service, row)
             case "update", Service() as service, LiveService() as live:
-                return await self._update_service(service, live)
+                return await self._update_service(service, live, restart=await self._after_pending(change, live))
             case "delete", _, LiveService() as live:
                 return await self._remove_service(live)
             case "create", Network() as network, _:
@@ -141,11 +147,38 @@ class Applier:
         )
         return await self._update_service(service, live)
 
-    async def _update_service(self, service: Service, live: LiveService) -> list[InventoryUpdate]:
+    async def _after_pending(self, change: Change, live: LiveService) -> bool:
+        """Hold a write of labels alone back while a task is pending: Swarm could forget that task (moby#53722).
+
+        Returns:
+            whether the write must restart the tasks, as one has been pending for too long to wait for it.
+
+        Raises:
+            NotReadyError: not now.
+        """
+        if label_only(change.differences):
+            tasks = await self._client.tasks({"service": [live.id], "desired-state": ["running"]})
+            if any(task["Status"]["State"] == "pending" for task in tasks):
+                since = self._pending_since.setdefault(live.id, time.monotonic())
+                if time.monotonic() - since < _PENDING_SECONDS:
+                    raise NotReadyError(
+                        "TaskPending",
+                        f"the labels of service {live.name} are not changed while a task of it waits for a node with "
+                        "enough room, as Swarm could forget that task; free resources, or ask for less",
+                        retry_after=1.0,
+                    )
+                self._pending_since.pop(live.id, None)
+                return True
+        self._pending_since.pop(live.id, None)
+        return False
+
+    async def _update_service(
+        self, service: Service, live: LiveService, *, restart: bool = False
+    ) -> list[InventoryUpdate]:
         spec = {**service.spec, "TaskTemplate": dict(service.spec["TaskTemplate"])}
         force = (live.spec.get("TaskTemplate") or {}).get("ForceUpdate")
-        if force:
-            spec["TaskTemplate"]["ForceUpdate"] = force  # a restart that somebody asked for stays done
+        if force or restart:
+            spec["TaskTemplate"]["ForceUpdate"] = (force or 0) + restart  # a restart that somebody asked for stays done
         self._live.wrote(live.id, "update")
         try:
             await self._client.update_service(live.id, live.version, spec)
@@ -176,10 +209,8 @@ class Applier:
 
     async def _remove_service(self, live: LiveService) -> list[InventoryUpdate]:
         self._live.wrote(live.id, "remove")
-        try:
+        with suppress(NotFound):  # somebody was faster; that is what was wanted
             await self._client.remove_service(live.id)
-        except NotFound:
-            pass  # somebody was faster; that is what was wanted
         self._live.removed_service(live.id)
         return [InventoryUpdate("service", live.name, gone=True)]
 
@@ -224,7 +255,8 @@ class Applier:
             self._live.removed_network(network_id)
             raise TransientError(
                 "SubnetRefused",
-                f"the engine could not give {network.subnet} to network {network.name}; it may overlap a route of the host",
+                f"the engine could not give {network.subnet} to network {network.name}; it may overlap a route of the "
+                "host",
             )
         return [InventoryUpdate("network", network.name, engine_id=network_id, spec_hash=network.subnet)]
 

@@ -148,10 +148,10 @@ class EngineClient:
         engine = version.get("Version", "of unknown version")
         if _parts(api) < MINIMUM_API:
             raise UnsupportedEngine(
-                f"Docker Engine {engine} at {self.host} speaks API {api}; API 1.44 (Docker Engine 25.0) or newer is needed: "
-                "older engines accept NoNewPrivileges, Seccomp and AppArmor settings and drop them without a word, so "
-                "containers would run without the security baseline. Install docker.io 26 or newer (Debian 13), or "
-                "docker-ce 25 or newer."
+                f"Docker Engine {engine} at {self.host} speaks API {api}; API 1.44 (Docker Engine 25.0) or newer is "
+                "needed: older engines accept NoNewPrivileges, Seccomp and AppArmor settings and drop them without a "
+                "word, so containers would run without the security baseline. Install docker.io 26 or newer (Debian "
+                "13), or docker-ce 25 or newer."
             )
         self.api_version = api
         info = await self.request("GET", "/info")
@@ -159,7 +159,8 @@ class EngineClient:
         if swarm.get("LocalNodeState") != "active" or not swarm.get("ControlAvailable"):
             raise UnsupportedEngine(
                 f"Docker Engine {engine} at {self.host} is not a Swarm manager (node state "
-                f"{swarm.get('LocalNodeState') or 'unknown'}): run `docker swarm init` there, or point DOCKER_HOST at a manager."
+                f"{swarm.get('LocalNodeState') or 'unknown'}): run `docker swarm init` there, or point DOCKER_HOST at "
+                "a manager."
             )
         self.node_id = str(swarm.get("NodeID") or "")
         return dict(version)

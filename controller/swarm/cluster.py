@@ -162,15 +162,18 @@ class Cluster:
                     self._want("service", hint.id)
                     if hint.id in self.live.edge_services or hint.action == "create":
                         self._want("edge-services", "")
-            case "network" if hint.action in _EDGE_ACTIONS:
-                if hint.attributes.get("container") in self.live.edge:
-                    self._want("edge", "")
             case "network":
-                if not self._is_own(hint):
-                    self._want("network", hint.id)
+                self._on_network_hint(hint)
             case "container":
                 if hint.attributes.get("com.docker.swarm.service.id") in self.live.edge_services:
                     self._want("edge", "")
+
+    def _on_network_hint(self, hint: Hint) -> None:
+        if hint.action in _EDGE_ACTIONS:
+            if hint.attributes.get("container") in self.live.edge:
+                self._want("edge", "")
+        elif not self._is_own(hint):
+            self._want("network", hint.id)
 
     def _is_own(self, hint: Hint) -> bool:
         known_by = hint.attributes.get("name", "") if hint.action == "create" else hint.id

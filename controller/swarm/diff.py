@@ -7,7 +7,7 @@ drift, or a new spec; ``Change`` prints it as a person reads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,14 +53,9 @@ def service_differences(
     return list(_walk((), normalise(stored, network_names), normalise(wanted, {})))
 
 
-def label_only(differences: list[Difference]) -> bool:
+def label_only(differences: Sequence[Difference]) -> bool:
     """Whether applying them would change service labels and nothing else (moby#53722)."""
     return bool(differences) and all(d.path.startswith("Labels.") for d in differences)
-
-
-def restarts_tasks(differences: list[Difference]) -> bool:
-    """Whether Swarm would replace the tasks (swarmkit orchestrator/task.go IsTaskDirty)."""
-    return any(d.path.startswith(("TaskTemplate.", "EndpointSpec.")) for d in differences)
 
 
 def network_differences(wanted: Network, live: LiveNetwork) -> list[Difference]:
@@ -113,7 +108,7 @@ def _clean(path: tuple[str, ...], value: Any, names: Mapping[str, str]) -> Any:
 
 def _empty(value: Any) -> bool:
     # Replicas 0 and every other zero are the same as their absence on the wire (omitempty): both sides lose them.
-    return value is None or value == "" or value == 0 or value == [] or value == {} or value is False
+    return not value
 
 
 def _walk(path: tuple[str, ...], live: Any, wanted: Any) -> Iterator[Difference]:

@@ -8,6 +8,7 @@ half of the subnet (the network's IPRange), and the edge is given one of the upp
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network
 
 from controller.swarm.client import EngineClient
@@ -53,10 +54,8 @@ class Edge:
         """Take every edge container off ``network``."""
         for container, joined in list(self._live.edge.items()):
             if network.name in joined:
-                try:
+                with suppress(NotFound):
                     await self._client.disconnect(network.id, container)
-                except NotFound:
-                    pass
         await self._live.refresh_edge(tell=False)
 
 

@@ -12,6 +12,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,10 +70,8 @@ class EventStream:
         self._stopping.set()
         response = self._response
         if response is not None:
-            try:
+            with suppress(ValueError, RuntimeError, OSError):  # between two windows there is nothing to wake
                 response.shutdown()  # wakes the thread out of its read; closing would wait for it
-            except (ValueError, RuntimeError, OSError):
-                pass  # between two windows there is nothing to wake
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         failures = 0

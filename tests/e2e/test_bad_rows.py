@@ -1,4 +1,4 @@
-"""A row that cannot be: it says so and names the field, its last good service goes on, and others converge meanwhile."""
+"""A row that cannot be: it says so by the field's name, its last good service goes on, others converge meanwhile."""
 
 from __future__ import annotations
 

@@ -129,3 +129,37 @@ def test_a_renamed_organization_moves_to_its_new_names_and_keeps_answering(shop:
         lambda: set(world.networks()) == {f"org-{world.name}-renamed"}, what="only the new network is left", seconds=30
     )
     eventually(lambda: world.curl(host)[0] == 200, what="it is routed under its new name")
+
+
+def test_a_route_changes_only_when_no_task_is_pending(shop: tuple[World, str, str]) -> None:
+    world, environment, domain = shop
+    world.sql("UPDATE paas_environments SET memory_mb = 900000 WHERE id = %s", environment)
+    eventually(
+        lambda: any(
+            t["Status"]["State"] == "pending"
+            for t in world.engine.get("/tasks", filters={"service": [service_of(world)], "desired-state": ["running"]})
+        ),
+        what="a task is pending",
+    )
+    version = world.versions()[service_of(world)]
+    world.sql("UPDATE paas_domains SET hostname = %s WHERE id = %s", f"other.{world.name}.localhost", domain)
+    eventually(
+        lambda: world.conditions("environment", environment)["Ready"]["reason"] == "TaskPending",
+        what="it waits and says so",
+    )
+    assert world.versions()[service_of(world)] == version
+    world.sql("UPDATE paas_environments SET memory_mb = 16 WHERE id = %s", environment)
+    world.wait_ready(environment)
+    eventually(lambda: world.curl(f"other.{world.name}.localhost")[0] == 200, what="the new host is routed")
+
+
+def test_every_container_has_the_security_baseline(shop: tuple[World, str, str]) -> None:
+    world, _, _ = shop
+    (task, *_) = world.engine.get("/tasks", filters={"service": [service_of(world)], "desired-state": ["running"]})
+    container = world.engine.get(f"/containers/{task['Status']['ContainerStatus']['ContainerID']}/json")
+    host = container["HostConfig"]
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges=true"], "and the engine's own seccomp and AppArmor profiles"
+    assert (host["ReadonlyRootfs"], host["Privileged"], host["Binds"]) == (True, False, None)
+    assert (host["PidsLimit"], host["Memory"]) == (256, 16 * 1024 * 1024)
+    assert not [e for e in container["Config"]["Env"] if "password" in e.lower() or "secret" in e.lower()]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy import engine
 from tests.e2e.relay import Relay
 from tests.e2e.world import World, eventually
 
@@ -137,8 +138,6 @@ def test_a_network_that_drops_everything_is_noticed_and_survived(here: World, re
 
 
 def test_an_engine_that_is_too_old_is_refused_with_what_to_install(here: World) -> None:
-    from deploy import engine
-
     engine.down("old")
     old = engine.up("old", suite="bookworm")
     try:
