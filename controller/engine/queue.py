@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
 import time
 from collections.abc import Callable
@@ -74,7 +75,9 @@ class Queue:
         self._again: dict[Key, tuple[float, Priority]] = {}
         self._failures: dict[Key, int] = {}
         self._order = itertools.count()
-        self._wake = anyio.Event()
+        self._sleepers: list[anyio.Event] = []
+        self._alarm = math.inf
+        """When the sleeper that minds the time will wake."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -127,14 +130,9 @@ class Queue:
             key = self._pop_ready()
             if key is not None:
                 self._processing.add(key)
+                self._wake_one()  # to take what else is due, or to mind the time of what is not
                 return key
-            wake = self._wake
-            timeout = self._heap[0][0] - self._clock() if self._heap else None
-            if timeout is None:
-                await wake.wait()
-            else:
-                with anyio.move_on_after(max(0.0, timeout)):
-                    await wake.wait()
+            await self._sleep()
         return None
 
     def done(self, key: Key) -> None:
@@ -147,7 +145,8 @@ class Queue:
     def close(self) -> None:
         """No key is given out any more; those that are worked on go to their end."""
         self._closed = True
-        self._wake.set()
+        while self._sleepers:
+            self._sleepers.pop().set()
 
     def _put(self, key: Key, due: float, priority: Priority) -> None:
         entry = self._waiting.get(key)
@@ -161,8 +160,32 @@ class Queue:
         self._waiting[key] = entry
         heapq.heappush(self._heap, (entry.due, entry.priority, entry.order, key))
         self._depth.set(len(self._waiting))
-        self._wake.set()
-        self._wake = anyio.Event()
+        self._wake_one()
+
+    def _wake_one(self) -> None:
+        """Wake one worker if there is work for it, not all of them: most would find nothing."""
+        if self._sleepers and (self._ready or (self._heap and self._heap[0][0] < self._alarm)):
+            self._sleepers.pop().set()
+
+    async def _sleep(self) -> None:
+        """Until woken, or until the next key is due; one sleeper minds the time for all."""
+        wake = anyio.Event()
+        self._sleepers.append(wake)
+        due = self._heap[0][0] if self._heap else math.inf
+        try:
+            if due >= self._alarm:
+                await wake.wait()
+                return
+            self._alarm = due
+            try:
+                with anyio.move_on_after(max(0.0, due - self._clock())):
+                    await wake.wait()
+            finally:
+                if self._alarm == due:
+                    self._alarm = math.inf
+        finally:
+            if not wake.is_set():
+                self._sleepers.remove(wake)
 
     def _promote(self) -> None:
         now = self._clock()
