@@ -39,9 +39,7 @@ class Whole:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, core_schema.int_schema(strict=True))
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"type": "integer", "minimum": self.low, "maximum": self.high}
 
     def _check(self, value: int) -> int:
@@ -65,9 +63,7 @@ class Price:
             ),
         )
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         whole = self.digits - self.places
         return {"type": "string", "pattern": rf"^[0-9]{{1,{whole}}}(\.[0-9]{{1,{self.places}}})?$"}
 
@@ -92,9 +88,7 @@ RunAs = Annotated[
     AfterValidator(rules.check_run_as),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(:[0-9]+)?$"}),
 ]
-Email = Annotated[
-    str, AfterValidator(rules.check_email), WithJsonSchema({"type": "string", "format": "email"})
-]
+Email = Annotated[str, AfterValidator(rules.check_email), WithJsonSchema({"type": "string", "format": "email"})]
 RepositoryUrl = Annotated[
     str, AfterValidator(rules.check_repository_url), WithJsonSchema({"type": "string", "format": "uri"})
 ]
@@ -162,15 +156,9 @@ def _words(check: Callable[[tuple[str, ...]], tuple[str, ...]]) -> AfterValidato
     return AfterValidator(lambda words: check(words) if words else None)
 
 
-Command = Annotated[
-    tuple[str, ...] | None, BeforeValidator(rules.refuse_shell_text), _words(rules.check_command)
-]
-Arguments = Annotated[
-    tuple[str, ...] | None, BeforeValidator(rules.refuse_shell_text), _words(rules.check_arguments)
-]
-CheckCommand = Annotated[
-    tuple[str, ...], BeforeValidator(rules.refuse_shell_text), AfterValidator(rules.check_command)
-]
+Command = Annotated[tuple[str, ...] | None, BeforeValidator(rules.refuse_shell_text), _words(rules.check_command)]
+Arguments = Annotated[tuple[str, ...] | None, BeforeValidator(rules.refuse_shell_text), _words(rules.check_arguments)]
+CheckCommand = Annotated[tuple[str, ...], BeforeValidator(rules.refuse_shell_text), AfterValidator(rules.check_command)]
 TmpfsPaths = Annotated[tuple[str, ...], AfterValidator(rules.check_tmpfs_paths)]
 
 Cores = Annotated[Decimal, BeforeValidator(rules.check_cores)]

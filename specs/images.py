@@ -68,16 +68,8 @@ def parse_image(text: str) -> ImageReference:
     domain, path = _split_domain(head)
     wrong = (
         _wrong_name(head, domain, path)
-        or (
-            colon
-            and not _TAG.fullmatch(tag)
-            and ("the tag is not a word of letters, digits, _ . and -", _EXAMPLE)
-        )
-        or (
-            at
-            and not _is_digest(digest)
-            and ("the digest is not sha256: and 64 hexadecimal digits", "copy it whole")
-        )
+        or (colon and not _TAG.fullmatch(tag) and ("the tag is not a word of letters, digits, _ . and -", _EXAMPLE))
+        or (at and not _is_digest(digest) and ("the digest is not sha256: and 64 hexadecimal digits", "copy it whole"))
     )
     if wrong:
         raise RefusedError(f"{quote(text)} is not an image reference: {wrong[0]}", wrong[1])
@@ -123,6 +115,4 @@ def _is_domain(domain: str) -> bool:
 
 def _is_digest(digest: str) -> bool:
     algorithm, _, encoded = digest.partition(":")
-    return (
-        len(encoded) == _DIGEST_CHARACTERS.get(algorithm) and re.fullmatch(r"[a-f0-9]+", encoded) is not None
-    )
+    return len(encoded) == _DIGEST_CHARACTERS.get(algorithm) and re.fullmatch(r"[a-f0-9]+", encoded) is not None

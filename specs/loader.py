@@ -173,9 +173,7 @@ def _duplicates(found: Iterable[Located]) -> Iterator[FileProblem]:
             yield FileProblem(entry.file, entry.position, label, "", message, "keep one of them")
 
 
-def _contents(
-    sources: Iterable[str | Path], stdin: BinaryIO | None
-) -> Iterator[tuple[str, str | FileProblem]]:
+def _contents(sources: Iterable[str | Path], stdin: BinaryIO | None) -> Iterator[tuple[str, str | FileProblem]]:
     """Name and text of every file, each file once."""
     seen: set[str] = set()
     for source in sources:
@@ -199,11 +197,7 @@ def _files(source: Path) -> list[Path]:
     found = []
     for folder, folders, names in os.walk(source):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            Path(folder, name)
-            for name in sorted(names)
-            if name.endswith(SUFFIXES) and not name.startswith(".")
-        ]
+        found += [Path(folder, name) for name in sorted(names) if name.endswith(SUFFIXES) and not name.startswith(".")]
     return found or [source]
 
 

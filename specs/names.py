@@ -32,9 +32,7 @@ def check_slug(text: str) -> str:
         raise RefusedError(f"{quote(text)} has {len(text)} characters", f"at most {NAME_LIMIT}")
     hint = "lower case letters, digits and hyphens, with a letter or digit at both ends"
     suggestion = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    raise RefusedError(
-        f"{quote(text)} is not a name", f"{hint}; for example {suggestion}" if suggestion else hint
-    )
+    raise RefusedError(f"{quote(text)} is not a name", f"{hint}; for example {suggestion}" if suggestion else hint)
 
 
 def check_process_type(text: str) -> str:

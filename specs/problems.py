@@ -163,11 +163,7 @@ def _below(problem: Problem, path: Path, document: object) -> Problem:
 
 def _child(node: object, part: str | int) -> object:
     if isinstance(part, int):
-        return (
-            node[part]
-            if isinstance(node, Sequence) and not isinstance(node, str) and part < len(node)
-            else None
-        )
+        return node[part] if isinstance(node, Sequence) and not isinstance(node, str) and part < len(node) else None
     return node.get(part) if isinstance(node, Mapping) else None
 
 

@@ -47,9 +47,7 @@ def check_command(words: tuple[str, ...]) -> tuple[str, ...]:
 def check_arguments(words: tuple[str, ...]) -> tuple[str, ...]:
     """Words for a program; any of them may be empty."""
     if len(words) > COMMAND_WORDS or sum(map(len, words)) > COMMAND_CHARACTERS:
-        raise RefusedError(
-            "is too long", f"at most {COMMAND_WORDS} words and {COMMAND_CHARACTERS} characters"
-        )
+        raise RefusedError("is too long", f"at most {COMMAND_WORDS} words and {COMMAND_CHARACTERS} characters")
     if any("\0" in word for word in words):
         raise RefusedError("has a NUL character", "no program can be given one")
     return words
@@ -59,13 +57,9 @@ def check_tmpfs_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
     """Absolute, normalised paths where an empty writable file system may be put."""
     for path in paths:
         if not path.startswith("/") or path.startswith("//") or path != posixpath.normpath(path):
-            raise RefusedError(
-                f"{quote(path)} is not an absolute, normalised path", "such as /tmp or /var/cache/app"
-            )
+            raise RefusedError(f"{quote(path)} is not an absolute, normalised path", "such as /tmp or /var/cache/app")
         if path == "/" or any(path == system or path.startswith(f"{system}/") for system in _SYSTEM_PATHS):
-            raise RefusedError(
-                f"{quote(path)} belongs to the system", f"not /, {', '.join(_SYSTEM_PATHS)} or below"
-            )
+            raise RefusedError(f"{quote(path)} belongs to the system", f"not /, {', '.join(_SYSTEM_PATHS)} or below")
         if not path.isprintable() or len(path) > PATH_CHARACTERS or any(mark in path for mark in ":,"):
             hint = f"at most {PATH_CHARACTERS} printable characters, no colon and no comma"
             raise RefusedError(f"{quote(path)} cannot be mounted", hint)
@@ -81,9 +75,7 @@ def check_run_as(text: str) -> str:
     match = _RUN_AS.fullmatch(text)
     if match and all(int(part or 0) <= UID_LIMIT for part in match.groups()):
         return text
-    raise RefusedError(
-        f"{quote(text)} is not a numeric user", 'write "uid" or "uid:gid", such as "1000:1000"'
-    )
+    raise RefusedError(f"{quote(text)} is not a numeric user", 'write "uid" or "uid:gid", such as "1000:1000"')
 
 
 def check_email(text: str) -> str:
@@ -96,9 +88,7 @@ def check_email(text: str) -> str:
 def check_repository_url(text: str) -> str:
     """A git URL without a password: the row is no place for one."""
     if not _REPOSITORY.fullmatch(text) or len(text) > TEXT_CHARACTERS:
-        raise RefusedError(
-            f"{quote(text)} is not a repository URL", "such as https://git.example.com/team/app.git"
-        )
+        raise RefusedError(f"{quote(text)} is not a repository URL", "such as https://git.example.com/team/app.git")
     scheme, separator, rest = text.partition("://")
     user = rest.partition("/")[0].rpartition("@")[0]
     if separator and user and (scheme != "ssh" or ":" in user):
@@ -134,9 +124,7 @@ def check_price(value: object, digits: int, places: int) -> Decimal:
         if len(text.partition(".")[2].rstrip("0")) <= places:
             return price.quantize(Decimal(1)) if price == price.to_integral_value() else price.normalize()
     shown = f"{quote(text)} is" if isinstance(text, str) else "is"
-    raise RefusedError(
-        f"{shown} not a price", f"{digits - places} digits before the point and {places} after it"
-    )
+    raise RefusedError(f"{shown} not a price", f"{digits - places} digits before the point and {places} after it")
 
 
 def check_cores(value: object) -> Decimal:
@@ -173,7 +161,5 @@ def check_period(duration: timedelta) -> timedelta:
 def check_grace_period(duration: timedelta) -> timedelta:
     """Whole seconds, at most an hour."""
     if duration > GRACE_LIMIT or duration % timedelta(seconds=1):
-        raise RefusedError(
-            f"{units.format_duration(duration)} is not a stop grace period", "whole seconds, 0s to 1h"
-        )
+        raise RefusedError(f"{units.format_duration(duration)} is not a stop grace period", "whole seconds, 0s to 1h")
     return duration

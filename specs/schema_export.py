@@ -39,14 +39,10 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the files, or with ``--check`` say which are not current; exit code 1 when any is not."""
-    parser = argparse.ArgumentParser(
-        prog="python -m specs.schema_export", description="Write the JSON Schemas."
-    )
+    parser = argparse.ArgumentParser(prog="python -m specs.schema_export", description="Write the JSON Schemas.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is not current")
     check = parser.parse_args(arguments).check
-    wanted = {
-        name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas().items()
-    }
+    wanted = {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas().items()}
     present = {file.name: file.read_text(encoding="utf-8") for file in FOLDER.glob("*.json")}
     stale = sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
     if check:

@@ -247,9 +247,7 @@ class EnvironmentSnapshot(_Document):
                 )
             for field in ("ports", "volumes"):
                 if value := getattr(self, field):
-                    yield Problem(
-                        field, value, "is not supported in deploy_mode 'image'", "set it to []", (field,)
-                    )
+                    yield Problem(field, value, "is not supported in deploy_mode 'image'", "set it to []", (field,))
         yield from self._domain_problems()
 
     def _domain_problems(self) -> Iterator[Problem]:

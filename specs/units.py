@@ -24,9 +24,7 @@ DURATION_MAXIMUM = timedelta(hours=24)
 _MILLI = Decimal("0.001")
 _CPU = re.compile(r"([0-9]{1,9})(m?)|([0-9]{1,9}\.[0-9]{1,9})", re.ASCII)
 _MEMORY = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(Mi|Gi|Ti)", re.ASCII)
-_DURATION = re.compile(
-    r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m(?!s))?(?:([0-9]{1,6})s)?(?:([0-9]{1,9})ms)?", re.ASCII
-)
+_DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m(?!s))?(?:([0-9]{1,6})s)?(?:([0-9]{1,9})ms)?", re.ASCII)
 _MIB_IN = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
 
 
@@ -44,9 +42,7 @@ def parse_cpu(value: object) -> Decimal:
 def check_cpu(cores: Decimal) -> Decimal:
     """``cores``, if a Swarm service can be limited to it."""
     if not cores.is_finite() or not CPU_MINIMUM <= cores <= CPU_MAXIMUM:
-        raise RefusedError(
-            f"{abbreviate(cores)} is not an amount of CPU", f"{CPU_MINIMUM} to {CPU_MAXIMUM} cores"
-        )
+        raise RefusedError(f"{abbreviate(cores)} is not an amount of CPU", f"{CPU_MINIMUM} to {CPU_MAXIMUM} cores")
     if cores != cores.quantize(_MILLI):
         raise RefusedError(f"{cores:f} is finer than a thousandth of a core", "round it to 0.001")
     return cores.quantize(_MILLI)
@@ -66,9 +62,7 @@ def parse_memory(value: object) -> int:
     match = _MEMORY.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         shown = f"{quote(value)} is" if isinstance(value, str) else "is"
-        raise RefusedError(
-            f"{shown} not an amount of memory", 'write a number with Mi, Gi or Ti, such as "64Mi"'
-        )
+        raise RefusedError(f"{shown} not an amount of memory", 'write a number with Mi, Gi or Ti, such as "64Mi"')
     mebibytes = Decimal(match[1]) * _MIB_IN[match[2]]
     if mebibytes != mebibytes.to_integral_value():
         raise RefusedError(f"{quote(value)} is not a whole number of MiB", f'write "{mebibytes:.0f}Mi"')
@@ -126,9 +120,7 @@ def seconds_of(duration: timedelta) -> int | float:
 
 def _check_duration(duration: timedelta) -> timedelta:
     if not timedelta(0) <= duration <= DURATION_MAXIMUM:
-        raise RefusedError(
-            "is longer than 24 hours" if duration > timedelta(0) else "is below zero", "0s to 24h"
-        )
+        raise RefusedError("is longer than 24 hours" if duration > timedelta(0) else "is below zero", "0s to 24h")
     if duration.microseconds % 1000:
         raise RefusedError("is finer than a millisecond", "round it to 1ms")
     return duration

@@ -121,9 +121,7 @@ class _Reader:
     def _value(self, node: Node, path: Path, position: Position) -> Any:
         self._positions[path] = position
         if len(self._positions) > NODE_LIMIT:
-            raise YamlProblem(
-                position, "is too large", f"at most {NODE_LIMIT} nodes, aliases counted as written out"
-            )
+            raise YamlProblem(position, "is too large", f"at most {NODE_LIMIT} nodes, aliases counted as written out")
         if isinstance(node, ScalarNode):
             self._positions[path] = _position(node)
             return _scalar(node)
@@ -164,9 +162,7 @@ class _Reader:
         self._open.add(id(node))
         for mapping in node.value if isinstance(node, SequenceNode) else [node]:
             if not isinstance(mapping, MappingNode):
-                raise YamlProblem(
-                    _position(mapping), "is merged, but is not a mapping", "merge mappings only"
-                )
+                raise YamlProblem(_position(mapping), "is merged, but is not a mapping", "merge mappings only")
             for key, value in mapping.value:
                 self._steps += 1
                 if self._steps > NODE_LIMIT:
@@ -207,9 +203,7 @@ def _scalar(node: ScalarNode) -> Any:
         if node.tag == f"{_TAG}float":
             return float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
     except (ValueError, KeyError):
-        raise YamlProblem(
-            _position(node), f"{quote(text)} cannot be read as a value", "put text in quotes"
-        ) from None
+        raise YamlProblem(_position(node), f"{quote(text)} cannot be read as a value", "put text in quotes") from None
     _refuse_tag(node, "str")
     return text
 

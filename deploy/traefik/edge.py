@@ -123,9 +123,7 @@ def _proxy(image: str, config: tuple[str, str], door: str) -> dict[str, Any]:
     return spec
 
 
-def _specification(
-    name: str, image: str, user: str, arguments: list[str], networks: list[str]
-) -> dict[str, Any]:
+def _specification(name: str, image: str, user: str, arguments: list[str], networks: list[str]) -> dict[str, Any]:
     """What both services have in common."""
     return {
         "Name": name,

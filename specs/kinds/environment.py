@@ -34,15 +34,11 @@ from specs.units import seconds_of
 class Healthcheck(Declared):
     """How the engine asks a task whether it is well: exit code 0 says yes."""
 
-    command: CheckCommand = Field(
-        description='Program and arguments: ["wget", "-qO-", "http://127.0.0.1:8080/"].'
-    )
+    command: CheckCommand = Field(description='Program and arguments: ["wget", "-qO-", "http://127.0.0.1:8080/"].')
     interval: Period = Field(timedelta(seconds=10), description="Time between two checks.")
     timeout: Period = Field(timedelta(seconds=5), description="A check that takes longer has failed.")
     retries: Retries = Field(3, description="So many failures in a row make the task unhealthy.")
-    start_period: Duration = Field(
-        timedelta(0), description="Failures this soon after the start do not count."
-    )
+    start_period: Duration = Field(timedelta(0), description="Failures this soon after the start do not count.")
 
     def to_db(self) -> dict[str, Any]:
         """The JSON document of the ``healthcheck`` columns; times in seconds."""
@@ -65,9 +61,7 @@ class Healthcheck(Declared):
 
 
 HEALTHCHECK = Column("healthcheck", to_db=Healthcheck.to_db, from_db=Healthcheck.from_db, json=True)
-STOP_GRACE = Column(
-    "stop_grace_seconds", to_db=seconds_of, from_db=lambda seconds: timedelta(seconds=seconds)
-)
+STOP_GRACE = Column("stop_grace_seconds", to_db=seconds_of, from_db=lambda seconds: timedelta(seconds=seconds))
 
 
 class EnvironmentMetadata(Metadata):
@@ -87,15 +81,9 @@ class EnvironmentSpec(Spec):
     region: Slug | None = Field(None, description="Where it runs; anywhere when left out.")
     command: Command = Field(None, description="Program instead of the image's entry point.")
     args: Arguments = Field(None, description="Arguments instead of the image's.")
-    replicas: Replicas = Field(
-        1, description="Tasks of the process web, when there are no Process resources."
-    )
-    port: Port | None = Field(
-        None, description="Port that web listens on, given to it as PORT; needed with a domain."
-    )
-    cpu: CpuText | None = Field(
-        None, description='Cores of each task instead of the plan\'s: 0.25 or "250m".'
-    )
+    replicas: Replicas = Field(1, description="Tasks of the process web, when there are no Process resources.")
+    port: Port | None = Field(None, description="Port that web listens on, given to it as PORT; needed with a domain.")
+    cpu: CpuText | None = Field(None, description='Cores of each task instead of the plan\'s: 0.25 or "250m".')
     memory: MemoryText | None = Field(None, description='Memory of each task instead of the plan\'s: "64Mi".')
     healthcheck: Healthcheck | None = Field(None, description="Health check of web.")
     stop_grace_period: GracePeriod = Field(

@@ -27,13 +27,9 @@ class ProcessSpec(Spec):
     command: Command = Field(None, description="Program instead of the environment's.")
     args: Arguments = Field(None, description="Arguments instead of the environment's.")
     replicas: Replicas = Field(1, description="Tasks of the process.")
-    port: Port | None = Field(
-        None, description="Port that it listens on, given to it as PORT; needed with a domain."
-    )
+    port: Port | None = Field(None, description="Port that it listens on, given to it as PORT; needed with a domain.")
     healthcheck: Healthcheck | None = Field(None, description="Health check of the process.")
-    stop_grace_period: GracePeriod | None = Field(
-        None, description="Time between SIGTERM and SIGKILL; whole seconds."
-    )
+    stop_grace_period: GracePeriod | None = Field(None, description="Time between SIGTERM and SIGKILL; whole seconds.")
 
 
 class Process(Resource):

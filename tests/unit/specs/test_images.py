@@ -51,9 +51,7 @@ SHA512 = "sha512:" + "f" * 128
         ("a/" * 127 + "a:tag-puts-this-over-255", "", "a/" * 127 + "a", "tag-puts-this-over-255", ""),
     ],
 )
-def test_a_reference_has_the_parts_that_docker_sees(
-    text: str, domain: str, path: str, tag: str, digest: str
-) -> None:
+def test_a_reference_has_the_parts_that_docker_sees(text: str, domain: str, path: str, tag: str, digest: str) -> None:
     parsed = parse_image(text)
     assert parsed == ImageReference(domain, path, tag, digest)
     assert str(parsed) == text

@@ -76,10 +76,7 @@ def test_every_problem_of_every_file_is_said_with_its_place(tmp_path: Path) -> N
             "the name has upper case letters (write upper/x)"
         ),
         "a.yaml:7:9: Environment/production: spec.port: 0 is not a port (1-65535)",
-        (
-            "a.yaml:10:15: Environment/production: spec.healthcheck.interval: "
-            '10 has no unit (write seconds as "10s")'
-        ),
+        ('a.yaml:10:15: Environment/production: spec.healthcheck.interval: 10 has no unit (write seconds as "10s")'),
         "b.yaml:1:1: App: apiVersion: is required (write apiVersion: skypanel.io/v1)",
         "none.yaml: cannot be read: No such file or directory (check the path)",
     ]
@@ -154,10 +151,7 @@ def test_words_that_yaml_1_1_took_for_booleans_are_text() -> None:
 
 def test_a_number_where_text_is_wanted_is_refused_with_a_hint_to_quote_it() -> None:
     (said,) = problems(app("12"))
-    assert (
-        said
-        == "<stdin>:4:9: App: metadata.name: is 12, a number, not text (put a number or a date in quotes)"
-    )
+    assert said == "<stdin>:4:9: App: metadata.name: is 12, a number, not text (put a number or a date in quotes)"
     assert names(from_text(app('"12"'))) == ["12"]
 
 
@@ -180,9 +174,7 @@ def test_anchors_and_merges_work_and_what_is_written_out_wins() -> None:
 @pytest.mark.parametrize("item", ["[{}]", "{{<<: [{}]}}"])
 def test_nested_aliases_cannot_grow_without_limit(item: str) -> None:
     levels = ["a0: &a0 {}"]
-    levels += [
-        f"a{level}: &a{level} " + item.format(", ".join([f"*a{level - 1}"] * 9)) for level in range(1, 30)
-    ]
+    levels += [f"a{level}: &a{level} " + item.format(", ".join([f"*a{level - 1}"] * 9)) for level in range(1, 30)]
     (said,) = problems("\n".join(levels))
     assert "is too large" in said
 

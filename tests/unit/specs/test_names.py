@@ -85,9 +85,7 @@ def test_what_is_no_process_type_is_refused(text: str) -> None:
         names.check_process_type(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["hello.localhost", "www.example.com", "a.b.c.d", "xn--n3h.example", "1.example"]
-)
+@pytest.mark.parametrize("text", ["hello.localhost", "www.example.com", "a.b.c.d", "xn--n3h.example", "1.example"])
 def test_a_host_name_is_labels_with_dots_between(text: str) -> None:
     assert names.check_hostname(text) == text
 

@@ -167,9 +167,7 @@ def test_a_resource_cannot_be_changed() -> None:
         ("Domain", {"process": "my-web"}, 'spec.process: "my-web" is not a process type'),
     ],
 )
-def test_a_bad_field_is_refused_by_its_name_in_the_file(
-    kind: str, spec: dict[str, Any], message: str
-) -> None:
+def test_a_bad_field_is_refused_by_its_name_in_the_file(kind: str, spec: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidSpec) as refused:
         build(kind, "a.example" if kind == "Domain" else "web", spec)
     assert str(refused.value).startswith(message)
@@ -177,9 +175,7 @@ def test_a_bad_field_is_refused_by_its_name_in_the_file(
 
 def test_a_missing_owner_is_refused() -> None:
     with pytest.raises(ValidationError) as raised:
-        KINDS["App"].model_validate(
-            {"apiVersion": "skypanel.io/v1", "kind": "App", "metadata": {"name": "x"}}
-        )
+        KINDS["App"].model_validate({"apiVersion": "skypanel.io/v1", "kind": "App", "metadata": {"name": "x"}})
     assert str(InvalidSpec.of(raised.value)) == "metadata.organization: is required"
 
 

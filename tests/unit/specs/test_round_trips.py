@@ -27,9 +27,9 @@ slugs = matching(names.SLUG_PATTERN)
 hostnames = st.lists(slugs, min_size=1, max_size=3).map(lambda labels: ".".join([*labels, "example"]))
 process_types = matching(names.PROCESS_TYPE_PATTERN)
 lines = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=40)
-words = st.lists(
-    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20), max_size=4
-).map(lambda found: tuple(found) or None)
+words = st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20), max_size=4).map(
+    lambda found: tuple(found) or None
+)
 amounts = st.integers(1, 999_999).map(lambda milli: Decimal(milli) / 1000)
 memory = st.integers(4, 2**31 - 1).map(lambda mebibytes: f"{mebibytes}Mi")
 grace = st.integers(0, 3600).map(lambda seconds: timedelta(seconds=seconds))
@@ -133,10 +133,7 @@ def test_every_spec_field_has_a_column_and_a_strategy() -> None:
 
 @given(resources())
 def test_a_resource_comes_back_from_its_rows_as_it_was(resource: Resource) -> None:
-    rows = {
-        table: {name: as_stored(value) for name, value in row.items()}
-        for table, row in to_rows(resource).items()
-    }
+    rows = {table: {name: as_stored(value) for name, value in row.items()} for table, row in to_rows(resource).items()}
     again = from_rows(type(resource), resource.metadata.parents, rows)
     assert to_rows(again) == to_rows(resource)
     if getattr(resource.spec, "display_name", "") is not None:
@@ -178,9 +175,7 @@ def test_a_health_check_is_stored_as_seconds() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "text", ["no", "on", "null", "~", "012", "1:30", "2024-01-01", "- a", "a: b", "#x", "<<", "="]
-)
+@pytest.mark.parametrize("text", ["no", "on", "null", "~", "012", "1:30", "2024-01-01", "- a", "a: b", "#x", "<<", "="])
 def test_text_that_looks_like_something_else_stays_text(text: str) -> None:
     app = KINDS["App"].from_fields(
         {"metadata": {"name": "shop", "organization": "acme"}, "spec": {"display_name": text}}

@@ -78,9 +78,9 @@ def test_a_good_document_becomes_an_immutable_snapshot() -> None:
 
 
 def test_fields_of_a_newer_database_are_left_alone() -> None:
-    assert EnvironmentSnapshot.model_validate(
-        environment(colour="blue")
-    ) == EnvironmentSnapshot.model_validate(environment())
+    assert EnvironmentSnapshot.model_validate(environment(colour="blue")) == EnvironmentSnapshot.model_validate(
+        environment()
+    )
 
 
 def test_an_organization_document_becomes_a_snapshot() -> None:
@@ -172,9 +172,7 @@ def test_words_of_a_command_are_never_in_a_message() -> None:
 def test_an_environment_without_processes_runs_one_web_of_its_own_columns() -> None:
     check = {"command": ["true"]}
     snapshot = EnvironmentSnapshot.model_validate(
-        environment(
-            entrypoint=["run"], cmd=["a"], healthcheck=check, stop_grace_seconds=3, domains=[domain()]
-        )
+        environment(entrypoint=["run"], cmd=["a"], healthcheck=check, stop_grace_seconds=3, domains=[domain()])
     )
     (web,) = snapshot.effective_processes()
     assert (web.id, web.type, web.instances, web.port) == (UUID(ID), "web", 2, 8080)
@@ -185,9 +183,7 @@ def test_an_environment_without_processes_runs_one_web_of_its_own_columns() -> N
 
 def test_web_takes_port_and_health_check_of_the_environment_and_other_processes_do_not() -> None:
     rows = [process(), process(type="worker")]
-    snapshot = EnvironmentSnapshot.model_validate(
-        environment(healthcheck={"command": ["true"]}, processes=rows)
-    )
+    snapshot = EnvironmentSnapshot.model_validate(environment(healthcheck={"command": ["true"]}, processes=rows))
     web, worker = snapshot.effective_processes()
     assert (web.port, web.healthcheck is not None) == (8080, True)
     assert (worker.port, worker.healthcheck) == (None, None)
