@@ -25,7 +25,9 @@ from reconcilers.outcomes import TransientError
 log = structlog.get_logger(__name__)
 
 CALL_SECONDS = 15.0
-_OPTIONS = "-c statement_timeout=12000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=15000"
+# All statements look keys up: planning one anew for its parameters takes longer than doing it, and compiling it longer.
+_PLANS = "-c plan_cache_mode=force_generic_plan -c jit=off"
+_OPTIONS = f"{_PLANS} -c statement_timeout=12000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=15000"
 _KEEPALIVE = {
     "connect_timeout": "5",
     "keepalives": "1",
