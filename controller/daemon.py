@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
 import anyio.abc
 import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
 import reconcilers  # noqa: F401 - registers all kinds
 from controller import metrics
@@ -34,6 +36,7 @@ from reconcilers.registry import registered
 log = structlog.get_logger(__name__)
 
 _STANDBY_SECONDS = 1.0
+_ENGINE_RETRY_SECONDS = 5.0
 
 
 class Daemon:
@@ -70,10 +73,10 @@ class Daemon:
                 tasks.start_soon(server.serve, [listener])
                 tasks.start_soon(self._signals)
                 try:
-                    await self._wait_for_engine()
+                    await self._unless_stopped(self._wait_for_engine)
                     await self._lead_or_stand_by()
-                except UnsupportedEngine as error:
-                    refused = error
+                except* UnsupportedEngine as group:
+                    refused = next(e for e in group.exceptions if isinstance(e, UnsupportedEngine))
                 server.should_exit = True
                 tasks.cancel_scope.cancel()
         finally:
@@ -97,25 +100,32 @@ class Daemon:
 
     async def _wait_for_engine(self) -> None:
         """Wait for an engine that answers; refuse one that cannot be used."""
-        delay = 0.5
-        while not self._stopping.is_set():
-            try:
-                version = await self._client.check()
-            except EngineUnavailable as error:
-                log.warning("engine.unavailable", error=error.message, retry_in=delay)
-                with anyio.move_on_after(delay):
-                    await self._stopping.wait()
-                delay = min(delay * 2, 5.0)
-            else:
-                log.info(
-                    "daemon.started",
-                    installation=self._settings.skypanel_installation,
-                    engine=version.get("Version"),
-                    api=self._client.api_version,
-                    hints=self._settings.skypanel_hints,
-                    listen=self._settings.skypanel_listen,
-                )
-                return
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(EngineUnavailable),
+            wait=wait_exponential_jitter(initial=0.5, max=_ENGINE_RETRY_SECONDS),
+            sleep=anyio.sleep,
+            before_sleep=_say_unavailable,
+        )
+        version: dict[str, Any] = await attempts(self._client.check)
+        log.info(
+            "daemon.started",
+            installation=self._settings.skypanel_installation,
+            engine=version.get("Version"),
+            api=self._client.api_version,
+            hints=self._settings.skypanel_hints,
+            listen=self._settings.skypanel_listen,
+        )
+
+    async def _unless_stopped(self, wait: Callable[[], Awaitable[None]]) -> None:
+        async with anyio.create_task_group() as tasks:
+
+            async def stop() -> None:
+                await self._stopping.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(stop)
+            await wait()
+            tasks.cancel_scope.cancel()
 
     async def _lead_or_stand_by(self) -> None:
         while not self._stopping.is_set():
@@ -211,6 +221,11 @@ class Daemon:
             "database": self._database.up,
             "synced": synced,
         }
+
+
+def _say_unavailable(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("engine.unavailable", error=str(error), retry_in=round(state.upcoming_sleep, 1))
 
 
 async def run(settings: Settings) -> None:

@@ -41,6 +41,17 @@ CREATE OR REPLACE TRIGGER paas_plans_touch AFTER UPDATE ON public.paas_plans FOR
     WHEN ((OLD.cpu_limit, OLD.memory_mb, OLD.pids_limit) IS DISTINCT FROM (NEW.cpu_limit, NEW.memory_mb, NEW.pids_limit))
     EXECUTE FUNCTION skypanel.touch_environments_of_plan();
 
+-- A plan that environments use cannot go; those that are being deleted, or were, do not use it any more.
+CREATE OR REPLACE FUNCTION skypanel.leave_plan() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE public.paas_environments SET plan_id = NULL WHERE plan_id = OLD.id AND deleted_at IS NOT NULL;
+    RETURN OLD;
+END
+$$;
+CREATE OR REPLACE TRIGGER paas_plans_leave BEFORE DELETE ON public.paas_plans FOR EACH ROW
+    EXECUTE FUNCTION skypanel.leave_plan();
+
 CREATE OR REPLACE FUNCTION skypanel.touch_environments_of_app() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -144,6 +155,6 @@ CREATE OR REPLACE TRIGGER paas_environments_prepare
 
 REVOKE EXECUTE ON PROCEDURE skypanel.declare_environment_input FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION
-    skypanel.touch_environment, skypanel.touch_environments_of_plan, skypanel.touch_environments_of_app,
+    skypanel.touch_environment, skypanel.touch_environments_of_plan, skypanel.leave_plan, skypanel.touch_environments_of_app,
     skypanel.touch_environments_of_organization, skypanel.touch_organization, skypanel.pass_on_delete_to_domains,
     skypanel.prepare_app, skypanel.prepare_environment FROM PUBLIC;

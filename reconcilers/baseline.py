@@ -64,9 +64,7 @@ def lost(written: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
     ]
     want_limits = want["Resources"]["Limits"]
     have_limits = (have.get("Resources") or {}).get("Limits") or {}
-    dropped += [
-        f"Resources.Limits.{field}" for field in want_limits if have_limits.get(field) != want_limits[field]
-    ]
+    dropped += [f"Resources.Limits.{field}" for field in want_limits if have_limits.get(field) != want_limits[field]]
     return dropped
 
 
@@ -75,9 +73,5 @@ def _covers(want: Any, have: Any) -> bool:
     if isinstance(want, Mapping):
         return isinstance(have, Mapping) and all(_covers(value, have.get(key)) for key, value in want.items())
     if isinstance(want, list):
-        return (
-            isinstance(have, list)
-            and len(want) <= len(have)
-            and all(any(_covers(w, h) for h in have) for w in want)
-        )
+        return isinstance(have, list) and len(want) <= len(have) and all(any(_covers(w, h) for h in have) for w in want)
     return bool(want == have)

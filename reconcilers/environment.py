@@ -19,7 +19,7 @@ from reconcilers.baseline import harden
 from reconcilers.conditions import Condition, progressing, ready, stalled
 from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.outcomes import Done, NotReadyError, Outcome, RequeueAfter
-from reconcilers.ports import ChildStatus, Context, Options, Rollout
+from reconcilers.ports import ChildStatus, Context, Live, Options, Rollout
 from reconcilers.registry import reconciler
 from reconcilers.routes import traefik_labels
 from specs.names import network_name, service_name
@@ -39,8 +39,7 @@ def render(snapshot: EnvironmentSnapshot, options: Options) -> Objects:
     """The services of an environment; the same snapshot and options give the same documents, byte for byte."""
     return Objects(
         services=tuple(
-            Service.seal(service_spec(snapshot, process, options))
-            for process in snapshot.effective_processes()
+            Service.seal(service_spec(snapshot, process, options)) for process in snapshot.effective_processes()
         ),
     )
 
@@ -160,9 +159,15 @@ def _nanoseconds(seconds: float) -> int:
     return round(seconds * 1_000_000_000)
 
 
+def preview(snapshot: EnvironmentSnapshot, options: Options, _live: Live, _subnet: str | None) -> Objects:
+    """What would exist."""
+    return render(snapshot, options) if snapshot.image_ref is not None else Objects()
+
+
 @reconciler(
     "environment",
     snapshot=EnvironmentSnapshot,
+    preview=preview,
     wakes_on=("organization",),
     concurrency=48,
     resync_seconds=300.0,
@@ -217,13 +222,9 @@ def assess(
         return stalled("RolledBack", "; ".join(f"{r.service}: {r.held}" for r in held)), Done()
     if all(r.complete for r in rollouts):
         if snapshot.suspended:
-            return ready(
-                "Suspended", "stopped on request: no task runs; clear `suspended` to start it again"
-            ), Done()
+            return ready("Suspended", "stopped on request: no task runs; clear `suspended` to start it again"), Done()
         tasks = sum(r.running for r in rollouts)
-        return ready(
-            "Deployed", f"{tasks} task(s) of {len(rollouts)} service(s) run {snapshot.image_ref}"
-        ), Done()
+        return ready("Deployed", f"{tasks} task(s) of {len(rollouts)} service(s) run {snapshot.image_ref}"), Done()
     waiting = "; ".join(_progress(r) for r in rollouts if not r.complete)
     poll = min(POLL_SLOWEST, max(POLL_FASTEST, waiting_seconds / 5))
     if waiting_seconds > deadline_seconds:
@@ -238,11 +239,7 @@ def _progress(rollout: Rollout) -> str:
         parts.append(f"{rollout.outdated} older still run")
     if rollout.pending:
         parts.append(f"{rollout.pending} wait for a node or an address")
-    if (
-        rollout.complete is False
-        and rollout.update_state == "updating"
-        and rollout.running == rollout.desired
-    ):
+    if rollout.complete is False and rollout.update_state == "updating" and rollout.running == rollout.desired:
         parts.append("Swarm is watching the new tasks")
     if rollout.problem:
         parts.append(f"newest error: {rollout.problem}")

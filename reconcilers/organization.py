@@ -22,19 +22,18 @@ from reconcilers.baseline import harden
 from reconcilers.conditions import progressing, ready, stalled
 from reconcilers.objects import Network, Objects, Service
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
-from reconcilers.ports import Context, Options
+from reconcilers.ports import Context, Live, Options
 from reconcilers.registry import reconciler
 from specs.names import network_name, pin_name
 from specs.snapshots import OrganizationSnapshot
 
 EXHAUSTED_RETRY_SECONDS = 60.0
+NOT_CHOSEN = "0.0.0.0/31"
 PIN_POLL_SECONDS = 0.15
 PIN_MEMORY_BYTES = 16 * 1024 * 1024
 
 
-def render(
-    snapshot: OrganizationSnapshot, options: Options, *, subnet: str, edge_node: str | None
-) -> Objects:
+def render(snapshot: OrganizationSnapshot, options: Options, *, subnet: str, edge_node: str | None) -> Objects:
     """The network of an organization; with an edge, also its pin, and that the edge is on the network."""
     name = network_name(snapshot.slug)
     owner = labels.owned(options.installation, "organization", str(snapshot.id), str(snapshot.id))
@@ -65,7 +64,14 @@ def render(
     return Objects(services=(pin,), networks=(network,), edge_networks=(name,))
 
 
-@reconciler("organization", snapshot=OrganizationSnapshot, concurrency=4, resync_seconds=300.0)
+def preview(snapshot: OrganizationSnapshot, options: Options, live: Live, subnet: str | None) -> Objects:
+    """What would exist; the subnet of a network that does not exist yet is chosen when it is made."""
+    network = live.network(network_name(snapshot.slug))
+    known = subnet or (network.subnet if network else None) or NOT_CHOSEN
+    return render(snapshot, options, subnet=known, edge_node=live.edge_node())
+
+
+@reconciler("organization", snapshot=OrganizationSnapshot, preview=preview, concurrency=4, resync_seconds=300.0)
 async def reconcile_organization(context: Context, snapshot: OrganizationSnapshot) -> Outcome:
     """Converge one organization's network."""
     name = network_name(snapshot.slug)
@@ -97,9 +103,7 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
     # Only now the network is on the edge's node.
     await context.apply(objects)
     edge = (
-        ", and every edge container is on it"
-        if objects.edge_networks
-        else "; there is no edge on this node to join it"
+        ", and every edge container is on it" if objects.edge_networks else "; there is no edge on this node to join it"
     )
     context.report(ready("NetworkReady", f"network {name} ({subnet}) is up{edge}"), details=details)
     return Done()

@@ -1,6 +1,6 @@
 """Registers reconcilers, kopf-style: a decorator names the kind, what wakes it, its concurrency and its resync.
 
-    @reconciler("environment", snapshot=EnvironmentSnapshot, wakes_on=("organization",), concurrency=16)
+    @reconciler("environment", snapshot=EnvironmentSnapshot, preview=preview, wakes_on=("organization",))
     async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot) -> Outcome: ...
 
 The body is level-triggered: it is given the whole desired state and the whole live state, never an event. It is called
@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from reconcilers.objects import Objects
 from reconcilers.outcomes import Outcome
-from reconcilers.ports import Context
+from reconcilers.ports import Context, Live, Options
 
 
 class Snapshot(Protocol):
@@ -28,6 +29,7 @@ class Snapshot(Protocol):
 
 S = TypeVar("S", bound=Snapshot)
 Body = Callable[[Context, Any], Awaitable[Outcome]]
+Preview = Callable[[Any, Options, Live, str | None], Objects]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Reconciler:
         kind: its name in keys, status and owner labels.
         snapshot: model of the document that ``skypanel.snapshot_<kind>`` gives.
         body: the reconcile function.
+        preview: what ``skypanel plan`` shows: ``(snapshot, options, live view, subnet on record) -> Objects``; pure.
         wakes_on: other kinds; when such an object changes, its dependents of this kind are queued.
         concurrency: how many keys of the kind are worked on at once.
         resync_seconds: period of the full comparison, jittered by the engine.
@@ -46,6 +49,7 @@ class Reconciler:
     kind: str
     snapshot: type[Snapshot]
     body: Body
+    preview: Preview
     wakes_on: tuple[str, ...] = ()
     concurrency: int = 8
     resync_seconds: float = 300.0
@@ -58,6 +62,7 @@ def reconciler(
     kind: str,
     *,
     snapshot: type[S],
+    preview: Callable[[S, Options, Live, str | None], Objects],
     wakes_on: tuple[str, ...] = (),
     concurrency: int = 8,
     resync_seconds: float = 300.0,
@@ -69,7 +74,7 @@ def reconciler(
     ) -> Callable[[Context, S], Awaitable[Outcome]]:
         if kind in _registered:
             raise ValueError(f"kind {kind!r} has a reconciler already: {_registered[kind].body!r}")
-        _registered[kind] = Reconciler(kind, snapshot, body, wakes_on, concurrency, resync_seconds)
+        _registered[kind] = Reconciler(kind, snapshot, body, preview, wakes_on, concurrency, resync_seconds)
         return body
 
     return register

@@ -18,6 +18,7 @@ from typing import Any
 import anyio
 import anyio.abc
 import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
 from controller.engine.fuse import Fuse
 from controller.engine.ports import Store, Swarm
@@ -208,20 +209,17 @@ class Manager:
     # -- timers --------------------------------------------------------------------------------------------------
 
     async def _first_look(self) -> None:
-        delay = 0.2
-        while True:
-            try:
-                await self._resync(deep=True)
-            except FencedError:
-                await anyio.sleep_forever()  # the lease is lost; whoever keeps it cancels this
-            except TransientError as error:
-                ENGINE_UP.set(0)
-                log.warning("resync.failed", error=error.message, retry_in=delay)
-                await anyio.sleep(delay)
-                delay = min(delay * 2, 5.0)
-            else:
-                self.synced = True
-                return
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(TransientError),
+            wait=wait_exponential_jitter(initial=0.2, max=5.0),
+            sleep=anyio.sleep,
+            before_sleep=_say_failed,
+        )
+        try:
+            await attempts(self._resync, deep=True)
+        except FencedError:
+            await anyio.sleep_forever()  # the lease is lost; whoever keeps it cancels this
+        self.synced = True
 
     async def _resync_loop(self) -> None:
         rounds = 0
@@ -323,3 +321,9 @@ class Manager:
             if time.monotonic() - seen > 10:
                 LOOP_LAG.set(longest)
                 longest, seen = 0.0, time.monotonic()
+
+
+def _say_failed(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    ENGINE_UP.set(0)
+    log.warning("resync.failed", error=str(error), retry_in=round(state.upcoming_sleep, 1))

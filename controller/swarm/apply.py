@@ -208,6 +208,9 @@ class Applier:
         )
 
     async def _remove_service(self, live: LiveService) -> list[InventoryUpdate]:
+        now = self._live.service_by_id(live.id)
+        if now is not None and now.labels.get(labels.OWNER) != live.labels.get(labels.OWNER):
+            raise ConflictError("Conflict", f"delete service {live.name}: it has another owner now; looking again")
         self._live.wrote(live.id, "remove")
         with suppress(NotFound):  # somebody was faster; that is what was wanted
             await self._client.remove_service(live.id)
@@ -298,12 +301,12 @@ def _name_conflict(object_type: str, name: str) -> TerminalError:
 def _reconcile_error(change: Change, error: EngineError) -> ReconcileError:
     what = f"{change.action} {change.object_type} {change.name}"
     match error:
-        case OutOfSequence():
+        case NotFound() if change.action in ("create", "update") and "network" in error.message:
+            return NotReadyError("NetworkNotReady", f"{what}: {error.message}", retry_after=0.3)
+        case OutOfSequence() | NotFound():
             return ConflictError("Conflict", f"{what}: it changed meanwhile; looking again")
         case InUse():
             return NotReadyError("InUse", f"{what}: {error.message}", retry_after=0.5)
-        case NotFound() if change.action in ("create", "update"):
-            return NotReadyError("NetworkNotReady", f"{what}: {error.message}", retry_after=0.3)
         case Refused():
             return TerminalError("EngineRefused", f"{what}: the engine refuses it: {error.message}")
         case EngineUnavailable():

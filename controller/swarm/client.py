@@ -129,7 +129,7 @@ class EngineClient:
                 preload_content=preload_content,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise EngineUnavailable(0, f"{self.host}: {error}") from error
+            raise EngineUnavailable(0, f"{self.host}: {_cause(error)}") from error
 
     # -- what a controller asks ----------------------------------------------------------------------------------
 
@@ -290,3 +290,9 @@ def _message(data: bytes) -> str:
 
 def _parts(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong at the bottom: urllib3 wraps it, as a tuple."""
+    inner = next((a for a in error.args if isinstance(a, BaseException)), None)
+    return _cause(inner) if inner is not None else str(error)

@@ -18,6 +18,7 @@ from reconcilers.ports import LiveNetwork, LiveService
 Action = Literal["create", "update", "recreate", "delete", "connect"]
 _VERBS = {"create": "+", "update": "~", "recreate": "±", "delete": "-", "connect": "~"}
 _SHOWN_DIFFERENCES = 6
+_HASH_PATH = f"Labels.{labels.SPEC_HASH}"
 
 
 class View(Protocol):
@@ -71,9 +72,11 @@ class Change:
             text = f"~ edge joins network {self.name}"
         if not self.differences:
             return text
-        shown = [str(d) for d in self.differences[:_SHOWN_DIFFERENCES]]
-        if len(self.differences) > _SHOWN_DIFFERENCES:
-            shown.append(f"and {len(self.differences) - _SHOWN_DIFFERENCES} more")
+        # The hash says that something else changed; alone, it is what somebody changed.
+        telling = [d for d in self.differences if d.path != _HASH_PATH] or list(self.differences)
+        shown = [str(d) for d in telling[:_SHOWN_DIFFERENCES]]
+        if len(telling) > _SHOWN_DIFFERENCES:
+            shown.append(f"and {len(telling) - _SHOWN_DIFFERENCES} more")
         return text + ": " + "; ".join(shown)
 
 
@@ -108,7 +111,7 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
     names = view.network_names()
     for service in wanted.services:
         row = known.get(("service", service.name))
-        live = view.service(service.name)
+        live = _mine(view.service(service.name), service, row)
         target = service
         if row is not None and live is not None and _rolled_back(service, live, row):
             failed[service.name] = service.hash
@@ -141,10 +144,11 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
         for name in wanted.edge_networks
         if any(name not in joined for joined in view.edge.values())
     ]
-    return ChangeSet(tuple(changes), held, failed, tuple(_seen(wanted, view, known, changes)))
+    return ChangeSet(tuple(changes), held, failed, tuple(_seen(owner, wanted, view, known, changes)))
 
 
 def _seen(
+    owner: tuple[str, str],
     wanted: Objects,
     view: View,
     known: Mapping[tuple[str, str], InventoryRow],
@@ -156,11 +160,23 @@ def _seen(
         *(("network", n.name, n.subnet, view.network(n.name)) for n in wanted.networks),
     ]
     for object_type, name, digest, live in objects:
+        if live is not None and labels.OWNER in live.labels and live.labels[labels.OWNER] != labels.owner_key(*owner):
+            continue
         row = known.get((object_type, name))
         if live is None or (object_type, name) in changing:
             continue
         if row is None or row.engine_id != live.id or row.state != "present":
             yield InventoryUpdate(object_type, name, engine_id=live.id, spec_hash=digest)
+
+
+def _mine(live: LiveService | None, service: Service, row: InventoryRow | None) -> LiveService | None:
+    """``live``, unless it belongs to another owner: then the create waits for the name.
+
+    One that we made, by its id, is ours even when somebody changed its labels.
+    """
+    if live is None or live.labels.get(labels.OWNER) == service.spec["Labels"][labels.OWNER]:
+        return live
+    return live if row is not None and row.engine_id == live.id else None
 
 
 def _rolled_back(service: Service, live: LiveService, row: InventoryRow) -> bool:

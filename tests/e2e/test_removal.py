@@ -70,6 +70,9 @@ def test_the_same_name_can_be_used_again_at_once(here: World) -> None:
     here.wait_ready(second)
     labels = here.services()[f"{here.name}-acme-shop-production-web"]["Spec"]["Labels"]
     assert labels["io.skypanel.owner"] == f"environment/{second}"
+    eventually(lambda: (here.status("environment", first) or {}).get("finalized_at"), what="the first one is removed")
+    here.wait_ready(second)
+    assert [e["reason"] for e in here.events(second)] == ["Created"], "the new one's service was touched by the removal"
 
 
 def test_an_empty_database_under_a_running_cluster_removes_nothing(here: World) -> None:

@@ -109,3 +109,15 @@ def test_a_user_that_goes_leaves_the_app(database: Database, tenant: Tenant) -> 
     database.execute("UPDATE paas_apps SET created_by = %s", other, role="panel")
     database.execute("DELETE FROM users WHERE id = %s", other)
     assert database.execute("SELECT id, created_by FROM paas_apps") == [(tenant.app, None)]
+
+
+def test_a_plan_can_go_when_only_deleted_environments_used_it(database: Database, tenant: Tenant) -> None:
+    plan = database.one(
+        "INSERT INTO paas_plans (name, cpu_limit, memory_mb) VALUES ('leaving', 1, 64) RETURNING id", role="panel"
+    )
+    database.execute("UPDATE paas_environments SET plan_id = %s WHERE id = %s", plan, tenant.environment, role="panel")
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        database.execute("DELETE FROM paas_plans WHERE id = %s", plan, role="panel")
+    database.execute("UPDATE paas_environments SET deleted_at = now() WHERE id = %s", tenant.environment, role="panel")
+    database.execute("DELETE FROM paas_plans WHERE id = %s", plan, role="panel")
+    assert database.one("SELECT count(*) FROM paas_plans WHERE id = %s", plan) == 0
