@@ -70,6 +70,10 @@ class Batcher(Generic[T, R]):
         except Exception as error:  # noqa: BLE001 - each caller raises it as its own
             for call in group:
                 call.error = error
+        except BaseException:  # torn down past the shield: a missing answer must not be taken for an answer
+            for call in group:
+                call.error = RuntimeError("the caller that led this group was torn down; what it asked for may be done")
+            raise
         finally:
             for call in group:
                 call.done = True
