@@ -72,8 +72,7 @@ def classify(status: int, message: str) -> EngineError:
         return NameTaken(status, text)
     if _IN_USE.search(text):
         return InUse(status, text)
-    if status == 501:
-        return Refused(status, text)  # a rename or another mode: no later attempt can do it
-    if status >= 500 or _NO_LEADER.search(text):
+    # 501 is a rename or another mode: no later attempt can do it.
+    if (status >= 500 and status != 501) or _NO_LEADER.search(text):
         return EngineUnavailable(status, text)
     return Refused(status, text)
