@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
 import structlog
 
-_PASSWORD_IN_URL = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+@", re.IGNORECASE)
-_PASSWORD_FIELD = re.compile(r"(?P<before>\bpass(?:word|file)?\s*=\s*)('[^']*'|\S+)", re.IGNORECASE)
+# Rather too much than too little: a password may hold `/`, `@` and `&`, and a quoted one escaped quotes.
+_PASSWORD_IN_URL = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)\S+@", re.IGNORECASE)
+_PASSWORD_FIELD = re.compile(r"(?P<before>pass(?:word|file)?\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
@@ -25,10 +26,20 @@ def redact(text: str) -> str:
 
 
 def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = redact(value)
-    return event
+    return {key: _redacted(value) for key, value in event.items()}
+
+
+def _redacted(value: Any) -> Any:
+    match value:
+        case str():
+            return redact(value)
+        case None | bool() | int() | float():
+            return value
+        case Mapping():
+            return {key: _redacted(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_redacted(item) for item in value]
+    return redact(repr(value))  # as it would be shown, an exception above all
 
 
 def configure(form: Literal["auto", "console", "json"], level: str) -> None:
@@ -41,9 +52,7 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
         structlog.processors.format_exc_info,
         _redact_event,
     ]
-    processors.append(
-        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(sort_keys=True)
-    )
+    processors.append(structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(sort_keys=True))
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
