@@ -6,8 +6,10 @@ The project's own names start with ``SKYPANEL_``. Passwords and keys are ``Secre
 
 from __future__ import annotations
 
+import atexit
 import base64
 import os
+import shutil
 import tempfile
 from functools import cached_property
 from ipaddress import IPv4Network
@@ -26,7 +28,9 @@ DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 class Settings(BaseSettings):
     """Everything that can be set; the field's description says the environment variable's meaning and unit."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     database_url: SecretStr = Field(
         default=SecretStr(""),
@@ -34,9 +38,7 @@ class Settings(BaseSettings):
     )
 
     docker_host: str = Field(default="", description="Engine of a Swarm manager: unix://, tcp:// or ssh://.")
-    docker_manager_host: str = Field(
-        default="", description="Host of the manager's TLS port, as the panel names it."
-    )
+    docker_manager_host: str = Field(default="", description="Host of the manager's TLS port, as the panel names it.")
     docker_manager_port: int = Field(default=2376, description="Port beside DOCKER_MANAGER_HOST.")
     docker_tls_verify: bool = Field(default=True, description="Check the manager's certificate.")
     docker_tls_ca_file: Path | None = Field(default=None, description="CA certificate file.")
@@ -51,28 +53,18 @@ class Settings(BaseSettings):
         pattern=r"^[a-z0-9][a-z0-9-]{0,30}$",
         description="Name of this installation; objects of another one on the same Swarm are not touched.",
     )
-    skypanel_listen: str = Field(
-        default="127.0.0.1:9470", description="host:port of /metrics, /healthz and /readyz."
-    )
+    skypanel_listen: str = Field(default="127.0.0.1:9470", description="host:port of /metrics, /healthz and /readyz.")
     skypanel_hints: bool = Field(
         default=True,
         description="Listen to notifications and engine events; without, only timers find changes.",
     )
-    skypanel_resync_seconds: float = Field(
-        default=300.0, gt=0, description="Period of the full comparison, jittered."
-    )
+    skypanel_resync_seconds: float = Field(default=300.0, gt=0, description="Period of the full comparison, jittered.")
     skypanel_poll_seconds: float = Field(
         default=5.0, gt=0, description="Period of reading the change log without hints."
     )
-    skypanel_task_poll_seconds: float = Field(
-        default=5.0, gt=0, description="Period of counting running tasks."
-    )
-    skypanel_lease_seconds: float = Field(
-        default=10.0, ge=1, description="How long the lease outlives its holder."
-    )
-    skypanel_drain_seconds: float = Field(
-        default=25.0, gt=0, description="Time for running reconciles after SIGTERM."
-    )
+    skypanel_task_poll_seconds: float = Field(default=5.0, gt=0, description="Period of counting running tasks.")
+    skypanel_lease_seconds: float = Field(default=10.0, ge=1, description="How long the lease outlives its holder.")
+    skypanel_drain_seconds: float = Field(default=25.0, gt=0, description="Time for running reconciles after SIGTERM.")
     skypanel_docker_connections: int = Field(default=10, ge=2, le=64, description="Engine calls at once.")
     skypanel_database_connections: int = Field(default=6, ge=2, le=64, description="Database connections.")
     skypanel_subnet_pool: IPv4Network = Field(
@@ -93,9 +85,7 @@ class Settings(BaseSettings):
     skypanel_edge_entrypoints: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("web",), description="Traefik entry points of the routers, separated by commas."
     )
-    skypanel_edge_cert_resolver: str = Field(
-        default="", description="Traefik certificate resolver; empty: no TLS."
-    )
+    skypanel_edge_cert_resolver: str = Field(default="", description="Traefik certificate resolver; empty: no TLS.")
     skypanel_rollout_monitor_seconds: float = Field(
         default=5.0, gt=0, description="How long Swarm watches a new task before it goes on."
     )
@@ -110,11 +100,7 @@ class Settings(BaseSettings):
     @field_validator("skypanel_edge_entrypoints", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Settings:
@@ -124,6 +110,11 @@ class Settings(BaseSettings):
         ]
         if any(given) and not all(given):
             raise ValueError("DOCKER_TLS_CERT_* and DOCKER_TLS_KEY_* belong together: one of them is missing")
+        for name in ("docker_tls_ca_b64", "docker_tls_cert_b64", "docker_tls_key_b64"):
+            try:
+                _decoded(getattr(self, name))
+            except ValueError:
+                raise ValueError(f"{name.upper()} is not base64: `base64 -w0 FILE` prints what it should be") from None
         return self
 
     @property
@@ -150,11 +141,18 @@ class Settings(BaseSettings):
             return str(file)
         if not encoded.get_secret_value():
             return None
-        path = Path(_private_folder()) / name
+        path = self._private_folder / name
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(base64.b64decode(encoded.get_secret_value()))
+            stream.write(_decoded(encoded))
         return str(path)
+
+    @cached_property
+    def _private_folder(self) -> Path:
+        """A folder that nobody else can look into and that goes with this process."""
+        folder = tempfile.mkdtemp(prefix="skypanel-tls-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
 
     @property
     def options(self) -> Options:
@@ -170,5 +168,5 @@ class Settings(BaseSettings):
         )
 
 
-def _private_folder() -> str:
-    return tempfile.mkdtemp(prefix="skypanel-tls-")
+def _decoded(encoded: SecretStr) -> bytes:
+    return base64.b64decode("".join(encoded.get_secret_value().split()), validate=True)
