@@ -1,0 +1,187 @@
+"""The batcher: nobody waits when it is idle, those who come meanwhile share one round trip, nobody is left waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.batcher import Batcher
+
+pytestmark = pytest.mark.anyio
+
+
+class Desk:
+    """Does groups one by one, each when it is let; doubles every number, and fails on a negative one."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+        self.begun = anyio.Event()
+        self.let = anyio.Event()
+
+    async def __call__(self, items: Sequence[int]) -> list[int]:
+        self.groups.append(list(items))
+        self.begun.set()
+        await self.let.wait()
+        if any(item < 0 for item in items):
+            raise ValueError(f"refused: {list(items)}")
+        return [item * 2 for item in items]
+
+
+class Callers:
+    """Callers that have each submitted one number, and what came back."""
+
+    def __init__(self, batcher: Batcher[int, int], tasks: anyio.abc.TaskGroup) -> None:
+        self.batcher = batcher
+        self.tasks = tasks
+        self.answers: dict[int, int | Exception | None] = {}
+        self.scopes: dict[int, anyio.CancelScope] = {}
+
+    async def submit(self, item: int) -> None:
+        with anyio.CancelScope() as self.scopes[item]:
+            self.answers[item] = None
+            try:
+                self.answers[item] = await self.batcher.submit(item)
+            except ValueError as error:
+                self.answers[item] = error
+
+    async def come(self, *items: int) -> None:
+        """Let them come, one after the other, and wait until each has done what it can."""
+        for item in items:
+            self.tasks.start_soon(self.submit, item)
+            while item not in self.answers:
+                await checkpoint()
+
+
+async def test_a_lone_call_goes_at_once() -> None:
+    desk = Desk()
+    desk.let.set()
+    assert await Batcher(desk).submit(21) == 42
+    assert desk.groups == [[21]]
+
+
+async def test_calls_that_come_meanwhile_share_the_next_group_in_their_order() -> None:
+    desk = Desk()
+    async with anyio.create_task_group() as tasks:
+        callers = Callers(Batcher(desk), tasks)
+        await callers.come(1)
+        await callers.come(5, 3, 4)
+        desk.let.set()
+    assert desk.groups == [[1], [5, 3, 4]]
+    assert callers.answers == {1: 2, 5: 10, 3: 6, 4: 8}
+
+
+async def test_a_group_is_no_larger_than_the_limit() -> None:
+    desk = Desk()
+    async with anyio.create_task_group() as tasks:
+        callers = Callers(Batcher(desk, limit=2), tasks)
+        await callers.come(1, 2, 3, 4, 5, 6)
+        desk.let.set()
+    assert desk.groups == [[1], [2, 3], [4, 5], [6]]
+    assert callers.answers == {n: 2 * n for n in range(1, 7)}
+
+
+async def test_an_error_goes_to_every_caller_of_its_group_and_to_no_other() -> None:
+    desk = Desk()
+    async with anyio.create_task_group() as tasks:
+        callers = Callers(Batcher(desk, limit=2), tasks)
+        await callers.come(1, 2, -3, 4)
+        desk.let.set()
+    assert {item for item, answer in callers.answers.items() if isinstance(answer, ValueError)} == {2, -3}
+    assert (callers.answers[1], callers.answers[4]) == (2, 8)
+
+
+async def test_a_flush_that_answers_too_few_fails_the_whole_group() -> None:
+    async def forgetful(items: Sequence[int]) -> list[int]:
+        return list(items)[:-1]
+
+    with pytest.raises(ValueError, match="shorter"):
+        await Batcher(forgetful).submit(1)
+
+
+async def test_after_an_error_the_next_call_is_served() -> None:
+    desk = Desk()
+    desk.let.set()
+    batcher = Batcher(desk)
+    with pytest.raises(ValueError, match="refused"):
+        await batcher.submit(-1)
+    assert await batcher.submit(2) == 4
+
+
+@pytest.mark.parametrize("cancelled", [1, 2, 3, 4], ids=["the leader", "the next leader", "one amidst", "the last"])
+async def test_a_cancelled_caller_leaves_nobody_waiting(cancelled: int) -> None:
+    desk = Desk()
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            callers = Callers(Batcher(desk), tasks)
+            await callers.come(1, 2, 3, 4)
+            callers.scopes[cancelled].cancel()
+            for _ in range(10):
+                await checkpoint()
+            assert desk.groups == [[1]], "the call that was on its way was abandoned"
+            desk.let.set()
+    assert {n: a for n, a in callers.answers.items() if n != cancelled} == {
+        n: 2 * n for n in {1, 2, 3, 4} - {cancelled}
+    }
+
+
+async def test_a_leader_that_is_torn_down_fails_its_group_and_the_next_is_served() -> None:
+    """As ``asyncio`` does it, past every shield: nobody may take the missing answer for an answer."""
+    desk = Desk()
+    batcher = Batcher(desk)
+    first = asyncio.ensure_future(batcher.submit(1))
+    await desk.begun.wait()
+    followers = [asyncio.ensure_future(batcher.submit(n)) for n in (2, 3, 4)]
+    await checkpoint()
+    first.cancel()
+    await asyncio.wait([first])
+    while len(desk.groups) < 2:
+        await checkpoint()
+    followers[0].cancel()  # it leads the second group
+    done, _ = await asyncio.wait(followers, timeout=5)
+    assert done == set(followers)
+    assert followers[0].cancelled()
+    assert all(isinstance(f.exception(), RuntimeError) for f in followers[1:])
+    desk.let.set()
+    assert await batcher.submit(5) == 10
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 30)), max_size=30), st.integers(1, 7))
+def test_whoever_comes_when_gets_the_own_answer(arrivals: list[tuple[int, int]], limit: int) -> None:
+    groups: list[list[int]] = []
+    running = 0
+
+    async def flush(items: Sequence[int]) -> list[int]:
+        nonlocal running
+        running += 1
+        assert running == 1, "two groups at once"
+        groups.append(list(items))
+        await checkpoint()
+        running -= 1
+        if -1 in items:
+            raise ValueError
+        return [item * 2 for item in items]
+
+    async def caller(batcher: Batcher[int, int], steps: int, item: int) -> None:
+        for _ in range(steps):
+            await checkpoint()
+        try:
+            assert await batcher.submit(item) == item * 2
+        except ValueError:
+            assert any(item in group and -1 in group for group in groups)
+
+    async def scenario() -> None:
+        batcher = Batcher(flush, limit=limit)
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                for steps, item in arrivals:
+                    tasks.start_soon(caller, batcher, steps, item)
+
+    anyio.run(scenario)
+    assert sorted(item for group in groups for item in group) == sorted(item for _, item in arrivals)
+    assert all(0 < len(group) <= limit for group in groups)

@@ -1,0 +1,310 @@
+"""The queue of keys: once each, never twice at once, the most urgent that is due first, failures after a backoff."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.engine.queue import BACKOFF_CAP, BACKOFF_FIRST, Priority, Queue
+from controller.records import Key
+
+pytestmark = pytest.mark.anyio
+
+A, B, C = (Key("environment", letter) for letter in "abc")
+keys = st.sampled_from([A, B, C])
+
+
+@dataclass
+class Clock:
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Desk:
+    """A queue whose clock and jitter the test sets."""
+
+    clock: Clock = field(default_factory=Clock)
+    luck: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.queue = Queue("test", clock=self.clock, jitter=lambda: self.luck)
+
+    async def take(self) -> Key | None:
+        """What is given out now; None when nobody would be given anything."""
+        with anyio.move_on_after(0):
+            return await self.queue.get()
+        return None
+
+    async def take_all(self) -> list[Key]:
+        taken = []
+        while (key := await self.take()) is not None:
+            taken.append(key)
+        return taken
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+# -- dirty and processing --------------------------------------------------------------------------------------------
+
+
+async def test_a_key_that_is_added_many_times_is_given_out_once(desk: Desk) -> None:
+    for priority in Priority:
+        desk.queue.add(A, priority)
+    assert await desk.take_all() == [A]
+
+
+async def test_a_key_that_is_worked_on_is_not_given_out_and_comes_again_afterwards(desk: Desk) -> None:
+    desk.queue.add(A, Priority.CHANGE)
+    await desk.take()
+    desk.queue.add(A, Priority.CHANGE)
+    desk.queue.add(A, Priority.CHANGE)
+    assert await desk.take() is None
+    desk.queue.done(A)
+    assert await desk.take_all() == [A]
+
+
+async def test_a_key_that_nobody_added_meanwhile_does_not_come_again(desk: Desk) -> None:
+    desk.queue.add(A, Priority.CHANGE)
+    await desk.take()
+    desk.queue.done(A)
+    assert await desk.take() is None
+
+
+async def test_what_was_added_during_the_work_keeps_its_most_urgent_reason_and_earliest_time(desk: Desk) -> None:
+    desk.queue.add(A, Priority.RESYNC)
+    await desk.take()
+    desk.queue.add(A, Priority.RETRY, delay=50)
+    desk.queue.add(A, Priority.CHANGE, delay=100)
+    desk.queue.done(A)
+    desk.queue.add(B, Priority.DRIFT, delay=50)
+    assert await desk.take() is None
+    desk.clock.now += 50
+    assert await desk.take_all() == [A, B]
+
+
+# -- order -----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_most_urgent_of_those_due_goes_first(desk: Desk) -> None:
+    desk.queue.add(A, Priority.RESYNC)
+    desk.queue.add(B, Priority.DRIFT)
+    desk.queue.add(C, Priority.CHANGE)
+    assert await desk.take_all() == [C, B, A]
+
+
+async def test_of_the_same_urgency_the_first_goes_first(desk: Desk) -> None:
+    for key in (B, A, C):
+        desk.queue.add(key, Priority.CHANGE)
+    assert await desk.take_all() == [B, A, C]
+
+
+async def test_a_more_urgent_reason_moves_a_waiting_key_forward_and_a_less_urgent_one_not_back(desk: Desk) -> None:
+    desk.queue.add(A, Priority.RESYNC)
+    desk.queue.add(B, Priority.DRIFT)
+    desk.queue.add(A, Priority.CHANGE)
+    desk.queue.add(A, Priority.RESYNC)
+    assert await desk.take_all() == [A, B]
+
+
+async def test_urgency_does_not_make_a_key_due_before_its_time(desk: Desk) -> None:
+    desk.queue.add(A, Priority.CHANGE, delay=10)
+    desk.queue.add(B, Priority.RESYNC)
+    assert await desk.take_all() == [B]
+
+
+async def test_the_earlier_due_time_wins(desk: Desk) -> None:
+    desk.queue.add(A, Priority.RETRY, delay=60)
+    desk.queue.add(A, Priority.CHANGE)
+    assert await desk.take() == A
+    desk.queue.done(A)
+    desk.clock.now += 60
+    assert await desk.take() is None, "the later time is forgotten"
+
+
+# -- failures --------------------------------------------------------------------------------------------------------
+
+
+def test_each_failure_doubles_the_delay_up_to_the_cap(desk: Desk) -> None:
+    desk.luck = 1.0
+    delays = [desk.queue.retry(A) for _ in range(40)]
+    assert delays[:4] == [BACKOFF_FIRST * factor for factor in (1, 2, 4, 8)]
+    assert delays == sorted(delays)
+    assert delays[-1] == BACKOFF_CAP
+
+
+def test_keys_fail_apart_from_each_other(desk: Desk) -> None:
+    for _ in range(5):
+        desk.queue.retry(A)
+    assert desk.queue.retry(B) <= BACKOFF_FIRST
+
+
+def test_success_forgets_the_failures(desk: Desk) -> None:
+    for _ in range(5):
+        desk.queue.retry(A)
+    desk.queue.forget(A)
+    assert desk.queue.retry(A) <= BACKOFF_FIRST
+
+
+@given(failures=st.integers(0, 2000), luck=st.floats(0, 1, exclude_max=True))
+def test_jitter_spreads_a_delay_over_its_upper_half(failures: int, luck: float) -> None:
+    desk = Desk(luck=luck)
+    desk.queue._failures[A] = failures
+    longest = min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(failures, 100))
+    assert desk.queue.retry(A) == pytest.approx(longest * (1 + luck) / 2)
+
+
+async def test_a_failed_key_comes_back_after_its_delay(desk: Desk) -> None:
+    desk.queue.add(A, Priority.CHANGE)
+    await desk.take()
+    delay = desk.queue.retry(A)
+    desk.queue.done(A)
+    assert await desk.take() is None
+    desk.clock.now += delay
+    assert await desk.take() == A
+
+
+# -- waiting ---------------------------------------------------------------------------------------------------------
+
+
+async def waiting_for(queue: Queue, then: Callable[[], None]) -> Key | None:
+    """What a worker that waits already is given after ``then``."""
+    given_out: list[Key | None] = []
+
+    async def worker() -> None:
+        given_out.append(await queue.get())
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(worker)
+            for _ in range(3):
+                await checkpoint()
+            assert not given_out
+            then()
+    return given_out[0]
+
+
+async def test_a_waiting_worker_is_woken_by_a_new_key(desk: Desk) -> None:
+    assert await waiting_for(desk.queue, lambda: desk.queue.add(A, Priority.CHANGE)) == A
+
+
+async def test_a_waiting_worker_is_woken_by_an_earlier_due_time(desk: Desk) -> None:
+    desk.queue.add(A, Priority.RETRY, delay=3600)
+    assert await waiting_for(desk.queue, lambda: desk.queue.add(B, Priority.CHANGE)) == B
+
+
+async def test_a_waiting_worker_is_sent_away_when_the_queue_closes(desk: Desk) -> None:
+    assert await waiting_for(desk.queue, desk.queue.close) is None
+
+
+async def test_a_key_becomes_due_without_anybody_s_doing() -> None:
+    queue = Queue("test")
+    queue.add(A, Priority.RETRY, delay=0.01)
+    with anyio.fail_after(5):
+        assert await queue.get() == A
+
+
+@given(
+    st.lists(st.tuples(keys, st.sampled_from(Priority), st.sampled_from([0.0, 0.001, 0.004])), min_size=1, max_size=20),
+    st.integers(1, 4),
+)
+@settings(max_examples=50, deadline=None)
+def test_no_key_is_left_lying_while_workers_sleep(added: list[tuple[Key, Priority, float]], workers: int) -> None:
+    async def scenario() -> None:
+        queue = Queue("test")
+        busy: set[Key] = set()
+
+        async def worker() -> None:
+            while (key := await queue.get()) is not None:
+                assert key not in busy, "one key is worked on twice at once"
+                busy.add(key)
+                await checkpoint()
+                busy.remove(key)
+                queue.done(key)
+                if not len(queue) and not queue.processing:
+                    queue.close()
+
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(workers):
+                    tasks.start_soon(worker)
+                await checkpoint()
+                for key, priority, delay in added:
+                    queue.add(key, priority, delay=delay)
+
+    anyio.run(scenario)
+
+
+async def test_a_closed_queue_gives_nothing_out_and_lets_the_work_end(desk: Desk) -> None:
+    desk.queue.add(A, Priority.CHANGE)
+    desk.queue.add(B, Priority.CHANGE)
+    await desk.take()
+    desk.queue.add(A, Priority.CHANGE)
+    desk.queue.close()
+    desk.queue.add(C, Priority.CHANGE)
+    assert desk.queue.processing == 1
+    desk.queue.done(A)
+    assert desk.queue.processing == 0
+    assert await desk.queue.get() is None
+
+
+# -- whatever happens ------------------------------------------------------------------------------------------------
+
+steps = st.one_of(
+    st.tuples(st.just("add"), keys, st.sampled_from(Priority), st.sampled_from([0, 1, 5])),
+    st.tuples(st.just("get")),
+    st.tuples(st.just("done"), keys),
+    st.tuples(st.just("pass"), st.sampled_from([1, 4])),
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(steps, max_size=40))
+def test_a_queue_does_what_a_plain_table_of_keys_would_do(script: list[tuple[object, ...]]) -> None:
+    """The model: what waits, since when it is due and why; what is worked on; what was added meanwhile."""
+
+    async def scenario() -> None:
+        desk = Desk()
+        waits: dict[Key, tuple[float, Priority]] = {}
+        works: set[Key] = set()
+        again: dict[Key, tuple[float, Priority]] = {}
+        for step in script:
+            match step:
+                case ("add", Key() as key, Priority() as priority, int(delay)):
+                    table = again if key in works else waits
+                    due, urgent = table.get(key, (float("inf"), priority))
+                    table[key] = (min(due, desk.clock.now + delay), min(urgent, priority))
+                    desk.queue.add(key, priority, delay=delay)
+                case ("get",):
+                    due_now = {key: why for key, (due, why) in waits.items() if due <= desk.clock.now}
+                    given_out = await desk.take()
+                    if not due_now:
+                        assert given_out is None
+                        continue
+                    assert given_out is not None
+                    assert due_now[given_out] == min(due_now.values())
+                    assert given_out not in works
+                    works.add(given_out)
+                    del waits[given_out]
+                case ("done", Key() as key) if key in works:
+                    works.remove(key)
+                    if key in again:
+                        waits[key] = again.pop(key)
+                    desk.queue.done(key)
+                case ("pass", int(seconds)):
+                    desk.clock.now += seconds
+            assert len(desk.queue) == len(waits)
+            assert desk.queue.processing == len(works)
+
+    anyio.run(scenario)
