@@ -80,6 +80,6 @@ lock: setup ## Resolve requirements.lock again (ARGS=--upgrade for the newest)
 .PHONY: clean
 clean: ## Remove the demo, the environment, and what was cached
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deploy.demo down --name $(DEMO); fi
-	@rm -rf .venv .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench.json dist build
+	@rm -rf .venv .setup.lock .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench.json dist build
 	@rm -rf "$${SKYPANEL_LAB_CACHE:-/var/cache/skypanel-lab}"
 	@find . -name __pycache__ -prune -exec rm -rf {} +
