@@ -91,6 +91,7 @@ def _traefik(image: str, edge: str, door: str, port: int, refresh_seconds: int) 
     arguments = [
         "--global.checkNewVersion=false",
         "--global.sendAnonymousUsage=false",
+        "--serversTransport.forwardingTimeouts.dialTimeout=2s",  # a task that has gone: the next is tried soon
         "--log.level=INFO",
         "--accessLog=true",
         "--ping=true",

@@ -1,4 +1,4 @@
-"""One engine with an edge, one PostgreSQL, for all end-to-end tests; a world of its own for each."""
+"""A PostgreSQL of their own for the end-to-end tests, which restart it; a world of its own for each test."""
 
 from __future__ import annotations
 
@@ -8,36 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from deploy import engine, traefik
 from deploy.engine import Lab
 from deploy.postgres import Server, ensure
-from tests.e2e.world import World, free_port, world
+from tests.e2e.world import World, world
+from tests.labs import kept
 
 NAME = "e2e"
-IMAGES = ["web", "pause", "traefik", "socket-proxy"]
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def http_port() -> int:
-    """The host's port that leads to the edge."""
-    return free_port()
-
-
-@pytest.fixture(scope="session")
-def lab(http_port: int) -> Iterator[Lab]:
-    """One node with the edge on it."""
-    engine.down(NAME)
-    lab = engine.up(NAME, images=IMAGES, forwards=[f"{http_port}:80"])
-    traefik.deploy(lab.api())
-    yield lab
-    engine.down(NAME)
-
-
-@pytest.fixture(scope="session")
-def server() -> Server:
+def server() -> Iterator[Server]:
     """PostgreSQL."""
-    return ensure(NAME, durable=False)
+    server = ensure(NAME, durable=False)
+    yield server
+    if not kept():
+        server.destroy()
 
 
 @pytest.fixture

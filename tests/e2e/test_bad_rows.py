@@ -62,7 +62,9 @@ def test_a_constraint_names_the_rule_that_the_panel_broke(here: World) -> None:
     app = here.app(here.organization("acme"), "shop")
     for column, value, _ in BAD[1:]:
         with pytest.raises(Exception, match=r"paas_environments_\w*|value too long"):
-            here.environment(app, **{column: value}) if column != "name" else here.environment(app, str(value))
+            here.insert(
+                "paas_environments", **{"app_id": app, "name": "production", "image_ref": f"{WEB}:1", column: value}
+            )
 
 
 def test_a_corrected_row_converges(here: World) -> None:

@@ -73,8 +73,13 @@ def test_a_rollout_that_the_engine_rolls_back_is_stalled_and_not_tried_again(sho
     eventually(lambda: "Stalled" in world.conditions("environment", environment), seconds=60, what="it is stalled")
     conditions = world.conditions("environment", environment)
     assert (conditions["Ready"]["status"], conditions["Stalled"]["reason"]) == ("False", "RolledBack")
+    eventually(
+        lambda: world.services()[service_of(world)]["UpdateStatus"]["State"] == "rollback_completed",
+        seconds=60,
+        what="Swarm has finished",
+    )
     version = world.versions()[service_of(world)]
-    assert world.curl(f"shop.{world.name}.localhost")[0] == 200, "the last good tasks go on"
+    eventually(lambda: world.curl(f"shop.{world.name}.localhost")[0] == 200, what="the last good tasks answer")
     world.controllers[0].terminate()
     world.controller().start()
     eventually(lambda: world.controllers[1].metric("skypanel_reconcile_total") >= 2, what="it was looked at again")

@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,11 +33,15 @@ def assert_all_converged(world: World, environments: list[str], *, seconds: floa
     assert all(row["engine_id"] for row in inventory)
 
 
+def has_services(world: World, count: int) -> bool:
+    return len(world.services()) >= count
+
+
 def test_a_controller_that_is_killed_again_and_again_converges_nothing_twice(here: World) -> None:
     environments = rows(here, 50)
     for services in itertools.chain((1, 5, 12, 25), (40, 49)):
         controller = here.controller().start(ready=False)
-        eventually(lambda services=services: len(here.services()) >= services, what=f"{services} services are made")
+        eventually(partial(has_services, here, services), what=f"{services} services are made")
         controller.kill()
     created = {name: s["CreatedAt"] for name, s in here.services().items()}
     here.controller().start()

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,30 +14,24 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
 from deploy.engine import EngineApi, EngineApiError, Lab
 from deploy.postgres import Server
+from tests.labs import free_port
 
 PASSWORD = "not-to-be-seen-4711"
 WEB = "127.0.0.1:5000/skypanel/web"
 PAUSE = "127.0.0.1:5000/skypanel/pause:1"
 CREATED = "io.skypanel.installation"
 
-T = TypeVar("T")
 _leftovers: set[str] = set()
 
 
-def free_port() -> int:
-    """A port of the loopback where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def eventually(check: Callable[[], T], *, seconds: float = 20.0, what: str = "") -> T:
+def eventually(check: Callable[[], Any], *, seconds: float = 20.0, what: str = "") -> Any:
     """Ask ``check`` until it gives something true, or fail with its last answer."""
     deadline = time.monotonic() + seconds
     last: Any = None
@@ -165,7 +158,7 @@ class World:
                     self.server.dsn_for("panel", self.database), autocommit=True, row_factory=dict_row
                 )
             try:
-                cursor = self._panel.execute(query, values or None)  # type: ignore[arg-type]
+                cursor = self._panel.execute(query, values or None)
                 return cursor.fetchall() if cursor.description else []
             except psycopg.OperationalError:
                 self._panel.close()
@@ -178,7 +171,7 @@ class World:
         with psycopg.connect(
             self.server.dsn_for("postgres", self.database), autocommit=True, row_factory=dict_row
         ) as connection:
-            cursor = connection.execute(query, values or None)  # type: ignore[arg-type]
+            cursor = connection.execute(query, values or None)
             return cursor.fetchall() if cursor.description else []
 
     def insert(self, table: str, **values: object) -> str:
@@ -230,7 +223,7 @@ class World:
             return status if status and status["ready"] and status["observed_generation"] >= generation else None
 
         try:
-            return eventually(ready, seconds=seconds)
+            return dict(eventually(ready, seconds=seconds))
         except AssertionError as error:
             raise AssertionError(f"{kind} {environment} is not ready: {self.status(kind, environment)}") from error
 
