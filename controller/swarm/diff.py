@@ -55,7 +55,7 @@ def service_differences(
 
 def label_only(differences: Sequence[Difference]) -> bool:
     """Whether applying them would change service labels and nothing else (moby#53722)."""
-    return bool(differences) and all(d.path.startswith("Labels.") for d in differences)
+    return bool(differences) and all(d.path.split(".", 1)[0] == "Labels" for d in differences)
 
 
 def network_differences(wanted: Network, live: LiveNetwork) -> list[Difference]:
@@ -70,6 +70,9 @@ def network_differences(wanted: Network, live: LiveNetwork) -> list[Difference]:
     if live.attachable:
         # Any container of any node could join it; nothing but tasks and the edge has to.
         found.append(Difference("Attachable", True, False))
+    if live.internal:
+        # Tasks would have no way out.
+        found.append(Difference("Internal", True, False))
     own = {k: v for k, v in live.labels.items() if k.startswith(labels.PREFIX)}
     found.extend(_walk(("Labels",), own, dict(wanted.labels)))
     return found
