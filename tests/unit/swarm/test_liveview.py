@@ -1,0 +1,319 @@
+"""The live view: answers that come late do not undo what is newer, and whoever is concerned is told once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, cast
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from controller.swarm.client import EngineClient
+from controller.swarm.errors import NotFound
+from controller.swarm.liveview import LiveView, OwnerKey
+from reconcilers import labels
+
+pytestmark = pytest.mark.anyio
+
+ACME, GLOBEX = ("environment", "acme"), ("environment", "globex")
+HOME = ("organization", "acme")
+
+
+def service(object_id: str, version: int = 1, owner: OwnerKey = ACME, **changes: Any) -> dict[str, Any]:
+    owned = labels.owned("blue", *owner, "acme")
+    return {
+        "ID": object_id,
+        "Version": {"Index": version},
+        "Spec": {"Name": f"name-{object_id}", "Labels": owned, **changes},
+    }
+
+
+def network(object_id: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "Id": object_id,
+        "Name": "org-acme",
+        "Driver": "overlay",
+        "Scope": "swarm",
+        "IPAM": {"Config": [{"Subnet": "10.64.3.0/24", "IPRange": "10.64.3.0/25"}]},
+        "Labels": labels.owned("blue", *HOME, "acme"),
+        **changes,
+    }
+
+
+class Engine:
+    """The few reads of an engine that a live view makes; a list can be held back after it was made."""
+
+    node_id = "n0de"
+
+    def __init__(self) -> None:
+        self.found: dict[str, dict[str, Any]] = {}
+        self.nets: dict[str, dict[str, Any]] = {}
+        self.edges: dict[str, list[str]] = {}
+        self.edge_ids: list[str] = []
+        self.release = anyio.Event()
+        self.release.set()
+        self.listing = anyio.Event()
+
+    def hold(self) -> None:
+        self.release, self.listing = anyio.Event(), anyio.Event()
+
+    async def services(self, _label: str, *, status: bool = False) -> list[dict[str, Any]]:
+        answer = list(self.found.values())
+        self.listing.set()
+        await self.release.wait()
+        return answer
+
+    async def services_by_id(self, ids: list[str]) -> list[dict[str, Any]]:
+        return [self.found[i] for i in ids if i in self.found]
+
+    async def service(self, id_or_name: str) -> dict[str, Any]:
+        for document in self.found.values():
+            if id_or_name in (document["ID"], document["Spec"]["Name"]):
+                return document
+        raise NotFound(404, "service not found")
+
+    async def networks(self) -> list[dict[str, Any]]:
+        return list(self.nets.values())
+
+    async def network(self, id_or_name: str) -> dict[str, Any]:
+        for document in self.nets.values():
+            if id_or_name in (document["Id"], document["Name"]):
+                return document
+        raise NotFound(404, "network not found")
+
+    async def edge_services(self) -> list[str]:
+        return self.edge_ids
+
+    async def service_containers(self, _service_id: str) -> list[dict[str, Any]]:
+        return [{"Id": c, "NetworkSettings": {"Networks": dict.fromkeys(nets)}} for c, nets in self.edges.items()]
+
+
+class Seen:
+    """A live view of an engine, and who was told."""
+
+    def __init__(self) -> None:
+        self.engine = Engine()
+        self.told: list[set[OwnerKey]] = []
+        self.view = LiveView(cast("EngineClient", self.engine), "blue", self.tell)
+
+    def tell(self, owners: Iterable[OwnerKey]) -> None:
+        self.told.append(set(owners))
+
+    def has(self, *documents: dict[str, Any]) -> None:
+        for document in documents:
+            (self.engine.found if "ID" in document else self.engine.nets)[document.get("ID") or document["Id"]] = (
+                document
+            )
+
+    async def look(self) -> list[set[OwnerKey]]:
+        """List everything; who was told by that."""
+        self.told.clear()
+        await self.view.refresh_all()
+        return self.told
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+async def test_a_list_tells_the_owner_of_everything_that_came_changed_or_went(seen: Seen) -> None:
+    seen.has(service("1"), service("2", owner=GLOBEX), network("n"))
+    assert await seen.look() == [{ACME, GLOBEX, HOME}]
+    assert await seen.look() == []
+    seen.has(service("1", 2))
+    assert await seen.look() == [{ACME}]
+    del seen.engine.found["2"]
+    assert await seen.look() == [{GLOBEX}]
+    assert seen.view.owners() == {ACME: 1, HOME: 1}
+    assert seen.view.counts() == {"service": 1, "network": 1}
+
+
+async def test_another_installation_s_objects_are_nobody_s(seen: Seen) -> None:
+    seen.has(network("n", Labels=labels.owned("green", *HOME, "acme")))
+    assert await seen.look() == []
+    assert seen.view.subnets() == [("org-acme", "10.64.3.0/24")], "their address ranges are taken all the same"
+    assert seen.view.owners() == {}
+
+
+async def test_both_owners_are_told_when_a_label_changes_hands(seen: Seen) -> None:
+    seen.has(service("1"))
+    await seen.look()
+    seen.has(service("1", 2, owner=GLOBEX))
+    assert await seen.look() == [{ACME, GLOBEX}]
+    assert seen.view.owned_services(ACME) == []
+
+
+async def test_an_owner_is_told_when_somebody_takes_our_labels_away(seen: Seen) -> None:
+    seen.has(service("1"))
+    await seen.look()
+    seen.has(service("1", 2, Labels={}))
+    await seen.view.refresh_service("1")
+    assert seen.told[-1] == {ACME}
+    assert seen.view.service("name-1") is None
+
+
+async def test_a_list_that_was_asked_for_before_a_create_does_not_undo_it(seen: Seen) -> None:
+    seen.engine.hold()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(seen.view.refresh_all)
+        await seen.engine.listing.wait()
+        seen.has(service("1"))
+        await seen.view.read_back("1", new=True)
+        seen.engine.release.set()
+    assert seen.view.service("name-1") is not None
+    del seen.engine.found["1"]
+    await seen.look()
+    assert seen.view.service("name-1") is None, "a list that was asked for later is believed"
+
+
+async def test_a_list_that_was_asked_for_before_a_removal_does_not_bring_it_back(seen: Seen) -> None:
+    seen.has(service("1"), network("n"))
+    await seen.look()
+    seen.engine.hold()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(seen.view.refresh_all)
+        await seen.engine.listing.wait()
+        del seen.engine.found["1"]
+        seen.view.removed_service("1")
+        seen.engine.release.set()
+    assert seen.view.service("name-1") is None
+
+
+async def test_a_list_that_was_asked_for_before_an_update_does_not_take_it_back(seen: Seen) -> None:
+    seen.has(service("1", 1))
+    await seen.look()
+    seen.engine.hold()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(seen.view.refresh_all)
+        await seen.engine.listing.wait()
+        seen.has(service("1", 5))
+        await seen.view.read_back("1", new=False)
+        seen.engine.release.set()
+    live = seen.view.service("name-1")
+    assert live is not None
+    assert live.version == 5
+
+
+async def test_a_service_that_was_made_anew_under_its_name_is_the_new_one(seen: Seen) -> None:
+    seen.has(service("1"))
+    await seen.look()
+    del seen.engine.found["1"]
+    seen.has({**service("2"), "Spec": service("1")["Spec"]})
+    await seen.look()
+    live = seen.view.service("name-1")
+    assert live is not None
+    assert live.id == "2"
+
+
+async def test_a_service_that_went_is_known_to_be_gone_by_its_name_too(seen: Seen) -> None:
+    seen.has(service("1"))
+    await seen.look()
+    del seen.engine.found["1"]
+    await seen.view.refresh_service("name-1")
+    assert seen.view.service("name-1") is None
+    assert seen.told[-1] == {ACME}
+
+
+async def test_what_we_wrote_ourselves_is_read_back_without_telling(seen: Seen) -> None:
+    seen.has(service("1"))
+    await seen.view.read_back("1", new=True)
+    assert seen.told == []
+    assert seen.view.service("name-1") is not None
+
+
+async def test_reads_back_at_once_are_one_call(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    read = seen.engine.services_by_id
+
+    async def services_by_id(ids: list[str]) -> list[dict[str, Any]]:
+        asked.append(ids)
+        await checkpoint()
+        return await read(ids)
+
+    monkeypatch.setattr(seen.engine, "services_by_id", services_by_id)
+    seen.has(*(service(str(n)) for n in range(9)))
+    async with anyio.create_task_group() as tasks:
+        for n in range(9):
+            tasks.start_soon(partial(seen.view.read_back, str(n), new=True))
+    assert len(asked) == 2
+    assert seen.view.counts()["service"] == 9
+
+
+async def test_an_echo_of_our_own_write_is_taken_once(seen: Seen) -> None:
+    seen.view.wrote("1", "update")
+    assert seen.view.is_own_event("1", "update")
+    assert not seen.view.is_own_event("1", "update"), "the second is somebody else's"
+    assert not seen.view.is_own_event("1", "remove")
+
+
+async def test_two_writes_have_two_echoes(seen: Seen) -> None:
+    seen.view.wrote("1", "update")
+    seen.view.wrote("1", "update")
+    assert [seen.view.is_own_event("1", "update") for _ in range(3)] == [True, True, False]
+
+
+async def test_a_write_that_did_not_happen_has_no_echo(seen: Seen) -> None:
+    seen.view.wrote("name-1", "create")
+    seen.view.did_not_write("name-1", "create")
+    assert not seen.view.is_own_event("name-1", "create")
+
+
+async def test_a_service_is_new_once(seen: Seen) -> None:
+    seen.has(service("1"))
+    await seen.view.read_back("1", new=True)
+    assert [seen.view.take_new("1"), seen.view.take_new("1")] == [True, False]
+
+
+# -- the edge --------------------------------------------------------------------------------------------------------
+
+
+async def test_an_organization_is_told_when_the_edge_leaves_its_network(seen: Seen) -> None:
+    seen.engine.edge_ids, seen.engine.edges = ["edge"], {"c1": ["org-acme", "skypanel-edge"]}
+    seen.has(
+        network("n"), network("m", Name="org-globex", Labels=labels.owned("blue", "organization", "globex", "globex"))
+    )
+    await seen.look()
+    seen.engine.edges = {"c1": ["skypanel-edge"]}
+    assert await seen.look() == [{HOME}]
+
+
+async def test_everybody_is_told_of_a_new_edge_container(seen: Seen) -> None:
+    seen.engine.edge_ids, seen.engine.edges = ["edge"], {"c1": ["org-acme"]}
+    seen.has(network("n"))
+    await seen.look()
+    seen.engine.edges = {"c2": ["org-acme"]}
+    assert await seen.look() == [{HOME}]
+
+
+async def test_there_is_an_edge_node_only_with_an_edge(seen: Seen) -> None:
+    await seen.look()
+    assert seen.view.edge_node() is None
+    seen.engine.edge_ids = ["edge"]
+    await seen.view.refresh_edge_services()
+    assert seen.view.edge_node() == "n0de"
+
+
+async def test_a_fingerprint_changes_with_whatever_an_object_depends_on(seen: Seen) -> None:
+    seen.engine.edge_ids, seen.engine.edges = ["edge"], {"c1": ["org-acme"]}
+    seen.has(service("1"), service("2", owner=GLOBEX), network("n"))
+
+    async def prints() -> tuple[Any, Any]:
+        await seen.look()
+        return seen.view.fingerprint(ACME, "acme"), seen.view.fingerprint(HOME, "acme")
+
+    first = await prints()
+    seen.has(service("2", 9, owner=GLOBEX))
+    assert await prints() == first, "another tenant's change is none"
+    seen.has(service("1", 2))
+    second = await prints()
+    assert (second[0] != first[0], second[1] == first[1]) == (True, True)
+    seen.engine.edges = {"c1": []}
+    third = await prints()
+    assert (third[0] == second[0], third[1] != second[1]) == (True, True)
+    seen.engine.nets = {}
+    seen.has(network("n2"))
+    fourth = await prints()
+    assert fourth[0] != third[0]

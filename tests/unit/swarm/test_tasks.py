@@ -1,0 +1,141 @@
+"""Counting tasks: which of them are the service, which are on their way, which go; and what went wrong, in one line."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from controller.swarm.tasks import rollout
+from reconcilers.environment import render
+from reconcilers.ports import Rollout
+from tests.unit.reconcilers.documents import OPTIONS, environment
+from tests.unit.swarm.stored import live, stored
+
+ONE, TWO = (render(environment(image_ref=f"registry.example.com/shop:{tag}"), OPTIONS).services[0] for tag in (1, 2))
+
+
+def task(
+    state: str = "running", *, wanted: str = "running", of: Any = ONE, at: str = "01", **status: Any
+) -> dict[str, Any]:
+    return {
+        "DesiredState": wanted,
+        "Spec": stored(of.spec)["TaskTemplate"],
+        "Status": {"State": state, "Timestamp": f"2025-01-01T00:00:{at}Z", **status},
+    }
+
+
+def counted(*tasks: dict[str, Any], desired: int = 2, state: str | None = None) -> Rollout:
+    return rollout(live(ONE, update_state=state), tasks, desired)
+
+
+def test_all_running_is_complete() -> None:
+    found = counted(task(), task())
+    assert (found.running, found.outdated, found.pending) == (2, 0, 0)
+    assert found.complete
+
+
+def test_nought_of_nought_is_complete() -> None:
+    assert counted(desired=0).complete
+
+
+@pytest.mark.parametrize("state", ["new", "allocated", "pending"])
+def test_a_task_that_waits_for_a_node_or_an_address_is_pending(state: str) -> None:
+    found = counted(task(), task(state))
+    assert (found.running, found.pending) == (1, 1)
+    assert not found.complete
+
+
+@pytest.mark.parametrize("state", ["assigned", "accepted", "preparing", "ready", "starting"])
+def test_a_task_that_is_being_started_is_neither(state: str) -> None:
+    found = counted(task(), task(state))
+    assert (found.running, found.pending, found.complete) == (1, 0, False)
+
+
+def test_tasks_with_the_older_spec_are_outdated() -> None:
+    found = counted(task(), task(), task(of=TWO))
+    assert (found.running, found.outdated, found.complete) == (2, 1, False)
+
+
+def test_tasks_beyond_the_number_wanted_are_outdated_too() -> None:
+    found = counted(task(), task(), task())
+    assert (found.running, found.outdated, found.complete) == (2, 1, False)
+
+
+@pytest.mark.parametrize("wanted", ["shutdown", "remove"])
+def test_a_task_that_swarm_gave_up_does_not_run_whatever_its_lost_node_last_said(wanted: str) -> None:
+    found = counted(task(), task(wanted=wanted))
+    assert (found.running, found.outdated) == (1, 0)
+
+
+def test_a_placement_that_changed_alone_leaves_tasks_up_to_date() -> None:
+    moved = task()
+    moved["Spec"] = {**copy.deepcopy(moved["Spec"]), "Placement": {"Constraints": ["node.role == worker"]}}
+    assert counted(task(), moved).complete
+
+
+def test_what_the_engine_fills_in_does_not_make_a_task_outdated() -> None:
+    plain = task()
+    del plain["Spec"]["ForceUpdate"], plain["Spec"]["Runtime"], plain["Spec"]["ContainerSpec"]["Isolation"]
+    assert counted(task(), plain).complete
+
+
+@pytest.mark.parametrize(
+    ("state", "complete"),
+    [(None, True), ("completed", True), ("paused", True), ("updating", False), ("rollback_started", False)],
+)
+def test_it_is_not_complete_while_swarm_still_watches_the_tasks(state: str | None, complete: bool) -> None:
+    assert counted(task(), task(), state=state).complete is complete
+
+
+def test_a_spec_that_is_held_is_never_complete() -> None:
+    assert not rollout(live(ONE), [task()], 1, held="rolled back").complete
+
+
+# -- what went wrong -------------------------------------------------------------------------------------------------
+
+
+def failed(err: str = "task: non-zero exit (1)", at: str = "01", **status: Any) -> dict[str, Any]:
+    return task("failed", wanted="shutdown", at=at, Err=err, **status)
+
+
+def test_the_newest_error_is_the_problem() -> None:
+    found = counted(
+        failed("first", at="01"), failed("third", at="03"), failed("second", at="02"), task("starting", at="04")
+    )
+    assert found.problem == "third"
+
+
+def test_an_exit_code_is_told_where_the_error_does_not() -> None:
+    assert counted(failed("starting container failed", ContainerStatus={"ExitCode": 127})).problem == (
+        "starting container failed (exit code 127)"
+    )
+    assert (
+        counted(failed("task: non-zero exit (1)", ContainerStatus={"ExitCode": 1})).problem == "task: non-zero exit (1)"
+    )
+
+
+def test_a_rejected_task_without_an_error_tells_its_message() -> None:
+    assert counted(task("rejected", wanted="shutdown", Message="preparing")).problem == "preparing"
+
+
+def test_what_a_pending_task_waits_for_is_the_problem() -> None:
+    err = "no suitable node (insufficient resources on 1 node)"
+    assert counted(task(), task("pending", Err=err)).problem == err
+
+
+def test_a_task_that_stays_new_waits_for_an_address() -> None:
+    assert "network address" in counted(task("new")).problem
+
+
+def test_old_errors_are_no_problem_once_all_runs() -> None:
+    assert counted(failed(), task(), task()).problem == ""
+
+
+def test_a_long_error_keeps_its_beginning_and_its_end_in_one_line() -> None:
+    problem = counted(failed("failed to create task:\n" + "runc: " * 100 + 'exec: "/bin/nope": no such file')).problem
+    assert len(problem) <= 200
+    assert "\n" not in problem
+    assert problem.startswith("failed to create task: runc:")
+    assert problem.endswith('exec: "/bin/nope": no such file')
