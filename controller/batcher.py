@@ -51,8 +51,12 @@ class Batcher(Generic[T, R]):
         self._waiting.append(call)
         if self._busy:
             call.wake = anyio.Event()
-            with anyio.CancelScope(shield=True):
-                await call.wake.wait()
+            try:
+                with anyio.CancelScope(shield=True):
+                    await call.wake.wait()
+            except BaseException:
+                self._leave(call)
+                raise
         if not call.done:
             self._busy = True
             with anyio.CancelScope(shield=True):
@@ -78,7 +82,18 @@ class Batcher(Generic[T, R]):
             for call in group:
                 call.done = True
                 call.tell()
-            if self._waiting:
-                self._waiting[0].tell()  # the next leader; the flag stays up
-            else:
-                self._busy = False
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._waiting:
+            self._waiting[0].tell()  # the next leader; the flag stays up
+        else:
+            self._busy = False
+
+    def _leave(self, call: _Call[T, R]) -> None:
+        """A cancellation that was under way before the shield gets through it: nobody may count on this caller."""
+        if call in self._waiting:
+            chosen = call is self._waiting[0] and call.wake is not None and call.wake.is_set()
+            self._waiting.remove(call)
+            if chosen:
+                self._hand_over()
