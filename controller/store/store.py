@@ -75,7 +75,8 @@ class Store:
     async def consume(self) -> tuple[list[tuple[Key, bool]], bool]:
         """Take changes off the log: (key, whether it only depends on what changed), and whether more may be there."""
         rows = await self._database.fetch(fenced("consume"), {**self._lease.parameters, "limit": CONSUME_LIMIT})
-        return [(Key(kind, object_id), dependent) for kind, object_id, dependent in rows], len(rows) >= CONSUME_LIMIT
+        more = bool(rows) and rows[0][3] >= CONSUME_LIMIT  # many changes of one object are one row here
+        return [(Key(kind, object_id), dependent) for kind, object_id, dependent, _ in rows], more
 
     async def dependents(self, key: Key) -> list[Key]:
         """Objects to look at again when ``key`` changed on the engine."""

@@ -8,7 +8,7 @@
       AND seq IN (SELECT seq FROM skypanel.change_log ORDER BY seq LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
     RETURNING kind, id
 )
-SELECT kind, id::text, false AS dependent FROM taken
+SELECT kind, id::text, false AS dependent, (SELECT count(*) FROM taken) AS taken FROM taken
 UNION
-SELECT d.dependent_kind, d.dependent_id::text, true
+SELECT d.dependent_kind, d.dependent_id::text, true, (SELECT count(*) FROM taken)
 FROM taken JOIN skypanel.dependents d ON d.kind = taken.kind AND d.id = taken.id
