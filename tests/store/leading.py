@@ -1,0 +1,48 @@
+"""A store as the leader's process has it, and one whose lease was taken over."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from controller.store.database import Database as Connections
+from controller.store.lease import Lease
+from controller.store.store import Store
+from tests.store.conftest import Database
+
+NAME = "blue"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One controller's side of the database."""
+
+    connections: Connections
+    lease: Lease
+    store: Store
+
+
+@asynccontextmanager
+async def process(database: Database, *, seconds: float = 30.0) -> AsyncIterator[Process]:
+    """A process of the controller's role, that does not hold the lease yet."""
+    connections = Connections(database.dsn("controller"), connections=3)
+    await connections.open()
+    try:
+        lease = Lease(connections, NAME, seconds)
+        yield Process(connections, lease, Store(connections, lease))
+    finally:
+        await connections.close()
+
+
+@asynccontextmanager
+async def leader(database: Database) -> AsyncIterator[Process]:
+    """A process that holds the lease."""
+    async with process(database) as made:
+        assert await made.lease.acquire()
+        yield made
+
+
+def run_out(database: Database) -> None:
+    """Let the lease run out, by the database's clock."""
+    database.execute("UPDATE skypanel.lease SET expires_at = clock_timestamp()")
