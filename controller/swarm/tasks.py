@@ -59,7 +59,8 @@ def rollout(service: LiveService, tasks: Sequence[Document], desired: int, *, he
             continue
         state = task["Status"]["State"]
         if _task_spec(task.get("Spec") or {}) != wanted:
-            outdated += 1
+            # One that is only ready waits out its restart delay; after a rollback Swarm can leave it behind.
+            outdated += task["DesiredState"] == "running"
         elif state == "running" and task["DesiredState"] == "running":
             running += 1
         elif state in _WAITING:
