@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +30,7 @@ from reconcilers.outcomes import FencedError
 log = structlog.get_logger(__name__)
 
 CONSUME_LIMIT = 2000
+_BACKSLASH_OR_NUL = re.compile(r"\\\\|\\u0000")  # what follows an escaped backslash is no escape
 
 
 class Store:
@@ -146,9 +149,9 @@ class Store:
         await self._fenced(
             "report",
             {
-                "statuses": Jsonb(statuses),
-                "events": Jsonb(events),
-                "inventory": Jsonb(list(inventory.values())),
+                "statuses": Jsonb(statuses, dumps=_storable),
+                "events": Jsonb(events, dumps=_storable),
+                "inventory": Jsonb(list(inventory.values()), dumps=_storable),
             },
         )
         return [None] * len(reports)
@@ -157,6 +160,13 @@ class Store:
         rows = await self._database.fetch(fenced(name), {**self._lease.parameters, **parameters})
         if not rows or rows[0][0] != 1:
             raise FencedError
+
+    async def _fenced_value(self, name: str, parameters: Mapping[str, Any]) -> Any:
+        """The value of a function that writes."""
+        rows = await self._database.fetch(fenced(name), {**self._lease.parameters, **parameters})
+        if not rows:
+            raise FencedError
+        return rows[0][0]
 
     async def prune_events(self, days: int) -> None:
         """Forget events older than ``days``."""
@@ -168,9 +178,8 @@ class Store:
         self, organization_id: str, pool: str, prefix: int, taken: Sequence[str], quarantine_seconds: float
     ) -> str | None:
         """The organization's subnet; a new one if it has none, or if what it has is taken by somebody else."""
-        rows = await self._database.fetch(
-            "SELECT skypanel.allocate_subnet(%(organization)s, %(pool)s, %(prefix)s, %(taken)s::cidr[], "
-            "make_interval(secs => %(quarantine)s))::text",
+        subnet: str | None = await self._fenced_value(
+            "allocate_subnet",
             {
                 "organization": organization_id,
                 "pool": pool,
@@ -179,11 +188,11 @@ class Store:
                 "quarantine": quarantine_seconds,
             },
         )
-        return rows[0][0] if rows else None
+        return subnet
 
     async def release_subnet(self, organization_id: str) -> None:
         """Give it back; it rests in quarantine for a while."""
-        await self._database.fetch("SELECT skypanel.release_subnet(%(id)s)", {"id": organization_id})
+        await self._fenced_value("release_subnet", {"organization": organization_id})
 
     # -- the fuse ------------------------------------------------------------------------------------------------
 
@@ -216,6 +225,14 @@ class Store:
     async def clear_fuse(self) -> None:
         """Nothing waits any more."""
         await self._fenced("fuse_clear", {})
+
+
+def _storable(document: object) -> str:
+    """JSON that PostgreSQL takes: it has no NUL, which the engine's words, or somebody's label, may hold."""
+    text = json.dumps(document)
+    if "\\u0000" not in text:
+        return text
+    return _BACKSLASH_OR_NUL.sub(lambda found: "\\ufffd" if found[0] == "\\u0000" else found[0], text)
 
 
 def _fields(record: Condition | EventRecord | Intent | InventoryUpdate) -> dict[str, Any]:
