@@ -17,6 +17,7 @@ from typing import Any
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
@@ -146,6 +147,8 @@ class Manager:
             finally:
                 active.dec()
                 queue.done(key)
+            # Work is shielded wherever it waits: without this a cancelled worker would go from key to key for ever.
+            await anyio.lowlevel.checkpoint_if_cancelled()
 
     # -- what wakes them -----------------------------------------------------------------------------------------
 
