@@ -169,7 +169,7 @@ def preview(snapshot: EnvironmentSnapshot, options: Options, _live: Live, _subne
     snapshot=EnvironmentSnapshot,
     preview=preview,
     wakes_on=("organization",),
-    concurrency=48,
+    concurrency=128,
     resync_seconds=300.0,
 )
 async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot) -> Outcome:
