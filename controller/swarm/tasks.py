@@ -7,6 +7,7 @@ task events either (moby#37825), so tasks are read, several services in one call
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from controller.batcher import Batcher
@@ -16,6 +17,7 @@ from controller.swarm.liveview import LiveView
 from reconcilers.ports import LiveService, Rollout
 
 _WAITING = {"new", "pending", "allocated"}
+_UNADDRESSED_SECONDS = 5.0
 _ENDED_BADLY = {"failed", "rejected", "orphaned"}
 _PROBLEM_LENGTH = 200
 
@@ -96,9 +98,15 @@ def _problem(tasks: Sequence[Document]) -> str:
             if code and "exit" not in text:
                 text += f" (exit code {code})"
             return _shorten(text)
-    if newest is not None and newest["Status"]["State"] == "new":
+    if newest is not None and newest["Status"]["State"] == "new" and _age(newest) > _UNADDRESSED_SECONDS:
         return "a task waits for a network address: the subnet may be used up"
     return ""
+
+
+def _age(task: Document) -> float:
+    """Seconds since the task came into its state."""
+    since = datetime.fromisoformat(task["Status"]["Timestamp"])
+    return (datetime.now(UTC) - since).total_seconds()
 
 
 def _shorten(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -127,6 +128,12 @@ def test_what_a_pending_task_waits_for_is_the_problem() -> None:
 
 def test_a_task_that_stays_new_waits_for_an_address() -> None:
     assert "network address" in counted(task("new")).problem
+
+
+def test_a_task_that_has_just_been_made_is_no_problem_yet() -> None:
+    fresh = task("new")
+    fresh["Status"]["Timestamp"] = datetime.now(UTC).isoformat()
+    assert counted(fresh).problem == ""
 
 
 def test_old_errors_are_no_problem_once_all_runs() -> None:
