@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("bench.json"), help="where the report goes")
     options = parser.parse_args()
     count = options.count or (200 if options.quick else 2000)
-    samples, damages, rounds = (50, 20, 3) if options.quick else (250, 60, 8)
+    samples, damages, rounds, repeats = (50, 20, 3, 1) if options.quick else (250, 60, 8, 4)
     console = Console()
     measurements: list[Measurement] = []
     with place() as here:
@@ -34,7 +34,7 @@ def main() -> int:
                 case "reaction":
                     measurements += reaction.measure(here, samples)
                 case "converge":
-                    measurements += converge.measure(here, count)
+                    measurements += converge.measure(here, count, repeats)
                 case "resync":
                     measurements += resync.measure(here, count, rounds)
                 case "repair":

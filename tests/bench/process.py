@@ -18,16 +18,6 @@ from typing import Any
 from tests.bench.place import Database, Place, wait_until
 from tests.bench.workload import IMAGE
 
-_PROGRAM = """
-import anyio
-from controller.daemon import run
-from controller.logs import configure
-from controller.settings import Settings
-settings = Settings()
-configure(settings.skypanel_log_format, settings.skypanel_log_level)
-anyio.run(run, settings)
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Controller:
@@ -71,7 +61,7 @@ def controller(place: Place, database: Database, **settings: str) -> Iterator[Co
             **{name.upper(): value for name, value in settings.items()},
         }
         with log.open("wb") as output:
-            command = [sys.executable, "-c", _PROGRAM]
+            command = [sys.executable, "-m", "controller", "up"]
             process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
         try:
             yield Controller(process, log)
