@@ -2,27 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 from tests.e2e.world import PASSWORD, Controller, World, eventually
-
-
-def skypanel(world: World, *arguments: str, role: str = "skypanel_owner") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "controller", *arguments],
-        env={
-            **os.environ,
-            "DATABASE_URL": world.server.dsn_for(role, world.database),
-            "DOCKER_HOST": world.lab.docker_host,
-            "SKYPANEL_INSTALLATION": world.name,
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def twenty(world: World) -> tuple[Controller, list[str]]:
@@ -86,9 +66,9 @@ def test_an_empty_database_under_a_running_cluster_removes_nothing(here: World) 
     assert here.versions() == before
     assert "gc.fuse_tripped" in second.text()
 
-    shown = skypanel(here, "gc")
+    shown = here.skypanel("gc")
     assert "21" in shown.stdout + shown.stderr or "20" in shown.stdout + shown.stderr
-    confirmed = skypanel(here, "gc", "--confirm")
+    confirmed = here.skypanel("gc", "--confirm")
     assert confirmed.returncode == 0, confirmed.stderr
     assert PASSWORD not in confirmed.stdout + confirmed.stderr
     eventually(lambda: not here.services() and not here.networks(), what="what was confirmed is gone", seconds=40)

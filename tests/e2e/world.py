@@ -148,6 +148,27 @@ class World:
         self.controllers.append(made)
         return made
 
+    def skypanel(
+        self, *arguments: str, role: str = "skypanel_owner", stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """The command, in a terminal of somebody with ``role``."""
+        return subprocess.run(
+            [sys.executable, "-m", "controller", *arguments],
+            env={
+                **os.environ,
+                "DATABASE_URL": self.server.dsn_for(role, self.database),
+                "DOCKER_HOST": self.lab.docker_host,
+                "SKYPANEL_INSTALLATION": self.name,
+                "SKYPANEL_PIN_IMAGE": PAUSE,
+                "SKYPANEL_ROLLOUT_MONITOR_SECONDS": "1",
+            },
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
     # -- rows ------------------------------------------------------------------------------------------------
 
     def sql(self, query: str, *values: object) -> list[dict[str, Any]]:
