@@ -1,16 +1,17 @@
 """HTTP/1.1 over the engine's unix socket, in the event loop: kept-alive connections, and no thread in between.
 
 A call through a thread pool costs two hand-overs of the interpreter's lock each way, which is more than the engine
-needs for its answer when hundreds of calls are on their way. Only what the engine does is understood: a length, chunks,
-or an answer that ends with its connection.
+needs for its answer when hundreds of calls are on their way. Answers are parsed by httptools (llhttp).
 """
 
 from __future__ import annotations
 
 import asyncio
 
+import httptools
+
 _CONNECT_SECONDS = 5.0
-_BUFFER_BYTES = 1 << 20
+_READ_BYTES = 1 << 18
 
 
 class BrokenAnswerError(ConnectionError):
@@ -71,31 +72,41 @@ class UnixHttp:
                 return reader, writer
             writer.close()  # the engine was restarted meanwhile
         async with asyncio.timeout(_CONNECT_SECONDS):
-            return await asyncio.open_unix_connection(self._path, limit=_BUFFER_BYTES)
+            return await asyncio.open_unix_connection(self._path, limit=_READ_BYTES)
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes, bool]:
     """Status, body, and whether the connection can be used again."""
+    answer = _Answer()
+    parser = httptools.HttpResponseParser(answer)
     try:
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        status = int(head[9:12])
-        keep = b"\r\nconnection: close" not in head
-        if status == 204:
-            return status, b"", keep
-        if b"\r\ntransfer-encoding: chunked" in head:
-            return status, await _chunks(reader), keep
-        _, found, after = head.partition(b"\r\ncontent-length:")
-        if found:
-            return status, await reader.readexactly(int(after.partition(b"\r\n")[0])), keep
-        return status, await reader.read(), False
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
-        raise BrokenAnswerError(f"the answer broke off or is none: {error}") from error
+        while not answer.complete:
+            data = await reader.read(_READ_BYTES)
+            if not data:
+                break
+            parser.feed_data(data)
+    except httptools.HttpParserError as error:
+        raise BrokenAnswerError(f"what the engine sent is no answer: {error}") from error
+    status = parser.get_status_code()
+    if not answer.complete and (not status or answer.framed):
+        raise BrokenAnswerError("the engine closed the connection within its answer")
+    return status, b"".join(answer.parts), answer.complete and parser.should_keep_alive()
 
 
-async def _chunks(reader: asyncio.StreamReader) -> bytes:
-    parts: list[bytes] = []
-    while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
-        parts.append((await reader.readexactly(size + 2))[:-2])
-    while await reader.readuntil(b"\r\n") != b"\r\n":
-        pass  # trailers
-    return b"".join(parts)
+class _Answer:
+    """What the parser found; it calls these methods."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.complete = False
+        self.framed = False
+        """Whether the answer says where it ends; otherwise it ends with the connection."""
+
+    def on_header(self, name: bytes, _value: bytes) -> None:
+        self.framed = self.framed or name.lower() in (b"content-length", b"transfer-encoding")
+
+    def on_body(self, body: bytes) -> None:
+        self.parts.append(body)
+
+    def on_message_complete(self) -> None:
+        self.complete = True
