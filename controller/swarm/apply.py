@@ -11,6 +11,9 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from ipaddress import IPv4Network, ip_network
+
+import anyio
 
 from controller.records import Intent, InventoryRow, InventoryUpdate
 from controller.swarm.client import EngineClient
@@ -34,6 +37,7 @@ from reconcilers.outcomes import ConflictError, NotReadyError, ReconcileError, T
 from reconcilers.ports import LiveNetwork, LiveService
 
 _PENDING_SECONDS = 30.0
+_ALLOCATION_SECONDS, _ALLOCATION_POLL_SECONDS = 2.0, 0.01
 
 Announce = Callable[[Sequence[Intent]], Awaitable[None]]
 
@@ -250,18 +254,38 @@ class Applier:
         except EngineError:
             self._live.did_not_write(network.name, "create")
             raise
-        await self._live.refresh_network(network_id, tell=False)
-        live = self._live.network(network.name)
-        if live is not None and (live.driver != "overlay" or live.subnet not in (None, network.subnet)):
-            # 201 and an unusable network: the range is in use by something that the engine does not list.
+        live = await self._allocated(network_id, network.name)
+        unusable = live is not None and (live.driver != "overlay" or live.subnet not in (None, network.subnet))
+        sharer = await self._sharer(network_id, network.subnet)
+        if unusable or sharer:
+            # 201 and a network that cannot be used, or one whose addresses are given twice.
             await self._client.remove_network(network_id)
             self._live.removed_network(network_id)
+            why = f"network {sharer} has a part of it" if sharer else "it may overlap a route of the host"
             raise TransientError(
                 "SubnetRefused",
-                f"the engine could not give {network.subnet} to network {network.name}; it may overlap a route of the "
-                "host",
+                f"{network.subnet} cannot be given to network {network.name}: {why}; looking for another",
             )
         return [InventoryUpdate("network", network.name, engine_id=network_id, spec_hash=network.subnet)]
+
+    async def _allocated(self, network_id: str, name: str) -> LiveNetwork | None:
+        """A new network once it has its addresses; one that cannot have them never gets a driver."""
+        deadline = time.monotonic() + _ALLOCATION_SECONDS
+        while True:
+            await self._live.refresh_network(network_id, tell=False)
+            live = self._live.network(name)
+            if live is None or live.driver or time.monotonic() > deadline:
+                return live
+            await anyio.sleep(_ALLOCATION_POLL_SECONDS)
+
+    async def _sharer(self, network_id: str, subnet: str) -> str:
+        """Name of another network with a part of the range; with a range for tasks, the engine does not look itself."""
+        for document in await self._client.networks():
+            pools = (document.get("IPAM") or {}).get("Config") or []
+            taken = [ip_network(pool["Subnet"]) for pool in pools if pool.get("Subnet")]
+            if document["Id"] != network_id and any(t.version == 4 and t.overlaps(IPv4Network(subnet)) for t in taken):
+                return str(document["Name"])
+        return ""
 
     async def _remove_network(self, live: LiveNetwork) -> list[InventoryUpdate]:
         await self._edge.leave(live)
