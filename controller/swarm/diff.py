@@ -115,7 +115,8 @@ def _empty(value: Any) -> bool:
 
 
 def _walk(path: tuple[str, ...], live: Any, wanted: Any) -> Iterator[Difference]:
-    if isinstance(live, Mapping) and isinstance(wanted, Mapping):
+    if isinstance(live, Mapping | None) and isinstance(wanted, Mapping | None):
+        live, wanted = live or {}, wanted or {}  # each field that is gone is named, not the whole
         for key in sorted(live.keys() | wanted.keys()):
             yield from _walk((*path, key), live.get(key), wanted.get(key))
     elif live != wanted:

@@ -110,13 +110,16 @@ class EventStream:
         HINT_STREAM_UP.labels(stream="engine").set(1)
         yield Hint("connected", "", "", {})
         rest = b""
-        for chunk in chunks:
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                if line.strip():
-                    hint = _parse(json.loads(line))
-                    if hint is not None:
-                        yield hint
+        try:
+            for chunk in chunks:
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    if line.strip():
+                        hint = _parse(json.loads(line))
+                        if hint is not None:
+                            yield hint
+        finally:
+            self._response.close()  # here, in the thread that reads: elsewhere it would wait for the read
 
     def _tell(self, hint: Hint) -> None:
         if not self._stopping.is_set():
