@@ -1,0 +1,195 @@
+"""One installation on a real engine: what it wants, what it does, and somebody's hands."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import anyio
+
+from controller.records import Intent, InventoryRow, InventoryUpdate, Key
+from controller.swarm.client import EngineClient
+from controller.swarm.cluster import Cluster
+from controller.swarm.plan import Change, ChangeSet
+from deploy.engine import IMAGE_PREFIX, EngineApi, Lab
+from reconcilers import environment, labels, organization
+from reconcilers.objects import Objects, Service
+from reconcilers.ports import LiveService, Options
+from specs.snapshots import EnvironmentSnapshot, OrganizationSnapshot
+
+T = TypeVar("T")
+WEB, PAUSE = f"{IMAGE_PREFIX}/web:1", f"{IMAGE_PREFIX}/pause:1"
+_numbers = itertools.count(2, 2)  # a network around one range touches no other
+
+
+async def until(check: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> T:
+    """The first true answer; fails when there is none in time."""
+    last: Any = None
+    with anyio.move_on_after(seconds):
+        while not (last := await check()):  # noqa: ASYNC110 - the engine does not call back
+            await anyio.sleep(0.02)
+    assert last, f"not within {seconds} s; last: {last!r}"
+    return last  # type: ignore[no-any-return] # what check gave
+
+
+@dataclass
+class Scene:
+    """An organization with one environment; ``number`` keeps its names and addresses apart from other tests'."""
+
+    number: int
+    api: EngineApi
+    client: EngineClient
+    cluster: Cluster
+    options: Options
+    announced: list[Intent] = field(default_factory=list)
+    learned: list[InventoryUpdate] = field(default_factory=list)
+    organization_id: str = field(default_factory=lambda: str(uuid4()))
+    environment_id: str = field(default_factory=lambda: str(uuid4()))
+
+    @property
+    def slug(self) -> str:
+        return f"org{self.number}"
+
+    @property
+    def subnet(self) -> str:
+        return f"10.64.{self.number}.0/24"
+
+    @property
+    def home(self) -> Key:
+        return Key("organization", self.organization_id)
+
+    @property
+    def key(self) -> Key:
+        return Key("environment", self.environment_id)
+
+    # -- what is wanted ------------------------------------------------------------------------------------------
+
+    def network(self, **changes: Any) -> Objects:
+        """The organization's objects."""
+        document = {"id": self.organization_id, "slug": self.slug, "name": "Acme", "network_prefix": 24}
+        snapshot = OrganizationSnapshot.model_validate(document | {"suspended": False})
+        render = {"subnet": self.subnet, "edge_node": self.cluster.live.edge_node(), **changes}
+        return organization.render(snapshot, self.options, **render)
+
+    def services(self, **changes: Any) -> Objects:
+        """The environment's objects."""
+        document = {
+            "id": self.environment_id,
+            "name": "production",
+            "swarm_name": f"{self.slug}-shop-production",
+            "organization": {"id": self.organization_id, "slug": self.slug},
+            "app": {"id": str(uuid4()), "slug": "shop"},
+            "image_ref": WEB,
+            "port": 8080,
+            "instances": 0,
+            "memory_mb": 16,
+            "cpu_limit": 0.1,
+            **changes,
+        }
+        return environment.render(EnvironmentSnapshot.model_validate(document), self.options)
+
+    # -- what is done --------------------------------------------------------------------------------------------
+
+    async def announce(self, intents: Sequence[Intent]) -> None:
+        self.announced += intents
+
+    async def apply(self, key: Key, wanted: Objects, rows: Sequence[InventoryRow] = ()) -> ChangeSet:
+        """Plan and do it; what was planned."""
+        changes = self.cluster.plan(key, wanted, rows)
+        await self.do(changes, rows)
+        return changes
+
+    async def do(self, changes: ChangeSet, rows: Sequence[InventoryRow] = ()) -> list[Change]:
+        """Do it; what was done."""
+        done: list[Change] = []
+        await self.cluster.apply(changes, rows, announce=self.announce, learned=self.learned, done=done)
+        return done
+
+    async def stand(self, **changes: Any) -> tuple[Service, LiveService]:
+        """Have the network, and the environment's one service on it; as wanted and as live."""
+        await self.apply(self.home, self.network(edge_node=None))
+        wanted = self.services(**changes)
+        await self.apply(self.key, wanted)
+        return wanted.services[0], self.live(wanted.services[0].name)
+
+    def live(self, name: str) -> LiveService:
+        found = self.cluster.live.service(name)
+        assert found is not None, f"no live service {name}"
+        return found
+
+    async def complete(self, wanted: Objects) -> None:
+        """Until all tasks run."""
+
+        async def all_run() -> bool:
+            return all(r.complete for r in await self.cluster.rollouts(wanted.services, {}))
+
+        await until(all_run)
+
+    # -- somebody's hands ----------------------------------------------------------------------------------------
+
+    def stored(self, name: str) -> dict[str, Any]:
+        return dict(self.api.get(f"/services/{name}"))
+
+    def change(self, name: str, change: Callable[[dict[str, Any]], object]) -> None:
+        """``docker service update`` of any field."""
+        service = self.stored(name)
+        change(service["Spec"])
+        self.api.post(f"/services/{service['ID']}/update", service["Spec"], version=service["Version"]["Index"])
+
+    def edge(self) -> str:
+        filters = {"label": ["com.docker.swarm.service.name=skypanel-edge"], "status": ["running"]}
+        return str(self.api.get("/containers/json", filters=filters)[0]["Id"])
+
+    def clean(self) -> None:
+        """Remove the services, so that the node stays free; the networks go with the lab."""
+        label = f"{labels.INSTALLATION}={self.options.installation}"
+        for service in self.api.get("/services", filters={"label": [label]}):
+            self.api.delete(f"/services/{service['ID']}")
+
+
+class Told:
+    """Who was told that something live of theirs changed."""
+
+    def __init__(self) -> None:
+        self.keys: set[Key] = set()
+        self._news = anyio.Event()
+
+    async def __call__(self, owners: Iterable[Key]) -> None:
+        self.keys |= set(owners)
+        self._news.set()
+        self._news = anyio.Event()
+
+    async def wait_for(self, key: Key, *, seconds: float = 20.0) -> None:
+        with anyio.fail_after(seconds):
+            while key not in self.keys:
+                await self._news.wait()
+
+
+@asynccontextmanager
+async def scene(lab: Lab) -> AsyncIterator[Scene]:
+    """A new installation that has looked at the engine once."""
+    number = next(_numbers)
+    options = Options(installation=f"i{number}", pin_image=PAUSE, monitor_seconds=0.5)
+    client = EngineClient(lab.docker_host)
+    made = Scene(number, lab.api(), client, Cluster(client, options.installation), options)
+    try:
+        await client.check()
+        await made.cluster.refresh_all()
+        yield made
+    finally:
+        made.clean()
+        client.close()
+
+
+@asynccontextmanager
+async def hints(here: Scene) -> AsyncIterator[Told]:
+    """The scene's cluster following the engine's events."""
+    told = Told()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(here.cluster.hints, told)
+        yield told
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,108 @@
+"""The engine's events as hints: whose objects somebody touched; not what we wrote ourselves; also after a restart."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from controller.records import Key
+from deploy import traefik
+from deploy.engine import Lab
+from reconcilers.objects import Objects
+from tests.swarm.scene import Scene, hints, scene
+
+pytestmark = pytest.mark.anyio
+
+
+async def edge_on_network(here: Scene) -> None:
+    """The organization's network with its pin and the edge on it."""
+    wanted = here.network()
+    await here.apply(here.home, Objects(networks=wanted.networks))
+    await here.apply(here.home, Objects(networks=wanted.networks, services=wanted.services))
+    await here.complete(wanted)
+    await here.apply(here.home, wanted)
+
+
+async def test_the_owner_of_a_service_is_told_of_its_update(lab: Lab) -> None:
+    async with scene(lab) as here:
+        service, _ = await here.stand()
+        async with hints(here) as told:
+            here.change(service.name, lambda spec: spec["Labels"].update(by="hand"))
+            await told.wait_for(here.key)
+            assert here.live(service.name).labels["by"] == "hand"
+
+
+async def test_the_owner_of_a_service_is_told_of_its_removal(lab: Lab) -> None:
+    async with scene(lab) as here:
+        service, live = await here.stand()
+        async with hints(here) as told:
+            here.api.delete(f"/services/{live.id}")
+            await told.wait_for(here.key)
+            assert here.cluster.live.service(service.name) is None
+
+
+async def test_the_owner_of_a_network_is_told_of_its_removal(lab: Lab) -> None:
+    async with scene(lab) as here:
+        await here.apply(here.home, here.network(edge_node=None))
+        async with hints(here) as told:
+            here.api.delete(f"/networks/org-{here.slug}")
+            await told.wait_for(here.home)
+            assert here.cluster.live.network(f"org-{here.slug}") is None
+
+
+async def test_an_organization_is_told_when_somebody_takes_the_edge_off_its_network(lab: Lab) -> None:
+    async with scene(lab) as here:
+        await edge_on_network(here)
+        async with hints(here) as told:
+            body = {"Container": here.edge(), "Force": True}
+            here.api.post(f"/networks/org-{here.slug}/disconnect", body)
+            await told.wait_for(here.home)
+            changes = here.cluster.plan(here.home, here.network(), ())
+            assert str(changes) == f"~ edge joins network org-{here.slug}"
+
+
+async def test_nobody_is_told_of_what_we_wrote_ourselves(lab: Lab) -> None:
+    async with scene(lab) as here, scene(lab) as other:
+        await other.stand()
+        async with hints(here) as told:
+            await here.stand()
+            await here.apply(here.key, here.services(port=9000))
+            # Events come in their order: after this one, those of our own writes have come.
+            stranger = Key("environment", other.environment_id)
+            other.options = here.options
+            await other.apply(stranger, other.services())
+            await told.wait_for(stranger)
+            assert told.keys == {stranger}
+
+
+async def test_another_installation_s_changes_are_nobody_s(lab: Lab) -> None:
+    async with scene(lab) as here, scene(lab) as other:
+        mine, _ = await here.stand()
+        theirs, _ = await other.stand()
+        async with hints(here) as told:
+            other.change(theirs.name, lambda spec: spec["Labels"].update(by="hand"))
+            here.change(mine.name, lambda spec: spec["Labels"].update(by="hand"))
+            await told.wait_for(here.key)
+            assert told.keys == {here.key}
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # the SDK's, for each connection that is refused
+async def test_hints_come_again_after_the_engine_was_restarted(lab: Lab) -> None:
+    node = lab.nodes[0].daemon
+    async with scene(lab) as here:
+        service, _ = await here.stand()
+        async with hints(here) as told:
+            here.change(service.name, lambda spec: spec["Labels"].update(by="hand"))
+            await told.wait_for(here.key)
+            told.keys.clear()
+            node.stop()
+            node.start()
+            node.wait()
+            traefik.deploy(lab.api())
+            here.change(service.name, lambda spec: spec["Labels"].update(by="another hand"))
+            await told.wait_for(here.key, seconds=60)
+            told.keys.clear()
+            here.change(service.name, lambda spec: spec["Labels"].update(by="a third"))
+            await told.wait_for(here.key)
+    gc.collect()
