@@ -12,6 +12,7 @@ from tests.bench import converge, reaction, repair, resync
 from tests.bench.place import place
 from tests.bench.report import Measurement, show, write
 
+TABLE_WIDTH = 100
 PARTS = ("reaction", "converge", "resync", "repair")
 
 
@@ -25,7 +26,7 @@ def main() -> int:
     options = parser.parse_args()
     count = options.count or (200 if options.quick else 2000)
     samples, damages, rounds, repeats = (50, 20, 3, 1) if options.quick else (250, 60, 8, 4)
-    console = Console()
+    console = Console(width=TABLE_WIDTH)  # a pipe has no width, and the table must not be cut
     measurements: list[Measurement] = []
     with place() as here:
         for part in options.only or PARTS:
