@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
+from uuid import uuid4
 
 import pytest
 
-from controller.records import Key
 from deploy import traefik
 from deploy.engine import Lab
 from reconcilers.objects import Objects
@@ -64,16 +64,23 @@ async def test_an_organization_is_told_when_somebody_takes_the_edge_off_its_netw
 
 async def test_nobody_is_told_of_what_we_wrote_ourselves(lab: Lab) -> None:
     async with scene(lab) as here, scene(lab) as other:
-        await other.stand()
+        other.options = here.options
+        stranger, _ = await other.stand()
+        await here.cluster.refresh_all()
+
+        async def fence() -> None:
+            """Events come in their order: when somebody's hand is seen, all before it has been."""
+            told.keys.discard(other.key)
+            other.change(stranger.name, lambda spec: spec["Labels"].update(by=str(uuid4())))
+            await told.wait_for(other.key)
+
         async with hints(here) as told:
+            await fence()  # the first look at everything is over
+            told.keys.clear()
             await here.stand()
             await here.apply(here.key, here.services(port=9000))
-            # Events come in their order: after this one, those of our own writes have come.
-            stranger = Key("environment", other.environment_id)
-            other.options = here.options
-            await other.apply(stranger, other.services())
-            await told.wait_for(stranger)
-            assert told.keys == {stranger}
+            await fence()
+            assert told.keys == {other.key}
 
 
 async def test_another_installation_s_changes_are_nobody_s(lab: Lab) -> None:
