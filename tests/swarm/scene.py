@@ -18,6 +18,7 @@ from controller.swarm.plan import Change, ChangeSet
 from deploy.engine import IMAGE_PREFIX, EngineApi, Lab
 from reconcilers import environment, labels, organization
 from reconcilers.objects import Objects, Service
+from reconcilers.outcomes import ConflictError
 from reconcilers.ports import LiveService, Options
 from specs.snapshots import EnvironmentSnapshot, OrganizationSnapshot
 
@@ -102,6 +103,16 @@ class Scene:
         changes = self.cluster.plan(key, wanted, rows)
         await self.do(changes, rows)
         return changes
+
+    async def converge(self, key: Key, wanted: Objects, rows: Sequence[InventoryRow] = ()) -> None:
+        """As the queue does: again after a conflict, as Swarm raises a version itself when it allocates something."""
+        with anyio.fail_after(10):
+            while True:
+                try:
+                    await self.apply(key, wanted, rows)
+                except ConflictError:
+                    continue
+                return
 
     async def do(self, changes: ChangeSet, rows: Sequence[InventoryRow] = ()) -> list[Change]:
         """Do it; what was done."""

@@ -65,7 +65,8 @@ async def test_an_organization_is_told_when_somebody_takes_the_edge_off_its_netw
 async def test_nobody_is_told_of_what_we_wrote_ourselves(lab: Lab) -> None:
     async with scene(lab) as here, scene(lab) as other:
         other.options = here.options
-        stranger, _ = await other.stand()
+        await other.apply(other.home, other.network(edge_node=None))
+        (stranger,) = (await other.apply(other.key, other.services())).changes
         await here.cluster.refresh_all()
 
         async def fence() -> None:

@@ -141,10 +141,10 @@ async def test_what_somebody_changed_is_seen_and_put_back(
         rows = (InventoryRow("service", service.name, live.id, service.hash, state="present"),)
         here.change(service.name, hand)
         await here.cluster.refresh_all()
-        changes = await here.apply(here.key, here_objects(service), rows)
-        (change,) = changes.changes
+        (change,) = here.cluster.plan(here.key, here_objects(service), rows).changes
         assert (change.action, change.cause) == ("update", "Repaired")
         assert [d.path for d in change.differences if d.path.startswith(path)] == [d.path for d in change.differences]
+        await here.converge(here.key, here_objects(service), rows)
         names = {n["Id"]: n["Name"] for n in here.api.get("/networks")}
         assert service_differences(service.spec, here.stored(service.name)["Spec"], names) == []
 
