@@ -90,7 +90,7 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes, bool]:
     status = parser.get_status_code()
     if not answer.complete and (not status or answer.framed):
         raise BrokenAnswerError("the engine closed the connection within its answer")
-    return status, b"".join(answer.parts), answer.complete and parser.should_keep_alive()
+    return status, b"".join(answer.parts), answer.complete and not answer.closing
 
 
 class _Answer:
@@ -99,11 +99,17 @@ class _Answer:
     def __init__(self) -> None:
         self.parts: list[bytes] = []
         self.complete = False
+        self.closing = False
         self.framed = False
         """Whether the answer says where it ends; otherwise it ends with the connection."""
 
-    def on_header(self, name: bytes, _value: bytes) -> None:
-        self.framed = self.framed or name.lower() in (b"content-length", b"transfer-encoding")
+    def on_header(self, name: bytes, value: bytes) -> None:
+        match name.lower():
+            case b"content-length" | b"transfer-encoding":
+                self.framed = True
+            case b"connection":
+                # Asked afterwards, the parser has forgotten the answer and says that no connection is kept.
+                self.closing = value.lower() == b"close"
 
     def on_body(self, body: bytes) -> None:
         self.parts.append(body)
