@@ -10,7 +10,9 @@ to its end or its time-out, which is longer than a manager's own 20 s.
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,6 +22,7 @@ import docker
 import docker.errors
 import urllib3
 from docker.tls import TLSConfig
+from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection, UnixHTTPConnectionPool
 
 from controller.swarm.errors import EngineUnavailable, classify
 from controller.swarm.unixhttp import UnixHttp
@@ -247,7 +250,9 @@ class EngineClient:
 
 def _pool(sdk: docker.APIClient, tls: TLSConfig | None, max_connections: int) -> urllib3.HTTPConnectionPool:
     adapter: Any = sdk.get_adapter(sdk.base_url)
-    if hasattr(adapter, "pools"):  # unix socket and ssh: the SDK's own pool classes
+    if isinstance(adapter, UnixHTTPAdapter):
+        return _UnixPool(sdk.base_url, adapter.socket_path, int(TIMEOUT_SECONDS), max_connections)
+    if hasattr(adapter, "pools"):  # ssh: the SDK's own pool class
         return adapter.get_connection(sdk.base_url)  # type: ignore[no-any-return]
     url = urllib3.util.parse_url(sdk.base_url)
     host, port = url.host or "localhost", url.port
@@ -264,6 +269,23 @@ def _pool(sdk: docker.APIClient, tls: TLSConfig | None, max_connections: int) ->
         ca_certs=tls.ca_cert,
         cert_reqs="CERT_REQUIRED" if tls.verify else "CERT_NONE",
     )
+
+
+class _UnixConnection(UnixHTTPConnection):
+    """The SDK's, without the socket that it leaves open when nobody listens."""
+
+    def connect(self) -> None:
+        with ExitStack() as on_error:
+            sock = on_error.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            sock.settimeout(self.timeout)
+            sock.connect(self.unix_socket)
+            on_error.pop_all()
+        self.sock = sock
+
+
+class _UnixPool(UnixHTTPConnectionPool):
+    def _new_conn(self) -> Any:
+        return _UnixConnection(self.base_url, self.socket_path, int(TIMEOUT_SECONDS))
 
 
 def _encoded(body: object) -> bytes | None:

@@ -62,6 +62,7 @@ def database_url(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         inside, outside = container.get_exposed_port(5432), free_port()
         engine.up(lab.name, forwards=[f"{outside}:{inside}"])
         yield f"postgresql://operator:{PASSWORD}@127.0.0.1:{outside}/skypanel"
+    container.get_docker_client().client.close()
 
 
 def skypanel(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
