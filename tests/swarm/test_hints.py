@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from uuid import uuid4
 
 import pytest
@@ -95,7 +94,6 @@ async def test_another_installation_s_changes_are_nobody_s(lab: Lab) -> None:
             assert told.keys == {here.key}
 
 
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # the SDK's, for each connection that is refused
 async def test_hints_come_again_after_the_engine_was_restarted(lab: Lab) -> None:
     node = lab.nodes[0].daemon
     async with scene(lab) as here:
@@ -113,4 +111,3 @@ async def test_hints_come_again_after_the_engine_was_restarted(lab: Lab) -> None
             told.keys.clear()
             here.change(service.name, lambda spec: spec["Labels"].update(by="a third"))
             await told.wait_for(here.key)
-    gc.collect()

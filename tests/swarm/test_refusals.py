@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from ipaddress import IPv4Network
 from pathlib import Path
 from uuid import uuid4
@@ -229,7 +228,6 @@ async def test_what_was_done_before_a_refusal_is_known(lab: Lab) -> None:
         here.api.delete(f"/services/{wanted.services[1].name}")
 
 
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # the SDK's, for each connection that is refused
 async def test_an_engine_that_is_not_there_is_an_outage_not_a_refusal(tmp_path: Path) -> None:
     client = EngineClient(f"unix://{tmp_path}/none.sock")
     try:
@@ -240,4 +238,3 @@ async def test_an_engine_that_is_not_there_is_an_outage_not_a_refusal(tmp_path: 
         assert refused.value.reason == "EngineUnavailable"
     finally:
         client.close()
-    gc.collect()
