@@ -66,6 +66,7 @@ async def test_nobody_is_told_of_what_we_wrote_ourselves(lab: Lab) -> None:
         other.options = here.options
         await other.apply(other.home, other.network(edge_node=None))
         (stranger,) = (await other.apply(other.key, other.services())).changes
+        await here.apply(here.home, here.network(edge_node=None))
         await here.cluster.refresh_all()
 
         async def fence() -> None:
@@ -75,10 +76,12 @@ async def test_nobody_is_told_of_what_we_wrote_ourselves(lab: Lab) -> None:
             await told.wait_for(other.key)
 
         async with hints(here) as told:
-            await fence()  # the first look at everything is over
+            await fence()  # seen by the first look at everything ...
+            await fence()  # ... and by the events after it
             told.keys.clear()
-            await here.stand()
-            await here.apply(here.key, here.services(port=9000))
+            for wanted in (here.services(), here.services(port=9000), Objects()):
+                (change,) = (await here.apply(here.key, wanted)).changes
+            assert change.action == "delete"
             await fence()
             assert told.keys == {other.key}
 
