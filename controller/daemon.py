@@ -164,6 +164,7 @@ class Daemon:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._keep_lease, tasks.cancel_scope)
+                tasks.start_soon(self._watch_lease, tasks.cancel_scope)
                 tasks.start_soon(manager.run)
                 await self._stopping.wait()
                 log.info("daemon.draining", seconds=settings.skypanel_drain_seconds)
@@ -183,23 +184,31 @@ class Daemon:
                     log.warning("lease.not_released", error=error.message)
 
     async def _keep_lease(self, scope: anyio.CancelScope) -> None:
-        """Renew three times in a lease's life; when it cannot be trusted any more, stop the work at once."""
+        """Renew three times in a lease's life."""
         period = self._lease.seconds / 3
+        pause = period
         while True:
-            await anyio.sleep(period)
+            await anyio.sleep(pause)
             try:
-                held = await self._lease.renew()
+                held, pause = await self._lease.renew(), period
             except TransientError as error:
                 log.warning("lease.not_renewed", error=error.message)
-                held = self._lease.trusted
-                await anyio.sleep(min(1.0, period / 2))
+                held, pause = self._lease.trusted, period / 10
             if not held:
-                log.error(
-                    "lease.lost",
-                    mend="another controller leads, or the database was away for too long; standing by",
-                )
-                scope.cancel()
+                self._lost_lease(scope)
                 return
+
+    async def _watch_lease(self, scope: anyio.CancelScope) -> None:
+        """Stop the work when the lease cannot be trusted any more, whatever the call that renews it is waiting for."""
+        while self._lease.trusted:  # noqa: ASYNC110 - it is the clock that decides
+            await anyio.sleep(self._lease.seconds / 20)
+        self._lost_lease(scope)
+
+    def _lost_lease(self, scope: anyio.CancelScope) -> None:
+        if not scope.cancel_called:
+            log.error("lease.lost", mend="another controller leads, or the database was away for too long; standing by")
+            metrics.LEADER.set(0)
+            scope.cancel()
 
     async def _signals(self) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:

@@ -11,9 +11,7 @@ ACTIONS = ("create", "update", "recreate", "delete", "connect")
 STREAMS = ("database", "engine")
 
 RECONCILE_TOTAL = Counter("skypanel_reconcile_total", "Reconciles by kind and result.", ["kind", "result"])
-RECONCILE_SECONDS = Histogram(
-    "skypanel_reconcile_time_seconds", "Duration of a reconcile.", ["kind"], buckets=_SECONDS
-)
+RECONCILE_SECONDS = Histogram("skypanel_reconcile_time_seconds", "Duration of a reconcile.", ["kind"], buckets=_SECONDS)
 ACTIVE_WORKERS = Gauge("skypanel_active_workers", "Reconciles that are running.", ["kind"])
 QUEUE_DEPTH = Gauge("skypanel_workqueue_depth", "Keys that wait to be worked on.", ["kind"])
 QUEUE_ADDS = Counter("skypanel_workqueue_adds_total", "Keys queued, by what woke them.", ["kind", "reason"])
@@ -24,9 +22,7 @@ QUEUE_SECONDS = Histogram(
     buckets=_SECONDS,
 )
 QUEUE_RETRIES = Counter("skypanel_workqueue_retries_total", "Keys queued again after an error.", ["kind"])
-ENGINE_WRITES = Counter(
-    "skypanel_engine_writes_total", "Writes to the engine by what they did.", ["object", "action"]
-)
+ENGINE_WRITES = Counter("skypanel_engine_writes_total", "Writes to the engine by what they did.", ["object", "action"])
 DRIFT_REPAIRS = Counter(
     "skypanel_drift_repairs_total", "Differences that somebody made and that were undone.", ["kind"]
 )
@@ -40,9 +36,7 @@ LEASE_EPOCH = Gauge("skypanel_lease_epoch", "Epoch of the lease that this proces
 FUSE_TRIPPED = Gauge("skypanel_gc_fuse_tripped", "1 while removals wait for a confirmation.")
 FUSE_DOOMED = Gauge("skypanel_gc_fuse_doomed_objects", "Live objects whose removal waits for a confirmation.")
 RESYNC_SECONDS = Histogram("skypanel_resync_time_seconds", "Duration of a full comparison.", buckets=_SECONDS)
-RESYNC_QUEUED = Counter(
-    "skypanel_resync_queued_total", "Keys that a full comparison found to need work.", ["kind"]
-)
+RESYNC_QUEUED = Counter("skypanel_resync_queued_total", "Keys that a full comparison found to need work.", ["kind"])
 LOOP_LAG = Gauge("skypanel_event_loop_lag_seconds", "Longest delay of the event loop in the last period.")
 
 

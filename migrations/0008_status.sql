@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS skypanel.object_status (
 COMMENT ON TABLE skypanel.object_status IS
     'How far each object is. Compare observed_generation with the row''s generation: ready speaks of that generation only. No foreign keys: the status outlives the row until the clean-up is done.';
 COMMENT ON COLUMN skypanel.object_status.kind IS 'organization, environment, process, domain, ...';
-COMMENT ON COLUMN skypanel.object_status.conditions IS 'A list of {"type", "status", "reason", "message", "observed_generation", "last_transition_at"}.';
+COMMENT ON COLUMN skypanel.object_status.conditions IS 'A list of {"type", "status", "reason", "message"}; the generation they speak of is observed_generation.';
 COMMENT ON COLUMN skypanel.object_status.reason IS 'One CamelCase word, for machines.';
 COMMENT ON COLUMN skypanel.object_status.message IS 'A sentence, for people: what is, and what to do next.';
 COMMENT ON COLUMN skypanel.object_status.finalized_at IS 'When a requested delete was done: nothing of the object is left on the engine.';

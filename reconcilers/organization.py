@@ -77,7 +77,9 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
     name = network_name(snapshot.slug)
     # Another network, of ours or not, may use an address range that our table does not know of: the engine would make
     # a network with an empty driver and say 201 (swarmkit#2398). Such ranges are set aside.
-    taken = [subnet for other, subnet in context.live.subnets() if other != name]
+    # What is in place stays in place.
+    settled = context.live.network(name) is not None
+    taken = [] if settled else [subnet for other, subnet in context.live.subnets() if other != name]
     subnet = await context.allocate_subnet(snapshot.network_prefix, taken)
     if subnet is None:
         context.report(

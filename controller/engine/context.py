@@ -10,6 +10,7 @@ from controller.metrics import DRIFT_REPAIRS, ENGINE_WRITES
 from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Report
 from reconcilers.conditions import Condition, Status, check
 from reconcilers.objects import Objects, Service
+from reconcilers.outcomes import FencedError
 from reconcilers.ports import ChildStatus, Live, Options, Rollout
 
 _MESSAGE_LENGTH = 2000
@@ -120,7 +121,11 @@ class ReconcileContext:
             self._tell(self.done[told:])
 
     async def _announce(self, intents: Sequence[Intent]) -> None:
-        await self._store.announce(self._loaded.key, self._loaded.organization_id, intents)
+        """The database is asked before the first write, and for each intent; before the others the clock is enough."""
+        if intents or not self.done:
+            await self._store.announce(self._loaded.key, self._loaded.organization_id, intents)
+        elif not self._store.leads:
+            raise FencedError
 
     def _tell(self, made: Sequence[Any]) -> None:
         if not made:

@@ -130,11 +130,6 @@ class Manager:
         while any(queue.processing for queue in self._queues.values()):  # noqa: ASYNC110 - ends with the last worker
             await anyio.sleep(0.02)
 
-    @property
-    def idle(self) -> bool:
-        """Nothing is due and nothing is worked on."""
-        return all(queue.idle for queue in self._queues.values())
-
     # -- workers -------------------------------------------------------------------------------------------------
 
     async def _work(self, kind: str) -> None:

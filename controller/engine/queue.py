@@ -89,12 +89,6 @@ class Queue:
         """Keys that are worked on."""
         return len(self._processing)
 
-    @property
-    def idle(self) -> bool:
-        """Nothing waits that is due, and nothing is worked on."""
-        self._promote()
-        return not self._processing and not self._ready
-
     def add(self, key: Key, priority: Priority, *, delay: float = 0.0) -> None:
         """Queue ``key``; the earlier due time and the more urgent priority win over what waits already."""
         if self._closed:

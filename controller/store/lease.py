@@ -16,6 +16,8 @@ from typing import Any
 from controller.store.database import Database, statement
 
 _MARGIN_SECONDS = 0.5
+_SHORTEST_CALL_SECONDS = 0.1
+_RELEASE_SECONDS = 2.0
 
 
 class Lease:
@@ -57,14 +59,15 @@ class Lease:
         """Let it run out now, so that a stand-by need not wait."""
         self._trusted_until = 0.0
         if self.epoch:
-            await self._database.fetch(statement("lease_release"), self.parameters)
+            await self._database.fetch(statement("lease_release"), self.parameters, seconds=_RELEASE_SECONDS)
 
     async def _ask(self, name: str) -> bool:
         started = time.monotonic()
+        longest = self.seconds / 2
+        if self.trusted:  # one call that hangs must not outlive the lease
+            longest = max(_SHORTEST_CALL_SECONDS, min(longest, self._trusted_until - started))
         rows = await self._database.fetch(
-            statement(name),
-            {**self.parameters, "seconds": self.seconds},
-            seconds=self.seconds / 2,  # one call that hangs must not outlive the lease
+            statement(name), {**self.parameters, "seconds": self.seconds}, seconds=longest
         )
         if not rows:
             self._trusted_until = 0.0

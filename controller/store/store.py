@@ -88,6 +88,11 @@ class Store:
 
     # -- writes, all fenced --------------------------------------------------------------------------------------
 
+    @property
+    def leads(self) -> bool:
+        """Whether this process may believe that it leads, by the clock alone."""
+        return self._lease.trusted
+
     async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> None:
         """Write down what is about to be done, and check the lease.
 

@@ -77,7 +77,9 @@ class Applier:
         """
         known = {(row.object_type, row.name): row for row in inventory}
         await announce([_intent(c) for c in changes.changes if c.object_type != "edge"])
-        for change in changes.changes:
+        for number, change in enumerate(changes.changes):
+            if number:
+                await announce(())  # the write before may have taken its time: does this process still lead?
             try:
                 learned.extend(await self._do(change, known.get((change.object_type, change.name))))
             except EngineError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -156,3 +157,14 @@ def test_an_engine_that_is_too_old_is_refused_with_what_to_install(here: World) 
         assert old.api().get("/services") == []
     finally:
         engine.down("old")
+
+
+def test_a_leader_that_hears_nothing_from_the_database_stops_within_its_lease(
+    here: World, relays: tuple[Relay, Relay]
+) -> None:
+    controller = here.controller(SKYPANEL_LEASE_SECONDS="4").start()
+    relays[0].freeze()
+    frozen = time.monotonic()
+    eventually(lambda: "lease.lost" in controller.text(), seconds=15, what="it stops to believe that it leads")
+    assert time.monotonic() - frozen < 4.5
+    relays[0].heal()
