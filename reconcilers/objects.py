@@ -8,11 +8,12 @@ baseline needs.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
+
+import orjson
 
 from reconcilers import labels
 
@@ -21,8 +22,7 @@ SpecDocument = dict[str, Any]
 
 def spec_hash(document: Mapping[str, Any]) -> str:
     """16 hex digits of the SHA-256 of the canonical JSON of ``document``."""
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,12 @@ from importlib.resources import files
 from typing import Any
 
 import anyio
+import orjson
 import psycopg
 import structlog
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from reconcilers.outcomes import TransientError
@@ -93,6 +95,7 @@ class Database:
             max_idle=120.0,
             reconnect_timeout=5.0,
             kwargs={"autocommit": True},
+            configure=_configure,
             name="skypanel",
         )
         self.up = False
@@ -166,3 +169,7 @@ class Database:
                 log.info("database.connected")
             else:
                 log.warning("database.lost", error=str(why))
+
+
+async def _configure(connection: psycopg.AsyncConnection) -> None:
+    set_json_loads(orjson.loads, connection)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 import structlog
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -234,7 +234,7 @@ class Store:
 
 def _storable(document: object) -> str:
     """JSON that PostgreSQL takes: it has no NUL, which the engine's words, or somebody's label, may hold."""
-    text = json.dumps(document)
+    text = orjson.dumps(document).decode()
     if "\\u0000" not in text:
         return text
     return _BACKSLASH_OR_NUL.sub(lambda found: "\\ufffd" if found[0] == "\\u0000" else found[0], text)

@@ -9,7 +9,6 @@ to its end or its time-out, which is longer than a manager's own 20 s.
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from urllib.parse import quote, urlencode
 import anyio
 import docker
 import docker.errors
+import orjson
 import urllib3
 from docker.tls import TLSConfig
 from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection, UnixHTTPConnectionPool
@@ -112,7 +112,9 @@ class EngineClient:
     def _url(self, path: str, query: Mapping[str, Any] | None) -> str:
         url = f"/v{self.api_version}{path}"
         if query:
-            url += "?" + urlencode({k: json.dumps(v) if isinstance(v, dict) else v for k, v in query.items()})
+            url += "?" + urlencode(
+                {k: orjson.dumps(v).decode() if isinstance(v, dict) else v for k, v in query.items()}
+            )
         return url
 
     def _open(self, method: str, url: str, body: object, *, preload_content: bool, timeout: float) -> Any:
@@ -172,7 +174,7 @@ class EngineClient:
         answer = self._open("GET", "/version", None, preload_content=True, timeout=TIMEOUT_SECONDS)
         if answer.status >= 400:
             raise classify(answer.status, _message(answer.data))
-        return dict(json.loads(answer.data))
+        return dict(orjson.loads(answer.data))
 
     async def services(self, label: str, *, status: bool = False) -> list[Document]:
         """Services with ``label`` (``name=value``), with counts of their tasks when ``status`` is asked for."""
@@ -289,7 +291,7 @@ class _UnixPool(UnixHTTPConnectionPool):
 
 
 def _encoded(body: object) -> bytes | None:
-    return None if body is None else json.dumps(body).encode()
+    return None if body is None else orjson.dumps(body)
 
 
 def _decoded(status: int, data: bytes) -> Any:
@@ -298,14 +300,14 @@ def _decoded(status: int, data: bytes) -> Any:
     if not data:
         return None
     try:
-        return json.loads(data)
+        return orjson.loads(data)
     except ValueError:
         return data.decode(errors="replace")
 
 
 def _message(data: bytes) -> str:
     try:
-        return str(json.loads(data)["message"])
+        return str(orjson.loads(data)["message"])
     except (ValueError, KeyError, TypeError):
         return data.decode(errors="replace")[:500]
 

@@ -8,7 +8,6 @@ read by a daemon thread in windows of bounded length, so that a stream that died
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import orjson
 import structlog
 import urllib3
 
@@ -115,7 +115,7 @@ class EventStream:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     if line.strip():
-                        hint = _parse(json.loads(line))
+                        hint = _parse(orjson.loads(line))
                         if hint is not None:
                             yield hint
         finally:
