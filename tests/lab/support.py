@@ -1,24 +1,16 @@
 """What the tests of the lab say about services, tasks and replies, in few words."""
 
 import http.client
-import os
-import shutil
 import socket
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
-
-import pytest
 
 from deploy.engine import IMAGE_PREFIX, EngineApi
 
 NAME = "lab-tests"
 
 T = TypeVar("T")
-
-needs_engine = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("apt-get") is None, reason="the lab needs root on a Debian machine"
-)
 
 
 def eventually(condition: Callable[[], T], *, seconds: float = 30.0, what: str = "the condition") -> T:

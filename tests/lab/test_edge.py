@@ -6,9 +6,7 @@ import pytest
 
 from deploy import traefik
 from deploy.engine import IMAGE_PREFIX, EngineApi, Lab
-from tests.lab.support import eventually, fetch, in_state, needs_engine, remove
-
-pytestmark = needs_engine
+from tests.lab.support import eventually, fetch, in_state, remove
 
 SUBNET, RANGE, EDGE_ADDRESS = "10.140.0.0/24", "10.140.0.0/25", "10.140.0.254"
 

@@ -10,9 +10,7 @@ import pytest
 from deploy import engine
 from deploy.engine import IMAGE_PREFIX, Lab, sandbox
 from deploy.engine.errors import LabError
-from tests.lab.support import NAME, eventually, fetch, in_state, needs_engine, remove, service
-
-pytestmark = needs_engine
+from tests.lab.support import NAME, eventually, fetch, in_state, remove, service
 
 
 def host_interfaces() -> set[str]:

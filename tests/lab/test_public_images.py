@@ -14,9 +14,7 @@ import pytest
 from deploy.engine import daemon, debian, public
 from deploy.engine.layer import Layer, write_image
 from deploy.engine.paths import cache_root
-from tests.lab.support import free_port, needs_engine
-
-pytestmark = needs_engine
+from tests.lab.support import free_port
 
 LOCAL = "127.0.0.1:5000/skypanel/tiny:1"
 
