@@ -14,8 +14,6 @@ from deploy.demo.place import Place, free_port
 def test_a_taken_port_gives_the_next_free_one() -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         taken = held.getsockname()[1]
-        if taken > 65000:
-            pytest.skip("no room above the port that the kernel chose")
         assert taken < free_port(taken, "the edge") <= taken + 50
 
 
