@@ -157,7 +157,7 @@ class Worker:
             await context.execute(changes)
             return RequeueAfter(_GONE_POLL_SECONDS)
         # The live view shows nothing; intents that never became objects, and confirmed removals, are struck off.
-        if await self._swarm.forget_missing(loaded.inventory, context.report_out.inventory):
+        if await self._swarm.forget_missing(key, loaded.inventory, context.report_out.inventory):
             return RequeueAfter(_GONE_POLL_SECONDS)
         if any(row.object_type == "network" for row in loaded.inventory):
             await self._store.release_subnet(key.id)

@@ -65,8 +65,11 @@ class Cluster:
         async with _outcomes():
             await self._applier.apply(changes, inventory, announce=announce, learned=learned, done=done)
 
-    async def forget_missing(self, inventory: Sequence[InventoryRow], learned: list[InventoryUpdate]) -> bool:
-        """Strike inventory rows whose objects are not on the engine; True when one is there after all."""
+    async def forget_missing(self, key: Key, inventory: Sequence[InventoryRow], learned: list[InventoryUpdate]) -> bool:
+        """Strike inventory rows whose objects are not on the engine; True when one of ``key``'s is there after all.
+
+        The owner label decides, not the id on record: the answer to a create, or the report after it, may be lost.
+        """
         found = False
         async with _outcomes():
             for row in inventory:
@@ -77,8 +80,9 @@ class Cluster:
                     learned.append(InventoryUpdate(row.object_type, row.name, gone=True))
                     continue
                 spec = document.get("Spec") or document
-                mine = (spec.get("Labels") or {}).get(labels.INSTALLATION) == self.live.installation
-                if mine and document.get("ID", document.get("Id")) == row.engine_id:
+                found_labels = spec.get("Labels") or {}
+                mine = found_labels.get(labels.INSTALLATION) == self.live.installation
+                if mine and found_labels.get(labels.OWNER) == labels.owner_key(*key):
                     await (
                         self.live.refresh_service(row.name)
                         if row.object_type == "service"

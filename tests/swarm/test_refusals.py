@@ -238,3 +238,25 @@ async def test_an_engine_that_is_not_there_is_an_outage_not_a_refusal(tmp_path: 
         assert refused.value.reason == "EngineUnavailable"
     finally:
         client.close()
+
+
+# -- a create whose answer was lost ----------------------------------------------------------------------------------
+
+
+async def test_an_object_whose_create_was_never_answered_is_not_forgotten(lab: Lab) -> None:
+    async with scene(lab) as here:
+        service, live = await here.stand()
+        here.cluster.live.removed_service(live.id)  # the view does not know of it, and neither does the inventory
+        learned: list[InventoryUpdate] = []
+        there = await here.cluster.forget_missing(here.key, [InventoryRow("service", service.name)], learned)
+        assert (there, learned) == (True, [])
+        assert [s.name for s in here.cluster.live.owned_services(here.key)] == [service.name]
+
+
+async def test_a_name_that_another_owner_has_by_now_is_struck_off(lab: Lab) -> None:
+    async with scene(lab) as here:
+        service, _ = await here.stand()
+        learned: list[InventoryUpdate] = []
+        gone = Key("environment", str(uuid4()))
+        assert not await here.cluster.forget_missing(gone, [InventoryRow("service", service.name)], learned)
+        assert learned == [InventoryUpdate("service", service.name, gone=True)]
