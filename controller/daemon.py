@@ -1,8 +1,7 @@
-"""The daemon: puts the parts together, leads or stands by, and ends well.
+"""The daemon: puts the parts together, and ends well.
 
 SIGTERM or SIGINT: not ready any more -> no new work -> running reconciles end (within the drain time) -> the lease is
-given back -> connections close. A second signal ends at once. A lost lease stops the work without grace, and the
-process stands by again.
+given back -> connections close. A second signal ends at once.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -21,7 +21,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 import reconcilers  # noqa: F401 - registers all kinds
 from controller import metrics
 from controller.api.health import HealthServer, ListenError
-from controller.engine.manager import Manager
+from controller.engine.process import Process
 from controller.settings import Settings
 from controller.store.database import Database
 from controller.store.lease import Lease
@@ -30,12 +30,10 @@ from controller.store.store import Store
 from controller.swarm.client import EngineClient, UnsupportedEngine
 from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineUnavailable
-from reconcilers.outcomes import TransientError
 from reconcilers.registry import registered
 
 log = structlog.get_logger(__name__)
 
-_STANDBY_SECONDS = 1.0
 _ENGINE_RETRY_SECONDS = 5.0
 
 
@@ -44,7 +42,7 @@ class Daemon:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client = EngineClient(
+        self._client = EngineClient.at(
             settings.engine_host, tls=settings.tls, max_connections=settings.skypanel_docker_connections
         )
         self._database = Database(
@@ -53,8 +51,18 @@ class Daemon:
         self._lease = Lease(self._database, settings.skypanel_installation, settings.skypanel_lease_seconds)
         self._store = Store(self._database, self._lease)
         self._cluster = Cluster(self._client, settings.skypanel_installation)
-        self._manager: Manager | None = None
+        self._client.guard = self._lease.guard
         self._stopping = anyio.Event()
+        self._process = Process(
+            registered(),
+            lease=self._lease,
+            store=self._store,
+            swarm=self._cluster,
+            listen=partial(listen, self._database.conninfo),
+            options=settings.options,
+            tuning=settings.tuning,
+            stopping=self._stopping,
+        )
 
     async def run(self) -> None:
         """Run until a signal.
@@ -74,7 +82,7 @@ class Daemon:
                 tasks.start_soon(self._signals)
                 try:
                     await self._unless_stopped(self._wait_for_engine)
-                    await self._lead_or_stand_by()
+                    await self._process.run()
                 except* UnsupportedEngine as group:
                     refused = next(e for e in group.exceptions if isinstance(e, UnsupportedEngine))
                 server.should_exit = True
@@ -127,89 +135,6 @@ class Daemon:
             await wait()
             tasks.cancel_scope.cancel()
 
-    async def _lead_or_stand_by(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                leads = await self._lease.acquire()
-            except TransientError as error:
-                log.warning("lease.unreachable", error=error.message)
-                leads = False
-            if leads:
-                await self._lead()
-            else:
-                with anyio.move_on_after(min(_STANDBY_SECONDS, self._settings.skypanel_lease_seconds / 5)):
-                    await self._stopping.wait()
-
-    async def _lead(self) -> None:
-        settings = self._settings
-        manager = Manager(
-            registered(),
-            store=self._store,
-            swarm=self._cluster,
-            options=settings.options,
-            listen=lambda on_hint: listen(self._database.conninfo, on_hint),
-            hints=settings.skypanel_hints,
-            resync_seconds=settings.skypanel_resync_seconds,
-            poll_seconds=settings.skypanel_poll_seconds,
-            task_poll_seconds=settings.skypanel_task_poll_seconds,
-            quarantine_seconds=settings.skypanel_subnet_quarantine_seconds,
-            fuse_share=settings.skypanel_gc_fuse_share,
-            fuse_minimum=settings.skypanel_gc_fuse_minimum,
-        )
-        self._manager = manager
-        metrics.LEADER.set(1)
-        metrics.LEASE_EPOCH.set(self._lease.epoch)
-        structlog.contextvars.bind_contextvars(epoch=self._lease.epoch)
-        log.info("lease.acquired", epoch=self._lease.epoch)
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._keep_lease, tasks.cancel_scope)
-                tasks.start_soon(self._watch_lease, tasks.cancel_scope)
-                tasks.start_soon(manager.run)
-                await self._stopping.wait()
-                log.info("daemon.draining", seconds=settings.skypanel_drain_seconds)
-                with anyio.move_on_after(settings.skypanel_drain_seconds) as drain:
-                    await manager.drain()
-                if drain.cancelled_caught:
-                    log.warning("daemon.drain_cut", mend="the next start finishes what was left")
-                tasks.cancel_scope.cancel()
-        finally:
-            self._manager = None
-            metrics.LEADER.set(0)
-            structlog.contextvars.unbind_contextvars("epoch")
-            with anyio.CancelScope(shield=True):
-                try:
-                    await self._lease.release()
-                except TransientError as error:
-                    log.warning("lease.not_released", error=error.message)
-
-    async def _keep_lease(self, scope: anyio.CancelScope) -> None:
-        """Renew three times in a lease's life."""
-        period = self._lease.seconds / 3
-        pause = period
-        while True:
-            await anyio.sleep(pause)
-            try:
-                held, pause = await self._lease.renew(), period
-            except TransientError as error:
-                log.warning("lease.not_renewed", error=error.message)
-                held, pause = self._lease.trusted, period / 10
-            if not held:
-                self._lost_lease(scope)
-                return
-
-    async def _watch_lease(self, scope: anyio.CancelScope) -> None:
-        """Stop the work when the lease cannot be trusted any more, whatever the call that renews it is waiting for."""
-        while self._lease.trusted:  # noqa: ASYNC110 - it is the clock that decides
-            await anyio.sleep(self._lease.seconds / 20)
-        self._lost_lease(scope)
-
-    def _lost_lease(self, scope: anyio.CancelScope) -> None:
-        if not scope.cancel_called:
-            log.error("lease.lost", mend="another controller leads, or the database was away for too long; standing by")
-            metrics.LEADER.set(0)
-            scope.cancel()
-
     async def _signals(self) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
             async for number in received:
@@ -221,8 +146,9 @@ class Daemon:
 
     def _checks(self) -> dict[str, Any]:
         metrics.DATABASE_UP.set(int(self._database.up))
-        leads = self._manager is not None
-        synced = bool(self._manager and self._manager.synced)
+        manager = self._process.manager
+        leads = manager is not None
+        synced = bool(manager and manager.synced)
         return {
             "ready": not self._stopping.is_set() and self._database.up and (synced or not leads),
             "role": "leader" if leads else "standby",

@@ -20,6 +20,7 @@ from docker.tls import TLSConfig
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from controller.engine.tuning import Tuning
 from reconcilers.ports import Options
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
@@ -165,6 +166,20 @@ class Settings(BaseSettings):
             progress_deadline_seconds=self.skypanel_progress_deadline_seconds,
             subnet_pool=str(self.skypanel_subnet_pool),
             pin_image=self.skypanel_pin_image,
+        )
+
+    @property
+    def tuning(self) -> Tuning:
+        """Periods and limits of the engine."""
+        return Tuning(
+            hints=self.skypanel_hints,
+            resync_seconds=self.skypanel_resync_seconds,
+            poll_seconds=self.skypanel_poll_seconds,
+            task_poll_seconds=self.skypanel_task_poll_seconds,
+            drain_seconds=self.skypanel_drain_seconds,
+            quarantine_seconds=self.skypanel_subnet_quarantine_seconds,
+            fuse_share=self.skypanel_gc_fuse_share,
+            fuse_minimum=self.skypanel_gc_fuse_minimum,
         )
 
 

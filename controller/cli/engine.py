@@ -8,10 +8,11 @@ from typing import Any
 import anyio
 
 from controller.settings import Settings
-from controller.swarm.client import EngineClient, UnsupportedEngine
+from controller.swarm.client import BlockingClient, EngineClient, UnsupportedEngine
 from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineError
 from controller.swarm.liveview import LiveView
+from controller.swarm.transport import DockerTransport
 from reconcilers import labels
 from reconcilers.outcomes import ReconcileError
 
@@ -32,9 +33,14 @@ class Task:
     error: str
 
 
-def client(settings: Settings) -> EngineClient:
-    """A client of the engine that the settings name; nothing is sent yet."""
-    return EngineClient(settings.engine_host, tls=settings.tls, max_connections=4)
+def transport(settings: Settings) -> DockerTransport:
+    """The way to the engine that the settings name; nothing is sent yet."""
+    return DockerTransport(settings.engine_host, tls=settings.tls, max_connections=4)
+
+
+def client(settings: Settings) -> BlockingClient:
+    """A client of that engine."""
+    return BlockingClient(transport(settings))
 
 
 def live_view(settings: Settings) -> LiveView:
@@ -46,7 +52,7 @@ def live_view(settings: Settings) -> LiveView:
     """
 
     async def look() -> LiveView:
-        engine = client(settings)
+        engine = EngineClient(transport(settings))
         try:
             await engine.check()
             cluster = Cluster(engine, settings.skypanel_installation)

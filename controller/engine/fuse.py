@@ -7,10 +7,9 @@ number and more than a share of what lives, nothing is removed; it waits until a
 
 from __future__ import annotations
 
-import time
-
 import structlog
 
+from controller import clock
 from controller.engine.ports import Store, Swarm
 from controller.metrics import FUSE_DOOMED, FUSE_TRIPPED
 from controller.records import Key
@@ -83,13 +82,13 @@ class Fuse:
             self._set(tripped=False, count=0)
 
     async def _count(self) -> None:
-        if time.monotonic() - self._counted_at < _FRESH_SECONDS:
+        if clock.monotonic() - self._counted_at < _FRESH_SECONDS:
             return
         owners = self._swarm.owners()
         unwanted = await self._store.unwanted(list(owners)) if owners else {}
         self._doomed = {key: owners[key] for key in unwanted if key in owners}
         self._live = sum(owners.values())
-        self._counted_at = time.monotonic()
+        self._counted_at = clock.monotonic()
 
     def _set(self, *, tripped: bool, count: int) -> None:
         self.tripped = tripped

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import anyio
 import anyio.abc
@@ -21,9 +20,11 @@ import anyio.lowlevel
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
+from controller import clock
 from controller.engine.fuse import Fuse
 from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Priority, Queue
+from controller.engine.tuning import Tuning
 from controller.engine.worker import Worker
 from controller.metrics import (
     ACTIVE_WORKERS,
@@ -53,11 +54,7 @@ class Manager:
 
     Args:
         reconcilers: by kind.
-        hints: whether to listen; off, only timers find changes.
-        listen: runs until cancelled and calls its argument when the change log may have something new.
-        resync_seconds: period of the full comparison.
-        poll_seconds: period of reading the change log without a hint.
-        task_poll_seconds: period of counting tasks.
+        tuning: periods and limits.
     """
 
     def __init__(
@@ -67,24 +64,13 @@ class Manager:
         store: Store,
         swarm: Swarm,
         options: Options,
-        listen: Callable[[Callable[[], None]], Coroutine[Any, Any, None]],
-        hints: bool,
-        resync_seconds: float,
-        poll_seconds: float,
-        task_poll_seconds: float,
-        quarantine_seconds: float,
-        fuse_share: float,
-        fuse_minimum: int,
+        tuning: Tuning,
     ) -> None:
         self._reconcilers = reconcilers
         self._store = store
         self._swarm = swarm
-        self._listen = listen
-        self._hints = hints
-        self._resync_seconds = resync_seconds
-        self._poll_seconds = poll_seconds
-        self._task_poll_seconds = task_poll_seconds
-        self._fuse = Fuse(store, swarm, share=fuse_share, minimum=fuse_minimum)
+        self._tuning = tuning
+        self._fuse = Fuse(store, swarm, share=tuning.fuse_share, minimum=tuning.fuse_minimum)
         self._queues = {kind: Queue(kind) for kind in reconcilers}
         self._workers = {
             kind: Worker(
@@ -94,7 +80,7 @@ class Manager:
                 queue=self._queues[kind],
                 fuse=self._fuse,
                 options=options,
-                quarantine_seconds=quarantine_seconds,
+                quarantine_seconds=tuning.quarantine_seconds,
                 on_written=self._written,
             )
             for kind, reconciler in reconcilers.items()
@@ -108,8 +94,12 @@ class Manager:
 
     async def run(self) -> None:
         """Run until cancelled; a cancelled run stops at once (``drain`` first for a graceful end)."""
-        await self._first_look()
+        warm = self._swarm.synced
+        if not warm:
+            await self._first_look()
         async with anyio.create_task_group() as tasks:
+            if warm:  # what is live is known well enough to begin with
+                tasks.start_soon(self._first_look)
             for kind, reconciler in self._reconcilers.items():
                 for _ in range(reconciler.concurrency):
                     tasks.start_soon(self._work, kind)
@@ -119,9 +109,6 @@ class Manager:
             tasks.start_soon(self._count_tasks)
             tasks.start_soon(self._prune)
             tasks.start_soon(self._measure_lag)
-            if self._hints:
-                tasks.start_soon(self._listen, self._hint)
-                tasks.start_soon(self._swarm.hints, self._woken_by_engine)
 
     async def drain(self) -> None:
         """Give out no more keys and wait for the running reconciles."""
@@ -147,7 +134,8 @@ class Manager:
 
     # -- what wakes them -----------------------------------------------------------------------------------------
 
-    def _hint(self) -> None:
+    def hint(self) -> None:
+        """The change log may have something new."""
         self._changed.set()
 
     def add(self, key: Key, priority: Priority) -> bool:
@@ -173,14 +161,14 @@ class Manager:
                 log.warning("changes.unread", error=error.message)
                 await anyio.sleep(1.0)
                 continue
-            with anyio.move_on_after(self._poll_seconds):
+            with anyio.move_on_after(self._tuning.poll_seconds):
                 await self._changed.wait()
 
     def _wakes(self, key: Key) -> bool:
         reconciler = self._reconcilers.get(key.kind)
         return reconciler is not None and bool(reconciler.wakes_on)
 
-    async def _woken_by_engine(self, owners: Iterable[Key]) -> None:
+    def woken_by_engine(self, owners: Iterable[Key]) -> None:
         """Something live of these owners came, changed or went; their dependents look again too."""
         for owner in owners:
             self.add(owner, Priority.DRIFT)
@@ -222,7 +210,7 @@ class Manager:
     async def _resync_loop(self) -> None:
         rounds = 0
         while True:
-            await anyio.sleep(self._resync_seconds * (1 + random.uniform(-_JITTER, _JITTER)))  # noqa: S311 - jitter
+            await anyio.sleep(self._tuning.resync_seconds * (1 + random.uniform(-_JITTER, _JITTER)))  # noqa: S311 - jitter
             rounds += 1
             try:
                 await self._resync(deep=rounds % _DEEP_EVERY == 0)
@@ -288,7 +276,7 @@ class Manager:
 
     async def _count_tasks(self) -> None:
         """Tasks come and go without an event; a service that is short of them is looked at."""
-        period = self._task_poll_seconds
+        period = self._tuning.task_poll_seconds
         while True:
             await anyio.sleep(period)
             started = time.perf_counter()
@@ -300,7 +288,7 @@ class Manager:
                 ENGINE_UP.set(0)
                 log.warning("tasks.uncounted", error=error.message)
             # A large cluster is asked less often: never more than a thirtieth of the time.
-            period = max(self._task_poll_seconds, 30 * (time.perf_counter() - started))
+            period = max(self._tuning.task_poll_seconds, 30 * (time.perf_counter() - started))
 
     async def _prune(self) -> None:
         while True:
@@ -311,14 +299,14 @@ class Manager:
                 log.warning("events.unpruned", error=error.message)
 
     async def _measure_lag(self) -> None:
-        longest, seen = 0.0, time.monotonic()
+        longest, seen = 0.0, clock.monotonic()
         while True:
-            before = time.monotonic()
+            before = clock.monotonic()
             await anyio.sleep(_LAG_SECONDS)
-            longest = max(longest, time.monotonic() - before - _LAG_SECONDS)
-            if time.monotonic() - seen > 10:
+            longest = max(longest, clock.monotonic() - before - _LAG_SECONDS)
+            if clock.monotonic() - seen > 10:
                 LOOP_LAG.set(longest)
-                longest, seen = 0.0, time.monotonic()
+                longest, seen = 0.0, clock.monotonic()
 
 
 def _say_failed(state: RetryCallState) -> None:

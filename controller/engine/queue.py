@@ -14,13 +14,13 @@ import heapq
 import itertools
 import math
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
 import anyio
 
+from controller import clock
 from controller.metrics import QUEUE_ADDS, QUEUE_DEPTH, QUEUE_RETRIES, QUEUE_SECONDS
 from controller.records import Key
 
@@ -59,7 +59,7 @@ class Queue:
         self,
         kind: str,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = clock.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._adds = {p: QUEUE_ADDS.labels(kind=kind, reason=p.name.lower()) for p in Priority}

@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
+from controller import clock
 from controller.engine.context import ReconcileContext
 from controller.engine.fuse import Fuse
 from controller.engine.ports import Store, Swarm
@@ -126,7 +127,7 @@ class Worker:
 
     def _context(self, loaded: Loaded) -> ReconcileContext:
         generation, since = self._unready_since.get(loaded.key, (-1, 0.0))
-        waiting = time.monotonic() - since if generation == loaded.generation else 0.0
+        waiting = clock.monotonic() - since if generation == loaded.generation else 0.0
         return ReconcileContext(
             loaded,
             store=self._store,
@@ -241,7 +242,7 @@ class Worker:
         if ready or loaded.document is None or loaded.deleted:
             self._unready_since.pop(key, None)
         elif self._unready_since.get(key, (-1, 0.0))[0] != loaded.generation:
-            self._unready_since[key] = (loaded.generation, time.monotonic())
+            self._unready_since[key] = (loaded.generation, clock.monotonic())
         if ready and loaded.organization_id:
             self.verified[key] = (loaded.generation, self._swarm.fingerprint(key, loaded.organization_id))
         else:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 import uuid
 from typing import Any
 
+from controller import clock
 from controller.store.database import Database, statement
+from reconcilers.outcomes import FencedError
 
 _MARGIN_SECONDS = 0.5
 _SHORTEST_CALL_SECONDS = 0.1
@@ -40,7 +41,16 @@ class Lease:
     @property
     def trusted(self) -> bool:
         """Whether this process may still believe that it leads."""
-        return time.monotonic() < self._trusted_until
+        return clock.monotonic() < self._trusted_until
+
+    def guard(self) -> None:
+        """Raise when this process may not write any more: for calls that no statement can fence.
+
+        Raises:
+            FencedError: it does not lead, or cannot know.
+        """
+        if not self.trusted:
+            raise FencedError
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -62,7 +72,7 @@ class Lease:
             await self._database.fetch(statement("lease_release"), self.parameters, seconds=_RELEASE_SECONDS)
 
     async def _ask(self, name: str) -> bool:
-        started = time.monotonic()
+        started = clock.monotonic()
         longest = self.seconds / 2
         if self.trusted:  # one call that hangs must not outlive the lease
             longest = max(_SHORTEST_CALL_SECONDS, min(longest, self._trusted_until - started))

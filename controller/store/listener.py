@@ -1,4 +1,4 @@
-"""Listens for the database's notifications: hints that the change log has something new.
+"""Listens for the database's notifications: hints that the change log has something new, or that the lease is free.
 
 A connection of its own, outside the pool: waiting for notifications holds a connection's lock. It listens first and
 then says "look", so that nothing falls between; a lost notification costs only the time until the next timer. A dead
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Literal
 
 import anyio
 import psycopg
@@ -19,12 +20,13 @@ from controller.metrics import HINT_STREAM_UP
 log = structlog.get_logger(__name__)
 
 CHANNEL = "skypanel_changes"
+LEASE_CHANNEL = "skypanel_lease"
 WAIT_SECONDS = 5.0
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0
 
 
-async def listen(conninfo: str, on_hint: Callable[[], None]) -> None:
-    """Call ``on_hint`` after every notification and every (re)connection, until cancelled."""
+async def listen(conninfo: str, on_hint: Callable[[Literal["changes", "lease"]], None]) -> None:
+    """Call ``on_hint`` with the channel after every notification, and after every (re)connection, until cancelled."""
     delay = _FIRST_DELAY
     while True:
         try:
@@ -32,13 +34,14 @@ async def listen(conninfo: str, on_hint: Callable[[], None]) -> None:
                 connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
             async with connection:
                 await connection.execute(f"LISTEN {CHANNEL}")
+                await connection.execute(f"LISTEN {LEASE_CHANNEL}")
                 HINT_STREAM_UP.labels(stream="database").set(1)
                 log.debug("hints.listening", stream="database")
                 delay = _FIRST_DELAY
-                on_hint()
+                on_hint("changes")
                 while True:
-                    async for _ in connection.notifies(timeout=WAIT_SECONDS, stop_after=1):
-                        on_hint()
+                    async for notification in connection.notifies(timeout=WAIT_SECONDS, stop_after=1):
+                        on_hint("lease" if notification.channel == LEASE_CHANNEL else "changes")
                     async with asyncio.timeout(10):
                         await connection.execute("SELECT 1")
         except (psycopg.Error, OSError, TimeoutError) as error:

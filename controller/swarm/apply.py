@@ -8,13 +8,13 @@ are compared.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Network, ip_network
 
 import anyio
 
+from controller import clock
 from controller.records import Intent, InventoryRow, InventoryUpdate
 from controller.swarm.client import EngineClient
 from controller.swarm.diff import label_only
@@ -165,8 +165,8 @@ class Applier:
         if label_only(change.differences):
             tasks = await self._client.tasks({"service": [live.id], "desired-state": ["running"]})
             if any(task["Status"]["State"] == "pending" for task in tasks):
-                since = self._pending_since.setdefault(live.id, time.monotonic())
-                if time.monotonic() - since < _PENDING_SECONDS:
+                since = self._pending_since.setdefault(live.id, clock.monotonic())
+                if clock.monotonic() - since < _PENDING_SECONDS:
                     raise NotReadyError(
                         "TaskPending",
                         f"the labels of service {live.name} are not changed while a task of it waits for a node with "
@@ -272,11 +272,11 @@ class Applier:
 
     async def _allocated(self, network_id: str, name: str) -> LiveNetwork | None:
         """A new network once it has its addresses; one that cannot have them never gets a driver."""
-        deadline = time.monotonic() + _ALLOCATION_SECONDS
+        deadline = clock.monotonic() + _ALLOCATION_SECONDS
         while True:
             await self._live.refresh_network(network_id, tell=False)
             live = self._live.network(name)
-            if live is None or live.driver or time.monotonic() > deadline:
+            if live is None or live.driver or clock.monotonic() > deadline:
                 return live
             await anyio.sleep(_ALLOCATION_POLL_SECONDS)
 

@@ -1,35 +1,23 @@
 """The Docker Engine API, as far as a controller needs it: raw documents in, raw documents out.
 
-The ``docker`` SDK makes the connection (unix socket, TCP with mTLS, ssh); calls go straight to its urllib3 pool, which
-costs less than half of a call through ``requests``, and sends every field: the SDK's service models lack
-NoNewPrivileges, Seccomp, AppArmor and Ulimits. They run in worker threads under a limiter of their own; over a unix
-socket they run in the event loop, which costs a third of that again. A call is never abandoned: one that writes goes on
-to its end or its time-out, which is longer than a manager's own 20 s.
+Every field is sent as it is: the docker SDK's service models lack NoNewPrivileges, Seccomp, AppArmor and Ulimits. How
+the bytes travel is the transport's affair.
 """
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
-import anyio
-import docker
-import docker.errors
 import orjson
-import urllib3
 from docker.tls import TLSConfig
-from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection, UnixHTTPConnectionPool
 
-from controller.swarm.errors import EngineUnavailable, classify
-from controller.swarm.unixhttp import UnixHttp
+from controller.swarm.errors import classify
+from controller.swarm.transport import DockerTransport, Transport
 from reconcilers import labels
 
 MINIMUM_API = (1, 44)
-TIMEOUT_SECONDS = 30.0
 
 Document = dict[str, Any]
 
@@ -42,99 +30,50 @@ class EngineClient:
     """One engine.
 
     Args:
-        host: ``unix:///path``, ``tcp://host:port`` or ``ssh://user@host``.
-        tls: client certificate and CA for ``tcp://``.
-        max_connections: calls at once.
+        transport: the way to it.
     """
 
-    def __init__(self, host: str, *, tls: TLSConfig | None = None, max_connections: int = 10) -> None:
-        self.host = host
-        self.api_version = "1.44"
-        try:
-            self._sdk = docker.APIClient(
-                base_url=host,
-                version=self.api_version,
-                timeout=int(TIMEOUT_SECONDS),
-                tls=tls or False,
-                max_pool_size=max_connections,
-            )
-        except docker.errors.DockerException as error:
-            raise EngineUnavailable(0, f"{host}: {error}") from error
-        self._pool = _pool(self._sdk, tls, max_connections)
-        self._limiter = anyio.CapacityLimiter(max_connections)
-        scheme, _, path = host.partition("://")
-        self._socket = UnixHttp(path, connections=max_connections) if scheme == "unix" else None
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.guard: Callable[[], None] | None = None
+        """Called right before the bytes of each write leave; what it raises stops them."""
         self.node_id = ""
         self.writes = 0
 
+    @classmethod
+    def at(cls, host: str, *, tls: TLSConfig | None = None, max_connections: int = 10) -> EngineClient:
+        """The engine at ``host``: ``unix:///path``, ``tcp://host:port`` or ``ssh://user@host``."""
+        return cls(DockerTransport(host, tls=tls, max_connections=max_connections))
+
+    @property
+    def host(self) -> str:
+        """Where the engine is."""
+        return self._transport.host
+
+    @property
+    def api_version(self) -> str:
+        """Version of the API that is spoken."""
+        return self._transport.api_version
+
     def close(self) -> None:
-        """Close the pool's connections."""
-        if self._socket is not None:
-            self._socket.close()
-        self._pool.close()
-        self._sdk.close()
+        """Close the connections."""
+        self._transport.close()
 
-    # -- calls ---------------------------------------------------------------------------------------------------
-
-    def call(self, method: str, path: str, body: object = None, query: Mapping[str, Any] | None = None) -> Any:
-        """One request, in the calling thread; the decoded answer.
+    async def request(self, method: str, path: str, body: object = None, query: Mapping[str, Any] | None = None) -> Any:
+        """One request; the decoded answer. Cancellation waits for it, so that no write is left in the air.
 
         Raises:
             EngineError: one of its subclasses, by what the engine said.
         """
-        answer = self._open(method, self._url(path, query), body, preload_content=True, timeout=TIMEOUT_SECONDS)
-        return _decoded(answer.status, answer.data)
+        payload = None if body is None else orjson.dumps(body)
+        if method == "GET":
+            return _decoded(*await self._transport.exchange(method, path, query, payload))
+        self.writes += 1
+        return _decoded(*await self._transport.exchange(method, path, query, payload, self.guard))
 
-    async def request(self, method: str, path: str, body: object = None, query: Mapping[str, Any] | None = None) -> Any:
-        """``call``, not in this thread. Cancellation waits for the answer, so that no write is left in the air."""
-        if method != "GET":
-            self.writes += 1
-        if self._socket is not None:
-            with anyio.CancelScope(shield=True):
-                try:
-                    status, data = await self._socket.exchange(
-                        method, self._url(path, query), _encoded(body), timeout_seconds=TIMEOUT_SECONDS
-                    )
-                except OSError as error:  # TimeoutError too
-                    raise EngineUnavailable(0, f"{self.host}: {str(error) or 'no answer in time'}") from error
-            return _decoded(status, data)
-        return await anyio.to_thread.run_sync(
-            partial(self.call, method, path, body, query), abandon_on_cancel=False, limiter=self._limiter
-        )
-
-    def stream(self, path: str, query: Mapping[str, Any], *, idle_seconds: float) -> tuple[Any, Iterator[bytes]]:
-        """An endless answer, in the calling thread: the response (for ``close``) and its chunks."""
-        answer = self._open("GET", self._url(path, query), None, preload_content=False, timeout=idle_seconds)
-        if answer.status >= 400:
-            raise classify(answer.status, _message(answer.read()))
-        return answer, answer.stream(amt=None)
-
-    def _url(self, path: str, query: Mapping[str, Any] | None) -> str:
-        url = f"/v{self.api_version}{path}"
-        if query:
-            url += "?" + urlencode(
-                {k: orjson.dumps(v).decode() if isinstance(v, dict) else v for k, v in query.items()}
-            )
-        return url
-
-    def _open(self, method: str, url: str, body: object, *, preload_content: bool, timeout: float) -> Any:
-        payload = _encoded(body)
-        headers = {"Host": "docker"}
-        if payload is not None:
-            headers["Content-Type"] = "application/json"
-        try:
-            return self._pool.urlopen(
-                method,
-                url,
-                body=payload,
-                headers=headers,
-                retries=False,
-                redirect=False,
-                timeout=urllib3.Timeout(connect=5.0, read=timeout),
-                preload_content=preload_content,
-            )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise EngineUnavailable(0, f"{self.host}: {_cause(error)}") from error
+    async def follow(self, on_event: Callable[[Document | None], None]) -> None:
+        """Call ``on_event`` with every event, and with None after each (re)connection, until cancelled."""
+        await self._transport.follow(on_event)
 
     # -- what a controller asks ----------------------------------------------------------------------------------
 
@@ -148,7 +87,7 @@ class EngineClient:
             UnsupportedEngine: with what is wrong and what to install.
             EngineUnavailable: no answer.
         """
-        version = await anyio.to_thread.run_sync(self._version, limiter=self._limiter)
+        version = await self.request("GET", "/version")
         api = str(version.get("ApiVersion", "0.0"))
         engine = version.get("Version", "of unknown version")
         if _parts(api) < MINIMUM_API:
@@ -158,7 +97,7 @@ class EngineClient:
                 "word, so containers would run without the security baseline. Install docker.io 26 or newer (Debian "
                 "13), or docker-ce 25 or newer."
             )
-        self.api_version = api
+        self._transport.api_version = api
         info = await self.request("GET", "/info")
         swarm = info.get("Swarm") or {}
         if swarm.get("LocalNodeState") != "active" or not swarm.get("ControlAvailable"):
@@ -169,12 +108,6 @@ class EngineClient:
             )
         self.node_id = str(swarm.get("NodeID") or "")
         return dict(version)
-
-    def _version(self) -> Document:
-        answer = self._open("GET", "/version", None, preload_content=True, timeout=TIMEOUT_SECONDS)
-        if answer.status >= 400:
-            raise classify(answer.status, _message(answer.data))
-        return dict(orjson.loads(answer.data))
 
     async def services(self, label: str, *, status: bool = False) -> list[Document]:
         """Services with ``label`` (``name=value``), with counts of their tasks when ``status`` is asked for."""
@@ -250,48 +183,23 @@ class EngineClient:
         await self.request("POST", f"/networks/{network_id}/disconnect", {"Container": container_id, "Force": True})
 
 
-def _pool(sdk: docker.APIClient, tls: TLSConfig | None, max_connections: int) -> urllib3.HTTPConnectionPool:
-    adapter: Any = sdk.get_adapter(sdk.base_url)
-    if isinstance(adapter, UnixHTTPAdapter):
-        return _UnixPool(sdk.base_url, adapter.socket_path, int(TIMEOUT_SECONDS), max_connections)
-    if hasattr(adapter, "pools"):  # ssh: the SDK's own pool class
-        return adapter.get_connection(sdk.base_url)  # type: ignore[no-any-return]
-    url = urllib3.util.parse_url(sdk.base_url)
-    host, port = url.host or "localhost", url.port
-    if tls is None:
-        return urllib3.HTTPConnectionPool(host, port, maxsize=max_connections, block=True)
-    certificate, key = tls.cert or (None, None)
-    return urllib3.HTTPSConnectionPool(
-        host,
-        port,
-        maxsize=max_connections,
-        block=True,
-        cert_file=certificate,
-        key_file=key,
-        ca_certs=tls.ca_cert,
-        cert_reqs="CERT_REQUIRED" if tls.verify else "CERT_NONE",
-    )
+class BlockingClient:
+    """The same engine in the calling thread, for commands that only look."""
 
+    def __init__(self, transport: DockerTransport) -> None:
+        self._transport = transport
 
-class _UnixConnection(UnixHTTPConnection):
-    """The SDK's, without the socket that it leaves open when nobody listens."""
+    def call(self, method: str, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """One request; the decoded answer.
 
-    def connect(self) -> None:
-        with ExitStack() as on_error:
-            sock = on_error.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-            sock.settimeout(self.timeout)
-            sock.connect(self.unix_socket)
-            on_error.pop_all()
-        self.sock = sock
+        Raises:
+            EngineError: one of its subclasses, by what the engine said.
+        """
+        return _decoded(*self._transport.exchange_blocking(method, path, query, None))
 
-
-class _UnixPool(UnixHTTPConnectionPool):
-    def _new_conn(self) -> Any:
-        return _UnixConnection(self.base_url, self.socket_path, int(TIMEOUT_SECONDS))
-
-
-def _encoded(body: object) -> bytes | None:
-    return None if body is None else orjson.dumps(body)
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
 
 
 def _decoded(status: int, data: bytes) -> Any:
@@ -314,9 +222,3 @@ def _message(data: bytes) -> str:
 
 def _parts(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
-
-
-def _cause(error: BaseException) -> str:
-    """What went wrong at the bottom: urllib3 wraps it, as a tuple."""
-    inner = next((a for a in error.args if isinstance(a, BaseException)), None)
-    return _cause(inner) if inner is not None else str(error)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import structlog
@@ -17,7 +18,7 @@ from controller.swarm.apply import Announce, Applier
 from controller.swarm.client import EngineClient
 from controller.swarm.edge import Edge
 from controller.swarm.errors import EngineError, NotFound
-from controller.swarm.events import EventStream, Hint
+from controller.swarm.events import Hint, parse
 from controller.swarm.liveview import LiveView
 from controller.swarm.plan import Change, ChangeSet, plan
 from controller.swarm.tasks import TaskReader
@@ -113,6 +114,11 @@ class Cluster:
 
     # -- what the engine asks ------------------------------------------------------------------------------------
 
+    @property
+    def synced(self) -> bool:
+        """Whether everything was listed once."""
+        return self.live.synced
+
     async def refresh_all(self) -> None:
         """List everything anew."""
         async with _outcomes():
@@ -139,9 +145,8 @@ class Cluster:
 
     async def hints(self, on_owners: Callable[[Iterable[Key]], Awaitable[None]]) -> None:
         """Follow the engine's events and name the owners whose objects changed, until cancelled."""
-        stream = EventStream(self._client, self._on_hint)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(stream.run)
+            tasks.start_soon(self._client.follow, self._on_event)
             tasks.start_soon(self._refresh_pending)
             try:
                 while True:
@@ -155,6 +160,11 @@ class Cluster:
     def _on_change(self, owners: Iterable[tuple[str, str]]) -> None:
         self._changed_owners.update(Key(*owner) for owner in owners)
         self._owners_wake.set()
+
+    def _on_event(self, event: Mapping[str, Any] | None) -> None:
+        hint = parse(event)
+        if hint is not None:
+            self._on_hint(hint)
 
     def _on_hint(self, hint: Hint) -> None:
         """Runs in the event loop for each event; decides what to read again."""

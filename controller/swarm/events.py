@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import orjson
 import structlog
 import urllib3
 
+from controller import clock
 from controller.metrics import HINT_STREAM_UP
-from controller.swarm.client import EngineClient
-from controller.swarm.errors import EngineError
+from controller.swarm.errors import EngineError, classify
 
 log = structlog.get_logger(__name__)
 
@@ -43,17 +42,24 @@ class Hint:
     attributes: dict[str, str]
 
 
+class Source(Protocol):
+    """What gives the stream."""
+
+    def stream(self, path: str, query: Mapping[str, Any], *, idle_seconds: float) -> tuple[int, Any, Iterator[bytes]]:
+        """An endless answer, in the calling thread: its status, the response and its chunks."""
+
+
 class EventStream:
-    """Feeds ``on_hint`` in the event loop's thread until ``stop``.
+    """Feeds ``on_event`` in the event loop's thread until cancelled.
 
     Args:
-        client: the engine.
-        on_hint: gets every hint, and one of type ``connected`` whenever the stream begins anew.
+        source: the engine.
+        on_event: gets every event document, and None whenever the stream begins anew.
     """
 
-    def __init__(self, client: EngineClient, on_hint: Callable[[Hint], None]) -> None:
-        self._client = client
-        self._on_hint = on_hint
+    def __init__(self, source: Source, on_event: Callable[[dict[str, Any] | None], None]) -> None:
+        self._source = source
+        self._on_event = on_event
         self._stopping = threading.Event()
         self._response: Any = None
 
@@ -76,17 +82,17 @@ class EventStream:
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         failures = 0
         connected = False
-        since = time.time()
+        since = clock.wall()
         while not self._stopping.is_set():
             try:
-                for hint in self._window(since):
-                    if hint.type == "connected":
+                for event in self._window(since):
+                    if event is None:
                         if not connected:
-                            loop.call_soon_threadsafe(self._tell, hint)
+                            loop.call_soon_threadsafe(self._tell, None)
                         connected, failures = True, 0
                         continue
-                    loop.call_soon_threadsafe(self._tell, hint)
-                since = time.time() - 1.0
+                    loop.call_soon_threadsafe(self._tell, event)
+                since = clock.wall() - 1.0
             except (EngineError, urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError) as error:
                 if self._stopping.is_set():
                     return
@@ -96,37 +102,40 @@ class EventStream:
                 failures += 1
                 log.warning("hints.lost", stream="engine", error=str(error), retry_in=delay)
                 self._stopping.wait(delay)
-                since = time.time()
+                since = clock.wall()
             except RuntimeError:
                 return  # the loop has gone
 
-    def _window(self, since: float) -> Iterator[Hint]:
+    def _window(self, since: float) -> Iterator[dict[str, Any] | None]:
         query = {
             "since": f"{since:.6f}",
-            "until": str(int(time.time()) + WINDOW_SECONDS),
+            "until": str(int(clock.wall()) + WINDOW_SECONDS),
             "filters": {"type": ["service", "network", "container"], "event": _ACTIONS},
         }
-        self._response, chunks = self._client.stream("/events", query, idle_seconds=WINDOW_SECONDS + 15)
+        status, self._response, chunks = self._source.stream("/events", query, idle_seconds=WINDOW_SECONDS + 15)
+        if status >= 400:
+            raise classify(status, self._response.read().decode(errors="replace"))
         HINT_STREAM_UP.labels(stream="engine").set(1)
-        yield Hint("connected", "", "", {})
+        yield None
         rest = b""
         try:
             for chunk in chunks:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     if line.strip():
-                        hint = _parse(orjson.loads(line))
-                        if hint is not None:
-                            yield hint
+                        yield orjson.loads(line)
         finally:
             self._response.close()  # here, in the thread that reads: elsewhere it would wait for the read
 
-    def _tell(self, hint: Hint) -> None:
+    def _tell(self, event: dict[str, Any] | None) -> None:
         if not self._stopping.is_set():
-            self._on_hint(hint)
+            self._on_event(event)
 
 
-def _parse(event: dict[str, Any]) -> Hint | None:
+def parse(event: Mapping[str, Any] | None) -> Hint | None:
+    """What an event document means to us; None when it means nothing."""
+    if event is None:
+        return Hint("connected", "", "", {})
     kind, action = event.get("Type", ""), event.get("Action", "")
     actor = event.get("Actor") or {}
     attributes = actor.get("Attributes") or {}

@@ -7,11 +7,11 @@ was written here after a list had been asked for is not undone by that list's ol
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from controller import clock
 from controller.batcher import Batcher
 from controller.swarm.client import Document, EngineClient
 from controller.swarm.errors import NotFound
@@ -216,7 +216,7 @@ class LiveView:
             known_by: the name for ``create``, as the event can come before the answer that has the id; else the id.
             action: as the event will name it.
         """
-        self._own_writes.setdefault((known_by, action), []).append(time.monotonic())
+        self._own_writes.setdefault((known_by, action), []).append(clock.monotonic())
 
     def did_not_write(self, known_by: str, action: str) -> None:
         """Take ``wrote`` back: the next such event is somebody else's."""
@@ -229,7 +229,7 @@ class LiveView:
             stamp = stamps.pop(0)
             if not stamps:
                 del self._own_writes[(known_by, action)]
-            if time.monotonic() - stamp < _OWN_EVENT_SECONDS:
+            if clock.monotonic() - stamp < _OWN_EVENT_SECONDS:
                 return True
         return False
 
@@ -393,6 +393,6 @@ class LiveView:
         return changed
 
     def _forget_touches(self, asked: int) -> None:
-        old = time.monotonic() - _OWN_EVENT_SECONDS
+        old = clock.monotonic() - _OWN_EVENT_SECONDS
         self._own_writes = {k: stamps for k, stamps in self._own_writes.items() if stamps[-1] > old}
         self._touched = {i: stamp for i, stamp in self._touched.items() if stamp > asked}

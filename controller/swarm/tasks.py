@@ -7,9 +7,10 @@ task events either (moby#37825), so tasks are read, several services in one call
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from controller import clock
 from controller.batcher import Batcher
 from controller.swarm.client import Document, EngineClient
 from controller.swarm.diff import normalise
@@ -106,7 +107,7 @@ def _problem(tasks: Sequence[Document]) -> str:
 def _age(task: Document) -> float:
     """Seconds since the task came into its state."""
     since = datetime.fromisoformat(task["Status"]["Timestamp"])
-    return (datetime.now(UTC) - since).total_seconds()
+    return clock.wall() - since.timestamp()
 
 
 def _shorten(text: str) -> str:

@@ -7,6 +7,7 @@ needs for its answer when hundreds of calls are on their way. Answers are parsed
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import httptools
 
@@ -32,9 +33,17 @@ class UnixHttp:
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def exchange(
-        self, method: str, url: str, payload: bytes | None, *, timeout_seconds: float
+        self,
+        method: str,
+        url: str,
+        payload: bytes | None,
+        *,
+        timeout_seconds: float,
+        before_send: Callable[[], None] | None = None,
     ) -> tuple[int, bytes]:
         """One request; the status and the body of its answer. Do not cancel it: shield it.
+
+        ``before_send`` is called when a connection is there, right before the bytes leave; what it raises stops them.
 
         Raises:
             OSError: no connection, or it broke; what was asked for may have been done.
@@ -50,6 +59,12 @@ class UnixHttp:
             reusable = False
             try:
                 async with asyncio.timeout(timeout_seconds):
+                    if before_send is not None:
+                        try:
+                            before_send()
+                        except BaseException:
+                            reusable = True
+                            raise
                     writer.write(head.encode("latin-1") + b"\r\n" + (payload or b""))
                     await writer.drain()
                     status, body, reusable = await _answer(reader)

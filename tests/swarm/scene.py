@@ -185,7 +185,7 @@ async def scene(lab: Lab) -> AsyncIterator[Scene]:
     """A new installation that has looked at the engine once."""
     number = next(_numbers)
     options = Options(installation=f"i{number}", pin_image=PAUSE, monitor_seconds=0.5)
-    client = EngineClient(lab.docker_host)
+    client = EngineClient.at(lab.docker_host)
     made = Scene(number, lab.api(), client, Cluster(client, options.installation), options)
     try:
         await client.check()

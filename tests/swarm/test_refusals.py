@@ -229,7 +229,7 @@ async def test_what_was_done_before_a_refusal_is_known(lab: Lab) -> None:
 
 
 async def test_an_engine_that_is_not_there_is_an_outage_not_a_refusal(tmp_path: Path) -> None:
-    client = EngineClient(f"unix://{tmp_path}/none.sock")
+    client = EngineClient.at(f"unix://{tmp_path}/none.sock")
     try:
         with pytest.raises(EngineUnavailable, match=r"none\.sock"):
             await client.check()

@@ -36,7 +36,7 @@ def environment_doc(**changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def nothing() -> LiveView:
     """The view of an engine that was never asked."""
-    client = EngineClient("tcp://127.0.0.1:1")
+    client = EngineClient.at("tcp://127.0.0.1:1")
     client.close()
     return LiveView(client, "skypanel", lambda _owners: None)
 

@@ -1,0 +1,178 @@
+"""One controller process: it leads, or stands by with a warm view of the Swarm until it can.
+
+The lease decides who leads. It is renewed three times in its life; a clock of our own decides how long it can be
+trusted without an answer, so that this process stops before another one can begin. A lost lease stops the work without
+grace. A stand-by tries again on a timer, and at once when the leader says that it gives the lease back.
+
+What follows the engine's events and the database's notifications runs for the whole life of the process, so that a
+stand-by that takes over knows what is live and begins at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Literal
+
+import anyio
+import structlog
+
+from controller import metrics
+from controller.engine.manager import Manager
+from controller.engine.ports import Lease, Store, Swarm
+from controller.engine.tuning import Tuning
+from controller.records import Key
+from reconcilers.outcomes import TransientError
+from reconcilers.ports import Options
+from reconcilers.registry import Reconciler
+
+log = structlog.get_logger(__name__)
+
+Channel = Literal["changes", "lease"]
+Listen = Callable[[Callable[[Channel], None]], Coroutine[Any, Any, None]]
+_STANDBY_SECONDS = 1.0
+
+
+class Process:
+    """Leads or stands by, until it is told to stop.
+
+    Args:
+        reconcilers: by kind.
+        listen: runs until cancelled; calls its argument when there may be news on a channel.
+        stopping: set when the process is to end in good order.
+    """
+
+    def __init__(
+        self,
+        reconcilers: Mapping[str, Reconciler],
+        *,
+        lease: Lease,
+        store: Store,
+        swarm: Swarm,
+        listen: Listen,
+        options: Options,
+        tuning: Tuning,
+        stopping: anyio.Event,
+    ) -> None:
+        self._reconcilers = reconcilers
+        self._lease = lease
+        self._store = store
+        self._swarm = swarm
+        self._listen = listen
+        self._options = options
+        self._tuning = tuning
+        self._stopping = stopping
+        self._released = anyio.Event()
+        self.manager: Manager | None = None
+        """There while this process leads."""
+
+    async def run(self) -> None:
+        """Run until told to stop."""
+        async with anyio.create_task_group() as tasks:
+            if self._tuning.hints:
+                tasks.start_soon(self._listen, self._hint)
+                tasks.start_soon(self._swarm.hints, self._woken_by_engine)
+            while not self._stopping.is_set():
+                self._released = anyio.Event()
+                if await self._elected():
+                    await self._lead()
+                else:
+                    await self._stand_by()
+            tasks.cancel_scope.cancel()
+
+    # -- hints ---------------------------------------------------------------------------------------------------
+
+    def _hint(self, channel: Channel) -> None:
+        if channel == "lease":
+            self._released.set()
+        elif self.manager is not None:
+            self.manager.hint()
+
+    async def _woken_by_engine(self, owners: Iterable[Key]) -> None:
+        if self.manager is not None:
+            self.manager.woken_by_engine(owners)
+
+    # -- standing by ---------------------------------------------------------------------------------------------
+
+    async def _elected(self) -> bool:
+        try:
+            return await self._lease.acquire()
+        except TransientError as error:
+            log.warning("lease.unreachable", error=error.message)
+            return False
+
+    async def _stand_by(self) -> None:
+        """Until it is worth asking for the lease again."""
+        if not self._swarm.synced:
+            try:
+                await self._swarm.refresh_all()
+            except TransientError as error:
+                log.warning("standby.cold", error=error.message)
+        with anyio.move_on_after(min(_STANDBY_SECONDS, self._lease.seconds / 5)):
+            async with anyio.create_task_group() as tasks:
+                for event in (self._stopping, self._released):
+                    tasks.start_soon(_first, event, tasks.cancel_scope)
+
+    # -- leading -------------------------------------------------------------------------------------------------
+
+    async def _lead(self) -> None:
+        manager = Manager(
+            self._reconcilers, store=self._store, swarm=self._swarm, options=self._options, tuning=self._tuning
+        )
+        self.manager = manager
+        metrics.LEADER.set(1)
+        metrics.LEASE_EPOCH.set(self._lease.epoch)
+        structlog.contextvars.bind_contextvars(epoch=self._lease.epoch)
+        log.info("lease.acquired", epoch=self._lease.epoch)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._keep_lease, tasks.cancel_scope)
+                tasks.start_soon(self._watch_lease, tasks.cancel_scope)
+                tasks.start_soon(manager.run)
+                await self._stopping.wait()
+                log.info("daemon.draining", seconds=self._tuning.drain_seconds)
+                with anyio.move_on_after(self._tuning.drain_seconds) as drain:
+                    await manager.drain()
+                if drain.cancelled_caught:
+                    log.warning("daemon.drain_cut", mend="the next start finishes what was left")
+                tasks.cancel_scope.cancel()
+        finally:
+            self.manager = None
+            metrics.LEADER.set(0)
+            structlog.contextvars.unbind_contextvars("epoch")
+            with anyio.CancelScope(shield=True):
+                try:
+                    await self._lease.release()
+                except TransientError as error:
+                    log.warning("lease.not_released", error=error.message)
+
+    async def _keep_lease(self, scope: anyio.CancelScope) -> None:
+        """Renew three times in a lease's life."""
+        period = self._lease.seconds / 3
+        pause = period
+        while True:
+            await anyio.sleep(pause)
+            try:
+                held, pause = await self._lease.renew(), period
+            except TransientError as error:
+                log.warning("lease.not_renewed", error=error.message)
+                held, pause = self._lease.trusted, period / 10
+            if not held:
+                self._lost_lease(scope)
+                return
+
+    async def _watch_lease(self, scope: anyio.CancelScope) -> None:
+        """Stop the work when the lease cannot be trusted any more, whatever the call that renews it is waiting for."""
+        while self._lease.trusted:  # noqa: ASYNC110 - it is the clock that decides
+            await anyio.sleep(self._lease.seconds / 20)
+        self._lost_lease(scope)
+
+    def _lost_lease(self, scope: anyio.CancelScope) -> None:
+        if not scope.cancel_called:
+            log.error("lease.lost", mend="another controller leads, or the database was away for too long; standing by")
+            metrics.LEADER.set(0)
+            scope.cancel()
+
+
+async def _first(event: anyio.Event, scope: anyio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()

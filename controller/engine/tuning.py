@@ -1,0 +1,30 @@
+"""Periods and limits of the engine, as the settings have them; seconds unless the name says otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What can be set.
+
+    Args:
+        hints: whether to listen; off, only timers find changes.
+        resync_seconds: period of the full comparison, jittered.
+        poll_seconds: period of reading the change log without a hint.
+        task_poll_seconds: period of counting tasks.
+        drain_seconds: time for running reconciles at an orderly end.
+        quarantine_seconds: rest of a freed subnet.
+        fuse_share: share of live objects that may become unwanted without asking.
+        fuse_minimum: so many unwanted objects are always removed without asking.
+    """
+
+    hints: bool = True
+    resync_seconds: float = 300.0
+    poll_seconds: float = 5.0
+    task_poll_seconds: float = 5.0
+    drain_seconds: float = 25.0
+    quarantine_seconds: float = 600.0
+    fuse_share: float = 0.25
+    fuse_minimum: int = 10
