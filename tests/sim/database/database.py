@@ -1,0 +1,202 @@
+"""The shared truth of the simulator: what PostgreSQL would hold, whatever kinds there are.
+
+Scenarios declare rows (``put``, ``mark_deleted``, ``drop``, ``transaction``); a process reads and writes through its
+own ``SimStore`` and ``SimLease``. ``tests/conformance`` runs the same steps here and on PostgreSQL.
+
+Guarantees: no randomness, no time but the event loop's, and each statement happens at once or not at all.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from controller.records import Key
+from tests.sim.database.link import now
+from tests.sim.database.rows import Declared, Fuse, Happened, Held, History, Made, Said, Subnet, Version, Write
+from tests.sim.database.transaction import Transaction
+
+OLD_VERSIONS = 8
+
+
+class SimDatabase:
+    """Rows of all tables, and what was ever written.
+
+    Attributes:
+        listeners: called without arguments after every commit that logged a change: one for each process.
+        notify_hook: called with the delivery to one listener instead; it may make it never, twice or later.
+        history: for oracles.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[Key, Declared] = {}
+        self.change_log: dict[int, Key] = {}
+        self.edges: dict[Key, dict[Key, None]] = {}
+        self.statuses: dict[Key, Said] = {}
+        self.events: dict[int, Happened] = {}
+        self.last_event: dict[Key, int] = {}
+        self.inventory: dict[tuple[str, str], Made] = {}
+        self.leases: dict[str, Held] = {}
+        self.subnets: list[Subnet] = []
+        self.fuse: Fuse | None = None
+        self.history = History()
+        self.listeners: list[Callable[[], None]] = []
+        self.notify_hook: Callable[[Callable[[], None]], None] = lambda deliver: deliver()
+        self._owned: dict[Key, dict[tuple[str, str], Made]] = {}
+        self._versions: dict[Key, deque[Version]] = {}
+        self._writers: dict[Key, Transaction] = {}
+        self._numbers = count(1)
+        self._statements = count(1)
+        self._events = count(1)
+
+    # -- what scenarios do ---------------------------------------------------------------------------------------
+
+    def transaction(self) -> Transaction:
+        """Several changes that become visible together; see ``Transaction``."""
+        return Transaction(self)
+
+    def put(self, key: Key, organization_id: str, document: Any) -> None:
+        """Insert or change a row."""
+        with self.transaction() as one:
+            one.put(key, organization_id, document)
+
+    def mark_deleted(self, key: Key) -> None:
+        """Ask for a deletion."""
+        with self.transaction() as one:
+            one.mark_deleted(key)
+
+    def take_back(self, key: Key) -> None:
+        """Take that back."""
+        with self.transaction() as one:
+            one.take_back(key)
+
+    def drop(self, key: Key) -> None:
+        """DELETE the row."""
+        with self.transaction() as one:
+            one.drop(key)
+
+    def depends(self, dependent: Key, on: Key) -> None:
+        """``dependent`` has to be looked at again when ``on`` changes."""
+        with self.transaction() as one:
+            one.depends(dependent, on)
+
+    def touch(self, *keys: Key) -> None:
+        """Put ``keys`` into the change log."""
+        with self.transaction() as one:
+            for key in keys:
+                one.touch(key)
+
+    def confirm_fuse(self) -> None:
+        """What ``skypanel gc --confirm`` does."""
+        if self.fuse is not None and self.fuse.tripped_at is not None:
+            self.fuse = self.fuse._replace(confirmed_at=now())
+            self.touch(*(Key(*owner.split("/", 1)) for owner in self.fuse.doomed))
+
+    def run_out(self, name: str) -> None:
+        """Let a lease run out now."""
+        self.leases[name] = self.leases[name]._replace(expires_at=now())
+
+    def versions(self, key: Key) -> Sequence[Version]:
+        """How the object looked, the oldest of the last few first and the present one last."""
+        return tuple(self._versions.get(key, ())) or (self.look(key),)
+
+    # -- what transactions do ------------------------------------------------------------------------------------
+
+    def next_number(self) -> int:
+        """The next of the change log; one that is rolled back leaves a gap."""
+        return next(self._numbers)
+
+    def lock(self, key: Key, writer: Transaction) -> None:
+        """Only one open transaction writes a row."""
+        if self._writers.setdefault(key, writer) is not writer:
+            raise RuntimeError(f"{key} is written by a transaction that is still open: PostgreSQL would wait for it")
+
+    def unlock(self, keys: Iterable[Key]) -> None:
+        """The transaction that wrote ``keys`` is over."""
+        for key in keys:
+            del self._writers[key]
+
+    def commit(
+        self,
+        rows: Mapping[Key, Declared | None],
+        edges: Iterable[tuple[Key, Key]],
+        logged: Mapping[int, Key],
+    ) -> None:
+        """Make rows, edges and log entries visible, and notify."""
+        self.unlock(rows)
+        for key, row in rows.items():
+            if row is not None:
+                self.objects[key] = row
+            elif self.objects.pop(key, None) is not None:
+                self._cut(key)
+            self.remember(key)
+        for dependent, on in edges:
+            self.edges.setdefault(on, {})[dependent] = None
+        self.change_log.update(logged)
+        if logged:
+            for listener in tuple(self.listeners):
+                self.notify_hook(listener)
+
+    def _cut(self, key: Key) -> None:
+        self.edges.pop(key, None)
+        for dependents in self.edges.values():
+            dependents.pop(key, None)
+
+    # -- what stores and leases do -------------------------------------------------------------------------------
+
+    def next_statement(self) -> int:
+        """The number of a statement that writes."""
+        return next(self._statements)
+
+    def leads(self, name: str, holder: str, epoch: int) -> bool:
+        """What ``sql/leader.sql`` asks."""
+        held = self.leases.get(name)
+        return held is not None and (held.holder, held.epoch) == (holder, epoch) and held.expires_at > now()
+
+    def look(self, key: Key) -> Version:
+        """How the object looks."""
+        return Version(self.objects.get(key), tuple(self._owned.get(key, {}).values()), self.statuses.get(key))
+
+    def remember(self, key: Key) -> None:
+        """Keep how the object looks now, when it is another look."""
+        versions = self._versions.setdefault(key, deque((Version(None, (), None),), maxlen=OLD_VERSIONS))
+        if (present := self.look(key)) != versions[-1]:
+            versions.append(present)
+
+    def keep(self, row: Made) -> None:
+        """Insert or replace a row of the inventory."""
+        place = (row.object_type, row.name)
+        before = self.inventory.get(place)
+        if before is not None and before.owner != row.owner:
+            self.forget(before)
+        self.inventory[place] = row
+        self._owned.setdefault(row.owner, {})[place] = row
+        self.remember(row.owner)
+
+    def forget(self, row: Made) -> None:
+        """Remove a row of the inventory."""
+        place = (row.object_type, row.name)
+        del self.inventory[place]
+        owned = self._owned[row.owner]
+        del owned[place]
+        if not owned:
+            del self._owned[row.owner]
+        self.remember(row.owner)
+
+    def owners(self) -> list[Key]:
+        """Who has rows in the inventory."""
+        return list(self._owned)
+
+    def insert_event(self, event: Happened) -> None:
+        """Append a row to the events."""
+        number = next(self._events)
+        self.events[number] = event
+        self.last_event[event.key] = number
+
+    def wrote(
+        self, n: int, who: tuple[str, int], operation: str, keys: tuple[Key, ...], *, accepted: bool, rows: int
+    ) -> None:
+        """Put a statement into the history."""
+        self.history.writes.append(Write(n, now(), *who, operation, keys, accepted, rows))

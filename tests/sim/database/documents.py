@@ -1,0 +1,79 @@
+"""The documents that the snapshot views give, made of a row's columns; what is not said has the table's default.
+
+``tests/conformance`` proves them equal to the views'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from controller.records import Key
+
+_ENVIRONMENT: Mapping[str, Any] = {
+    "suspended": False,
+    "deploy_mode": "image",
+    "image_ref": "web:1",
+    "entrypoint": None,
+    "cmd": None,
+    "instances": 1,
+    "cpu_limit": None,
+    "memory_mb": None,
+    "port": None,
+    "ports": [],
+    "volumes": [],
+    "healthcheck": None,
+    "stop_grace_seconds": 10,
+    "read_only_root": True,
+    "tmpfs_paths": ["/tmp"],
+    "run_as": None,
+    "region": None,
+    "plan": None,
+    "processes": [],
+    "domains": [],
+}
+_PROCESS: Mapping[str, Any] = {
+    "command": None,
+    "args": None,
+    "instances": 1,
+    "port": None,
+    "healthcheck": None,
+    "stop_grace_seconds": None,
+    "generation": 1,
+}
+
+
+def organization(key: Key, slug: str, **columns: Any) -> dict[str, Any]:
+    """``skypanel.snapshot_organization`` of ``key``; the name is the slug."""
+    return {"id": key.id, "slug": slug, "name": slug, "suspended": False, "network_prefix": 24, **columns}
+
+
+def environment(key: Key, owner: tuple[Key, str], app: tuple[str, str], name: str, **columns: Any) -> dict[str, Any]:
+    """``skypanel.snapshot_environment`` of ``key``.
+
+    Args:
+        key: of the environment.
+        owner: key and slug of its organization.
+        app: id and slug of its app.
+        name: its name.
+        columns: of its row; ``plan``, ``processes``, ``domains`` as the view gives them (see ``process``, ``domain``).
+    """
+    return {
+        "id": key.id,
+        "name": name,
+        "swarm_name": f"{owner[1]}-{app[1]}-{name}",
+        "organization": {"id": owner[0].id, "slug": owner[1]},
+        "app": {"id": app[0], "slug": app[1]},
+        **_ENVIRONMENT,
+        **columns,
+    }
+
+
+def process(process_id: str, type_: str, **columns: Any) -> dict[str, Any]:
+    """One of an environment's ``processes``, which the view orders by type."""
+    return {"id": process_id, "type": type_, **_PROCESS, **columns}
+
+
+def domain(domain_id: str, hostname: str, process_type: str = "web", generation: int = 1) -> dict[str, Any]:
+    """One of an environment's ``domains``, which the view orders by host name."""
+    return {"id": domain_id, "hostname": hostname, "process_type": process_type, "generation": generation}

@@ -1,0 +1,262 @@
+"""The store of one process on the simulated database: same methods, results and errors as ``controller.store.store``.
+
+What is sent is copied before the link is used; what comes back is made anew. Every write checks the lease in the same
+step as it writes. ``tests/conformance`` proves it equal to the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import orjson
+
+from controller.records import DesiredObject, Intent, InventoryRow, Key, Loaded, Report
+from controller.store import store as real
+from reconcilers.outcomes import FencedError
+from tests.sim.database import subnets
+from tests.sim.database.database import SimDatabase
+from tests.sim.database.lease import SimLease
+from tests.sim.database.link import Link, direct, now
+from tests.sim.database.reports import Sent, write_intents, write_report
+from tests.sim.database.rows import Fuse, Version
+
+R = TypeVar("R")
+DAY_SECONDS = 86400.0
+
+
+def newest(key: Key) -> int:
+    """Every load is answered with the present look."""
+    return 0
+
+
+class SimStore:
+    """What one process reads and writes.
+
+    Args:
+        database: the shared truth.
+        lease: of the same process.
+        link: see ``tests.sim.database.link``.
+
+    Attributes:
+        read_back: asked at every load how many looks back the answer is to be (see ``SimDatabase.versions``).
+    """
+
+    def __init__(self, database: SimDatabase, lease: SimLease, *, link: Link = direct) -> None:
+        self._database = database
+        self._lease = lease
+        self._link = link
+        self.read_back: Callable[[Key], int] = newest
+
+    # -- desired state -------------------------------------------------------------------------------------------
+
+    async def load(self, key: Key) -> Loaded:
+        """One consistent look at one object."""
+        return await self._link("load", (key,), lambda: self._load(key))
+
+    def _load(self, key: Key) -> Loaded:
+        back = self.read_back(key)
+        if back == 0:
+            return _loaded(key, self._database.look(key))
+        versions = self._database.versions(key)
+        return _loaded(key, versions[max(0, len(versions) - 1 - back)])
+
+    async def index(self) -> list[tuple[DesiredObject, bool, bool]]:
+        """Every object, whether it is ready, whether its deletion is finished."""
+        return await self._link("index", (), self._index)
+
+    def _index(self) -> list[tuple[DesiredObject, bool, bool]]:
+        found = []
+        for key, row in self._database.objects.items():
+            said = self._database.statuses.get(key)
+            ready = said is not None and said.ready and said.observed_generation == row.generation
+            finalized = said is not None and said.finalized_at is not None
+            found.append((DesiredObject(key, row.organization_id, row.generation, row.deleted), ready, finalized))
+        return found
+
+    async def leftovers(self) -> list[Key]:
+        """Owners in the inventory whose rows are gone."""
+        database = self._database
+        return await self._link("leftovers", (), lambda: [k for k in database.owners() if k not in database.objects])
+
+    async def consume(self) -> tuple[list[tuple[Key, bool]], bool]:
+        """Take changes off the log; nothing when this process does not lead."""
+        limit = real.CONSUME_LIMIT
+        return await self._write("consume", (), lambda _n, _epoch: self._consume(limit), otherwise=([], False))
+
+    def _consume(self, limit: int) -> tuple[tuple[list[tuple[Key, bool]], bool], int]:
+        log = self._database.change_log
+        numbers = sorted(log)[:limit]
+        changed = dict.fromkeys(log.pop(number) for number in numbers)
+        dependents = dict.fromkeys(d for key in changed for d in self._database.edges.get(key, ()))
+        keys = [(key, False) for key in changed] + [(key, True) for key in dependents]
+        return (keys, len(numbers) >= limit), len(numbers)
+
+    async def dependents(self, key: Key) -> list[Key]:
+        """Objects to look at again when ``key`` changed on the engine."""
+        return await self._link("dependents", (key,), lambda: list(self._database.edges.get(key, ())))
+
+    # -- writes, all fenced --------------------------------------------------------------------------------------
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process may believe that it leads, by the clock alone."""
+        return self._lease.trusted
+
+    async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> None:
+        """Write down what is about to be done, and check the lease."""
+        sent = tuple(intents)
+        await self._write(
+            "announce",
+            (key,),
+            lambda _, epoch: (None, write_intents(self._database, key, organization_id, sent, epoch)),
+        )
+
+    async def report(self, report: Report) -> None:
+        """Write the end of one reconcile: status, events, inventory."""
+        if report.statuses or report.events or report.inventory:
+            sent = Sent.of(report)
+            await self._write(
+                "report", (report.key,), lambda n, epoch: (None, write_report(self._database, n, sent, epoch))
+            )
+
+    async def prune_events(self, days: int) -> None:
+        """Forget events older than ``days``; not fenced."""
+        await self._link("prune_events", (), lambda: self._prune_events(days))
+
+    def _prune_events(self, days: int) -> None:
+        oldest = now() - days * DAY_SECONDS
+        events = self._database.events
+        for number in [n for n, event in events.items() if event.last_at < oldest]:
+            key = events.pop(number).key
+            if self._database.last_event.get(key) == number:
+                del self._database.last_event[key]
+
+    # -- subnets -------------------------------------------------------------------------------------------------
+
+    async def allocate_subnet(
+        self, organization_id: str, pool: str, prefix: int, taken: Sequence[str], quarantine_seconds: float
+    ) -> str | None:
+        """The organization's subnet; a new one if it has none, or if what it has is taken by somebody else."""
+        excluded = tuple(taken)
+
+        def effect(_n: int, _epoch: int) -> tuple[str | None, int]:
+            plan = self._database.subnets
+            return subnets.allocate(plan, organization_id, pool, prefix, excluded, quarantine_seconds, now())
+
+        return await self._write("allocate_subnet", (), effect)
+
+    async def release_subnet(self, organization_id: str) -> None:
+        """Give it back; it rests in quarantine for a while."""
+        await self._write(
+            "release_subnet",
+            (),
+            lambda _n, _epoch: (None, subnets.release(self._database.subnets, organization_id, now())),
+        )
+
+    # -- the fuse ------------------------------------------------------------------------------------------------
+
+    async def unwanted(self, owners: Sequence[Key]) -> dict[Key, bool]:
+        """Which of ``owners`` are gone or to be deleted; the value says whether the row is missing altogether."""
+        asked = tuple(owners)
+        return await self._link("unwanted", asked, lambda: self._unwanted(asked))
+
+    def _unwanted(self, owners: Sequence[Key]) -> dict[Key, bool]:
+        rows = {key: self._database.objects.get(key) for key in owners}
+        return {key: row is None for key, row in rows.items() if row is None or row.deleted}
+
+    async def confirmed_removals(self) -> set[Key] | None:
+        """Owners whose removal an operator confirmed; None when the fuse has not tripped."""
+        return await self._link("confirmed_removals", (), self._confirmed_removals)
+
+    def _confirmed_removals(self) -> set[Key] | None:
+        fuse = self._database.fuse
+        if fuse is None or fuse.tripped_at is None:
+            return None
+        return set() if fuse.confirmed_at is None else {Key(*owner.split("/", 1)) for owner in fuse.doomed}
+
+    async def trip_fuse(self, doomed: Sequence[Key], doomed_count: int, live_count: int) -> None:
+        """Record what would have been removed."""
+        owners = tuple(sorted(map(str, doomed)))
+        await self._write("trip_fuse", (), lambda _n, _epoch: (None, self._trip_fuse(owners, doomed_count, live_count)))
+
+    def _trip_fuse(self, doomed: tuple[str, ...], doomed_count: int, live_count: int) -> int:
+        fuse = self._database.fuse or Fuse()
+        if fuse.tripped_at is not None and set(doomed) <= set(fuse.doomed):
+            return 0
+        since = now() if fuse.tripped_at is None else fuse.tripped_at
+        self._database.fuse = Fuse(since, doomed, doomed_count, live_count)
+        return 1
+
+    async def clear_fuse(self) -> None:
+        """Nothing waits any more."""
+        await self._write("clear_fuse", (), lambda _n, _epoch: (None, self._clear_fuse()))
+
+    def _clear_fuse(self) -> int:
+        if self._database.fuse is None:
+            return 0
+        self._database.fuse = Fuse()
+        return 1
+
+    # -- the fence -----------------------------------------------------------------------------------------------
+
+    async def _write(
+        self,
+        operation: str,
+        keys: tuple[Key, ...],
+        effect: Callable[[int, int], tuple[R, int]],
+        *,
+        otherwise: R | None = None,
+    ) -> R:
+        """Do ``effect(n, epoch) -> (result, rows written)`` if the lease, as it is when this is sent, still holds then.
+
+        ``otherwise`` is the result of a statement that does not say that this process does not lead.
+        """
+        name, holder, epoch = self._lease.name, self._lease.holder, self._lease.epoch
+
+        def fenced() -> R:
+            database = self._database
+            n = database.next_statement()
+            if not database.leads(name, holder, epoch):
+                database.wrote(n, (holder, epoch), operation, keys, accepted=False, rows=0)
+                if otherwise is not None:
+                    return otherwise
+                raise FencedError
+            result, rows = effect(n, epoch)
+            database.wrote(n, (holder, epoch), operation, keys, accepted=True, rows=rows)
+            return result
+
+        return await self._link(operation, keys, fenced)
+
+
+def _loaded(key: Key, look: Version) -> Loaded:
+    declared, made, said = look
+    status: dict[str, Any] | None = None
+    if said is not None:
+        status = {
+            "observed_generation": said.observed_generation,
+            "conditions": orjson.loads(said.conditions),
+            "details": orjson.loads(said.details),
+            "finalized": said.finalized_at is not None,
+            "organization_id": said.organization_id,
+        }
+    return Loaded(
+        key=key,
+        organization_id=declared.organization_id if declared else said.organization_id if said else None,
+        generation=declared.generation if declared else 0,
+        deleted=declared.deleted if declared else False,
+        document=orjson.loads(declared.document) if declared else None,
+        inventory=tuple(
+            InventoryRow(
+                row.object_type,
+                row.name,
+                row.engine_id,
+                row.spec_hash,
+                row.failed_hash,
+                orjson.loads(row.last_good) if row.last_good is not None else None,
+                row.state,
+            )
+            for row in made
+        ),
+        status=status,
+    )
