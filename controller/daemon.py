@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import anyio.abc
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 import reconcilers  # noqa: F401 - registers all kinds
 from controller import metrics
@@ -110,7 +110,7 @@ class Daemon:
         """Wait for an engine that answers; refuse one that cannot be used."""
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(EngineUnavailable),
-            wait=wait_exponential_jitter(initial=0.5, max=_ENGINE_RETRY_SECONDS),
+            wait=wait_random_exponential(multiplier=0.5, max=_ENGINE_RETRY_SECONDS),
             sleep=anyio.sleep,
             before_sleep=_say_unavailable,
         )

@@ -22,6 +22,20 @@ class Key(NamedTuple):
 ObjectType = Literal["service", "network"]
 
 
+class Changed(NamedTuple):
+    """One row of the change log.
+
+    Args:
+        key: what to look at.
+        organization_id: whose change it was; None where that could not be told any more.
+        dependent: whether ``key`` itself is as it was and depends on what changed.
+    """
+
+    key: Key
+    organization_id: str | None
+    dependent: bool
+
+
 @dataclass(frozen=True, slots=True)
 class InventoryRow:
     """What we know to have made, or to have been about to make.

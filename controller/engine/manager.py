@@ -11,6 +11,7 @@ timer and after every take-over, and running tasks are counted.
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import Iterable, Mapping
 
@@ -18,7 +19,7 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from controller import clock
 from controller.engine.fuse import Fuse
@@ -85,6 +86,8 @@ class Manager:
             )
             for kind, reconciler in reconcilers.items()
         }
+        self._organizations: dict[Key, str] = {}
+        """Whose share of the queue a key counts against; made anew by each full comparison."""
         self._changed = anyio.Event()
         self._waking = frozenset(other for r in reconcilers.values() for other in r.wakes_on)
         self._wake_dependents_of: set[Key] = set()
@@ -101,8 +104,7 @@ class Manager:
             if warm:  # what is live is known well enough to begin with
                 tasks.start_soon(self._first_look)
             for kind, reconciler in self._reconcilers.items():
-                for _ in range(reconciler.concurrency):
-                    tasks.start_soon(self._work, kind)
+                tasks.start_soon(self._give_out, kind, reconciler.concurrency)
             tasks.start_soon(self._watch_changes)
             tasks.start_soon(self._wake_dependents)
             tasks.start_soon(self._resync_loop)
@@ -114,23 +116,34 @@ class Manager:
         """Give out no more keys and wait for the running reconciles."""
         for queue in self._queues.values():
             queue.close()
-        while any(queue.processing for queue in self._queues.values()):  # noqa: ASYNC110 - ends with the last worker
-            await anyio.sleep(0.02)
+        for queue in self._queues.values():
+            await queue.join()
 
     # -- workers -------------------------------------------------------------------------------------------------
 
-    async def _work(self, kind: str) -> None:
-        queue, worker = self._queues[kind], self._workers[kind]
-        active = ACTIVE_WORKERS.labels(kind=kind)
-        while (key := await queue.get()) is not None:
-            active.inc()
-            try:
-                await worker.work(key)
-            finally:
-                active.dec()
-                queue.done(key)
-            # Work is shielded wherever it waits: without this a cancelled worker would go from key to key for ever.
+    async def _give_out(self, kind: str, concurrency: int) -> None:
+        """A task a key, so many at once; a key is chosen when there is room for it: what is urgent goes first."""
+        queue = self._queues[kind]
+        room = anyio.Semaphore(concurrency, fast_acquire=True)
+        async with anyio.create_task_group() as tasks:
+            while True:
+                await room.acquire()
+                key = await queue.get()
+                if key is None:
+                    return
+                tasks.start_soon(self._work, key, room)
+
+    async def _work(self, key: Key, room: anyio.Semaphore) -> None:
+        active = ACTIVE_WORKERS.labels(kind=key.kind)
+        active.inc()
+        try:
+            # Work is shielded wherever it waits: without this a task that was cancelled unstarted would do all of it.
             await anyio.lowlevel.checkpoint_if_cancelled()
+            await self._workers[key.kind].work(key)
+        finally:
+            active.dec()
+            self._queues[key.kind].done(key)
+            room.release()
 
     # -- what wakes them -----------------------------------------------------------------------------------------
 
@@ -138,12 +151,14 @@ class Manager:
         """The change log may have something new."""
         self._changed.set()
 
-    def add(self, key: Key, priority: Priority) -> bool:
-        """Queue ``key`` if its kind has a reconciler."""
+    def add(self, key: Key, priority: Priority, organization_id: str | None = None) -> bool:
+        """Queue ``key`` if its kind has a reconciler; ``organization_id`` where it is known to the caller."""
         queue = self._queues.get(key.kind)
         if queue is None:
             return False
-        queue.add(key, priority)
+        if organization_id is not None:
+            self._organizations[key] = sys.intern(organization_id)
+        queue.add(key, priority, organization=self._organizations.get(key, ""))
         return True
 
     async def _watch_changes(self) -> None:
@@ -153,10 +168,10 @@ class Manager:
                 more = True
                 while more:
                     changes, more = await self._store.consume()
-                    for key, dependent in changes:
+                    for key, organization_id, dependent in changes:
                         if dependent and not self._wakes(key):
                             continue
-                        self.add(key, Priority.DEPENDENCY if dependent else Priority.CHANGE)
+                        self.add(key, Priority.DEPENDENCY if dependent else Priority.CHANGE, organization_id)
             except TransientError as error:
                 log.warning("changes.unread", error=error.message)
                 await anyio.sleep(1.0)
@@ -197,7 +212,7 @@ class Manager:
     async def _first_look(self) -> None:
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(TransientError),
-            wait=wait_exponential_jitter(initial=0.2, max=5.0),
+            wait=wait_random_exponential(multiplier=0.2, max=5.0),
             sleep=anyio.sleep,
             before_sleep=_say_failed,
         )
@@ -230,6 +245,7 @@ class Manager:
         await self._swarm.refresh_all()
         ENGINE_UP.set(1)
         index = await self._store.index()
+        self._organizations = {entry.key: sys.intern(entry.organization_id) for entry, _, _ in index}
         owners = self._swarm.owners()
         counts: dict[tuple[str, str], int] = {(k, r): 0 for k in self._queues for r in ("true", "false")}
         wanted: set[Key] = set()

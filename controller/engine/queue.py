@@ -1,11 +1,19 @@
-"""The queue of keys, with the semantics of client-go's workqueue: dirty and processing.
+"""The queue of keys: client-go's dirty and processing, urgency, and a fair share for every organization.
 
 A key is queued once, however often it is added; while it is worked on it is only marked, and comes round once more
-afterwards; it is never worked on twice at once. Each key waits with the time at which it is due and the most urgent of
-the reasons it was added for, so that a user's change does not stand behind a resync. Failures come back after an
-exponential backoff with full jitter; success, and "look again later", forget them.
+afterwards; it is never worked on twice at once. Failures come back after an exponential backoff with full jitter;
+success, and "look again later", forget them. A key that comes back keeps the reason that it was queued for.
 
-All methods run in the event loop's thread; there is no lock.
+Which of the keys that are due goes first:
+
+1. The most urgent: a user's change, then what depends on one, then drift, then the full comparison.
+2. Among equally urgent ones start-time fair queueing: an organization's next key gets a tag one above its last, or the
+   tag of the key given out last when that is more, and the smallest tag goes first. So the first change of an
+   organization stands right behind what is worked on, however many another one has queued.
+3. One in nine is the key that has been due for longest, whatever its reason, so that a stream of urgent ones cannot
+   keep the others waiting for ever: the least urgent get a ninth of the work at worst.
+
+Every step costs O(log n). All methods run in the event loop's thread; there is no lock.
 """
 
 from __future__ import annotations
@@ -14,8 +22,8 @@ import heapq
 import itertools
 import math
 import random
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 
 import anyio
@@ -26,6 +34,10 @@ from controller.records import Key
 
 BACKOFF_FIRST = 0.05
 BACKOFF_CAP = 60.0
+PATIENCE = 8
+"""So many keys in a row may pass the one that has been due for longest."""
+
+_TAKEN = -1
 
 
 class Priority(IntEnum):
@@ -34,20 +46,50 @@ class Priority(IntEnum):
     CHANGE = 0
     DEPENDENCY = 1
     DRIFT = 2
-    RETRY = 3
-    RESYNC = 4
+    RESYNC = 3
 
 
-@dataclass(slots=True)
 class _Entry:
-    due: float
-    priority: Priority
-    order: int
-    added: float
+    """One key that waits or is worked on; ``order`` tells its valid place in a heap from those it has left."""
+
+    __slots__ = ("added", "due", "key", "order", "organization", "priority", "ready")
+
+    def __init__(self, key: Key, organization: str, due: float, priority: Priority, added: float) -> None:
+        self.key = key
+        self.organization = organization
+        self.due = due
+        self.priority = priority
+        self.added = added
+        self.order = 0
+        self.ready = False
+
+
+class _Level:
+    """Fair shares among the keys of one priority: virtual time, and the last tag of each organization."""
+
+    __slots__ = ("last", "size", "time")
+
+    def __init__(self) -> None:
+        self.last: dict[str, int] = {}
+        self.size = 0
+        self.time = 0
+
+    def tag(self, organization: str) -> int:
+        """The place of the organization's next key."""
+        self.size += 1
+        self.last[organization] = tag = max(self.time, self.last.get(organization, -1) + 1)
+        return tag
+
+    def leave(self) -> None:
+        """One key less; an empty level begins anew, so that nothing is kept of organizations that have nothing."""
+        self.size -= 1
+        if not self.size:
+            self.last.clear()
+            self.time = 0
 
 
 class Queue:
-    """Keys of one kind.
+    """Keys of one kind, for one caller of ``get``.
 
     Args:
         kind: for metrics.
@@ -63,21 +105,24 @@ class Queue:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._adds = {p: QUEUE_ADDS.labels(kind=kind, reason=p.name.lower()) for p in Priority}
+        self._added_again = QUEUE_ADDS.labels(kind=kind, reason="retry")
         self._depth = QUEUE_DEPTH.labels(kind=kind)
         self._seconds = QUEUE_SECONDS.labels(kind=kind)
         self._retries = QUEUE_RETRIES.labels(kind=kind)
         self._clock = clock
         self._jitter = jitter
         self._waiting: dict[Key, _Entry] = {}
-        self._heap: list[tuple[float, int, int, Key]] = []
-        self._ready: list[tuple[int, int, Key]] = []
-        self._processing: set[Key] = set()
-        self._again: dict[Key, tuple[float, Priority]] = {}
+        self._later: list[tuple[float, int, _Entry]] = []
+        self._ready: list[tuple[Priority, int, int, _Entry]] = []
+        self._by_age: deque[_Entry] = deque()
+        self._levels = [_Level() for _ in Priority]
+        self._passed = 0
+        self._processing: dict[Key, _Entry] = {}
+        self._again: dict[Key, tuple[float, Priority, str]] = {}
         self._failures: dict[Key, int] = {}
         self._order = itertools.count()
-        self._sleepers: list[anyio.Event] = []
-        self._alarm = math.inf
-        """When the sleeper that minds the time will wake."""
+        self._wake: anyio.Event | None = None
+        self._idle: anyio.Event | None = None
         self._closed = False
 
     def __len__(self) -> int:
@@ -89,28 +134,33 @@ class Queue:
         """Keys that are worked on."""
         return len(self._processing)
 
-    def add(self, key: Key, priority: Priority, *, delay: float = 0.0) -> None:
-        """Queue ``key``; the earlier due time and the more urgent priority win over what waits already."""
-        if self._closed:
-            return
-        self._adds[priority].inc()
-        due = self._clock() + delay
-        if key in self._processing:
-            known = self._again.get(key)
-            if known is not None:
-                due, priority = min(due, known[0]), min(priority, known[1])
-            self._again[key] = (due, priority)
-            return
-        self._put(key, due, priority)
+    def add(self, key: Key, priority: Priority, *, delay: float = 0.0, organization: str = "") -> None:
+        """Queue ``key``; the earlier due time and the more urgent priority win over what waits already.
+
+        Args:
+            key: what to look at.
+            priority: why.
+            delay: seconds until it is due.
+            organization: whose share it counts against; keys of nobody share one.
+        """
+        if not self._closed:
+            self._adds[priority].inc()
+            self._add(key, self._clock() + delay, priority, organization)
+
+    def again(self, key: Key, delay: float) -> None:
+        """Queue a key that is worked on for another look after ``delay`` seconds, for the reason it was queued for."""
+        entry = self._processing[key]
+        if not self._closed:
+            self._added_again.inc()
+            self._add(key, self._clock() + delay, entry.priority, entry.organization)
 
     def retry(self, key: Key) -> float:
-        """Queue after a failure; the delay in seconds."""
+        """Queue a key that is worked on after a failure; the delay in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        longest = min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(failures, 30))
-        delay = longest / 2 + self._jitter() * longest / 2
+        delay = self._jitter() * min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(failures, 30))
         self._retries.inc()
-        self.add(key, Priority.RETRY, delay=delay)
+        self.again(key, delay)
         return delay
 
     def forget(self, key: Key) -> None:
@@ -118,85 +168,111 @@ class Queue:
         self._failures.pop(key, None)
 
     async def get(self) -> Key | None:
-        """The most urgent key that is due, when there is one; None when the queue was closed. Call ``done`` after."""
+        """The key that goes first, when one is due; None when the queue was closed. Call ``done`` after."""
         while not self._closed:
-            self._promote()
-            key = self._pop_ready()
-            if key is not None:
-                self._processing.add(key)
-                self._wake_one()  # to take what else is due, or to mind the time of what is not
-                return key
+            self._look_at_the_clock()
+            entry = self._take()
+            if entry is not None:
+                self._processing[entry.key] = entry
+                return entry.key
             await self._sleep()
         return None
 
     def done(self, key: Key) -> None:
         """Work on ``key`` ended; it comes again if it was added meanwhile."""
-        self._processing.discard(key)
+        del self._processing[key]
         again = self._again.pop(key, None)
         if again is not None and not self._closed:
-            self._put(key, *again)
+            self._add(key, *again)
+        if not self._processing and self._idle is not None:
+            self._idle.set()
 
     def close(self) -> None:
         """No key is given out any more; those that are worked on go to their end."""
         self._closed = True
-        while self._sleepers:
-            self._sleepers.pop().set()
+        if self._wake is not None:
+            self._wake.set()
 
-    def _put(self, key: Key, due: float, priority: Priority) -> None:
-        entry = self._waiting.get(key)
+    async def join(self) -> None:
+        """Until no key is worked on; of use after ``close``."""
+        while self._processing:
+            self._idle = anyio.Event()
+            await self._idle.wait()
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _add(self, key: Key, due: float, priority: Priority, organization: str) -> None:
+        working = self._processing.get(key)
+        if working is not None:
+            known = self._again.get(key)
+            if known is not None:
+                due, priority = min(due, known[0]), min(priority, known[1])
+            self._again[key] = (due, priority, organization or working.organization)
+            return
         now = self._clock()
-        if entry is not None:
-            if due >= entry.due and priority >= entry.priority:
-                return
-            entry = _Entry(min(due, entry.due), min(priority, entry.priority), next(self._order), entry.added)
+        entry = self._waiting.get(key)
+        if entry is None:
+            entry = _Entry(key, organization, due, priority, max(now, due))
+            self._waiting[key] = entry
+            self._depth.set(len(self._waiting))
+        elif due < entry.due or priority < entry.priority:
+            if entry.ready:
+                self._levels[entry.priority].leave()
+            entry.due, entry.priority = min(due, entry.due), min(priority, entry.priority)
         else:
-            entry = _Entry(due, priority, next(self._order), max(now, due))
-        self._waiting[key] = entry
-        heapq.heappush(self._heap, (entry.due, entry.priority, entry.order, key))
-        self._depth.set(len(self._waiting))
-        self._wake_one()
+            return
+        entry.order = next(self._order)
+        if entry.ready or entry.due <= now:
+            self._make_ready(entry)
+            first = True
+        else:
+            heapq.heappush(self._later, (entry.due, entry.order, entry))
+            first = self._later[0][2] is entry
+        if first and self._wake is not None:
+            self._wake.set()
 
-    def _wake_one(self) -> None:
-        """Wake one worker if there is work for it, not all of them: most would find nothing."""
-        if self._sleepers and (self._ready or (self._heap and self._heap[0][0] < self._alarm)):
-            self._sleepers.pop().set()
+    def _make_ready(self, entry: _Entry) -> None:
+        if not entry.ready:
+            entry.ready = True
+            self._by_age.append(entry)
+        tag = self._levels[entry.priority].tag(entry.organization)
+        heapq.heappush(self._ready, (entry.priority, tag, entry.order, entry))
+
+    def _look_at_the_clock(self) -> None:
+        now = self._clock()
+        while self._later and self._later[0][0] <= now:
+            _, order, entry = heapq.heappop(self._later)
+            if entry.order == order:
+                self._make_ready(entry)
+
+    def _take(self) -> _Entry | None:
+        """The key that goes first; what is left of moved and taken keys is dropped on the way."""
+        while self._ready and self._ready[0][3].order != self._ready[0][2]:
+            heapq.heappop(self._ready)
+        while self._by_age and self._by_age[0].order == _TAKEN:
+            self._by_age.popleft()
+        if not self._ready:
+            return None
+        _, tag, _, entry = self._ready[0]
+        oldest = self._by_age[0]
+        self._passed = 0 if entry is oldest else self._passed + 1
+        if self._passed > PATIENCE:
+            self._passed, entry = 0, oldest
+        else:
+            self._levels[entry.priority].time = tag
+        self._levels[entry.priority].leave()
+        entry.order = _TAKEN
+        del self._waiting[entry.key]
+        self._depth.set(len(self._waiting))
+        self._seconds.observe(max(0.0, self._clock() - entry.added))
+        return entry
 
     async def _sleep(self) -> None:
-        """Until woken, or until the next key is due; one sleeper minds the time for all."""
-        wake = anyio.Event()
-        self._sleepers.append(wake)
-        due = self._heap[0][0] if self._heap else math.inf
+        """Until something is added that goes first, or the next key is due."""
+        self._wake = anyio.Event()
+        due = self._later[0][0] if self._later else math.inf
         try:
-            if due >= self._alarm:
-                await wake.wait()
-                return
-            self._alarm = due
-            try:
-                with anyio.move_on_after(max(0.0, due - self._clock())):
-                    await wake.wait()
-            finally:
-                if self._alarm == due:
-                    self._alarm = math.inf
+            with anyio.move_on_after(max(0.0, due - self._clock())):
+                await self._wake.wait()
         finally:
-            if not wake.is_set():
-                self._sleepers.remove(wake)
-
-    def _promote(self) -> None:
-        now = self._clock()
-        while self._heap and self._heap[0][0] <= now:
-            _, priority, order, key = heapq.heappop(self._heap)
-            entry = self._waiting.get(key)
-            if entry is not None and entry.order == order:
-                heapq.heappush(self._ready, (priority, order, key))
-
-    def _pop_ready(self) -> Key | None:
-        while self._ready:
-            _, order, key = heapq.heappop(self._ready)
-            entry = self._waiting.get(key)
-            if entry is None or entry.order != order:
-                continue
-            del self._waiting[key]
-            self._depth.set(len(self._waiting))
-            self._seconds.observe(max(0.0, self._clock() - entry.added))
-            return key
-        return None
+            self._wake = None

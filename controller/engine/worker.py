@@ -21,7 +21,7 @@ from controller import clock
 from controller.engine.context import ReconcileContext
 from controller.engine.fuse import Fuse
 from controller.engine.ports import Store, Swarm
-from controller.engine.queue import Priority, Queue
+from controller.engine.queue import Queue
 from controller.metrics import RECONCILE_SECONDS, RECONCILE_TOTAL, RESULTS
 from controller.records import Key, Loaded, Report
 from reconcilers import labels
@@ -110,7 +110,7 @@ class Worker:
             await self._say(key, context.report_out)
         except FencedError:
             log.warning("reconcile.fenced")
-            self._queue.add(key, Priority.RETRY, delay=_FENCED_SECONDS)
+            self._queue.again(key, _FENCED_SECONDS)
             return "fenced"
         except ReconcileError as error:
             return await self._failed(key, context, error)
@@ -121,7 +121,7 @@ class Worker:
         for change in context.done:
             log.info("object.changed", cause=change.cause, change=str(change))
         if isinstance(outcome, RequeueAfter):
-            self._queue.add(key, Priority.RETRY, delay=outcome.seconds)
+            self._queue.again(key, outcome.seconds)
             return "requeue_after"
         return "success"
 
@@ -193,7 +193,7 @@ class Worker:
             case NotReadyError():
                 # Waiting is not failing: a fixed period, no backoff.
                 self._queue.forget(key)
-                self._queue.add(key, Priority.RETRY, delay=error.retry_after)
+                self._queue.again(key, error.retry_after)
                 log.info("reconcile.waiting", reason=error.reason, message=error.message)
             case ConflictError():
                 self._queue.retry(key)

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from controller.batcher import Batcher
 from controller.records import (
+    Changed,
     DesiredObject,
     EventRecord,
     Intent,
@@ -75,11 +76,11 @@ class Store:
         """Owners in the inventory whose rows are gone."""
         return [Key(*row) for row in await self._database.fetch(statement("leftovers"))]
 
-    async def consume(self) -> tuple[list[tuple[Key, bool]], bool]:
-        """Take changes off the log: (key, whether it only depends on what changed), and whether more may be there."""
+    async def consume(self) -> tuple[list[Changed], bool]:
+        """Take changes off the log, and say whether more may be there."""
         rows = await self._database.fetch(fenced("consume"), {**self._lease.parameters, "limit": CONSUME_LIMIT})
-        more = bool(rows) and rows[0][3] >= CONSUME_LIMIT  # many changes of one object are one row here
-        return [(Key(kind, object_id), dependent) for kind, object_id, dependent, _ in rows], more
+        more = bool(rows) and rows[0][4] >= CONSUME_LIMIT  # many changes of one object are one row here
+        return [Changed(Key(kind, i), organization, dependent) for kind, i, organization, dependent, _ in rows], more
 
     async def dependents(self, key: Key) -> list[Key]:
         """Objects to look at again when ``key`` changed on the engine."""

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import anyio
 import pytest
 
-from controller.records import Intent, InventoryRow, InventoryUpdate, Key, Report
+from controller.records import Changed, Intent, InventoryRow, InventoryUpdate, Key, Report
 from controller.store import store as module
 from controller.store.database import Database as Connections
 from reconcilers.conditions import Status, ready
@@ -32,7 +32,7 @@ async def taken(one: Process) -> dict[Key, bool]:
     """What comes off the change log: key -> whether it only depends on what changed."""
     changes, more = await one.store.consume()
     assert not more
-    return dict(changes)
+    return {change.key: change.dependent for change in changes}
 
 
 # -- load ------------------------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ async def test_a_long_log_is_taken_in_pieces(
         more, rounds = True, 0
         while more:
             changes, more = await one.store.consume()
-            seen |= {k for k, _ in changes}
+            seen |= {change.key for change in changes}
             rounds += 1
             assert rounds < 50
     assert {key("environment", UUID(int=number)) for number in range(10)} <= seen
@@ -262,8 +262,19 @@ async def test_many_changes_of_one_object_do_not_hide_that_more_is_there(
     async with leader(database) as one:
         for number in (1, 1, 1, 2):
             database.execute(logged, UUID(int=number))
-        assert await one.store.consume() == ([(key("environment", UUID(int=1)), False)], True)
-        assert await one.store.consume() == ([(key("environment", UUID(int=2)), False)], False)
+        assert await one.store.consume() == ([Changed(key("environment", UUID(int=1)), None, dependent=False)], True)
+        assert await one.store.consume() == ([Changed(key("environment", UUID(int=2)), None, dependent=False)], False)
+
+
+async def test_a_change_says_whose_it_is_for_itself_and_for_what_depends_on_it(
+    database: Database, tenant: Tenant
+) -> None:
+    async with leader(database) as one:
+        await one.store.consume()
+        database.execute("UPDATE paas_organizations SET network_prefix = 25")
+        changes, _ = await one.store.consume()
+    assert {change.key.kind for change in changes} == {"organization", "environment"}
+    assert {change.organization_id for change in changes} == {str(tenant.organization)}
 
 
 # -- the fuse --------------------------------------------------------------------------------------------------------

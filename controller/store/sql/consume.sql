@@ -6,9 +6,9 @@
     WHERE EXISTS (SELECT FROM leader)
       AND set_config('synchronous_commit', 'off', true) IS NOT NULL
       AND seq IN (SELECT seq FROM skypanel.change_log ORDER BY seq LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-    RETURNING kind, id
+    RETURNING kind, id, organization_id
 )
-SELECT kind, id::text, false AS dependent, (SELECT count(*) FROM taken) AS taken FROM taken
+SELECT kind, id::text, organization_id::text, false AS dependent, (SELECT count(*) FROM taken) AS taken FROM taken
 UNION
-SELECT d.dependent_kind, d.dependent_id::text, true, (SELECT count(*) FROM taken)
+SELECT d.dependent_kind, d.dependent_id::text, taken.organization_id::text, true, (SELECT count(*) FROM taken)
 FROM taken JOIN skypanel.dependents d ON d.kind = taken.kind AND d.id = taken.id

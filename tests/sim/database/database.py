@@ -15,7 +15,7 @@ from typing import Any
 
 from controller.records import Key
 from tests.sim.database.link import now
-from tests.sim.database.rows import Declared, Fuse, Happened, Held, History, Made, Said, Subnet, Version, Write
+from tests.sim.database.rows import Declared, Fuse, Happened, Held, History, Logged, Made, Said, Subnet, Version, Write
 from tests.sim.database.transaction import Transaction
 
 OLD_VERSIONS = 8
@@ -32,7 +32,7 @@ class SimDatabase:
 
     def __init__(self) -> None:
         self.objects: dict[Key, Declared] = {}
-        self.change_log: dict[int, Key] = {}
+        self.change_log: dict[int, Logged] = {}
         self.edges: dict[Key, dict[Key, None]] = {}
         self.statuses: dict[Key, Said] = {}
         self.events: dict[int, Happened] = {}
@@ -122,7 +122,7 @@ class SimDatabase:
         self,
         rows: Mapping[Key, Declared | None],
         edges: Iterable[tuple[Key, Key]],
-        logged: Mapping[int, Key],
+        logged: Mapping[int, Logged],
     ) -> None:
         """Make rows, edges and log entries visible, and notify."""
         self.unlock(rows)

@@ -27,6 +27,13 @@ class Declared(NamedTuple):
     deleted: bool
 
 
+class Logged(NamedTuple):
+    """A row of the change log."""
+
+    key: Key
+    organization_id: str | None
+
+
 class Made(NamedTuple):
     """A row of the inventory."""
 

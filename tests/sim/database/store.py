@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from controller.records import DesiredObject, Intent, InventoryRow, Key, Loaded, Report
+from controller.records import Changed, DesiredObject, Intent, InventoryRow, Key, Loaded, Report
 from controller.store import store as real
 from reconcilers.outcomes import FencedError
 from tests.sim.database import subnets
@@ -79,18 +79,22 @@ class SimStore:
         database = self._database
         return await self._link("leftovers", (), lambda: [k for k in database.owners() if k not in database.objects])
 
-    async def consume(self) -> tuple[list[tuple[Key, bool]], bool]:
+    async def consume(self) -> tuple[list[Changed], bool]:
         """Take changes off the log; nothing when this process does not lead."""
         limit = real.CONSUME_LIMIT
         return await self._write("consume", (), lambda _n, _epoch: self._consume(limit), otherwise=([], False))
 
-    def _consume(self, limit: int) -> tuple[tuple[list[tuple[Key, bool]], bool], int]:
+    def _consume(self, limit: int) -> tuple[tuple[list[Changed], bool], int]:
         log = self._database.change_log
         numbers = sorted(log)[:limit]
-        changed = dict.fromkeys(log.pop(number) for number in numbers)
-        dependents = dict.fromkeys(d for key in changed for d in self._database.edges.get(key, ()))
-        keys = [(key, False) for key in changed] + [(key, True) for key in dependents]
-        return (keys, len(numbers) >= limit), len(numbers)
+        logged = dict.fromkeys(log.pop(number) for number in numbers)
+        changed = dict.fromkeys(Changed(key, organization, dependent=False) for key, organization in logged)
+        changed |= dict.fromkeys(
+            Changed(dependent, organization, dependent=True)
+            for key, organization in logged
+            for dependent in self._database.edges.get(key, ())
+        )
+        return (list(changed), len(numbers) >= limit), len(numbers)
 
     async def dependents(self, key: Key) -> list[Key]:
         """Objects to look at again when ``key`` changed on the engine."""

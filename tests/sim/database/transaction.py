@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from controller.records import Key
-from tests.sim.database.rows import Declared, dumps
+from tests.sim.database.rows import Declared, Logged, dumps
 
 if TYPE_CHECKING:
     from tests.sim.database.database import SimDatabase
@@ -32,7 +32,7 @@ class Transaction:
         self._database = database
         self._rows: dict[Key, Declared | None] = {}
         self._edges: list[tuple[Key, Key]] = []
-        self._logged: dict[int, Key] = {}
+        self._logged: dict[int, Logged] = {}
 
     def put(self, key: Key, organization_id: str, document: Any) -> None:
         """Insert or change a row. The generation grows with a changed document; an equal one changes nothing."""
@@ -63,7 +63,8 @@ class Transaction:
 
     def touch(self, key: Key) -> None:
         """Put ``key`` into the change log, whatever became of its row."""
-        self._logged[self._database.next_number()] = key
+        row = self._current(key) or self._database.objects.get(key)
+        self._logged[self._database.next_number()] = Logged(key, row.organization_id if row else None)
 
     def commit(self) -> None:
         """Make it visible and notify."""
