@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from deploy import engine
-from tests.e2e.relay import Relay
 from tests.e2e.world import World, eventually
+from tests.proxies.relay import Relay
 
 
 def rows(world: World, count: int) -> list[str]:

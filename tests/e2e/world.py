@@ -71,11 +71,18 @@ class Controller:
     def is_ready(self) -> bool:
         if self.process is not None and self.process.poll() is not None:
             raise AssertionError(f"the controller ended with {self.process.returncode}:\n{self.text()[-3000:]}")
+        found = self.checks()
+        return bool(found.get("ready") and found.get("synced"))
+
+    def checks(self) -> dict[str, Any]:
+        """What /readyz says, whether it is ready or not; nothing when nobody answers."""
         try:
-            answer = json.loads(self.fetch("/readyz"))
+            return dict(json.loads(self.fetch("/readyz")))
+        except urllib.error.HTTPError as error:
+            with error:
+                return dict(json.loads(error.read()))
         except OSError:
-            return False
-        return bool(answer["ready"] and answer["synced"])
+            return {}
 
     def fetch(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:

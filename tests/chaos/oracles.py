@@ -1,0 +1,223 @@
+"""What must be true after any fault, and what must have been true all the time.
+
+``settled`` is the first: everything declared is there, and nothing else. ``never_broken`` looks at the whole record;
+``quiet`` waits for some full comparisons and sees that nothing is written any more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from controller.swarm.diff import service_differences
+from reconcilers import labels
+from reconcilers.conditions import Condition, check
+from reconcilers.environment import render as render_environment
+from reconcilers.objects import Network, Service
+from reconcilers.organization import render as render_organization
+from reconcilers.ports import Options
+from specs.snapshots import EnvironmentSnapshot, OrganizationSnapshot
+from tests.chaos.scene import RESYNC_SECONDS, Scene
+from tests.e2e.world import PASSWORD, PAUSE, eventually
+
+QUIET_RESYNCS = 3
+
+
+def settled(scene: Scene, *, seconds: float = 40.0) -> None:
+    """Wait until rows, status, inventory and engine say the same."""
+    try:
+        eventually(lambda: not problems(scene), seconds=seconds)
+    except AssertionError as error:
+        raise AssertionError("\n".join((f"{error}", *problems(scene), *scene.workload.said, _last_words(scene)))) from None
+
+
+def problems(scene: Scene) -> list[str]:
+    """Everything that is not yet as declared."""
+    found = _unready(scene)
+    if found:
+        return found
+    return [*_unequal(scene), *_inventory(scene), *_twice(scene)]
+
+
+def never_broken(scene: Scene) -> None:
+    """No rule of the whole run was ever broken."""
+    for path, before in scene.foreign.items():
+        assert scene.shown(path) == before, f"{path} is not ours and was changed"
+    assert not (found := scene.world.root("SELECT what FROM chaos.violations")), found
+    _only_the_leader_wrote(scene)
+    _statuses_obey_the_rules(scene)
+    for seat in scene.seats:
+        text = seat.controller.text()
+        assert PASSWORD not in text, f"the password is in {seat.controller.log}"
+        assert "reconcile.panic" not in text, text[text.index("reconcile.panic") - 200 :][:4000]
+        assert "Traceback" not in text, text[text.index("Traceback") - 200 :][:4000]
+
+
+def quiet(scene: Scene) -> None:
+    """No write to the engine, and no object's version changes, while everything is compared again and again."""
+    before, writes = _versions(scene), len(scene.calls)
+    leader = scene.leader.controller
+    begun = leader.metric("skypanel_resync_time_seconds_count")
+    eventually(
+        lambda: leader.metric("skypanel_resync_time_seconds_count") >= begun + QUIET_RESYNCS,
+        seconds=10 * RESYNC_SECONDS * QUIET_RESYNCS,
+        what="everything is compared some more times",
+    )
+    assert scene.calls[writes:] == [], "\n".join(map(str, scene.calls[writes:]))
+    assert _versions(scene) == before
+
+
+def everything(scene: Scene, *, seconds: float = 40.0) -> None:
+    """All of the above; the faults have been healed."""
+    settled(scene, seconds=seconds)
+    quiet(scene)
+    never_broken(scene)
+
+
+# -- what is declared and what is there ----------------------------------------------------------------------------
+
+
+def _unready(scene: Scene) -> list[str]:
+    rows = scene.world.root(
+        "SELECT o.kind || '/' || o.id AS key, o.deleted, o.generation, s.ready, s.observed_generation, s.message,"
+        " s.finalized_at IS NOT NULL AS finalized FROM skypanel.objects o"
+        " LEFT JOIN skypanel.object_status s ON s.kind = o.kind AND s.id = o.id"
+    )
+    return [
+        f"{row['key']}: {row}"
+        for row in rows
+        if not (
+            row["finalized"]
+            if row["deleted"]
+            else row["ready"] and row["observed_generation"] == row["generation"] and not row["finalized"]
+        )
+    ]
+
+
+def _declared(scene: Scene) -> tuple[dict[str, Service], dict[str, Network]]:
+    """What the rows mean, rendered here."""
+    world = scene.world
+    options = Options(installation=world.name, monitor_seconds=1.0, pin_image=PAUSE)
+    services: dict[str, Service] = {}
+    networks: dict[str, Network] = {}
+    node = world.engine.get("/info")["Swarm"]["NodeID"] if scene.has_edge else None
+    subnets = {
+        str(row["organization_id"]): str(row["subnet"])
+        for row in world.root("SELECT * FROM skypanel.subnets WHERE organization_id IS NOT NULL")
+    }
+    for row in world.root("SELECT doc FROM skypanel.snapshot_environment WHERE NOT deleted"):
+        objects = render_environment(EnvironmentSnapshot.model_validate(row["doc"]), options)
+        services |= {service.name: service for service in objects.services}
+    for row in world.root("SELECT doc FROM skypanel.snapshot_organization WHERE NOT deleted"):
+        organization = OrganizationSnapshot.model_validate(row["doc"])
+        objects = render_organization(
+            organization, options, subnet=subnets.get(str(organization.id), "0.0.0.0/31"), edge_node=node
+        )
+        services |= {service.name: service for service in objects.services}
+        networks |= {network.name: network for network in objects.networks}
+    return services, networks
+
+
+def _unequal(scene: Scene) -> list[str]:
+    """Fields of services and networks that are not as declared; what is missing or too much; tasks that do not run."""
+    services, networks = _declared(scene)
+    found: list[str] = []
+    live = scene.world.engine.get("/services", filters=_ours(scene), status="true")
+    names = {n["Id"]: n["Name"] for n in scene.world.engine.get("/networks")}
+    found += _names("service", set(services), [s["Spec"]["Name"] for s in live])
+    for stored in live:
+        if (wanted := services.get(stored["Spec"]["Name"])) is None:
+            continue
+        found += [f"{wanted.name}: {d}" for d in service_differences(wanted.spec, stored["Spec"], names)]
+        running = stored["ServiceStatus"]["RunningTasks"]
+        if running != wanted.replicas:
+            found.append(f"{wanted.name}: {running} of {wanted.replicas} tasks run")
+    live_networks = list(scene.world.networks().values())
+    found += _names("network", set(networks), [n["Name"] for n in live_networks])
+    for stored in live_networks:
+        if (network := networks.get(stored["Name"])) is not None:
+            subnet = stored["IPAM"]["Config"][0]["Subnet"]
+            if (subnet, stored["Labels"]) != (network.subnet, network.labels):
+                found.append(f"{network.name}: {subnet} {stored['Labels']} instead of {network}")
+    if networks and scene.has_edge and (apart := set(networks) - scene.world.edge_networks()):
+        found.append(f"the edge is not on {apart}")
+    return found
+
+
+def _names(what: str, wanted: set[str], live: list[str]) -> list[str]:
+    return [
+        *(f"{what} {name} is missing" for name in wanted - set(live)),
+        *(f"{what} {name} should not be" for name in set(live) - wanted),
+        *(f"{what} {name} is there {count} times" for name, count in Counter(live).items() if count > 1),
+    ]
+
+
+def _twice(scene: Scene) -> list[str]:
+    """Processes of environments that have two live services."""
+    found = Counter(
+        (s["Spec"]["Labels"].get(labels.OWNER), s["Spec"]["Labels"].get(labels.PROCESS))
+        for s in scene.world.services().values()
+    )
+    return [f"{key} has {count} services" for key, count in found.items() if count > 1]
+
+
+def _inventory(scene: Scene) -> list[str]:
+    rows = scene.world.root("SELECT object_type, name, engine_id, state FROM skypanel.inventory")
+    written = {(r["object_type"], r["name"], r["engine_id"]) for r in rows if r["state"] == "present"}
+    live = {("service", name, s["ID"]) for name, s in scene.world.services().items()}
+    live |= {("network", name, n["Id"]) for name, n in scene.world.networks().items()}
+    return [
+        *(f"inventory: {entry} is live and not written down" for entry in live - written),
+        *(f"inventory: {entry} is written down and not live" for entry in written - live),
+        *(f"inventory: {row} is under way" for row in rows if row["state"] != "present"),
+    ]
+
+
+def _ours(scene: Scene) -> dict[str, Any]:
+    return {"label": [f"{labels.INSTALLATION}={scene.world.name}"]}
+
+
+def _versions(scene: Scene) -> dict[str, int]:
+    return {**scene.world.versions(), **dict.fromkeys(scene.world.networks(), 0)}
+
+
+# -- the record -----------------------------------------------------------------------------------------------------
+
+
+def _only_the_leader_wrote(scene: Scene) -> None:
+    """Each write came while its writer held the lease, and so the epochs of writers never go back."""
+    terms = scene.terms()
+    at = 0
+    for call in scene.calls:
+        while at < len(terms) and terms[at]["at"] <= call.at:
+            at += 1
+        assert at, f"{call}: nobody has led yet"
+        term = terms[at - 1]
+        seat = scene.seat_of(term["holder"])
+        assert seat is not None
+        assert seat.name == call.writer, f"{call}: {seat.name} leads with epoch {term['epoch']}"
+        assert call.at <= term["expires_at"], f"{call}: its lease ended at {term['expires_at']:.3f}"
+
+
+def _statuses_obey_the_rules(scene: Scene) -> None:
+    """Each status that was ever written, and its time by the machine's clock."""
+    for row in scene.world.root("SELECT *, abs(extract(epoch FROM updated_at - at)) AS off FROM chaos.statuses"):
+        conditions = [Condition(**condition) for condition in row["conditions"]]
+        generation = row["observed_generation"]
+        broken = check(conditions, generation=generation, observed_generation=generation)
+        assert not broken, f"{row['kind']}/{row['id']}: {broken}: {conditions}"
+        assert row["off"] < 60, f"{row['kind']}/{row['id']}: written at {row['at']}, says {row['updated_at']}"
+
+
+def _last_words(scene: Scene) -> str:
+    """The ends of both logs, for who reads a failure."""
+    found = []
+    for seat in scene.seats:
+        found.append(f"-- {seat.name}: {seat.checks()}")
+        for line in seat.controller.text().splitlines()[-15:]:
+            try:
+                found.append(json.dumps({k: v for k, v in json.loads(line).items() if k != "level"})[:300])
+            except ValueError:
+                found.append(line[:300])
+    return "\n".join(found)
