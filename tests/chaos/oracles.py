@@ -27,9 +27,10 @@ QUIET_RESYNCS = 3
 def settled(scene: Scene, *, seconds: float = 40.0) -> None:
     """Wait until rows, status, inventory and engine say the same."""
     try:
-        eventually(lambda: not problems(scene), seconds=seconds)
+        eventually(lambda: not problems(scene), seconds=seconds, what="all is as declared")
     except AssertionError as error:
-        raise AssertionError("\n".join((f"{error}", *problems(scene), *scene.workload.said, _last_words(scene)))) from None
+        found = (str(error), *problems(scene), *scene.workload.said, _last_words(scene))
+        raise AssertionError("\n".join(found)) from None
 
 
 def problems(scene: Scene) -> list[str]:
