@@ -24,7 +24,7 @@ from tests.proxies.engine import Call, EngineProxy
 from tests.proxies.postgres import PostgresProxy
 
 LEASE_SECONDS = 2.0
-RESYNC_SECONDS = 0.7
+RESYNC_SECONDS = 0.4
 SETTINGS = {
     "SKYPANEL_LEASE_SECONDS": f"{LEASE_SECONDS:.0f}",
     "SKYPANEL_RESYNC_SECONDS": str(RESYNC_SECONDS),

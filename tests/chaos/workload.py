@@ -107,7 +107,7 @@ class Workload:
         if row is None:
             return "again: nothing is there"
         self.world.sql("UPDATE paas_environments SET deleted_at = now() WHERE id = %s", row["id"])
-        self.world.environment(str(row["app_id"]), row["name"], instances=row["instances"], cmd=["again"])
+        self.world.environment(str(row["app_id"]), row["name"], instances=row["instances"], stop_grace_seconds=3)
         return f"delete {row['swarm_name']} and make it again"
 
     def _domain(self) -> str:

@@ -28,6 +28,7 @@ class Rule:
         text: a regular expression that matches anywhere in the statement.
         skip: so many pass first.
         times: so many are hit.
+        seconds: they are held up so long before anything else.
         forward: whether the server gets it.
         lost: the connection is cut instead of an answer.
         then: done when it is hit: before it would be forwarded, or when the server has answered.
@@ -36,6 +37,7 @@ class Rule:
     text: str
     skip: int = 0
     times: int = 1
+    seconds: float = 0.0
     forward: bool = True
     lost: bool = True
     then: Callable[[], None] | None = None
@@ -130,6 +132,7 @@ class _Session:
                 continue
             await self._proxy.passage()
             if kind in b"QS" and self._text and (rule := self._proxy.rule_for(self._text)) is not None:
+                await asyncio.sleep(rule.seconds)
                 if not rule.forward:
                     if rule.then is not None:
                         rule.then()

@@ -1,0 +1,90 @@
+"""Faults on the way to the engine: writes whose answer is lost or wrong, old answers, a stream that says nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos import oracles
+from tests.chaos.scene import Scene
+from tests.e2e.world import eventually
+from tests.proxies.engine import Rule
+
+FAULTS = {
+    "cut when it was done": {"status": -1},
+    "cut before it was done": {"status": -1, "forward": False},
+    "500 when it was done": {"status": 500},
+    "503 before it was done": {"status": 503, "forward": False},
+    "late": {"seconds": 1.0},
+}
+WRITES = [
+    {"path": "/services/create"},
+    {"path": "/services/.+/update"},
+    {"path": "/services/[^/]+$", "method": "DELETE"},
+]
+
+
+@pytest.mark.parametrize("fault", list(FAULTS.values()), ids=list(FAULTS))
+def test_each_kind_of_write_with_a_fault(scene: Scene, fault: dict[str, object]) -> None:
+    rules = [scene.leader.engine.add(Rule(**write, **fault, times=2)) for write in WRITES]  # type: ignore[arg-type]
+    environment = scene.world.environment(scene.workload.apps[0], "each", instances=0)
+    scene.workload.steps(4)
+    oracles.settled(scene)
+    scene.world.sql("UPDATE paas_environments SET stop_grace_seconds = 7 WHERE id = %s", environment)
+    oracles.settled(scene)
+    scene.world.sql("UPDATE paas_environments SET deleted_at = now() WHERE id = %s", environment)
+    eventually(lambda: all(rule.hits for rule in rules), what=f"each is hit: {[rule.hits for rule in rules]}")
+    oracles.everything(scene)
+
+
+def test_a_network_is_made_and_its_answer_lost(scene: Scene) -> None:
+    rules = [
+        scene.leader.engine.add(Rule(path="/networks/create", status=-1)),
+        scene.leader.engine.add(Rule(path="/networks/.+/connect", status=-1)),
+    ]
+    other = scene.world.organization("other")
+    scene.world.environment(scene.world.app(other, "shop"), instances=0)
+    eventually(lambda: all(rule.hits for rule in rules), what="both are hit")
+    oracles.everything(scene)
+    scene.world.sql("DELETE FROM organizations WHERE id = %s", other)
+    oracles.everything(scene)
+
+
+def test_old_answers(scene: Scene) -> None:
+    scene.workload.steps(4)
+    old = scene.leader.engine.add(Rule(method="GET", path="^/(services|networks)$", stale=True, times=12))
+    scene.workload.steps(6)
+    eventually(lambda: old.hits >= 12, what="twelve answers were old")
+    oracles.everything(scene)
+
+
+def test_a_stream_of_events_that_is_frozen_and_not_closed(scene: Scene) -> None:
+    for seat in scene.seats:
+        seat.engine.freeze_events()
+    scene.workload.steps(8)
+    oracles.everything(scene)
+
+
+def test_events_that_are_lost(scene: Scene) -> None:
+    for seat in scene.seats:
+        seat.engine.drop_events('"Action":"(remove|update)"')
+    scene.workload.steps(8)
+    oracles.everything(scene)
+
+
+def test_connections_to_the_engine_that_are_cut_again_and_again(scene: Scene) -> None:
+    for _ in range(3):
+        scene.workload.steps(3)
+        scene.leader.engine.cut()
+        scene.workload.steps(1)
+        scene.leader.engine.heal()
+    oracles.everything(scene)
+
+
+def test_a_killed_and_started_engine(scene: Scene) -> None:
+    node = scene.world.lab.nodes[0].daemon
+    scene.workload.steps(3)
+    node.kill()
+    node.start()
+    node.wait()
+    scene.workload.steps(3)
+    oracles.everything(scene, seconds=60)

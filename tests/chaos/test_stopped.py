@@ -1,0 +1,56 @@
+"""A leader that sleeps through its lease, as a paused virtual machine does, and wakes when another one leads."""
+
+from __future__ import annotations
+
+import signal
+
+from tests.chaos import oracles
+from tests.chaos.scene import LEASE_SECONDS, Scene, Seat, now
+from tests.e2e.world import eventually
+from tests.proxies import engine, postgres
+
+
+def first_write(seat: Seat, since: float) -> float:
+    """When ``seat`` wrote to the engine for the first time after ``since``."""
+    return float(
+        eventually(
+            lambda: next((call.at for call in seat.engine.calls if call.at > since), None), what=f"{seat.name} writes"
+        )
+    )
+
+
+def test_a_leader_that_wakes_after_its_lease_writes_nothing_more(scene: Scene) -> None:
+    leader, standby = scene.leader, scene.standby
+    rule = leader.engine.add(engine.Rule(skip=2, then=lambda: leader.signal(signal.SIGSTOP)))
+    scene.workload.steps(10)
+    eventually(lambda: rule.hits, what="it writes, and falls asleep")
+    slept = now()
+    scene.wait_for_term(standby, slept)
+    scene.workload.steps(3)
+    taken = first_write(standby, slept)
+    scene.workload.steps(3)
+    leader.signal(signal.SIGCONT)
+    eventually(lambda: leader.checks().get("role") == "standby", what="it has noticed")
+    oracles.everything(scene)
+    assert [call for call in leader.engine.calls if call.at > taken] == []
+    assert scene.leader is standby
+
+
+def test_a_statement_that_was_under_way_when_the_lease_ended_changes_nothing(scene: Scene) -> None:
+    leader, standby = scene.leader, scene.standby
+    epoch = scene.terms()[-1]["epoch"]
+    held = LEASE_SECONDS + 2.0
+    rule = leader.database.add(postgres.Rule("INTO skypanel.object_status", seconds=held, lost=False))
+    scene.workload.steps(4)
+    eventually(lambda: rule.hits, what="it writes a status")
+    leader.signal(signal.SIGSTOP)
+    stopped = now()
+    began = scene.wait_for_term(standby, stopped)
+    eventually(lambda: now() > stopped + held + 0.2, what="the statement has reached the database")
+    leader.signal(signal.SIGCONT)
+    late = scene.world.root(
+        "SELECT * FROM chaos.statuses WHERE epoch <= %s AND extract(epoch FROM at) > %s", epoch, began
+    )
+    assert late == []
+    scene.heal()
+    oracles.everything(scene)
