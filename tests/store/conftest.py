@@ -34,11 +34,15 @@ class Database:
         """A new autocommit connection."""
         return psycopg.connect(self.dsn(role), autocommit=True)
 
-    def execute(self, query: LiteralString, *values: object, role: str = "skypanel_owner") -> list[tuple[Any, ...]]:
-        """Runs one statement and gives its rows."""
+    def session(self, role: str) -> psycopg.Connection:
+        """The connection of a role that lasts as long as the test."""
         if role not in self._open:
             self._open[role] = self.connect(role)
-        cursor = self._open[role].execute(query, values or None)
+        return self._open[role]
+
+    def execute(self, query: LiteralString, *values: object, role: str = "skypanel_owner") -> list[tuple[Any, ...]]:
+        """Runs one statement and gives its rows."""
+        cursor = self.session(role).execute(query, values or None)
         return cursor.fetchall() if cursor.description else []
 
     def one(self, query: LiteralString, *values: object, role: str = "skypanel_owner") -> Any:

@@ -46,6 +46,7 @@ class SimDatabase:
         self.notify_hook: Callable[[Callable[[], None]], None] = lambda deliver: deliver()
         self._owned: dict[Key, dict[tuple[str, str], Made]] = {}
         self._versions: dict[Key, deque[Version]] = {}
+        self._changed: dict[Key, None] = {}
         self._writers: dict[Key, Transaction] = {}
         self._numbers = count(1)
         self._statements = count(1)
@@ -131,13 +132,18 @@ class SimDatabase:
                 self.objects[key] = row
             elif self.objects.pop(key, None) is not None:
                 self._cut(key)
-            self.remember(key)
+            self._remember(key)
         for dependent, on in edges:
             self.edges.setdefault(on, {})[dependent] = None
         self.change_log.update(logged)
         if logged:
             for listener in tuple(self.listeners):
                 self.notify_hook(listener)
+
+    def _remember(self, key: Key) -> None:
+        versions = self._versions.setdefault(key, deque((Version(None, (), None),), maxlen=OLD_VERSIONS))
+        if (present := self.look(key)) != versions[-1]:
+            versions.append(present)
 
     def _cut(self, key: Key) -> None:
         self.edges.pop(key, None)
@@ -159,11 +165,10 @@ class SimDatabase:
         """How the object looks."""
         return Version(self.objects.get(key), tuple(self._owned.get(key, {}).values()), self.statuses.get(key))
 
-    def remember(self, key: Key) -> None:
-        """Keep how the object looks now, when it is another look."""
-        versions = self._versions.setdefault(key, deque((Version(None, (), None),), maxlen=OLD_VERSIONS))
-        if (present := self.look(key)) != versions[-1]:
-            versions.append(present)
+    def say(self, key: Key, row: Said) -> None:
+        """Insert or replace a status."""
+        self.statuses[key] = row
+        self._changed[key] = None
 
     def keep(self, row: Made) -> None:
         """Insert or replace a row of the inventory."""
@@ -173,7 +178,7 @@ class SimDatabase:
             self.forget(before)
         self.inventory[place] = row
         self._owned.setdefault(row.owner, {})[place] = row
-        self.remember(row.owner)
+        self._changed[row.owner] = None
 
     def forget(self, row: Made) -> None:
         """Remove a row of the inventory."""
@@ -183,7 +188,7 @@ class SimDatabase:
         del owned[place]
         if not owned:
             del self._owned[row.owner]
-        self.remember(row.owner)
+        self._changed[row.owner] = None
 
     def owners(self) -> list[Key]:
         """Who has rows in the inventory."""
@@ -198,5 +203,8 @@ class SimDatabase:
     def wrote(
         self, n: int, who: tuple[str, int], operation: str, keys: tuple[Key, ...], *, accepted: bool, rows: int
     ) -> None:
-        """Put a statement into the history."""
+        """A statement is over: put it into the history."""
+        for key in self._changed:
+            self._remember(key)
+        self._changed.clear()
         self.history.writes.append(Write(n, now(), *who, operation, keys, accepted, rows))

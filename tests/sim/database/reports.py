@@ -82,7 +82,7 @@ def _say(database: SimDatabase, n: int, status: Status, conditions: bytes, detai
     ) == (status.observed_generation, conditions, details, status.finalized):
         return 0
     ready = status.ready
-    database.statuses[key] = Said(
+    said = Said(
         status.organization_id or (before.organization_id if before else None),
         status.observed_generation,
         conditions,
@@ -93,7 +93,7 @@ def _say(database: SimDatabase, n: int, status: Status, conditions: bytes, detai
         now() if status.finalized else None,
         epoch,
     )
-    database.remember(key)
+    database.say(key, said)
     row = database.objects.get(key)
     written = replace(status, details=orjson.loads(details))
     database.history.statuses.append(StatusWritten(n, epoch, written, row.generation if row else None))

@@ -39,10 +39,10 @@ class Transaction:
         text = dumps(document)
         row = self._current(key)
         if row is None:
-            self._write(key, Declared(organization_id, 1, text, deleted=False))
+            self._write(key, Declared(organization_id, 1, text, deleted=False), organization_id)
         elif (row.organization_id, row.document) != (organization_id, text):
             changed = row._replace(organization_id=organization_id, document=text, generation=row.generation + 1)
-            self._write(key, changed)
+            self._write(key, changed, organization_id)
 
     def mark_deleted(self, key: Key) -> None:
         """Ask for a deletion; nothing when it was asked for."""
@@ -52,19 +52,21 @@ class Transaction:
         """Take that back."""
         self._mark(key, deleted=False)
 
-    def drop(self, key: Key) -> None:
-        """DELETE the row: a tombstone in the change log. What depends on it is dropped by the caller, as a cascade."""
-        self._existing(key)
-        self._write(key, None)
+    def drop(self, key: Key, *, cascaded: bool = False) -> None:
+        """DELETE the row: a tombstone in the change log.
+
+        The caller drops what goes with it, ``cascaded``: PostgreSQL cannot tell any more whose such a row was.
+        """
+        row = self._existing(key)
+        self._write(key, None, None if cascaded else row.organization_id)
 
     def depends(self, dependent: Key, on: Key) -> None:
         """``dependent`` has to be looked at again when ``on`` changes."""
         self._edges.append((dependent, on))
 
-    def touch(self, key: Key) -> None:
+    def touch(self, key: Key, organization_id: str | None = None) -> None:
         """Put ``key`` into the change log, whatever became of its row."""
-        row = self._current(key) or self._database.objects.get(key)
-        self._logged[self._database.next_number()] = Logged(key, row.organization_id if row else None)
+        self._logged[self._database.next_number()] = Logged(key, organization_id)
 
     def commit(self) -> None:
         """Make it visible and notify."""
@@ -97,12 +99,12 @@ class Transaction:
     def _mark(self, key: Key, *, deleted: bool) -> None:
         row = self._existing(key)
         if row.deleted != deleted:
-            self._write(key, row._replace(deleted=deleted, generation=row.generation + 1))
+            self._write(key, row._replace(deleted=deleted, generation=row.generation + 1), row.organization_id)
 
-    def _write(self, key: Key, row: Declared | None) -> None:
+    def _write(self, key: Key, row: Declared | None, organization_id: str | None) -> None:
         self._database.lock(key, self)
         self._rows[key] = row
-        self.touch(key)
+        self.touch(key, organization_id)
 
     def _forget(self) -> None:
         self._rows, self._edges, self._logged = {}, [], {}

@@ -1,0 +1,56 @@
+"""Fixtures of the suites that run the same steps on a simulated part and on the real one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from psycopg import sql
+
+from deploy.postgres import Server
+from tests.conformance.store_postgresql import postgresql
+from tests.conformance.store_simulated import simulated
+from tests.conformance.store_world import StoreWorld
+from tests.store.conftest import PREFIX, Database
+
+_WRITTEN = (
+    *(("public", name) for name in ("users", "organizations")),
+    *(("public", f"paas_{name}") for name in ("organizations", "apps", "environments", "processes", "domains")),
+    *(
+        ("skypanel", name)
+        for name in ("change_log", "lease", "inventory", "object_status", "events", "subnets", "fuse")
+    ),
+)
+ONE_DATABASE = f"{PREFIX}{os.getpid()}_conformance"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def conformance_database(postgres: Server) -> Iterator[Database]:
+    """One database for all tests of the store; each leaves it empty."""
+    postgres.create_database(ONE_DATABASE)
+    database = Database(postgres, ONE_DATABASE)
+    yield database
+    database.close()
+    postgres.drop_database(ONE_DATABASE)
+
+
+@pytest.fixture(params=["simulated", "postgresql"])
+def store_world(request: pytest.FixtureRequest) -> Iterator[StoreWorld]:
+    """An empty database."""
+    if request.param == "simulated":
+        yield simulated()
+        return
+    database: Database = request.getfixturevalue("conformance_database")
+    yield postgresql(database)
+    with database.session(
+        "postgres"
+    ).transaction():  # without triggers, a table at a time: TRUNCATE takes 20 times as long
+        database.execute("SET LOCAL session_replication_role = replica", role="postgres")
+        for table in _WRITTEN:
+            database.session("postgres").execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(*table)))

@@ -1,0 +1,165 @@
+"""How a process learns of changes: the change log, which loses none, and notifications, which may be lost."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from uuid import UUID
+
+import anyio
+import pytest
+
+from controller.records import Changed, Key
+from controller.store import store as module
+from tests.conformance.store_world import Process, StoreWorld
+
+pytestmark = pytest.mark.anyio
+
+RECONCILED = ("organization", "environment")
+
+
+def numbered(number: int) -> Key:
+    return Key("environment", str(UUID(int=(1 << 100) + number)))
+
+
+def itself(key: Key, organization: Key | None) -> Changed:
+    return Changed(key, organization.id if organization else None, dependent=False)
+
+
+def dependent(key: Key, organization: Key | None) -> Changed:
+    return Changed(key, organization.id if organization else None, dependent=True)
+
+
+async def taken(one: Process) -> set[Changed]:
+    """What comes off the log of the kinds that have a reconciler, each once."""
+    with anyio.fail_after(5):
+        changes, more = await one.store.consume()
+    assert not more
+    assert len(set(changes)) == len(changes)
+    return {change for change in changes if change.key.kind in RECONCILED}
+
+
+async def test_changes_come_off_the_log_once_with_those_that_depend_on_them(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    web = desk.environment(acme, "production")
+    desk.change(web, instances=2)
+    async with store_world.leader() as one:
+        everything = {itself(acme, acme), itself(web, acme), dependent(web, acme)}
+        assert await taken(one) == everything, "many changes of one object are one"
+        assert await taken(one) == set()
+        desk.change(acme, network_prefix=25)
+        assert await taken(one) == {itself(acme, acme), dependent(web, acme)}
+        desk.change(web, instances=2)
+        assert await taken(one) == set(), "it was no change"
+    assert store_world.tables.logged() == 0
+
+
+async def test_a_wish_to_delete_and_its_being_taken_back_are_changes(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    web = desk.environment(acme, "production")
+    async with store_world.leader() as one:
+        await one.store.consume()
+        desk.delete(web)
+        assert await taken(one) == {itself(web, acme)}
+        desk.take_back(web)
+        assert await taken(one) == {itself(web, acme)}
+
+
+async def test_a_hard_delete_comes_off_the_log_with_all_that_went(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    web, staging = desk.environment(acme, "production"), desk.environment(acme, "staging")
+    async with store_world.leader() as one:
+        await one.store.consume()
+        desk.drop(web)
+        assert await taken(one) == {itself(web, acme)}
+        desk.drop(acme)
+        assert await taken(one) == {itself(acme, acme), itself(staging, None)}, "nobody knows any more whose it was"
+
+
+async def test_only_the_leader_takes_changes(store_world: StoreWorld) -> None:
+    acme = store_world.desk.organization("acme")
+    web = store_world.desk.environment(acme, "production")
+    async with store_world.process() as standby, store_world.leader() as one:
+        logged = store_world.tables.logged()
+        assert await standby.store.consume() == ([], False)
+        store_world.tables.run_out()
+        assert await one.store.consume() == ([], False), "its lease has run out"
+        assert store_world.tables.logged() == logged
+        assert await standby.lease.acquire()
+        assert await one.store.consume() == ([], False), "it was taken over"
+        assert itself(web, acme) in await taken(standby)
+
+
+async def test_a_transaction_that_began_earlier_and_commits_later_is_not_skipped(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    slow, fast = desk.environment(acme, "slow"), desk.environment(acme, "fast")
+    async with store_world.leader() as one:
+        await one.store.consume()
+        with desk.late() as panel:
+            panel.change(slow, instances=5)
+            new = panel.environment(acme, "new")
+            desk.change(fast, instances=5)
+            assert await taken(one) == {itself(fast, acme)}, "it does not wait for the slow one"
+            assert (await one.store.load(slow)).generation == 1
+            assert (await one.store.load(new)).document is None
+            assert await one.store.unwanted([new]) == {new: True}
+        assert await taken(one) == {itself(slow, acme), itself(new, acme)}
+        assert (await one.store.load(slow)).generation == 2
+        assert new in await one.store.dependents(acme)
+
+
+async def test_a_change_that_is_rolled_back_never_was(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    web = desk.environment(desk.organization("acme"), "production")
+    async with store_world.leader() as one:
+        await one.store.consume()
+        with suppress(InterruptedError), desk.late() as panel:
+            panel.delete(web)
+            raise InterruptedError
+        assert await taken(one) == set()
+        assert not (await one.store.load(web)).deleted
+
+
+async def test_a_long_log_is_taken_in_pieces(store_world: StoreWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONSUME_LIMIT", 3)
+    store_world.desk.log(*(numbered(n) for n in range(7)))
+    async with store_world.leader() as one:
+        pieces = [await one.store.consume() for _ in range(3)]
+    assert [({change.key for change in changes}, more) for changes, more in pieces] == [
+        ({numbered(0), numbered(1), numbered(2)}, True),
+        ({numbered(3), numbered(4), numbered(5)}, True),
+        ({numbered(6)}, False),
+    ]
+
+
+async def test_many_changes_of_one_object_do_not_hide_that_more_is_there(
+    store_world: StoreWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CONSUME_LIMIT", 3)
+    store_world.desk.log(*(numbered(n) for n in (1, 1, 1, 2)))
+    async with store_world.leader() as one:
+        assert await one.store.consume() == ([itself(numbered(1), None)], True)
+        assert await one.store.consume() == ([itself(numbered(2), None)], False)
+
+
+async def test_a_transaction_that_changed_something_notifies_once_when_it_commits(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    web = desk.environment(acme, "production")
+    with desk.hints() as hints:
+        with desk.late() as panel:
+            panel.change(web, instances=2)
+            panel.environment(acme, "staging")
+            assert hints() == 0
+        assert hints() == 1
+        desk.change(web, instances=2)
+        assert hints() == 1, "it was no change"
+        with suppress(InterruptedError), desk.late() as panel:
+            panel.change(web, instances=3)
+            raise InterruptedError
+        assert hints() == 1
+        desk.drop(web)
+        assert hints() == 2

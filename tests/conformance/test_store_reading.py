@@ -1,0 +1,208 @@
+"""What a process reads: one consistent look at an object, the index, what is left over, what depends on what."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from controller.records import DesiredObject, Intent, InventoryRow, InventoryUpdate, Key, Report
+from reconcilers.conditions import Status, ready
+from specs.snapshots import EnvironmentSnapshot, OrganizationSnapshot
+from tests.conformance.store_world import StoreWorld
+
+pytestmark = pytest.mark.anyio
+
+NOBODY = Key("environment", str(UUID(int=1 << 100)))
+
+
+async def test_a_load_gives_the_document_of_the_view(store_world: StoreWorld) -> None:
+    desk, ledger = store_world.desk, store_world.ledger
+    acme = desk.organization("acme")
+    web = desk.environment(acme, "production", port=8080, cpu_limit=0.25, entrypoint=["run", "it"])
+    desk.process(web, "worker", command=["work"], instances=2)
+    desk.process(web, "web", healthcheck={"command": ["true"]})
+    desk.domain(web, "b.example")
+    desk.domain(web, "a.example")
+    async with store_world.process() as one:
+        home, loaded = await one.store.load(acme), await one.store.load(web)
+    assert (home.document, loaded.document) == (ledger.document(acme), ledger.document(web))
+    assert OrganizationSnapshot.model_validate(home.document).slug == "acme"
+    assert EnvironmentSnapshot.model_validate(loaded.document).swarm_name == "acme-shop-production"
+    assert (home.organization_id, loaded.organization_id) == (acme.id, acme.id)
+    assert (home.generation, loaded.generation) == (1, 5)
+    assert (loaded.deleted, loaded.inventory, loaded.status) == (False, (), None)
+
+
+async def test_every_change_raises_the_generation_by_one_and_no_change_does_not(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    web = desk.environment(acme, "production")
+    async with store_world.process() as one:
+
+        async def seen() -> tuple[int, bool]:
+            loaded = await one.store.load(web)
+            assert loaded.document == store_world.ledger.document(web)
+            return loaded.generation, loaded.deleted
+
+        desk.change(web, instances=3)
+        assert await seen() == (2, False)
+        desk.change(web, instances=3)
+        assert await seen() == (2, False)
+        desk.delete(web)
+        assert await seen() == (3, True)
+        desk.take_back(web)
+        assert await seen() == (4, False)
+        desk.change(acme, network_prefix=25)
+        assert await seen() == (4, False)
+        assert (await one.store.load(acme)).generation == 2
+
+
+async def test_a_suspended_organization_suspends_what_is_in_it(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    web = desk.environment(acme, "production")
+    desk.change(acme, suspended=True)
+    async with store_world.process() as one:
+        loaded = await one.store.load(web)
+    assert loaded.document is not None
+    assert loaded.document["suspended"] is True
+    assert loaded.document == store_world.ledger.document(web)
+    assert loaded.generation == 2
+
+
+async def test_a_deleted_organization_makes_its_environments_deleted(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    web = desk.environment(acme, "production")
+    desk.delete(acme)
+    async with store_world.process() as one:
+        home, loaded = await one.store.load(acme), await one.store.load(web)
+    assert (home.deleted, loaded.deleted) == (True, True)
+    assert loaded.generation > 1
+    assert loaded.document is not None
+
+
+async def test_a_row_that_is_gone_is_loaded_as_gone_with_what_was_made_and_said_of_it(
+    store_world: StoreWorld,
+) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    web = desk.environment(acme, "production")
+    async with store_world.leader() as one:
+        await one.store.announce(web, acme.id, [Intent("service", "acme-shop-production-web", "applying")])
+        status = Status(*web, acme.id, 1, ready("Deployed", "1 task runs"), {"image": "web:1"})
+        await one.store.report(Report(web, acme.id, statuses=[status]))
+        desk.drop(acme)
+        loaded = await one.store.load(web)
+    assert (loaded.document, loaded.generation, loaded.deleted) == (None, 0, False)
+    assert loaded.inventory == (InventoryRow("service", "acme-shop-production-web"),)
+    assert loaded.organization_id == acme.id, "the status remembers it"
+    assert loaded.status == {
+        "observed_generation": 1,
+        "conditions": [{"type": "Ready", "status": "True", "reason": "Deployed", "message": "1 task runs"}],
+        "details": {"image": "web:1"},
+        "finalized": False,
+        "organization_id": acme.id,
+    }
+
+
+async def test_what_nobody_ever_heard_of_is_loaded_as_nothing(store_world: StoreWorld) -> None:
+    async with store_world.process() as one:
+        loaded = await one.store.load(NOBODY)
+    assert (loaded.document, loaded.organization_id, loaded.generation) == (None, None, 0)
+    assert (loaded.inventory, loaded.status, loaded.deleted) == ((), None, False)
+
+
+async def test_inventory_comes_back_as_it_was_learned(store_world: StoreWorld) -> None:
+    good = {"Name": "a", "Labels": {"empty": ""}, "TaskTemplate": {"Networks": [{"Target": "org-acme"}]}}
+    update = InventoryUpdate("service", "a", engine_id="e1", spec_hash="h1", failed_hash="h0", last_good=good)
+    async with store_world.leader() as one:
+        await one.store.report(Report(NOBODY, None, inventory=[update]))
+        (row,) = (await one.store.load(NOBODY)).inventory
+    assert row == InventoryRow("service", "a", "e1", "h1", "h0", good, "present")
+
+
+async def test_nobody_shares_a_document_with_the_database(store_world: StoreWorld) -> None:
+    web = store_world.desk.environment(store_world.desk.organization("acme"), "production")
+    good: dict[str, object] = {"Name": "a", "Labels": {"a": "1"}}
+    details: dict[str, object] = {"image": "web:1"}
+    status = Status(*web, None, 1, ready("Deployed", "runs"), details)
+    async with store_world.leader() as one:
+        await one.store.report(
+            Report(web, None, statuses=[status], inventory=[InventoryUpdate("service", "a", last_good=good)])
+        )
+        good["Labels"] = {}
+        details["image"] = "web:2"
+        first = await one.store.load(web)
+        assert first.document is not None
+        assert first.status is not None
+        first.document["processes"].append("spoiled")
+        first.status["conditions"].clear()
+        second = await one.store.load(web)
+    assert second.document == store_world.ledger.document(web)
+    assert second.inventory[0].last_good == {"Name": "a", "Labels": {"a": "1"}}
+    assert second.status is not None
+    assert (second.status["details"], len(second.status["conditions"])) == ({"image": "web:1"}, 1)
+
+
+async def test_the_index_lists_every_object_and_whether_its_status_is_of_this_generation(
+    store_world: StoreWorld,
+) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    web = desk.environment(acme, "production")
+    async with store_world.leader() as one:
+
+        async def entry() -> tuple[DesiredObject, bool, bool]:
+            found = {e.key: (e, is_ready, done) for e, is_ready, done in await one.store.index()}
+            assert set(found) == {acme, web}
+            return found[web]
+
+        assert await entry() == (DesiredObject(web, acme.id, 1, deleted=False), False, False)
+        said = Status(*web, acme.id, 1, ready("Deployed", "runs"), {})
+        await one.store.report(Report(web, None, statuses=[said]))
+        assert await entry() == (DesiredObject(web, acme.id, 1, deleted=False), True, False)
+        desk.change(web, instances=2)
+        assert await entry() == (DesiredObject(web, acme.id, 2, deleted=False), False, False)
+        desk.delete(web)
+        done = Status(*web, acme.id, 3, said.conditions, {}, finalized=True)
+        await one.store.report(Report(web, None, statuses=[done]))
+        assert await entry() == (DesiredObject(web, acme.id, 3, deleted=True), True, True)
+
+
+async def test_owners_in_the_inventory_whose_rows_are_gone_are_leftovers(store_world: StoreWorld) -> None:
+    here = store_world.desk.environment(store_world.desk.organization("acme"), "production")
+    async with store_world.leader() as one:
+        for owner in (here, NOBODY):
+            await one.store.announce(owner, None, [Intent("service", f"{owner.id}-{n}", "applying") for n in "ab"])
+        assert await one.store.leftovers() == [NOBODY]
+        for name in (f"{NOBODY.id}-a", f"{NOBODY.id}-b"):
+            assert await one.store.leftovers() == [NOBODY]
+            await one.store.report(Report(NOBODY, None, inventory=[InventoryUpdate("service", name, gone=True)]))
+        assert await one.store.leftovers() == []
+
+
+async def test_an_organization_s_environments_depend_on_it_as_long_as_they_are_there(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    web, staging = desk.environment(acme, "production"), desk.environment(acme, "staging")
+    desk.environment(desk.organization("globex"), "production")
+    async with store_world.process() as one:
+        assert set(await one.store.dependents(acme)) == {web, staging}
+        assert await one.store.dependents(web) == []
+        desk.delete(web)
+        assert set(await one.store.dependents(acme)) == {web, staging}
+        desk.drop(web)
+        assert await one.store.dependents(acme) == [staging]
+
+
+async def test_unwanted_are_owners_that_are_gone_or_to_be_deleted(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    here, deleted, gone = (desk.environment(acme, name) for name in ("here", "deleted", "gone"))
+    desk.delete(deleted)
+    desk.drop(gone)
+    async with store_world.process() as one:
+        assert await one.store.unwanted([acme, here, deleted, gone]) == {deleted: False, gone: True}
+        assert await one.store.unwanted([]) == {}

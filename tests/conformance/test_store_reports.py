@@ -1,0 +1,282 @@
+"""What a reconcile writes: intents before, then status, events and inventory in one step, and nothing twice."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from controller.records import EventRecord, Intent, InventoryUpdate, Key, Report
+from reconcilers.conditions import Status, progressing, ready
+from tests.conformance.store_world import StoreWorld
+
+pytestmark = pytest.mark.anyio
+
+ME, OTHER = (Key("environment", str(UUID(int=(1 << 100) + number))) for number in (1, 2))
+ORGANIZATION = str(UUID(int=(1 << 100) + 9))
+WEB = ("service", "acme-shop-production-web")
+
+
+def status(generation: int = 1, message: str = "1 task runs", **changes: Any) -> Status:
+    values: dict[str, Any] = {"conditions": ready("Deployed", message), "details": {"image": "web:1"}, **changes}
+    return Status(*ME, ORGANIZATION, generation, **values)
+
+
+def report(
+    *statuses: Status, events: tuple[EventRecord, ...] = (), learned: tuple[InventoryUpdate, ...] = (), of: Key = ME
+) -> Report:
+    return Report(of, ORGANIZATION, list(statuses), list(events), list(learned))
+
+
+def learned(**columns: Any) -> InventoryUpdate:
+    return InventoryUpdate("service", WEB[1], **columns)
+
+
+def event(message: str = "made", reason: str = "Created") -> EventRecord:
+    return EventRecord("Normal", reason, message)
+
+
+# -- intents and inventory -------------------------------------------------------------------------------------------
+
+
+async def test_an_intent_is_written_with_owner_and_epoch(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        await one.store.announce(
+            ME, ORGANIZATION, [Intent("service", WEB[1], "applying"), Intent("network", "n", "deleting")]
+        )
+        row = {
+            "owner": ME,
+            "organization_id": ORGANIZATION,
+            "engine_id": None,
+            "spec_hash": None,
+            "failed_hash": None,
+            "last_good": None,
+            "epoch": one.lease.epoch,
+        }
+    assert store_world.tables.inventory() == {
+        WEB: {**row, "state": "applying"},
+        ("network", "n"): {**row, "state": "deleting"},
+    }
+
+
+async def test_an_intent_keeps_what_is_known_of_the_object(store_world: StoreWorld) -> None:
+    good = {"Name": WEB[1], "Labels": {}}
+    async with store_world.leader() as one:
+        await one.store.report(
+            report(learned=(learned(engine_id="e", spec_hash="h", failed_hash="f", last_good=good),))
+        )
+        await one.store.announce(ME, ORGANIZATION, [Intent("service", WEB[1], "applying")])
+    row = store_world.tables.inventory()[WEB]
+    assert (row["engine_id"], row["spec_hash"], row["failed_hash"], row["last_good"]) == ("e", "h", "f", good)
+    assert row["state"] == "applying"
+
+
+async def test_what_is_learned_is_added_to_what_is_known(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        for update in (
+            learned(engine_id="e", spec_hash="h1"),
+            learned(last_good={"Name": WEB[1]}),
+            learned(spec_hash="h2", failed_hash="h1"),
+            learned(failed_hash=""),
+        ):
+            await one.store.report(report(learned=(update,)))
+    row = store_world.tables.inventory()[WEB]
+    assert (row["engine_id"], row["spec_hash"], row["failed_hash"]) == ("e", "h2", "")
+    assert (row["last_good"], row["state"]) == ({"Name": WEB[1]}, "present")
+
+
+async def test_what_is_learned_without_an_intent_makes_the_row(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        await one.store.report(report(learned=(learned(engine_id="e"),)))
+        row = store_world.tables.inventory()[WEB]
+        assert (row["owner"], row["organization_id"], row["epoch"]) == (ME, ORGANIZATION, one.lease.epoch)
+        await one.store.report(report(learned=(learned(gone=True),)))
+        await one.store.report(report(learned=(learned(gone=True),)))
+    assert store_world.tables.inventory() == {}
+
+
+async def test_several_lessons_of_one_report_are_merged_in_their_order(store_world: StoreWorld) -> None:
+    lessons = (learned(gone=True), learned(engine_id="e2", spec_hash="h1"), learned(spec_hash="h2"))
+    async with store_world.leader() as one:
+        await one.store.report(report(learned=(learned(engine_id="e1", failed_hash="h0"),)))
+        await one.store.report(report(learned=lessons))
+        row = store_world.tables.inventory()[WEB]
+        assert (row["engine_id"], row["spec_hash"], row["failed_hash"]) == ("e2", "h2", "h0")
+        await one.store.report(report(learned=(*lessons, learned(gone=True))))
+    assert store_world.tables.inventory() == {}
+
+
+async def test_a_row_that_changed_hands_is_not_touched_by_its_former_owner(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        await one.store.report(report(learned=(learned(engine_id="mine"),)))
+        await one.store.announce(OTHER, ORGANIZATION, [Intent("service", WEB[1], "applying")])
+        before = store_world.tables.written()
+        await one.store.report(report(learned=(learned(gone=True),)))
+        await one.store.report(report(learned=(learned(spec_hash="stale"),)))
+        assert store_world.tables.written() == before
+        assert store_world.tables.inventory()[WEB]["owner"] == OTHER
+        assert (await one.store.load(ME)).inventory == ()
+        assert [row.engine_id for row in (await one.store.load(OTHER)).inventory] == ["mine"]
+
+
+async def test_a_service_and_a_network_of_one_name_are_two(store_world: StoreWorld) -> None:
+    both = (InventoryUpdate("service", "x", engine_id="s"), InventoryUpdate("network", "x", engine_id="n"))
+    async with store_world.leader() as one:
+        await one.store.report(report(learned=both))
+        await one.store.report(report(learned=(InventoryUpdate("service", "x", gone=True),)))
+    assert {place: row["engine_id"] for place, row in store_world.tables.inventory().items()} == {("network", "x"): "n"}
+
+
+# -- status ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_status_is_written_in_words_and_columns(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        await one.store.report(report(status(3, conditions=progressing("RollingOut", "0/1 run"))))
+        epoch = one.lease.epoch
+    assert store_world.tables.statuses() == {
+        ME: {
+            "organization_id": ORGANIZATION,
+            "observed_generation": 3,
+            "conditions": [
+                {"type": "Ready", "status": "False", "reason": "RollingOut", "message": "0/1 run"},
+                {"type": "Reconciling", "status": "True", "reason": "RollingOut", "message": "0/1 run"},
+            ],
+            "ready": False,
+            "reason": "RollingOut",
+            "message": "0/1 run",
+            "details": {"image": "web:1"},
+            "finalized": False,
+            "epoch": epoch,
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        status(2),
+        status(0),
+        status(message="2 tasks run"),
+        status(conditions=progressing("RollingOut", "0/1 run")),
+        status(details={"image": "web:2"}),
+        status(details={}),
+        status(finalized=True),
+    ],
+    ids=["newer generation", "older generation", "message", "conditions", "details", "no details", "finalized"],
+)
+async def test_whatever_is_said_otherwise_is_written_and_the_same_is_not(
+    store_world: StoreWorld, other: Status
+) -> None:
+    async with store_world.leader() as one:
+        await one.store.report(report(status()))
+        first = store_world.tables.written()
+        await one.store.report(report(status()))
+        assert store_world.tables.written() == first
+        await one.store.report(report(other))
+        second = store_world.tables.written()
+        assert second != first
+        await one.store.report(report(other))
+        assert store_world.tables.written() == second
+    row = store_world.tables.statuses()[ME]
+    assert (row["observed_generation"], row["message"], row["details"], row["finalized"]) == (
+        other.observed_generation,
+        other.ready.message,
+        other.details,
+        other.finalized,
+    )
+
+
+async def test_who_says_the_same_in_a_later_epoch_writes_nothing(store_world: StoreWorld) -> None:
+    async with store_world.leader() as first, store_world.process() as second:
+        await first.store.report(report(status()))
+        before = store_world.tables.written()
+        store_world.tables.run_out()
+        assert await second.lease.acquire()
+        await second.store.report(report(status()))
+        assert store_world.tables.written() == before
+        assert store_world.tables.statuses()[ME]["epoch"] == first.lease.epoch
+
+
+async def test_a_status_without_an_organization_keeps_the_one_that_is_known(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        await one.store.report(report(status()))
+        await one.store.report(report(Status(*ME, None, 2, ready("Deployed", "x"), {}, finalized=True)))
+    row = store_world.tables.statuses()[ME]
+    assert (row["organization_id"], row["finalized"]) == (ORGANIZATION, True)
+
+
+async def test_text_that_the_database_cannot_hold_does_not_stop_a_report(store_world: StoreWorld) -> None:
+    bad, good = "a\0b", r"C:\u0000 is no NUL"
+    async with store_world.leader() as one:
+        said = status(message=bad, details={"image": good, "bad": bad})
+        await one.store.report(report(said, events=(event(bad),), learned=(learned(last_good={"Name": bad}),)))
+    row = store_world.tables.statuses()[ME]
+    assert (row["message"], row["details"]) == ("a\ufffdb", {"image": good, "bad": "a\ufffdb"})
+    assert store_world.tables.events() == [(ME, "Created", "a\ufffdb", 1)]
+    assert store_world.tables.inventory()[WEB]["last_good"] == {"Name": "a\ufffdb"}
+
+
+# -- events ----------------------------------------------------------------------------------------------------------
+
+
+async def said(store_world: StoreWorld, *reports: Report) -> list[tuple[str, int]]:
+    async with store_world.leader() as one:
+        for each in reports:
+            await one.store.report(each)
+    return [(message, times) for _, _, message, times in store_world.tables.events()]
+
+
+async def test_the_same_event_again_is_counted(store_world: StoreWorld) -> None:
+    assert await said(store_world, *[report(events=(event(),))] * 3) == [("made", 3)]
+
+
+async def test_the_same_event_after_another_is_a_new_one(store_world: StoreWorld) -> None:
+    reports = [report(events=(event(message),)) for message in ("made", "repaired", "made")]
+    assert await said(store_world, *reports) == [("made", 1), ("repaired", 1), ("made", 1)]
+
+
+async def test_another_reason_is_another_event(store_world: StoreWorld) -> None:
+    reports = [report(events=(event(reason=reason),)) for reason in ("Created", "Updated")]
+    assert await said(store_world, *reports) == [("made", 1), ("made", 1)]
+
+
+async def test_the_same_event_of_another_object_is_its_own(store_world: StoreWorld) -> None:
+    reports = [report(events=(event(),)), report(events=(event(),), of=OTHER), report(events=(event(),))]
+    assert await said(store_world, *reports) == [("made", 2), ("made", 1)]
+
+
+async def test_events_of_one_report_keep_their_order_and_count_what_was_there_before(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        await one.store.report(report(events=tuple(event(m) for m in ("one", "two", "three"))))
+        await one.store.report(report(events=tuple(event(m) for m in ("four", "three", "four", "three"))))
+    assert [(message, times) for _, _, message, times in store_world.tables.events()] == [
+        ("one", 1),
+        ("two", 1),
+        ("three", 2),
+        ("four", 1),
+        ("four", 1),
+        ("three", 1),
+    ]
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(9.5, [("made", 2)]), (10.5, [("made", 1), ("made", 1)])])
+async def test_the_same_event_ten_minutes_later_is_a_new_one(
+    store_world: StoreWorld, minutes: float, expected: list[tuple[str, int]]
+) -> None:
+    async with store_world.leader() as one:
+        await one.store.report(report(events=(event(),)))
+        store_world.tables.age_events(minutes)
+        await one.store.report(report(events=(event(),)))
+    assert [(message, times) for _, _, message, times in store_world.tables.events()] == expected
+
+
+async def test_old_events_are_forgotten_and_others_kept_by_any_process(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one, store_world.process() as standby:
+        await one.store.report(report(events=(event("old"),)))
+        store_world.tables.age_events(31 * 24 * 60)
+        await one.store.report(report(events=(event("new"),)))
+        await standby.store.prune_events(30)
+        await one.store.report(report(events=(event("new"),)))
+    assert store_world.tables.events() == [(ME, "Created", "new", 2)]
