@@ -32,6 +32,7 @@ _SETS = {
     ("TaskTemplate", "ContainerSpec", "CapabilityAdd"),
 }
 _SHOWN = 100
+_ENVIRONMENT = "TaskTemplate.ContainerSpec.Env"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Difference:
     wanted: Any
 
     def __str__(self) -> str:
+        if self.path == _ENVIRONMENT:
+            return f"{self.path}: {_variables(self.live or (), self.wanted or ())}"
         return f"{self.path}: {_short(self.live)} -> {_short(self.wanted)}"
 
 
@@ -121,6 +124,15 @@ def _walk(path: tuple[str, ...], live: Any, wanted: Any) -> Iterator[Difference]
             yield from _walk((*path, key), live.get(key), wanted.get(key))
     elif live != wanted:
         yield Difference(".".join(path), live, wanted)
+
+
+def _variables(live: Sequence[str], wanted: Sequence[str]) -> str:
+    """Names of variables that differ, never their values: what somebody set by hand may be a password."""
+    had, has = (dict(entry.partition("=")[::2] for entry in entries) for entries in (live, wanted))
+    told = [f"{name} removed" for name in sorted(had.keys() - has.keys())]
+    told += [f"{name} added" for name in sorted(has.keys() - had.keys())]
+    told += [f"{name} changed" for name in sorted(had.keys() & has.keys()) if had[name] != has[name]]
+    return ", ".join(told) or "order or doubles"
 
 
 def _short(value: Any) -> str:

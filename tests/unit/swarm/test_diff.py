@@ -230,3 +230,10 @@ def test_an_unknown_network_is_shown_by_its_id() -> None:
     document = {**service.spec, "TaskTemplate": {"Networks": [{"Target": NETWORK_ID}]}}
     (difference,) = service_differences(service.spec, document, {})
     assert NETWORK_ID in str(difference)
+
+
+def test_values_of_environment_variables_are_never_shown() -> None:
+    change = Difference(
+        "TaskTemplate.ContainerSpec.Env", ["PORT=1", "TOKEN=s3cret", "OLD=1"], ["PORT=2", "NEW=x", "OLD=1"]
+    )
+    assert str(change) == "TaskTemplate.ContainerSpec.Env: TOKEN removed, NEW added, PORT changed"
