@@ -22,6 +22,7 @@ import reconcilers  # noqa: F401 - registers all kinds
 from controller import metrics
 from controller.api.health import HealthServer, ListenError
 from controller.engine.process import Process
+from controller.records import Key
 from controller.settings import Settings
 from controller.store.database import Database
 from controller.store.lease import Lease
@@ -30,6 +31,7 @@ from controller.store.store import Store
 from controller.swarm.client import EngineClient, UnsupportedEngine
 from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineUnavailable
+from reconcilers.outcomes import TransientError
 from reconcilers.registry import registered
 
 log = structlog.get_logger(__name__)
@@ -77,7 +79,7 @@ class Daemon:
         await self._database.open()
         try:
             async with anyio.create_task_group() as tasks:
-                server = HealthServer(self._checks)
+                server = HealthServer(self._checks, self._reconciles)
                 tasks.start_soon(server.serve, [listener])
                 tasks.start_soon(self._signals)
                 try:
@@ -155,6 +157,23 @@ class Daemon:
             "epoch": self._lease.epoch,
             "database": self._database.up,
             "synced": synced,
+        }
+
+    async def _reconciles(self, kind: str, object_id: str) -> dict[str, Any]:
+        """For ``skypanel trace``: the last reconciles of one object, and who leads."""
+        leads = self._process.manager is not None
+        leader: str | None = self._lease.holder if leads else None
+        if not leads:
+            try:
+                leader = await self._lease.leader()
+            except TransientError as error:
+                log.warning("leader.unknown", error=error.message)
+        return {
+            "role": "leader" if leads else "standby",
+            "holder": self._lease.holder,
+            "leader": leader,
+            "epoch": self._process.recorder.epoch,
+            "reconciles": self._process.recorder.last(Key(kind, object_id)),
         }
 
 

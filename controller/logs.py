@@ -21,8 +21,9 @@ _PASSWORD_FIELD = re.compile(r"(?P<before>pass(?:word|file)?\s*=\s*)('(?:[^'\\]|
 
 def redact(text: str) -> str:
     """``text`` with passwords of connection strings blanked."""
-    text = _PASSWORD_IN_URL.sub(r"\g<before>***@", text)
-    return _PASSWORD_FIELD.sub(r"\g<before>***", text)
+    if "://" in text:
+        text = _PASSWORD_IN_URL.sub(r"\g<before>***@", text)
+    return _PASSWORD_FIELD.sub(r"\g<before>***", text) if "=" in text else text
 
 
 def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

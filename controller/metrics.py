@@ -6,7 +6,16 @@ from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
-RESULTS = ("success", "requeue_after", "transient_error", "terminal_error", "fenced", "panic")
+RESULTS = (
+    "success",
+    "requeue_after",
+    "conflict",
+    "transient_error",
+    "terminal_error",
+    "fenced",
+    "panic",
+    "cancelled",
+)
 ACTIONS = ("create", "update", "recreate", "delete", "connect")
 STREAMS = ("database", "engine")
 

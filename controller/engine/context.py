@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controller.engine.ports import Store, Swarm
+from controller.engine.trace import Trace
 from controller.metrics import DRIFT_REPAIRS, ENGINE_WRITES
 from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Report
 from reconcilers.conditions import Condition, Status, check
@@ -21,6 +22,7 @@ class ReconcileContext:
 
     Args:
         loaded: what the store knew at the beginning.
+        trace: the record of this reconcile.
         waiting_seconds: how long this generation has not been ready.
         quarantine_seconds: rest of a freed subnet.
     """
@@ -29,6 +31,7 @@ class ReconcileContext:
         self,
         loaded: Loaded,
         *,
+        trace: Trace,
         store: Store,
         swarm: Swarm,
         options: Options,
@@ -36,6 +39,8 @@ class ReconcileContext:
         quarantine_seconds: float,
     ) -> None:
         self._loaded = loaded
+        self.trace = trace
+        """The record of this reconcile."""
         self._store = store
         self._swarm = swarm
         self._options = options
@@ -85,12 +90,14 @@ class ReconcileContext:
     async def keep(self, services: Sequence[Service]) -> None:
         """Put the last good services back where they were changed; nothing else of the owner is touched."""
         changes = self._swarm.plan(self._loaded.key, Objects(services=tuple(services)), ()).without_removals()
+        self.planned(changes)
         if changes.changes:
             await self.execute(changes)
 
     async def apply(self, objects: Objects) -> None:
         """Plan, and do what is planned; see ``reconcilers.ports.Context``."""
         changes = self._swarm.plan(self._loaded.key, objects, self._loaded.inventory)
+        self.planned(changes)
         self._held = changes.held
         self._services = {s.name: s for s in objects.services}
         self.report_out.inventory += [
@@ -118,12 +125,23 @@ class ReconcileContext:
                 done=self.done,
             )
         finally:
+            self.trace.wrote(self.done)
             self._tell(self.done[told:])
+
+    def planned(self, changes: Any) -> None:
+        """Say in the record what is to be done."""
+        count = len(changes.changes)
+        note = f"{count} change{'s' * (count != 1)}" if count else "nothing to do"
+        if changes.held:
+            note += f", held back: {', '.join(changes.held)}"
+        self.trace.lap("plan", note)
 
     async def _announce(self, intents: Sequence[Intent]) -> None:
         """The database is asked before the first write, and for each intent; before the others the clock is enough."""
+        self.trace.wrote(self.done)
         if intents or not self.done:
             await self._store.announce(self._loaded.key, self._loaded.organization_id, intents)
+            self.trace.lap("announce")
         elif not self._store.leads:
             raise FencedError
 
@@ -144,6 +162,7 @@ class ReconcileContext:
     async def observe(self, services: Sequence[Service]) -> list[Rollout]:
         """How far the tasks are; what works is remembered as the last good spec."""
         rollouts = await self._swarm.rollouts(services, self._held)
+        self.trace.lap("observe", ", ".join(f"{r.service} {r.running}/{r.desired}" for r in rollouts))
         known = {row.name: row for row in self._loaded.inventory if row.object_type == "service"}
         for rollout in rollouts:
             service = self._services.get(rollout.service)
@@ -159,9 +178,11 @@ class ReconcileContext:
 
     async def allocate_subnet(self, prefix: int, taken: Sequence[str]) -> str | None:
         """This organization's subnet."""
-        return await self._store.allocate_subnet(
+        subnet = await self._store.allocate_subnet(
             self.organization_id, self._options.subnet_pool, prefix, taken, self._quarantine_seconds
         )
+        self.trace.lap("subnet", subnet or "none is free")
+        return subnet
 
     def report(
         self,

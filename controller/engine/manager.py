@@ -25,6 +25,7 @@ from controller import clock
 from controller.engine.fuse import Fuse
 from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Priority, Queue
+from controller.engine.trace import Recorder
 from controller.engine.tuning import Tuning
 from controller.engine.worker import Worker
 from controller.metrics import (
@@ -55,6 +56,7 @@ class Manager:
 
     Args:
         reconcilers: by kind.
+        recorder: keeps the last reconciles.
         tuning: periods and limits.
     """
 
@@ -64,6 +66,7 @@ class Manager:
         *,
         store: Store,
         swarm: Swarm,
+        recorder: Recorder,
         options: Options,
         tuning: Tuning,
     ) -> None:
@@ -80,6 +83,7 @@ class Manager:
                 swarm=swarm,
                 queue=self._queues[kind],
                 fuse=self._fuse,
+                recorder=recorder,
                 options=options,
                 quarantine_seconds=tuning.quarantine_seconds,
                 on_written=self._written,

@@ -19,6 +19,7 @@ import structlog
 from controller import metrics
 from controller.engine.manager import Manager
 from controller.engine.ports import Lease, Store, Swarm
+from controller.engine.trace import Recorder
 from controller.engine.tuning import Tuning
 from controller.records import Key
 from reconcilers.outcomes import TransientError
@@ -39,6 +40,7 @@ class Process:
         reconcilers: by kind.
         listen: runs until cancelled; calls its argument when there may be news on a channel.
         stopping: set when the process is to end in good order.
+        recorder: keeps the last reconciles; one of its own when there is none.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Process:
         options: Options,
         tuning: Tuning,
         stopping: anyio.Event,
+        recorder: Recorder | None = None,
     ) -> None:
         self._reconcilers = reconcilers
         self._lease = lease
@@ -62,6 +65,7 @@ class Process:
         self._tuning = tuning
         self._stopping = stopping
         self._released = anyio.Event()
+        self.recorder = recorder or Recorder()
         self.manager: Manager | None = None
         """There while this process leads."""
 
@@ -116,9 +120,15 @@ class Process:
 
     async def _lead(self) -> None:
         manager = Manager(
-            self._reconcilers, store=self._store, swarm=self._swarm, options=self._options, tuning=self._tuning
+            self._reconcilers,
+            store=self._store,
+            swarm=self._swarm,
+            recorder=self.recorder,
+            options=self._options,
+            tuning=self._tuning,
         )
         self.manager = manager
+        self.recorder.epoch = self._lease.epoch
         metrics.LEADER.set(1)
         metrics.LEASE_EPOCH.set(self._lease.epoch)
         structlog.contextvars.bind_contextvars(epoch=self._lease.epoch)

@@ -38,6 +38,8 @@ PATIENCE = 8
 """So many keys in a row may pass the one that has been due for longest."""
 
 _TAKEN = -1
+_AGAIN = 1 << 4
+"""Among the bits of what a key was queued for, that it came back; the others are one a priority."""
 
 
 class Priority(IntEnum):
@@ -49,17 +51,25 @@ class Priority(IntEnum):
     RESYNC = 3
 
 
+_WORDS = tuple(
+    tuple([p.name.lower() for p in Priority if why & 1 << p] + ["retry"] * bool(why & _AGAIN))
+    for why in range(_AGAIN << 1)
+)
+
+
 class _Entry:
     """One key that waits or is worked on; ``order`` tells its valid place in a heap from those it has left."""
 
-    __slots__ = ("added", "due", "key", "order", "organization", "priority", "ready")
+    __slots__ = ("added", "due", "key", "order", "organization", "priority", "ready", "waited", "why")
 
-    def __init__(self, key: Key, organization: str, due: float, priority: Priority, added: float) -> None:
+    def __init__(self, key: Key, organization: str, *, due: float, priority: Priority, added: float, why: int) -> None:
         self.key = key
         self.organization = organization
         self.due = due
         self.priority = priority
         self.added = added
+        self.why = why
+        self.waited = 0.0
         self.order = 0
         self.ready = False
 
@@ -118,7 +128,7 @@ class Queue:
         self._levels = [_Level() for _ in Priority]
         self._passed = 0
         self._processing: dict[Key, _Entry] = {}
-        self._again: dict[Key, tuple[float, Priority, str]] = {}
+        self._again: dict[Key, tuple[float, Priority, str, int]] = {}
         self._failures: dict[Key, int] = {}
         self._order = itertools.count()
         self._wake: anyio.Event | None = None
@@ -145,14 +155,14 @@ class Queue:
         """
         if not self._closed:
             self._adds[priority].inc()
-            self._add(key, self._clock() + delay, priority, organization)
+            self._add(key, self._clock() + delay, priority, organization, 1 << priority)
 
     def again(self, key: Key, delay: float) -> None:
         """Queue a key that is worked on for another look after ``delay`` seconds, for the reason it was queued for."""
         entry = self._processing[key]
         if not self._closed:
             self._added_again.inc()
-            self._add(key, self._clock() + delay, entry.priority, entry.organization)
+            self._add(key, self._clock() + delay, entry.priority, entry.organization, _AGAIN)
 
     def retry(self, key: Key) -> float:
         """Queue a key that is worked on after a failure; the delay in seconds."""
@@ -178,6 +188,11 @@ class Queue:
             await self._sleep()
         return None
 
+    def woken(self, key: Key) -> tuple[tuple[str, ...], float]:
+        """Words of what a key that is worked on was queued for, and the seconds that it waited when it was due."""
+        entry = self._processing[key]
+        return _WORDS[entry.why], entry.waited
+
     def done(self, key: Key) -> None:
         """Work on ``key`` ended; it comes again if it was added meanwhile."""
         del self._processing[key]
@@ -201,26 +216,28 @@ class Queue:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _add(self, key: Key, due: float, priority: Priority, organization: str) -> None:
+    def _add(self, key: Key, due: float, priority: Priority, organization: str, why: int) -> None:
         working = self._processing.get(key)
         if working is not None:
             known = self._again.get(key)
             if known is not None:
-                due, priority = min(due, known[0]), min(priority, known[1])
-            self._again[key] = (due, priority, organization or working.organization)
+                due, priority, why = min(due, known[0]), min(priority, known[1]), why | known[3]
+            self._again[key] = (due, priority, organization or working.organization, why)
             return
         now = self._clock()
         entry = self._waiting.get(key)
         if entry is None:
-            entry = _Entry(key, organization, due, priority, max(now, due))
+            entry = _Entry(key, organization, due=due, priority=priority, added=max(now, due), why=why)
             self._waiting[key] = entry
             self._depth.set(len(self._waiting))
-        elif due < entry.due or priority < entry.priority:
+        else:
+            entry.why |= why
+            if due >= entry.due and priority >= entry.priority:
+                return
             if entry.ready:
                 self._levels[entry.priority].leave()
             entry.due, entry.priority = min(due, entry.due), min(priority, entry.priority)
-        else:
-            return
+            entry.added = min(entry.added, max(now, due))
         entry.order = next(self._order)
         if entry.ready or entry.due <= now:
             self._make_ready(entry)
@@ -264,7 +281,8 @@ class Queue:
         entry.order = _TAKEN
         del self._waiting[entry.key]
         self._depth.set(len(self._waiting))
-        self._seconds.observe(max(0.0, self._clock() - entry.added))
+        entry.waited = max(0.0, self._clock() - entry.added)
+        self._seconds.observe(entry.waited)
         return entry
 
     async def _sleep(self) -> None:

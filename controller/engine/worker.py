@@ -9,7 +9,6 @@ that nobody foresaw is an error of this key alone.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +21,7 @@ from controller.engine.context import ReconcileContext
 from controller.engine.fuse import Fuse
 from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Queue
+from controller.engine.trace import Recorder, Trace
 from controller.metrics import RECONCILE_SECONDS, RECONCILE_TOTAL, RESULTS
 from controller.records import Key, Loaded, Report
 from reconcilers import labels
@@ -65,6 +65,7 @@ class Worker:
         swarm: Swarm,
         queue: Queue,
         fuse: Fuse,
+        recorder: Recorder,
         options: Options,
         quarantine_seconds: float,
         on_written: Callable[[Key], None],
@@ -77,6 +78,7 @@ class Worker:
         self._swarm = swarm
         self._queue = queue
         self._fuse = fuse
+        self._recorder = recorder
         self._options = options
         self._quarantine_seconds = quarantine_seconds
         self._unready_since: dict[Key, tuple[int, float]] = {}
@@ -87,33 +89,46 @@ class Worker:
 
     async def work(self, key: Key) -> None:
         """Reconcile ``key`` once and queue what follows from it. Raises nothing but cancellation."""
-        started = time.perf_counter()
-        structlog.contextvars.bind_contextvars(key=str(key), reconcile_id=uuid.uuid4().hex[:12])
+        reconcile_id = uuid.uuid4().hex[:12]
+        trace = Trace(key, reconcile_id, *self._queue.woken(key), epoch=self._recorder.epoch)
+        structlog.contextvars.bind_contextvars(key=str(key), reconcile_id=reconcile_id)
         result = "panic"
         try:
-            result = await self._work(key)
-        except Exception:  # one key's defect must not stop the others
+            result = await self._work(key, trace)
+        except Exception as error:  # one key's defect must not stop the others
             log.exception("reconcile.panic")
-            self._queue.retry(key)
+            trace.failed("Panic", f"{type(error).__name__}: the log has its traceback")
+            trace.next_seconds = self._queue.retry(key)
+        except BaseException:
+            result = "cancelled"
+            raise
         finally:
-            structlog.contextvars.unbind_contextvars("key", "reconcile_id", "generation")
+            trace.end(result)
+            self._recorder.keep(trace)
             self._results[result].inc()
-            self._seconds.observe(time.perf_counter() - started)
+            self._seconds.observe(trace.seconds)
+            log.debug("reconcile.done", result=result, seconds=round(trace.seconds, 6))
+            structlog.contextvars.unbind_contextvars("key", "reconcile_id", "generation")
 
-    async def _work(self, key: Key) -> str:
+    async def _work(self, key: Key, trace: Trace) -> str:
         context: ReconcileContext | None = None
         try:
             loaded = await self._store.load(key)
             structlog.contextvars.bind_contextvars(generation=loaded.generation)
-            context = self._context(loaded)
+            trace.saw(loaded, self._swarm.versions(key))
+            trace.lap("load")
+            context = self._context(loaded, trace)
             outcome = await self._reconcile(context, loaded)
-            await self._say(key, context.report_out)
-        except FencedError:
+            await self._say(key, context)
+        except FencedError as error:
             log.warning("reconcile.fenced")
+            trace.failed(error.reason, error.message)
             self._queue.again(key, _FENCED_SECONDS)
+            trace.next_seconds = _FENCED_SECONDS
             return "fenced"
         except ReconcileError as error:
-            return await self._failed(key, context, error)
+            trace.failed(error.reason, error.message)
+            return await self._failed(key, context, error, trace)
         self._queue.forget(key)
         self._remember(key, loaded, context)
         if context.done:
@@ -122,14 +137,16 @@ class Worker:
             log.info("object.changed", cause=change.cause, change=str(change))
         if isinstance(outcome, RequeueAfter):
             self._queue.again(key, outcome.seconds)
+            trace.next_seconds = outcome.seconds
             return "requeue_after"
         return "success"
 
-    def _context(self, loaded: Loaded) -> ReconcileContext:
+    def _context(self, loaded: Loaded, trace: Trace) -> ReconcileContext:
         generation, since = self._unready_since.get(loaded.key, (-1, 0.0))
         waiting = clock.monotonic() - since if generation == loaded.generation else 0.0
         return ReconcileContext(
             loaded,
+            trace=trace,
             store=self._store,
             swarm=self._swarm,
             options=self._options,
@@ -153,15 +170,19 @@ class Worker:
         changes = self._swarm.plan(key, Objects(), loaded.inventory)
         if changes.changes:
             await self._fuse.allow(key)
+            context.planned(changes)
             if loaded.document is not None:
                 context.report(progressing("Deleting", "what lives of it is being removed"))
             await context.execute(changes)
             return RequeueAfter(_GONE_POLL_SECONDS)
         # The live view shows nothing; intents that never became objects, and confirmed removals, are struck off.
-        if await self._swarm.forget_missing(key, loaded.inventory, context.report_out.inventory):
+        still_there = await self._swarm.forget_missing(key, loaded.inventory, context.report_out.inventory)
+        context.trace.lap("observe", "something lives that was not known" if still_there else "nothing lives")
+        if still_there:
             return RequeueAfter(_GONE_POLL_SECONDS)
         if any(row.object_type == "network" for row in loaded.inventory):
             await self._store.release_subnet(key.id)
+            context.trace.lap("subnet", "given back")
         if (loaded.document is not None or loaded.status) and not (loaded.status or {}).get("finalized"):
             context.finished()
         return Done()
@@ -182,7 +203,7 @@ class Worker:
             await context.keep(good)
         return Done()
 
-    async def _failed(self, key: Key, context: ReconcileContext | None, error: ReconcileError) -> str:
+    async def _failed(self, key: Key, context: ReconcileContext | None, error: ReconcileError, trace: Trace) -> str:
         result = "transient_error"
         match error:
             case TerminalError():
@@ -194,12 +215,15 @@ class Worker:
                 # Waiting is not failing: a fixed period, no backoff.
                 self._queue.forget(key)
                 self._queue.again(key, error.retry_after)
+                trace.next_seconds = error.retry_after
                 log.info("reconcile.waiting", reason=error.reason, message=error.message)
+                result = "requeue_after"
             case ConflictError():
-                self._queue.retry(key)
+                trace.next_seconds = self._queue.retry(key)
                 log.info("reconcile.conflict", error=error.message)
+                result = "conflict"
             case _:
-                delay = self._queue.retry(key)
+                delay = trace.next_seconds = self._queue.retry(key)
                 log.warning("reconcile.failed", reason=error.reason, error=error.message, retry_in=round(delay, 2))
         self.verified.pop(key, None)
         if context is not None and not isinstance(error, ConflictError):
@@ -217,15 +241,16 @@ class Worker:
     async def _report_quietly(self, key: Key, context: ReconcileContext) -> None:
         """The status of a failure; when the database is what failed, the next attempt says it."""
         try:
-            await self._say(key, context.report_out)
+            await self._say(key, context)
         except FencedError:
             pass
         except TransientError as error:
             log.debug("report.unsaid", error=error.message)
             self._queue.retry(key)
 
-    async def _say(self, key: Key, report: Report) -> None:
+    async def _say(self, key: Key, context: ReconcileContext) -> None:
         """Write the report, with what an earlier one could not say; keep it for the next when it cannot be said."""
+        report = context.report_out
         earlier = self._unsaid.pop(key, None)
         if earlier is not None and earlier is not report:
             report.events[:0] = earlier.events
@@ -236,6 +261,7 @@ class Worker:
             if report.events or report.inventory:
                 self._unsaid[key] = report
             raise
+        context.trace.lap("report", " ".join(f"{c.type}={c.status}:{c.reason}" for c in context.conditions))
 
     def _remember(self, key: Key, loaded: Loaded, context: ReconcileContext) -> None:
         ready = bool(context.conditions) and context.conditions[0].status == "True"

@@ -65,6 +65,11 @@ class Lease:
         """Prolong it; False when it was lost."""
         return await self._ask("lease_renew")
 
+    async def leader(self) -> str | None:
+        """Who holds the lease now: ``host:process:number``; None when nobody does."""
+        rows = await self._database.fetch(statement("read_lease"), {"name": self.name})
+        return str(rows[0][0]) if rows and rows[0][3] > 0 else None
+
     async def release(self) -> None:
         """Let it run out now, so that a stand-by need not wait."""
         self._trusted_until = 0.0

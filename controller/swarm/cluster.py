@@ -132,6 +132,10 @@ class Cluster:
         """Equal as long as nothing live that ``key`` depends on changed."""
         return self.live.fingerprint(key, organization_id)
 
+    def versions(self, key: Key) -> dict[str, int]:
+        """Versions of the live services of ``key``, by name."""
+        return {service.name: service.version for service in self.live.owned_services(key)}
+
     def counts(self) -> dict[str, int]:
         """Live objects of ours by type."""
         return self.live.counts()

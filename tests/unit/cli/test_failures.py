@@ -16,6 +16,7 @@ COMMANDS = (
     "plan",
     "get",
     "describe",
+    "trace",
     "delete",
     "validate",
     "schema",

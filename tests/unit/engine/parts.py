@@ -10,6 +10,7 @@ import anyio
 from pydantic import BaseModel
 
 from controller.engine.manager import Manager
+from controller.engine.trace import Recorder
 from controller.engine.tuning import Tuning
 from controller.records import Changed, DesiredObject, Intent, Key, Loaded, Report
 from reconcilers.objects import Objects, Service
@@ -112,6 +113,9 @@ class Nothing:
     def fingerprint(self, key: Key, organization_id: str) -> Any:
         return None
 
+    def versions(self, key: Key) -> dict[str, int]:
+        return {}
+
     def counts(self) -> dict[str, int]:
         return {}
 
@@ -134,6 +138,7 @@ def manager(store: Any, swarm: Any, reconciler: Reconciler, **settings: Any) -> 
         {reconciler.kind: reconciler},
         store=store,
         swarm=swarm,
+        recorder=Recorder(),
         options=Options("test"),
         tuning=replace(tuning, **settings),
     )

@@ -439,3 +439,19 @@ def test_a_queue_does_what_a_plain_table_of_keys_would_do(script: list[tuple[obj
             assert desk.queue.processing == len(works)
 
     anyio.run(scenario)
+
+
+async def test_a_key_that_is_worked_on_says_all_that_it_was_queued_for_and_how_long_it_waited() -> None:
+    desk = Desk()
+    desk.queue.add(A, Priority.RESYNC, delay=60.0)
+    desk.clock.now += 1.0
+    desk.queue.add(A, Priority.CHANGE)
+    desk.clock.now += 0.5
+    assert await desk.take() == A
+    assert desk.queue.woken(A) == (("change", "resync"), 0.5)
+
+    desk.queue.again(A, 0.0)
+    desk.queue.add(A, Priority.DRIFT)
+    desk.queue.done(A)
+    assert await desk.take() == A
+    assert desk.queue.woken(A) == (("drift", "retry"), 0.0)
