@@ -1,0 +1,200 @@
+"""The engines' part of a task: from its addresses to a container that runs, and to its end.
+
+    new -> pending -> assigned -> accepted -> preparing -> (ready ->) starting -> running -> complete | failed
+                                                  └> rejected            any of them, when told to end -> shutdown
+
+A node that is down does nothing: its tasks stay as they were last seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.sim.swarm import addresses
+from tests.sim.swarm.behaviour import Behaviours, Pace, health_seconds
+from tests.sim.swarm.objects import RANK, RUNNING, Network, Task
+from tests.sim.swarm.store import Store
+
+_STARTING, _SHUTDOWN = RANK["starting"], RANK["shutdown"]
+_STEADY_SECONDS = 30.0
+
+
+class Agents:
+    """Moves tasks on.
+
+    Args:
+        store: all objects.
+        pace: how long each step takes.
+        behaviours: what containers do.
+    """
+
+    def __init__(self, store: Store, pace: Pace, behaviours: Behaviours) -> None:
+        self._store = store
+        self._pace = pace
+        self.behaviours = behaviours
+        self.listeners: list[Callable[[Task], None]] = []
+        """Called after each change of a task's state."""
+        self.schedule: Callable[[Task], None] = lambda _task: None
+        """Gives a pending task to the scheduler."""
+        self._unaddressed: dict[str, Task] = {}
+
+    # -- before it has a node --------------------------------------------------------------------------------------
+
+    def admit(self, task: Task) -> None:
+        """A task was made: give it its addresses soon."""
+        self._at(task, self._pace.allocate, lambda: self._allocate(task))
+
+    def retry_addresses(self) -> None:
+        """Addresses may have become free."""
+        waiting, self._unaddressed = self._unaddressed, {}
+        for task in waiting.values():
+            if task.meta.id in self._store.tasks and task.state == "new":
+                self._allocate(task)
+
+    def _allocate(self, task: Task) -> None:
+        if task.wanted_rank > RUNNING:
+            return
+        networks: list[Network] = []
+        for attachment in task.spec.get("Networks") or ():
+            network = self._store.networks.get(attachment["Target"])
+            if network is None or not network.driver or not addresses.room(network):
+                self._unaddressed[task.meta.id] = task  # it stays new, and nothing says why
+                return
+            networks.append(network)
+        for network in networks:
+            task.addresses[network.meta.id] = addresses.take(network, task.meta.id)
+        self.move(task, "pending", "pending task scheduling")
+        self.schedule(task)
+
+    # -- on its node -----------------------------------------------------------------------------------------------
+
+    def poke(self, task: Task) -> None:
+        """Let the task's engine do its next step: something about the task, or its node, changed."""
+        if task.step is not None and task.step.action is not None and task.state in ("new", "pending"):
+            return
+        if task.step is not None:
+            task.step.cancel()
+        if task.node is None or not task.node.up or task.rank > RUNNING:
+            return
+        if task.wanted_rank >= _SHUTDOWN:
+            self._at(task, self._stop_seconds(task), lambda: self._stopped(task))
+            return
+        container = task.spec["ContainerSpec"]
+        behaviour = self.behaviours.of(container)
+        match task.state:
+            case "assigned":
+                self._at(task, self._pace.accept, lambda: self._step(task, "accepted", "accepted"))
+            case "accepted":
+                self._at(task, 0.0, lambda: self._step(task, "preparing", "preparing"))
+            case "preparing" if not behaviour.pullable:
+                error = f"No such image: {container['Image']}"
+                self._at(task, self._pace.prepare / 2, lambda: self._end(task, "rejected", "preparing", error=error))
+            case "preparing":
+                self._at(task, self._pace.prepare, lambda: self._prepared(task))
+            case "ready" if task.desired == "running":
+                self._at(task, 0.0, lambda: self._start(task))
+            case "starting":
+                first, last = health_seconds(container)
+                delay = self._pace.start + behaviour.start_seconds
+                if last and not behaviour.healthy:
+                    self._at(task, delay + last, lambda: self._unhealthy(task))
+                else:
+                    self._at(task, delay + first, lambda: self._run(task))
+            case "running" if behaviour.exit_after is not None:
+                self._at(task, behaviour.exit_after, lambda: self._exit(task, behaviour.exit_code))
+
+    def assign(self, task: Task) -> None:
+        """The scheduler chose a node."""
+        self.move(task, "assigned", "scheduler assigned task to node")
+        self.poke(task)
+
+    def fail(self, task: Task, exit_code: int) -> None:
+        """The container ends by itself now."""
+        if task.step is not None:
+            task.step.cancel()
+        self._exit(task, exit_code)
+
+    def move(self, task: Task, state: str, message: str, error: str = "") -> None:
+        """Give a task a new state, and tell."""
+        task.state, task.message, task.error = state, message, error
+        task.stamp = self._store.agenda.now
+        self._store.touch(task.meta, quiet=task.tired)
+        task.since = task.meta.updated
+        for listener in self.listeners:
+            listener(task)
+
+    def _step(self, task: Task, state: str, message: str) -> None:
+        self.move(task, state, message)
+        self.poke(task)
+
+    def _prepared(self, task: Task) -> None:
+        if task.desired == "ready":
+            self._step(task, "ready", "prepared")
+        else:
+            self._start(task)
+
+    def _start(self, task: Task) -> None:
+        task.container = self._store.container()
+        self._step(task, "starting", "starting")
+
+    def _run(self, task: Task) -> None:
+        task.running_at = self._store.agenda.now
+        task.exit_code = 0
+        self._step(task, "running", "started")
+        self._tell(task, "start")
+
+    def _exit(self, task: Task, code: int) -> None:
+        if code:
+            self._end(task, "failed", "started", code, f"task: non-zero exit ({code})")
+        else:
+            self._end(task, "complete", "finished", 0)
+
+    def _unhealthy(self, task: Task) -> None:
+        code = self.behaviours.of(task.spec["ContainerSpec"]).stop_code
+        if code:
+            self._end(task, "failed", "starting", code, f"task: non-zero exit ({code}): unhealthy container")
+        else:
+            self._end(task, "complete", "finished", 0)
+
+    def _stopped(self, task: Task) -> None:
+        code = self.behaviours.of(task.spec["ContainerSpec"]).stop_code if task.rank >= _STARTING else 0
+        self._end(task, "shutdown", "shutdown", code)
+
+    def _end(self, task: Task, state: str, message: str, code: int | None = None, error: str = "") -> None:
+        began = task.running_at
+        if began is not None and self._store.agenda.now - began >= _STEADY_SECONDS:
+            task.restarts = 0
+        was_running = task.state == "running"
+        task.exit_code = code
+        task.joined.clear()
+        self._store.free(task)
+        self.move(task, state, message, error)
+        if was_running:
+            self._tell(task, "die", exitCode=str(code or 0))
+        self.retry_addresses()
+
+    def _stop_seconds(self, task: Task) -> float:
+        if task.rank < _STARTING:
+            return self._pace.report
+        return self._pace.stop + (self._pace.stop_on_overlay if task.addresses else 0.0)
+
+    def _at(self, task: Task, delay: float, action: Callable[[], None]) -> None:
+        task.step = self._store.agenda.at(delay, action, quiet=task.tired)
+
+    def _tell(self, task: Task, action: str, **more: str) -> None:
+        assert task.node is not None
+        attributes = container_labels(task) | {"image": task.spec["ContainerSpec"]["Image"], "name": task.name} | more
+        self._store.tell_local("container", action, task.container, attributes)
+
+
+def container_labels(task: Task) -> dict[str, str]:
+    """Labels of a task's container: its own, and those that Swarm gives."""
+    return {
+        **(task.spec["ContainerSpec"].get("Labels") or {}),
+        "com.docker.swarm.node.id": task.node.meta.id if task.node else "",
+        "com.docker.swarm.service.id": task.service.meta.id,
+        "com.docker.swarm.service.name": task.service.name,
+        "com.docker.swarm.task": "",
+        "com.docker.swarm.task.id": task.meta.id,
+        "com.docker.swarm.task.name": task.name,
+    }
