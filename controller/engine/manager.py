@@ -22,6 +22,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from controller import clock
+from controller.engine import pauses
 from controller.engine.fuse import Fuse
 from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Priority, Queue
@@ -245,6 +246,19 @@ class Manager:
         What was found converged is remembered with the versions that were live then, so a comparison that finds
         nothing to do costs one list of the engine, one of the database, and no reconcile.
         """
+        with pauses.measured() as pause:
+            objects, queued, seconds = await self._compare(deep=deep)
+        RESYNC_SECONDS.observe(seconds)
+        log.info(
+            "resync.done",
+            objects=objects,
+            queued=queued,
+            seconds=round(seconds, 3),
+            longest_pause=round(pause.longest, 4),
+        )
+
+    async def _compare(self, *, deep: bool) -> tuple[int, int, float]:
+        """Objects, how many of them were queued, and seconds."""
         started = time.perf_counter()
         await self._swarm.refresh_all()
         ENGINE_UP.set(1)
@@ -277,9 +291,7 @@ class Manager:
             OBJECTS.labels(kind=kind, ready=ready_label).set(count)
         for object_type, count in self._swarm.counts().items():
             LIVE_OBJECTS.labels(object=object_type).set(count)
-        seconds = time.perf_counter() - started
-        RESYNC_SECONDS.observe(seconds)
-        log.info("resync.done", objects=len(index), queued=queued, seconds=round(seconds, 3))
+        return len(index), queued, time.perf_counter() - started
 
     def _is_verified(self, key: Key, generation: int, organization_id: str) -> bool:
         worker = self._workers.get(key.kind)

@@ -8,38 +8,45 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import converge, reaction, repair, resync
+from tests.bench import converge, growth, many, reaction, repair
 from tests.bench.place import place
 from tests.bench.report import Measurement, show, write
 
 TABLE_WIDTH = 100
-PARTS = ("reaction", "converge", "resync", "repair")
+PARTS = ("reaction", "converge", "many", "repair")
 
 
 def main() -> int:
     """Run the parts asked for; 0 when they could be measured, whether or not the aims were met."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few samples and 200 environments: to see that it works")
-    parser.add_argument("--count", type=int, help="environments of converge and resync (2000)")
+    parser.add_argument("--count", type=int, help="environments of converge and many (10000)")
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be repeated")
+    parser.add_argument("--growth", action="store_true", help=f"only how the cost grows: {growth.COUNTS} environments")
     parser.add_argument("--output", type=Path, default=Path("bench.json"), help="where the report goes")
     options = parser.parse_args()
-    count = options.count or (200 if options.quick else 2000)
-    samples, damages, rounds, repeats = (50, 20, 3, 1) if options.quick else (250, 60, 8, 4)
+    count = options.count or (200 if options.quick else 10_000)
+    samples, damages, rounds, repeats, further = (50, 20, 3, 1, 20) if options.quick else (250, 60, 8, 2, 100)
     console = Console(width=TABLE_WIDTH)  # a pipe has no width, and the table must not be cut
     measurements: list[Measurement] = []
+    idle: float | None = None
     with place() as here:
+        if options.growth:
+            write(options.output, growth.measure(here, growth.COUNTS, console))
+            return 0
         for part in options.only or PARTS:
             console.print(f"measuring {part} ...")
             match part:
                 case "reaction":
-                    measurements += reaction.measure(here, samples)
+                    found = reaction.measure(here, samples)
+                    idle = found[0].value / 1000
                 case "converge":
-                    measurements += converge.measure(here, count, repeats)
-                case "resync":
-                    measurements += resync.measure(here, count, rounds)
-                case "repair":
-                    measurements += repair.measure(here, damages)
+                    found = converge.measure(here, count, repeats)
+                case "many":
+                    found = many.measure(here, count, rounds, further, idle)
+                case _:
+                    found = repair.measure(here, damages)
+            measurements += found
             write(options.output, measurements)
     show(measurements, console)
     return 0

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ class Controller:
 
     process: subprocess.Popen[bytes]
     log: Path
+    began: float
+    """Seconds since the epoch, right before the process was started."""
 
     def lines(self, event: str) -> list[dict[str, Any]]:
         """Lines of the log about ``event``."""
@@ -39,6 +42,11 @@ class Controller:
         """
         wait_until(lambda: self._alive() and len(self.lines(event)) >= times, f"the controller says {event}")
         return self.lines(event)
+
+    def memory(self) -> int:
+        """Resident bytes now."""
+        fields = Path(f"/proc/{self.process.pid}/statm").read_text().split()
+        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def _alive(self) -> bool:
         if self.process.poll() is not None:
@@ -62,9 +70,10 @@ def controller(place: Place, database: Database, **settings: str) -> Iterator[Co
         }
         with log.open("wb") as output:
             command = [sys.executable, "-m", "controller", "up"]
+            began = time.time()
             process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
         try:
-            yield Controller(process, log)
+            yield Controller(process, log, began)
         finally:
             process.send_signal(signal.SIGTERM)
             try:

@@ -16,14 +16,16 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import psycopg
+
 from specs.names import service_name
-from tests.bench.place import Place, accepted_at, wait_until
+from tests.bench.place import Database, Place, accepted_at, wait_until
 from tests.bench.process import controller
 from tests.bench.raw import RawConnection, RawError
 from tests.bench.report import Measurement, percentile
-from tests.bench.workload import add_apps, add_environment, documents, unready
+from tests.bench.workload import add_apps, add_environment, documents, is_ready, unready
 
-AIM = 4.0
+AIM_P50, AIM_P99 = 2.0, 4.0
 _WARM_UP = 5
 
 
@@ -37,9 +39,9 @@ def measure(place: Place, samples: int) -> list[Measurement]:
             percentile(subject, share) * 1000,
             "ms",
             percentile(floor, share) * 1000,
-            AIM,
+            aim,
         )
-        for label, share in (("p50", 0.5), ("p99", 0.99))
+        for label, share, aim in (("p50", 0.5, AIM_P50), ("p99", 0.99, AIM_P99))
     ]
 
 
@@ -47,14 +49,25 @@ def _subject(place: Place, samples: int) -> list[float]:
     with place.database() as database, controller(place, database) as daemon, database.connect() as panel:
         (app,) = add_apps(panel, 1, 1)
         daemon.wait_for("resync.done")
-        with database.connect("reader") as reader:
-            committed = {}
-            for number in range(samples + _WARM_UP):
-                name = f"e{number}"
-                add_environment(panel, app, name)
-                committed[service_name(f"org0-app1-{name}", "web")] = time.time()
-                wait_until(lambda: unready(reader) == 0, "the environment is ready", every=0.01)
-        return _delays(place, committed)
+        return one_at_a_time(place, database, panel, app, "org0-app1", samples)
+
+
+def one_at_a_time(
+    place: Place, database: Database, panel: psycopg.Connection[Any], app: str, path: str, samples: int
+) -> list[float]:
+    """Seconds from the commit of each of ``samples`` new environments of ``app`` to the engine's acceptance.
+
+    Each waits until the one before is ready; ``path`` is the names of the organization and the app.
+    """
+    with database.connect("reader") as reader:
+        wait_until(lambda: unready(reader) == 0, "all environments are ready", every=0.1)
+        committed = {}
+        for number in range(samples + _WARM_UP):
+            name = f"e{number}"
+            environment = add_environment(panel, app, name)
+            committed[service_name(f"{path}-{name}", "web")] = time.time()
+            wait_until(partial(is_ready, reader, environment), "the environment is ready", every=0.01)
+    return _delays(place, committed)
 
 
 def _floor(place: Place, samples: int) -> list[float]:

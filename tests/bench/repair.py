@@ -18,15 +18,16 @@ from tests.bench.reaction import bare
 from tests.bench.report import Measurement, percentile
 from tests.bench.workload import add_apps, add_environment, documents, unready
 
-AIM_MILLISECONDS = 300.0
-_SERVICES = 10
+AIM_P50_MILLISECONDS, AIM_P99_MILLISECONDS = 20.0, 250.0
+_DAMAGES_A_SERVICE = 4
+"""Repairs of one object that come again and again are spaced out; that is not what is measured."""
 
 
 def measure(place: Place, samples: int) -> list[Measurement]:
     """Median and 99th percentile of ``samples`` removals and as many scalings."""
     with place.database() as database, database.connect() as panel, database.connect("reader") as reader:
         (app,) = add_apps(panel, 1, 1)
-        for number in range(_SERVICES):
+        for number in range(-(-2 * samples // _DAMAGES_A_SERVICE)):
             add_environment(panel, app, f"e{number}")
         with controller(place, database) as daemon:
             daemon.wait_for("resync.done")
@@ -46,7 +47,11 @@ def measure(place: Place, samples: int) -> list[Measurement]:
         for label, share in (("p50", 0.5), ("p99", 0.99))
     ]
     every = [sample for delays in subject.values() for sample in delays]
-    return [*found, Measurement("median of all repairs", percentile(every, 0.5) * 1000, "ms", aim=AIM_MILLISECONDS)]
+    return [
+        *found,
+        Measurement("all repairs, p50", percentile(every, 0.5) * 1000, "ms", aim=AIM_P50_MILLISECONDS),
+        Measurement("all repairs, p99", percentile(every, 0.99) * 1000, "ms", aim=AIM_P99_MILLISECONDS),
+    ]
 
 
 def _damage(place: Place, samples: int) -> dict[str, list[float]]:

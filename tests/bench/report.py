@@ -23,7 +23,7 @@ class Measurement:
     Args:
         name: what was measured; unique in a report.
         value: the measured figure, in ``unit``; smaller is better.
-        unit: ``s`` or ``ms``.
+        unit: ``s``, ``ms``, ``MB`` or ``kB``.
         floor: the same work done raw, in ``unit``; None where there is nothing to compare with.
         aim: the largest ratio that is wanted; without a floor the largest value; None where there is no aim.
     """

@@ -133,6 +133,23 @@ def unready(connection: psycopg.Connection[Any]) -> int:
     return int(row[0])
 
 
+def is_ready(connection: psycopg.Connection[Any], environment: str) -> bool:
+    """Whether this one is Ready=True."""
+    row = connection.execute(
+        "SELECT ready FROM skypanel.object_status WHERE kind = 'environment' AND id = %s", (environment,)
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def said_at(connection: psycopg.Connection[Any]) -> float:
+    """Seconds since the epoch of the newest status."""
+    row = connection.execute(
+        "SELECT extract(epoch FROM max(updated_at))::float8 FROM skypanel.object_status"
+    ).fetchone()
+    assert row is not None
+    return float(row[0])
+
+
 def _one(connection: psycopg.Connection[Any], query: Any, *values: object) -> str:
     row = connection.execute(query, values).fetchone()
     assert row is not None
