@@ -23,6 +23,7 @@ _TABLES = {
     "organization": (sql.Identifier("paas_organizations"), sql.Identifier("organization_id")),
     "environment": (sql.Identifier("paas_environments"), sql.Identifier("id")),
 }
+_ANY = sql.SQL("true")
 _END = "conformance_end"
 
 
@@ -87,7 +88,7 @@ class PostgresDesk:
         self._update(key, assignments)
 
     def delete(self, key: Key) -> None:
-        self._update(key, sql.SQL("deleted_at = clock_timestamp()"))
+        self._update(key, sql.SQL("deleted_at = clock_timestamp()"), sql.SQL("deleted_at IS NULL"))
 
     def take_back(self, key: Key) -> None:
         self._update(key, sql.SQL("deleted_at = NULL"))
@@ -145,9 +146,11 @@ class PostgresDesk:
         with self._transaction() as panel:
             panel.execute(query, [_adapted(value) for value in row.values()])
 
-    def _update(self, key: Key, assignments: sql.Composable) -> None:
+    def _update(self, key: Key, assignments: sql.Composable, condition: sql.Composable = _ANY) -> None:
         table, column = _TABLES[key.kind]
-        query = sql.SQL("UPDATE {} SET {} WHERE {} = {}").format(table, assignments, column, sql.Literal(key.id))
+        query = sql.SQL("UPDATE {} SET {} WHERE {} = {} AND {}").format(
+            table, assignments, column, sql.Literal(key.id), condition
+        )
         with self._transaction() as panel:
             panel.execute(query)
 

@@ -111,6 +111,23 @@ async def test_a_transaction_that_began_earlier_and_commits_later_is_not_skipped
         assert new in await one.store.dependents(acme)
 
 
+async def test_a_late_change_comes_by_when_it_was_written(
+    store_world: StoreWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    slow, fast = desk.environment(acme, "slow"), desk.environment(acme, "fast")
+    async with store_world.leader() as one:
+        await one.store.consume()
+        with desk.late() as panel:
+            panel.change(slow, instances=5)
+            desk.change(fast, instances=5)
+        monkeypatch.setattr(module, "CONSUME_LIMIT", 1)
+        assert await one.store.consume() == ([itself(slow, acme)], True)
+        assert await one.store.consume() == ([itself(fast, acme)], True)
+        assert await one.store.consume() == ([], False)
+
+
 async def test_a_change_that_is_rolled_back_never_was(store_world: StoreWorld) -> None:
     desk = store_world.desk
     web = desk.environment(desk.organization("acme"), "production")

@@ -60,6 +60,15 @@ async def test_a_confirmation_wakes_what_it_is_about(store_world: StoreWorld) ->
     assert set(changes) == {Changed(FIRST, None, dependent=False), Changed(SECOND, None, dependent=False)}
 
 
+async def test_a_fuse_can_trip_for_nobody(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        await one.store.trip_fuse([], 0, 9)
+        assert await one.store.confirmed_removals() == set()
+    fuse = store_world.tables.fuse()
+    assert fuse is not None
+    assert fuse[1:] == ([], 0, 9, False)
+
+
 async def test_a_confirmation_of_nothing_is_none(store_world: StoreWorld) -> None:
     async with store_world.leader() as one:
         store_world.tables.confirm_fuse()
