@@ -3,6 +3,9 @@
 Events are lossy by construction (a ring of 256, a subscriber that is skipped when it is slow, a stream that has gone
 silent before), so nothing depends on them but speed: after every (re)connection everything is listed. The stream is
 read by a daemon thread in windows of bounded length, so that a stream that died without a word is noticed.
+
+A window is asked for in the engine's time, which each answer says: a clock of ours that is behind would ask for windows
+that are already over, again and again.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import anyio
@@ -26,6 +30,7 @@ from controller.swarm.errors import EngineError, classify
 log = structlog.get_logger(__name__)
 
 WINDOW_SECONDS = 60
+_SHORTEST_WINDOW_SECONDS = 0.5
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 # Health checks of containers are events too, several a second; they are left out.
 _ACTIONS = ["create", "update", "remove", "destroy", "connect", "disconnect", "start", "die"]
@@ -62,6 +67,8 @@ class EventStream:
         self._on_event = on_event
         self._stopping = threading.Event()
         self._response: Any = None
+        self._ahead = 0.0
+        """How far the engine's clock is ahead of ours, to a second."""
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -82,8 +89,9 @@ class EventStream:
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         failures = 0
         connected = False
-        since = clock.wall()
+        since = self._engine_time()
         while not self._stopping.is_set():
+            opened = clock.monotonic()
             try:
                 for event in self._window(since):
                     if event is None:
@@ -92,7 +100,9 @@ class EventStream:
                         connected, failures = True, 0
                         continue
                     loop.call_soon_threadsafe(self._tell, event)
-                since = clock.wall() - 1.0
+                since = self._engine_time() - 1.0
+                if clock.monotonic() - opened < _SHORTEST_WINDOW_SECONDS:  # somebody has set one of the clocks
+                    self._stopping.wait(_SHORTEST_WINDOW_SECONDS)
             except (EngineError, urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError) as error:
                 if self._stopping.is_set():
                     return
@@ -102,19 +112,24 @@ class EventStream:
                 failures += 1
                 log.warning("hints.lost", stream="engine", error=str(error), retry_in=delay)
                 self._stopping.wait(delay)
-                since = clock.wall()
+                since = self._engine_time()
             except RuntimeError:
                 return  # the loop has gone
+
+    def _engine_time(self) -> float:
+        return clock.wall() + self._ahead
 
     def _window(self, since: float) -> Iterator[dict[str, Any] | None]:
         query = {
             "since": f"{since:.6f}",
-            "until": str(int(clock.wall()) + WINDOW_SECONDS),
+            "until": str(int(self._engine_time()) + WINDOW_SECONDS),
             "filters": {"type": ["service", "network", "container"], "event": _ACTIONS},
         }
         status, self._response, chunks = self._source.stream("/events", query, idle_seconds=WINDOW_SECONDS + 15)
         if status >= 400:
             raise classify(status, self._response.read().decode(errors="replace"))
+        if date := self._response.headers.get("Date"):
+            self._ahead = parsedate_to_datetime(date).timestamp() - clock.wall()
         HINT_STREAM_UP.labels(stream="engine").set(1)
         yield None
         rest = b""
