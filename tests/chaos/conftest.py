@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -36,12 +36,12 @@ class Stage:
         self._open = ExitStack()
         self._scene: Scene | None = None
 
-    def scene(self) -> Scene:
-        """The one that is there, or a new one, with its first environments converged."""
+    def scene(self, settings: Mapping[str, str] | None = None) -> Scene:
+        """The one that is there, or a new one with more ``settings``, with its first environments converged."""
         if self._scene is None:
             name = f"c{next(_numbers)}"
             made = world(self._lab, self._server, name, self._folder, http_port=self._http_port)
-            scene = Scene(self._open.enter_context(made), seed=1)
+            scene = Scene(self._open.enter_context(made), seed=1, settings=settings)
             self._open.callback(scene.close)
             self._scene = scene
             scene.workload.begin()

@@ -23,7 +23,7 @@ from tests.e2e.world import PASSWORD, WEB, Controller, World, eventually
 from tests.proxies.engine import Call, EngineProxy
 from tests.proxies.postgres import PostgresProxy
 
-LEASE_SECONDS = 2.0
+LEASE_SECONDS = 3.0
 RESYNC_SECONDS = 0.4
 SETTINGS = {
     "SKYPANEL_LEASE_SECONDS": f"{LEASE_SECONDS:.0f}",

@@ -19,7 +19,6 @@ import orjson
 
 from tests.proxies.http import (
     STREAM_END,
-    STREAM_HEAD,
     Answer,
     Lines,
     Request,
@@ -109,7 +108,8 @@ class EngineProxy:
         self.target = target
         self.writer = writer
         self.calls: list[Call] = []
-        self.events_passed = 0
+        self.streams = 0
+        """How many streams of events were asked for."""
         self._names = {} if names is None else names
         self._rules: list[Rule] = []
         self._answers: dict[str, deque[tuple[float, bytes]]] = defaultdict(lambda: deque(maxlen=_KEPT_ANSWERS))
@@ -192,25 +192,25 @@ class EngineProxy:
     async def _pass_events(
         self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, onward: Stream
     ) -> None:
+        self.streams += 1
         onward[1].write(request.raw)
         lines = Lines()
         begun = False
         left = asyncio.ensure_future(reader.read())
         try:
-            while data := await _unless(left, onward[0]):
+            while not lines.ended and (data := await _unless(left, onward[0])):
                 await self._listener.passage()
                 found = lines.feed(data)
                 if lines.status >= 400:
                     writer.write(data)
                     await writer.drain()
                     return
-                if not begun:
-                    writer.write(STREAM_HEAD)
+                if lines.status and not begun:
+                    writer.write(lines.head)
                     begun = True
                 for line in found:
                     if not (self._events_frozen or self._dropped.search(line.decode())):
                         writer.write(chunk(line))
-                        self.events_passed += 1
                 await writer.drain()
             while self._events_frozen and not left.done():  # the end of the stream is not said either
                 await asyncio.wait([left], timeout=0.1)

@@ -94,10 +94,13 @@ async def _read(
 
 
 class Lines:
-    """Lines of JSON out of the pieces of an endless answer."""
+    """Lines of JSON out of the pieces of an answer that goes on for long."""
 
     def __init__(self) -> None:
         self.status = 0
+        self.head = b""
+        """As it came; what follows comes in chunks."""
+        self.ended = False
         self._parser = httptools.HttpResponseParser(self)
         self._rest = b""
         self._lines: list[bytes] = []
@@ -105,15 +108,21 @@ class Lines:
     def feed(self, data: bytes) -> list[bytes]:
         """Lines that are whole with ``data``; head and framing are left out."""
         self._lines = []
+        if not self.status:
+            self.head += data
         self._parser.feed_data(data)
         return self._lines
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
+        self.head = self.head.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
     def on_body(self, body: bytes) -> None:
         *lines, self._rest = (self._rest + body).split(b"\n")
         self._lines.extend(line + b"\n" for line in lines)
+
+    def on_message_complete(self) -> None:
+        self.ended = True
 
 
 def answer(status: int, body: bytes) -> bytes:
@@ -122,7 +131,6 @@ def answer(status: int, body: bytes) -> bytes:
     return head.encode() + body
 
 
-STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 STREAM_END = b"0\r\n\r\n"
 
 
