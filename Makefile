@@ -43,6 +43,7 @@ engine-down: setup ## End a private Docker Swarm and remove it (NAME=lab)
 .PHONY: test
 test: setup ## Run the whole test suite, on a real engine (ARGS="-k repair" for a part)
 	@$(PYTHON) -m deploy.engine images >/dev/null # outside of any test's time
+	@$(PYTHON) -m deploy.prometheus >/dev/null
 	@$(PYTHON) -m pytest $(ARGS)
 
 .PHONY: bench

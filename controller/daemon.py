@@ -73,7 +73,9 @@ class Daemon:
             UnsupportedEngine: the engine is too old or not a manager; nothing was touched.
             ListenError: the address of /metrics is taken.
         """
-        metrics.initialise(list(registered()))
+        metrics.initialise({kind: reconciler.concurrency for kind, reconciler in registered().items()})
+        metrics.DATABASE_UP.set_function(lambda: float(self._database.up))
+        metrics.LEASE_LEFT.set_function(lambda: self._lease.remaining_seconds)
         listener = self._bind()
         refused: UnsupportedEngine | None = None
         await self._database.open()
@@ -147,7 +149,6 @@ class Daemon:
                 self._stopping.set()
 
     def _checks(self) -> dict[str, Any]:
-        metrics.DATABASE_UP.set(int(self._database.up))
         manager = self._process.manager
         leads = manager is not None
         synced = bool(manager and manager.synced)

@@ -54,7 +54,9 @@ class Settings(BaseSettings):
         pattern=r"^[a-z0-9][a-z0-9-]{0,30}$",
         description="Name of this installation; objects of another one on the same Swarm are not touched.",
     )
-    skypanel_listen: str = Field(default="127.0.0.1:9470", description="host:port of /metrics, /healthz and /readyz.")
+    skypanel_listen: str = Field(
+        default="127.0.0.1:9470", description="host:port of /metrics, /healthz, /readyz, /debug."
+    )
     skypanel_hints: bool = Field(
         default=True,
         description="Listen to notifications and engine events; without, only timers find changes.",
@@ -66,6 +68,9 @@ class Settings(BaseSettings):
     skypanel_task_poll_seconds: float = Field(default=5.0, gt=0, description="Period of counting running tasks.")
     skypanel_lease_seconds: float = Field(default=10.0, ge=1, description="How long the lease outlives its holder.")
     skypanel_drain_seconds: float = Field(default=25.0, gt=0, description="Time for running reconciles after SIGTERM.")
+    skypanel_reconcile_timeout_seconds: float = Field(
+        default=120.0, gt=0, description="A reconcile that takes longer is cut off between two calls, and tried again."
+    )
     skypanel_docker_connections: int = Field(default=10, ge=2, le=64, description="Engine calls at once.")
     skypanel_database_connections: int = Field(default=6, ge=2, le=64, description="Database connections.")
     skypanel_subnet_pool: IPv4Network = Field(
@@ -177,6 +182,7 @@ class Settings(BaseSettings):
             poll_seconds=self.skypanel_poll_seconds,
             task_poll_seconds=self.skypanel_task_poll_seconds,
             drain_seconds=self.skypanel_drain_seconds,
+            reconcile_timeout_seconds=self.skypanel_reconcile_timeout_seconds,
             quarantine_seconds=self.skypanel_subnet_quarantine_seconds,
             fuse_share=self.skypanel_gc_fuse_share,
             fuse_minimum=self.skypanel_gc_fuse_minimum,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 from typing import Annotated
 
 import anyio
@@ -14,6 +12,7 @@ from controller import logs
 from controller.cli.failures import CliError, ExitCode
 from controller.cli.output import Format, emit, say
 from controller.cli.session import Output, database, settings
+from controller.metrics import own_version
 from controller.store import migrate as migrations
 from controller.store.database import connection_string
 from controller.swarm.client import MINIMUM_API
@@ -98,7 +97,7 @@ def version(output: Output = Format.TABLE) -> None:
         skypanel version -o json
     """
     found = {
-        "skypanel": _own_version(),
+        "skypanel": own_version(),
         "python": platform.python_version(),
         "engineApiMinimum": ".".join(map(str, MINIMUM_API)),
     }
@@ -106,10 +105,3 @@ def version(output: Output = Format.TABLE) -> None:
         emit(found, output)
         return
     say(f"skypanel {found['skypanel']} (Python {found['python']}, Docker Engine API {found['engineApiMinimum']}+)")
-
-
-def _own_version() -> str:
-    try:
-        return version_of("skypanel-controller")
-    except PackageNotFoundError:
-        return "from a source tree"

@@ -134,6 +134,7 @@ class ReconcileContext:
         note = f"{count} change{'s' * (count != 1)}" if count else "nothing to do"
         if changes.held:
             note += f", held back: {', '.join(changes.held)}"
+        self.trace.drifted = any(change.cause == "Repaired" for change in changes.changes)
         self.trace.lap("plan", note)
 
     async def _announce(self, intents: Sequence[Intent]) -> None:
@@ -153,6 +154,7 @@ class ReconcileContext:
         cause = made[0].cause
         text = "; ".join(str(change) for change in made)
         if cause == "Repaired":
+            self.trace.repaired = True
             DRIFT_REPAIRS.labels(kind=self.kind).inc()
             text = f"the engine did not match and was put right: {text}"
         elif self._loaded.generation:

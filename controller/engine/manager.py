@@ -34,6 +34,7 @@ from controller.metrics import (
     ENGINE_UP,
     LIVE_OBJECTS,
     LOOP_LAG,
+    LOOP_LAGS,
     OBJECTS,
     RESYNC_QUEUED,
     RESYNC_SECONDS,
@@ -87,6 +88,7 @@ class Manager:
                 recorder=recorder,
                 options=options,
                 quarantine_seconds=tuning.quarantine_seconds,
+                timeout_seconds=tuning.reconcile_timeout_seconds,
                 on_written=self._written,
             )
             for kind, reconciler in reconcilers.items()
@@ -102,6 +104,13 @@ class Manager:
 
     async def run(self) -> None:
         """Run until cancelled; a cancelled run stops at once (``drain`` first for a graceful end)."""
+        try:
+            await self._run()
+        finally:
+            for queue in self._queues.values():
+                queue.close()
+
+    async def _run(self) -> None:
         warm = self._swarm.synced
         if not warm:
             await self._first_look()
@@ -335,7 +344,9 @@ class Manager:
         while True:
             before = clock.monotonic()
             await anyio.sleep(_LAG_SECONDS)
-            longest = max(longest, clock.monotonic() - before - _LAG_SECONDS)
+            late = max(0.0, clock.monotonic() - before - _LAG_SECONDS)
+            LOOP_LAGS.observe(late)
+            longest = max(longest, late)
             if clock.monotonic() - seen > 10:
                 LOOP_LAG.set(longest)
                 longest, seen = 0.0, clock.monotonic()

@@ -163,7 +163,9 @@ class Process:
             await anyio.sleep(pause)
             try:
                 held, pause = await self._lease.renew(), period
+                metrics.LEASE_RENEWALS.labels(result="renewed" if held else "lost").inc()
             except TransientError as error:
+                metrics.LEASE_RENEWALS.labels(result="unreachable").inc()
                 log.warning("lease.not_renewed", error=error.message)
                 held, pause = self._lease.trusted, period / 10
             if not held:

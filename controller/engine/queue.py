@@ -25,11 +25,21 @@ import random
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 
 import anyio
 
 from controller import clock
-from controller.metrics import QUEUE_ADDS, QUEUE_DEPTH, QUEUE_RETRIES, QUEUE_SECONDS
+from controller.metrics import (
+    QUEUE_ADDS,
+    QUEUE_DELAYED,
+    QUEUE_DEPTH,
+    QUEUE_LONGEST,
+    QUEUE_RETRIES,
+    QUEUE_SECONDS,
+    QUEUE_UNFINISHED,
+    QUEUE_WORK_SECONDS,
+)
 from controller.records import Key
 
 BACKOFF_FIRST = 0.05
@@ -60,7 +70,7 @@ _WORDS = tuple(
 class _Entry:
     """One key that waits or is worked on; ``order`` tells its valid place in a heap from those it has left."""
 
-    __slots__ = ("added", "due", "key", "order", "organization", "priority", "ready", "waited", "why")
+    __slots__ = ("added", "due", "key", "order", "organization", "priority", "ready", "started", "waited", "why")
 
     def __init__(self, key: Key, organization: str, *, due: float, priority: Priority, added: float, why: int) -> None:
         self.key = key
@@ -69,7 +79,7 @@ class _Entry:
         self.priority = priority
         self.added = added
         self.why = why
-        self.waited = 0.0
+        self.started = self.waited = 0.0
         self.order = 0
         self.ready = False
 
@@ -116,8 +126,13 @@ class Queue:
     ) -> None:
         self._adds = {p: QUEUE_ADDS.labels(kind=kind, reason=p.name.lower()) for p in Priority}
         self._added_again = QUEUE_ADDS.labels(kind=kind, reason="retry")
-        self._depth = QUEUE_DEPTH.labels(kind=kind)
+        for p in Priority:
+            QUEUE_DEPTH.labels(kind=kind, priority=p.name.lower()).set_function(partial(self._depth, p))
+        QUEUE_DELAYED.labels(kind=kind).set_function(self._delayed)
+        QUEUE_UNFINISHED.labels(kind=kind).set_function(lambda: math.fsum(self._ages()))
+        QUEUE_LONGEST.labels(kind=kind).set_function(lambda: max(self._ages(), default=0.0))
         self._seconds = QUEUE_SECONDS.labels(kind=kind)
+        self._work_seconds = QUEUE_WORK_SECONDS.labels(kind=kind)
         self._retries = QUEUE_RETRIES.labels(kind=kind)
         self._clock = clock
         self._jitter = jitter
@@ -195,7 +210,7 @@ class Queue:
 
     def done(self, key: Key) -> None:
         """Work on ``key`` ended; it comes again if it was added meanwhile."""
-        del self._processing[key]
+        self._work_seconds.observe(self._clock() - self._processing.pop(key).started)
         again = self._again.pop(key, None)
         if again is not None and not self._closed:
             self._add(key, *again)
@@ -229,7 +244,6 @@ class Queue:
         if entry is None:
             entry = _Entry(key, organization, due=due, priority=priority, added=max(now, due), why=why)
             self._waiting[key] = entry
-            self._depth.set(len(self._waiting))
         else:
             entry.why |= why
             if due >= entry.due and priority >= entry.priority:
@@ -280,10 +294,24 @@ class Queue:
         self._levels[entry.priority].leave()
         entry.order = _TAKEN
         del self._waiting[entry.key]
-        self._depth.set(len(self._waiting))
-        entry.waited = max(0.0, self._clock() - entry.added)
+        entry.started = self._clock()
+        entry.waited = max(0.0, entry.started - entry.added)
         self._seconds.observe(entry.waited)
         return entry
+
+    def _depth(self, priority: Priority) -> int:
+        """For the metric, when it is asked for; what is closed gives nothing out and has no backlog."""
+        if self._closed:
+            return 0
+        self._look_at_the_clock()
+        return self._levels[priority].size
+
+    def _delayed(self) -> int:
+        return 0 if self._closed else len(self._waiting) - sum(level.size for level in self._levels)
+
+    def _ages(self) -> list[float]:
+        now = self._clock()
+        return [now - entry.started for entry in self._processing.values()]
 
     async def _sleep(self) -> None:
         """Until something is added that goes first, or the next key is due."""

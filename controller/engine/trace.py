@@ -46,6 +46,7 @@ class Trace:
         "_last",
         "_skipped",
         "document",
+        "drifted",
         "epoch",
         "generation",
         "inventory",
@@ -55,6 +56,7 @@ class Trace:
         "next_seconds",
         "reason",
         "reconcile_id",
+        "repaired",
         "result",
         "seconds",
         "started",
@@ -78,6 +80,8 @@ class Trace:
         self.steps: list[tuple[str, float, str]] = []
         """Name, seconds, what is to be said of it."""
         self.writes = 0
+        self.drifted = self.repaired = False
+        """Whether something was not as it was made, and whether it was put right."""
         self.result = ""
         self.reason = ""
         self.message = ""

@@ -15,6 +15,7 @@ class Tuning:
         poll_seconds: period of reading the change log without a hint.
         task_poll_seconds: period of counting tasks.
         drain_seconds: time for running reconciles at an orderly end.
+        reconcile_timeout_seconds: a reconcile that takes longer is cut off between two calls, and tried again.
         quarantine_seconds: rest of a freed subnet.
         fuse_share: share of live objects that may become unwanted without asking.
         fuse_minimum: so many unwanted objects are always removed without asking.
@@ -25,6 +26,7 @@ class Tuning:
     poll_seconds: float = 5.0
     task_poll_seconds: float = 5.0
     drain_seconds: float = 25.0
+    reconcile_timeout_seconds: float = 120.0
     quarantine_seconds: float = 600.0
     fuse_share: float = 0.25
     fuse_minimum: int = 10

@@ -13,16 +13,18 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 import structlog
 from pydantic import ValidationError
 
 from controller import clock
 from controller.engine.context import ReconcileContext
 from controller.engine.fuse import Fuse
+from controller.engine.milestones import Milestones
 from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Queue
 from controller.engine.trace import Recorder, Trace
-from controller.metrics import RECONCILE_SECONDS, RECONCILE_TOTAL, RESULTS
+from controller.metrics import Reconciles
 from controller.records import Key, Loaded, Report
 from reconcilers import labels
 from reconcilers.conditions import progressing, stalled
@@ -48,12 +50,24 @@ _GONE_POLL_SECONDS = 0.3
 _FENCED_SECONDS = 1.0
 
 
+class ReconcileTimeout(TransientError):  # noqa: N818 - reads as what happened
+    """A reconcile took too long and was cut off between two calls."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            "ReconcileTimeout",
+            f"the reconcile did not end within {seconds:g} s and was cut off; it is tried again. `skypanel trace` "
+            "shows which step took so long; SKYPANEL_RECONCILE_TIMEOUT_SECONDS is the limit",
+        )
+
+
 class Worker:
     """Works on keys of one kind.
 
     Args:
         reconciler: the kind.
         quarantine_seconds: rest of a freed subnet.
+        timeout_seconds: a reconcile that takes longer is cut off.
         on_written: called with a key of which something was changed on the engine.
     """
 
@@ -68,11 +82,12 @@ class Worker:
         recorder: Recorder,
         options: Options,
         quarantine_seconds: float,
+        timeout_seconds: float,
         on_written: Callable[[Key], None],
     ) -> None:
         self._on_written = on_written
-        self._results = {r: RECONCILE_TOTAL.labels(kind=reconciler.kind, result=r) for r in RESULTS}
-        self._seconds = RECONCILE_SECONDS.labels(kind=reconciler.kind)
+        self._metrics = Reconciles(reconciler.kind)
+        self._milestones = Milestones(reconciler.kind)
         self._reconciler = reconciler
         self._store = store
         self._swarm = swarm
@@ -81,6 +96,7 @@ class Worker:
         self._recorder = recorder
         self._options = options
         self._quarantine_seconds = quarantine_seconds
+        self._timeout_seconds = timeout_seconds
         self._unready_since: dict[Key, tuple[int, float]] = {}
         self._unsaid: dict[Key, Report] = {}
         """What was done and could not be written down, as the database was away; said with the next report."""
@@ -105,20 +121,27 @@ class Worker:
         finally:
             trace.end(result)
             self._recorder.keep(trace)
-            self._results[result].inc()
-            self._seconds.observe(trace.seconds)
+            self._milestones.ended(trace)
+            self._metrics.ended(result, trace.seconds)
             log.debug("reconcile.done", result=result, seconds=round(trace.seconds, 6))
             structlog.contextvars.unbind_contextvars("key", "reconcile_id", "generation")
 
     async def _work(self, key: Key, trace: Trace) -> str:
         context: ReconcileContext | None = None
         try:
-            loaded = await self._store.load(key)
-            structlog.contextvars.bind_contextvars(generation=loaded.generation)
-            trace.saw(loaded, self._swarm.versions(key))
-            trace.lap("load")
-            context = self._context(loaded, trace)
-            outcome = await self._reconcile(context, loaded)
+            # Calls are shielded: the time-out strikes between two of them, and leaves no write in the air.
+            with anyio.move_on_after(self._timeout_seconds) as limit:
+                loaded = await self._store.load(key)
+                structlog.contextvars.bind_contextvars(generation=loaded.generation)
+                self._milestones.loaded(loaded, trace.queued)
+                trace.saw(loaded, self._swarm.versions(key))
+                trace.lap("load")
+                context = self._context(loaded, trace)
+                outcome = await self._reconcile(context, loaded)
+            if (
+                limit.cancelled_caught or context is None
+            ):  # by its own time-out; a cancellation from outside does not end here
+                raise ReconcileTimeout(self._timeout_seconds)
             await self._say(key, context)
         except FencedError as error:
             log.warning("reconcile.fenced")
@@ -135,6 +158,8 @@ class Worker:
             self._on_written(key)
         for change in context.done:
             log.info("object.changed", cause=change.cause, change=str(change))
+        if (loaded.document is None or loaded.deleted) and isinstance(outcome, Done):
+            self._milestones.gone(key)
         if isinstance(outcome, RequeueAfter):
             self._queue.again(key, outcome.seconds)
             trace.next_seconds = outcome.seconds
@@ -222,6 +247,10 @@ class Worker:
                 trace.next_seconds = self._queue.retry(key)
                 log.info("reconcile.conflict", error=error.message)
                 result = "conflict"
+            case ReconcileTimeout():
+                delay = trace.next_seconds = self._queue.retry(key)
+                log.error("reconcile.timeout", error=error.message, retry_in=round(delay, 2))
+                result = "timeout"
             case _:
                 delay = trace.next_seconds = self._queue.retry(key)
                 log.warning("reconcile.failed", reason=error.reason, error=error.message, retry_in=round(delay, 2))
@@ -265,6 +294,8 @@ class Worker:
 
     def _remember(self, key: Key, loaded: Loaded, context: ReconcileContext) -> None:
         ready = bool(context.conditions) and context.conditions[0].status == "True"
+        if ready:
+            self._milestones.ready(key)
         if ready or loaded.document is None or loaded.deleted:
             self._unready_since.pop(key, None)
         elif self._unready_since.get(key, (-1, 0.0))[0] != loaded.generation:

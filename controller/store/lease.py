@@ -53,6 +53,11 @@ class Lease:
             raise FencedError
 
     @property
+    def remaining_seconds(self) -> float:
+        """How long it may still believe so."""
+        return max(0.0, self._trusted_until - clock.monotonic())
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """What ``sql/leader.sql`` checks."""
         return {"lease": self.name, "holder": self.holder, "epoch": self.epoch}

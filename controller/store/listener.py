@@ -15,7 +15,7 @@ import anyio
 import psycopg
 import structlog
 
-from controller.metrics import HINT_STREAM_UP
+from controller.metrics import DATABASE_HINTS
 
 log = structlog.get_logger(__name__)
 
@@ -35,17 +35,18 @@ async def listen(conninfo: str, on_hint: Callable[[Literal["changes", "lease"]],
             async with connection:
                 await connection.execute(f"LISTEN {CHANNEL}")
                 await connection.execute(f"LISTEN {LEASE_CHANNEL}")
-                HINT_STREAM_UP.labels(stream="database").set(1)
+                DATABASE_HINTS.connected()
                 log.debug("hints.listening", stream="database")
                 delay = _FIRST_DELAY
                 on_hint("changes")
                 while True:
                     async for notification in connection.notifies(timeout=WAIT_SECONDS, stop_after=1):
+                        DATABASE_HINTS.heard()
                         on_hint("lease" if notification.channel == LEASE_CHANNEL else "changes")
                     async with asyncio.timeout(10):
                         await connection.execute("SELECT 1")
         except (psycopg.Error, OSError, TimeoutError) as error:
-            HINT_STREAM_UP.labels(stream="database").set(0)
+            DATABASE_HINTS.lost()
             log.warning("hints.lost", stream="database", error=str(error), retry_in=round(delay, 2))
             await anyio.sleep(delay)
             delay = min(delay * 2, _LONGEST_DELAY)

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import structlog
 
-from controller.metrics import HINT_STREAM_UP
+from controller.metrics import ENGINE_HINTS
 from controller.records import InventoryRow, InventoryUpdate, Key
 from controller.swarm.apply import Announce, Applier
 from controller.swarm.client import EngineClient
@@ -159,7 +159,7 @@ class Cluster:
                     owners, self._changed_owners = self._changed_owners, set()
                     await on_owners(owners)
             finally:
-                HINT_STREAM_UP.labels(stream="engine").set(0)
+                ENGINE_HINTS.closed()
 
     def _on_change(self, owners: Iterable[tuple[str, str]]) -> None:
         self._changed_owners.update(Key(*owner) for owner in owners)

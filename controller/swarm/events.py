@@ -24,7 +24,7 @@ import structlog
 import urllib3
 
 from controller import clock
-from controller.metrics import HINT_STREAM_UP
+from controller.metrics import ENGINE_HINTS
 from controller.swarm.errors import EngineError, classify
 
 log = structlog.get_logger(__name__)
@@ -107,7 +107,7 @@ class EventStream:
                 if self._stopping.is_set():
                     return
                 connected = False
-                HINT_STREAM_UP.labels(stream="engine").set(0)
+                ENGINE_HINTS.lost()
                 delay = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
                 failures += 1
                 log.warning("hints.lost", stream="engine", error=str(error), retry_in=delay)
@@ -130,7 +130,7 @@ class EventStream:
             raise classify(status, self._response.read().decode(errors="replace"))
         if date := self._response.headers.get("Date"):
             self._ahead = parsedate_to_datetime(date).timestamp() - clock.wall()
-        HINT_STREAM_UP.labels(stream="engine").set(1)
+        ENGINE_HINTS.connected()
         yield None
         rest = b""
         try:
@@ -138,6 +138,7 @@ class EventStream:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     if line.strip():
+                        ENGINE_HINTS.heard()
                         yield orjson.loads(line)
         finally:
             self._response.close()  # here, in the thread that reads: elsewhere it would wait for the read
