@@ -122,6 +122,11 @@ class Store:
             await self._reports.submit(report)
 
     async def _write_reports(self, reports: Sequence[Report]) -> list[None]:
+        for group in _apart(reports):
+            await self._write_group(group)
+        return [None] * len(reports)
+
+    async def _write_group(self, reports: Sequence[Report]) -> None:
         # The same key does not come twice in a group: it is never worked on twice at once.
         statuses = [
             {
@@ -160,7 +165,6 @@ class Store:
                 "inventory": Jsonb(list(inventory.values()), dumps=_storable),
             },
         )
-        return [None] * len(reports)
 
     async def _fenced(self, name: str, parameters: Mapping[str, Any]) -> None:
         rows = await self._database.fetch(fenced(name), {**self._lease.parameters, **parameters})
@@ -231,6 +235,20 @@ class Store:
     async def clear_fuse(self) -> None:
         """Nothing waits any more."""
         await self._fenced("fuse_clear", {})
+
+
+def _apart(reports: Sequence[Report]) -> list[list[Report]]:
+    """Groups in which no two owners speak of one object: a former owner's word must not displace the new one's."""
+    groups: list[list[Report]] = [[]]
+    owners: dict[tuple[str, str], Key] = {}
+    for report in reports:
+        places = [(update.object_type, update.name) for update in report.inventory]
+        if any(owners.get(place, report.key) != report.key for place in places):
+            groups.append([])
+            owners.clear()
+        groups[-1].append(report)
+        owners.update(dict.fromkeys(places, report.key))
+    return groups
 
 
 def _storable(document: object) -> str:

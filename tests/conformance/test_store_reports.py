@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import anyio
 import pytest
 
 from controller.records import EventRecord, Intent, InventoryUpdate, Key, Report
@@ -118,6 +119,37 @@ async def test_a_row_that_changed_hands_is_not_touched_by_its_former_owner(store
         assert store_world.tables.inventory()[WEB]["owner"] == OTHER
         assert (await one.store.load(ME)).inventory == ()
         assert [row.engine_id for row in (await one.store.load(OTHER)).inventory] == ["mine"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_an_old_and_a_new_owner_that_report_at_once_do_not_disturb_each_other(
+    store_world: StoreWorld, order: tuple[int, int]
+) -> None:
+    gone, kept = learned(gone=True), learned(engine_id="new", spec_hash="h")
+    reports = [report(learned=(gone,)), report(learned=(kept,), of=OTHER)]
+    async with store_world.leader() as one:
+        await one.store.report(report(learned=(learned(engine_id="old"),)))
+        await one.store.announce(OTHER, ORGANIZATION, [Intent("service", WEB[1], "applying")])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(one.store.report, report(events=(event(),)))  # the others wait for it, and go together
+            for number in order:
+                tasks.start_soon(one.store.report, reports[number])
+    row = store_world.tables.inventory()[WEB]
+    assert (row["owner"], row["engine_id"], row["spec_hash"], row["state"]) == (OTHER, "new", "h", "present")
+
+
+async def test_many_reports_at_once_are_all_written(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one, anyio.create_task_group() as tasks:
+        for number in range(40):
+            mine = Key("environment", str(UUID(int=(1 << 101) + number)))
+            status = Status(*mine, None, number, ready("Deployed", f"{number}"), {})
+            update = InventoryUpdate("service", f"s{number}", engine_id=f"e{number}")
+            tasks.start_soon(one.store.report, Report(mine, None, [status], [event(f"{number}")], [update]))
+    expected = {Key("environment", str(UUID(int=(1 << 101) + number))): str(number) for number in range(40)}
+    tables = store_world.tables
+    assert {key: row["message"] for key, row in tables.statuses().items()} == expected
+    assert {key: message for key, _, message, _ in tables.events()} == expected
+    assert {row["owner"]: row["engine_id"][1:] for row in tables.inventory().values()} == expected
 
 
 async def test_a_service_and_a_network_of_one_name_are_two(store_world: StoreWorld) -> None:
