@@ -22,8 +22,8 @@ from tests.conformance.store_world import Process, StoreWorld
 
 pytestmark = pytest.mark.anyio
 
-STEPS = 120
-SEEDS = range(8)
+STEPS = 100
+SEEDS = range(6)
 PROCESSES = 2
 NOBODY = Key("environment", str(UUID(int=1 << 100)))
 NAMES = ("a", "b", "c")
