@@ -30,6 +30,7 @@ ACTIONS = ("create", "update", "recreate", "delete", "connect")
 STREAMS = ("database", "engine")
 PRIORITIES = ("change", "dependency", "drift", "resync")
 RENEWALS = ("renewed", "lost", "unreachable")
+SCOPES = ("object", "organization", "installation")
 
 RECONCILE_TOTAL = Counter("skypanel_reconcile_total", "Reconciles by kind and result.", ["kind", "result"])
 RECONCILE_ERRORS = Counter(
@@ -131,6 +132,7 @@ LEADER = Gauge("skypanel_leader", "1 while this process holds the lease.")
 LEASE_EPOCH = Gauge("skypanel_lease_epoch", "Epoch of the lease that this process holds or held.")
 LEASE_RENEWALS = Counter("skypanel_lease_renewals_total", "Renewals of the lease by result.", ["result"])
 LEASE_LEFT = Gauge("skypanel_lease_remaining_seconds", "How long this process may still believe that it leads.")
+PAUSED = Gauge("skypanel_paused", "Pauses that an operator has not ended, by what they hold.", ["scope"])
 LOOP_LAG = Gauge("skypanel_event_loop_lag_seconds", "Longest delay of the event loop in the last period.")
 LOOP_LAGS = Histogram("skypanel_event_loop_delay_seconds", "Delays of the event loop.", buckets=_LAG_SECONDS)
 BUILD_INFO = Gauge("skypanel_build_info", "What runs; always 1.", ["version", "python"])
@@ -206,6 +208,8 @@ def initialise(concurrency: Mapping[str, int]) -> None:
             ENGINE_WRITES.labels(object=object_type, action=action)
     for object_type in ("service", "network"):
         LIVE_OBJECTS.labels(object=object_type).set(0)
+    for scope in SCOPES:
+        PAUSED.labels(scope=scope).set(0)
     for result in RENEWALS:
         LEASE_RENEWALS.labels(result=result)
     BUILD_INFO.labels(version=own_version(), python=platform.python_version()).set(1)

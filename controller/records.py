@@ -68,14 +68,31 @@ class DesiredObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """An operator has stopped the work on an object.
+
+    Args:
+        scope: ``object``, ``organization`` (with everything of it) or ``installation``; the widest that holds.
+        reason: why, in the operator's words; empty when none was given.
+        by: who.
+        at: since when, as ISO 8601 text.
+    """
+
+    scope: str
+    reason: str
+    by: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """One consistent look at one object: its document, what we made for it, what we last said of it.
 
     Args:
         document: what ``skypanel.snapshot_<kind>`` gives; None when the row is gone.
-        suspended: whether reconciliation is switched off.
-        observed_generation: of the last status, 0 when there is none.
-        ready_reason: reason of the last ``Ready`` condition, empty when there is none.
+        status: the last one as it is in the database, with ``handled_token``; None when there is none.
+        paused: the pause that holds it, if any.
+        token: the last "reconcile now" that was asked for; empty when none ever was.
     """
 
     key: Key
@@ -85,6 +102,13 @@ class Loaded:
     document: Mapping[str, Any] | None
     inventory: tuple[InventoryRow, ...] = ()
     status: Mapping[str, Any] | None = None
+    paused: Pause | None = None
+    token: str = ""
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody asks for a look now and has not had it."""
+        return bool(self.token) and self.token != (self.status or {}).get("handled_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +144,15 @@ class InventoryUpdate:
 
 @dataclass(slots=True)
 class Report:
-    """Everything that one reconcile writes to the database at its end, in one statement."""
+    """Everything that one reconcile writes to the database at its end, in one statement.
+
+    Args:
+        handled_token: the "reconcile now" that this acted upon, written with the status of ``key``; None: none.
+    """
 
     key: Key
     organization_id: str | None
     statuses: list[Status] = field(default_factory=list)
     events: list[EventRecord] = field(default_factory=list)
     inventory: list[InventoryUpdate] = field(default_factory=list)
+    handled_token: str | None = None

@@ -14,6 +14,8 @@ from typing import Literal
 READY = "Ready"
 RECONCILING = "Reconciling"
 STALLED = "Stalled"
+PAUSED = "Paused"
+"""Reason of ``Ready=Unknown``."""
 
 ConditionStatus = Literal["True", "False", "Unknown"]
 
@@ -76,6 +78,11 @@ def progressing(reason: str, message: str) -> tuple[Condition, ...]:
 def stalled(reason: str, message: str) -> tuple[Condition, ...]:
     """Nothing more will be tried until the spec changes."""
     return (Condition(READY, "False", reason, message), Condition(STALLED, "True", reason, message))
+
+
+def paused(message: str) -> tuple[Condition, ...]:
+    """Nobody looks: an operator has stopped the work on it."""
+    return (Condition(READY, "Unknown", PAUSED, message),)
 
 
 def check(conditions: Sequence[Condition], *, generation: int, observed_generation: int) -> list[str]:

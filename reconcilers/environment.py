@@ -19,7 +19,7 @@ from reconcilers.baseline import harden
 from reconcilers.conditions import Condition, progressing, ready, stalled
 from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.outcomes import Done, NotReadyError, Outcome, RequeueAfter
-from reconcilers.ports import ChildStatus, Context, Live, Options, Rollout
+from reconcilers.ports import Child, ChildStatus, Context, Live, Options, Rollout
 from reconcilers.registry import reconciler
 from reconcilers.routes import traefik_labels
 from specs.names import network_name, service_name
@@ -164,10 +164,19 @@ def preview(snapshot: EnvironmentSnapshot, options: Options, _live: Live, _subne
     return render(snapshot, options) if snapshot.image_ref is not None else Objects()
 
 
+def children(snapshot: EnvironmentSnapshot) -> list[Child]:
+    """Its processes and domains."""
+    return [
+        *(Child("process", str(process.id), process.generation) for process in snapshot.processes),
+        *(Child("domain", str(domain.id), domain.generation) for domain in snapshot.domains),
+    ]
+
+
 @reconciler(
     "environment",
     snapshot=EnvironmentSnapshot,
     preview=preview,
+    children=children,
     wakes_on=("organization",),
     concurrency=128,
     resync_seconds=300.0,

@@ -122,8 +122,17 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
+class Child:
+    """A row that belongs to the reconciled object and has a status of its own (a process, a domain)."""
+
+    kind: str
+    id: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChildStatus:
-    """Conditions of a row that belongs to the reconciled object (a process, a domain)."""
+    """Conditions of a ``Child``."""
 
     kind: str
     id: str

@@ -10,13 +10,13 @@ all kinds.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from reconcilers.objects import Objects
 from reconcilers.outcomes import Outcome
-from reconcilers.ports import Context, Live, Options
+from reconcilers.ports import Child, Context, Live, Options
 
 
 class Snapshot(Protocol):
@@ -32,6 +32,10 @@ Body = Callable[[Context, Any], Awaitable[Outcome]]
 Preview = Callable[[Any, Options, Live, str | None], Objects]
 
 
+def _childless(_: Any) -> Sequence[Child]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Reconciler:
     """One registered kind.
@@ -44,6 +48,7 @@ class Reconciler:
         wakes_on: other kinds; when such an object changes, its dependents of this kind are queued.
         concurrency: how many keys of the kind are worked on at once.
         resync_seconds: period of the full comparison, jittered by the engine.
+        children: rows whose status goes with the object's: what the engine says of it by itself, it says of them too.
     """
 
     kind: str
@@ -53,6 +58,7 @@ class Reconciler:
     wakes_on: tuple[str, ...] = ()
     concurrency: int = 8
     resync_seconds: float = 300.0
+    children: Callable[[Any], Sequence[Child]] = _childless
 
 
 _registered: dict[str, Reconciler] = {}
@@ -66,6 +72,7 @@ def reconciler(
     wakes_on: tuple[str, ...] = (),
     concurrency: int = 8,
     resync_seconds: float = 300.0,
+    children: Callable[[S], Sequence[Child]] = _childless,
 ) -> Callable[[Callable[[Context, S], Awaitable[Outcome]]], Callable[[Context, S], Awaitable[Outcome]]]:
     """Register the decorated coroutine function for ``kind``; a kind has one reconciler."""
 
@@ -74,7 +81,7 @@ def reconciler(
     ) -> Callable[[Context, S], Awaitable[Outcome]]:
         if kind in _registered:
             raise ValueError(f"kind {kind!r} has a reconciler already: {_registered[kind].body!r}")
-        _registered[kind] = Reconciler(kind, snapshot, body, preview, wakes_on, concurrency, resync_seconds)
+        _registered[kind] = Reconciler(kind, snapshot, body, preview, wakes_on, concurrency, resync_seconds, children)
         return body
 
     return register

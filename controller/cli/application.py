@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from controller.cli import apply, check, delete, describe, doctor, gc, get, plan, run, trace
+from controller.cli import apply, check, delete, describe, doctor, gc, get, pause, plan, reconcile, run, trace
 from controller.cli.failures import ExitCode, explain, readable
 from controller.cli.output import error_console
 
@@ -42,7 +42,7 @@ def options(
     context.obj = {"debug": debug}
 
 
-for module in (run, apply, plan, get, describe, trace, delete, check, doctor, gc):
+for module in (run, apply, plan, get, describe, trace, reconcile, pause, delete, check, doctor, gc):
     module.register(app)
 
 

@@ -12,7 +12,7 @@ from controller.cli.checks import Check, fail, ok, warn
 from controller.cli.failures import CliError
 from controller.cli.session import database
 from controller.settings import Settings
-from controller.store import migrate
+from controller.store import controls, migrate
 from controller.store.database import statement
 from controller.store.migration_errors import MigrationError, PendingMigrationsError
 
@@ -52,6 +52,7 @@ def _checks(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
     yield role_check(conn)
     yield _known(lambda: lease_check(conn, settings.skypanel_installation), "leader")
     yield _known(lambda: fuse_check(conn), "fuse")
+    yield _known(lambda: pause_check(conn), "pauses")
 
 
 def clock_check(conn: psycopg.Connection) -> Check:
@@ -110,6 +111,23 @@ def fuse_check(conn: psycopg.Connection) -> Check:
         f"removal of {doomed} of {live} objects is held back since {tripped_at:%Y-%m-%d %H:%M:%S %Z}",
         "see what it is with `skypanel gc`; it waits for `skypanel gc --confirm`",
     )
+
+
+def pause_check(conn: psycopg.Connection) -> Check:
+    """Is everything looked after?"""
+    found = controls.pauses(conn)
+    if not found:
+        return ok("pauses", "nothing is paused")
+    widest = found[0]
+    if widest.scope == "installation":
+        why = f" ({widest.reason})" if widest.reason else ""
+        return warn(
+            "pauses",
+            f"{widest.by} paused the whole installation at {widest.at:%Y-%m-%d %H:%M:%S %Z}{why}",
+            "let it go on with `skypanel resume --all`",
+        )
+    organizations = sum(pause.scope == "organization" for pause in found)
+    return ok("pauses", f"{organizations} organization(s) and {len(found) - organizations} object(s) are paused")
 
 
 def _known(check: object, name: str) -> Check:

@@ -14,6 +14,7 @@ from controller.cli.output import Format, age, emit, say, table
 from controller.cli.session import Output, database
 from controller.store import reading
 from controller.store.reading import DeclaredObject
+from reconcilers.conditions import PAUSED
 from specs.kinds import KINDS
 
 Kind = Annotated[
@@ -112,10 +113,12 @@ def to_document(found: DeclaredObject) -> dict[str, Any]:
 
 
 def ready_text(found: DeclaredObject) -> Text:
-    """``True``, ``False`` or ``-`` in its colour."""
+    """``True``, ``False``, ``Unknown`` or ``-`` in its colour."""
     ready = found.status.ready
     if ready is None:
         return Text("-", style="dim")
+    if found.status.reason == PAUSED:
+        return Text("Unknown", style="yellow")
     return Text(str(ready), style="green" if ready else "red" if found.status.stalled else "yellow")
 
 

@@ -20,6 +20,7 @@ from controller.cli.failures import CliError, ExitCode
 from controller.cli.output import Format, console, error_console
 from controller.store import progress
 from controller.store.progress import Progress
+from reconcilers.conditions import PAUSED
 
 POLL_SECONDS = 0.15
 
@@ -31,6 +32,8 @@ def wait(
 ) -> None:
     """Return when every object is ready in its generation, or gone when its deletion was asked for.
 
+    One that is stalled or paused is not waited for.
+
     Args:
         conn: a connection that is not in a transaction.
         keys: kind and id of each.
@@ -38,7 +41,7 @@ def wait(
         form: progress goes to standard error unless it is for people.
 
     Raises:
-        CliError: one is stalled, or the time is over; says which and why.
+        CliError: one is stalled or paused, or the time is over; says which and why.
     """
     if not keys:
         return
@@ -62,10 +65,12 @@ def wait(
 
 
 def _is_stuck(found: Progress) -> bool:
-    return found.current and found.stalled and not found.converged
+    return found.current and (found.stalled or found.reason == PAUSED) and not found.converged
 
 
 def _reason_stuck(found: Progress) -> str:
+    if found.reason == PAUSED:
+        return f"{found.kind} {found.path} is paused: {found.message}"
     return f"{found.kind} {found.path} is stalled: {found.reason}: {found.message}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from controller.engine.ports import Store, Swarm
@@ -47,10 +48,23 @@ class ReconcileContext:
         self._waiting_seconds = waiting_seconds
         self._quarantine_seconds = quarantine_seconds
         self._held: Mapping[str, str] = {}
-        self.report_out = Report(loaded.key, loaded.organization_id)
+        self.report_out = Report(
+            loaded.key, loaded.organization_id, handled_token=loaded.token if loaded.asked else None
+        )
+        self._inventory = loaded.inventory
+        if loaded.asked:
+            self._try_again()
         self.done: list[Any] = []
         self.conditions: tuple[Condition, ...] = ()
         self._services: dict[str, Service] = {}
+
+    def _try_again(self) -> None:
+        """What Swarm rolled back may be tried once more: as if it had never been applied."""
+        failed = [row for row in self._inventory if row.failed_hash]
+        self._inventory = tuple(
+            replace(row, failed_hash=None, spec_hash=None) if row in failed else row for row in self._inventory
+        )
+        self.report_out.inventory += [InventoryUpdate(row.object_type, row.name, failed_hash="") for row in failed]
 
     @property
     def kind(self) -> str:
@@ -96,7 +110,7 @@ class ReconcileContext:
 
     async def apply(self, objects: Objects) -> None:
         """Plan, and do what is planned; see ``reconcilers.ports.Context``."""
-        changes = self._swarm.plan(self._loaded.key, objects, self._loaded.inventory)
+        changes = self._swarm.plan(self._loaded.key, objects, self._inventory)
         self.planned(changes)
         self._held = changes.held
         self._services = {s.name: s for s in objects.services}

@@ -36,8 +36,10 @@ from controller.metrics import (
     LOOP_LAG,
     LOOP_LAGS,
     OBJECTS,
+    PAUSED,
     RESYNC_QUEUED,
     RESYNC_SECONDS,
+    SCOPES,
 )
 from controller.records import Key
 from reconcilers.outcomes import FencedError, TransientError
@@ -90,6 +92,7 @@ class Manager:
                 quarantine_seconds=tuning.quarantine_seconds,
                 timeout_seconds=tuning.reconcile_timeout_seconds,
                 on_written=self._written,
+                on_pause=self._pauses_changed,
             )
             for kind, reconciler in reconcilers.items()
         }
@@ -99,6 +102,7 @@ class Manager:
         self._waking = frozenset(other for r in reconcilers.values() for other in r.wakes_on)
         self._wake_dependents_of: set[Key] = set()
         self._dependents_wake = anyio.Event()
+        self._pauses_wake = anyio.Event()
         self.synced = False
         """Whether the first full comparison is done."""
 
@@ -121,6 +125,7 @@ class Manager:
                 tasks.start_soon(self._give_out, kind, reconciler.concurrency)
             tasks.start_soon(self._watch_changes)
             tasks.start_soon(self._wake_dependents)
+            tasks.start_soon(self._count_pauses)
             tasks.start_soon(self._resync_loop)
             tasks.start_soon(self._count_tasks)
             tasks.start_soon(self._prune)
@@ -221,6 +226,20 @@ class Manager:
                 except TransientError:
                     log.debug("dependents.unread", key=str(owner))  # they ask again by themselves
 
+    def _pauses_changed(self) -> None:
+        self._pauses_wake.set()
+
+    async def _count_pauses(self) -> None:
+        while True:
+            await self._pauses_wake.wait()
+            self._pauses_wake = anyio.Event()
+            try:
+                counts = await self._store.pauses()
+            except TransientError:
+                continue  # the next full comparison asks again
+            for scope in SCOPES:
+                PAUSED.labels(scope=scope).set(counts.get(scope, 0))
+
     # -- timers --------------------------------------------------------------------------------------------------
 
     async def _first_look(self) -> None:
@@ -296,6 +315,7 @@ class Manager:
             if key not in owners:
                 queued += self._resync_key(key)
         await self._fuse.rest()
+        self._pauses_changed()
         for (kind, ready_label), count in counts.items():
             OBJECTS.labels(kind=kind, ready=ready_label).set(count)
         for object_type, count in self._swarm.counts().items():

@@ -18,6 +18,7 @@ import structlog
 from pydantic import ValidationError
 
 from controller import clock
+from controller.engine import pause
 from controller.engine.context import ReconcileContext
 from controller.engine.fuse import Fuse
 from controller.engine.milestones import Milestones
@@ -25,9 +26,9 @@ from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Queue
 from controller.engine.trace import Recorder, Trace
 from controller.metrics import Reconciles
-from controller.records import Key, Loaded, Report
+from controller.records import Key, Loaded, Pause, Report
 from reconcilers import labels
-from reconcilers.conditions import progressing, stalled
+from reconcilers.conditions import paused, progressing, stalled
 from reconcilers.objects import Objects, Service
 from reconcilers.outcomes import (
     ConflictError,
@@ -40,7 +41,7 @@ from reconcilers.outcomes import (
     TerminalError,
     TransientError,
 )
-from reconcilers.ports import Options
+from reconcilers.ports import ChildStatus, Options
 from reconcilers.registry import Reconciler
 from specs.problems import InvalidSpec
 
@@ -69,6 +70,7 @@ class Worker:
         quarantine_seconds: rest of a freed subnet.
         timeout_seconds: a reconcile that takes longer is cut off.
         on_written: called with a key of which something was changed on the engine.
+        on_pause: called when an object was found to be paused, or not any more.
     """
 
     def __init__(
@@ -84,8 +86,10 @@ class Worker:
         quarantine_seconds: float,
         timeout_seconds: float,
         on_written: Callable[[Key], None],
+        on_pause: Callable[[], None],
     ) -> None:
         self._on_written = on_written
+        self._on_pause = on_pause
         self._metrics = Reconciles(reconciler.kind)
         self._milestones = Milestones(reconciler.kind)
         self._reconciler = reconciler
@@ -136,6 +140,8 @@ class Worker:
                 self._milestones.loaded(loaded, trace.queued)
                 trace.saw(loaded, self._swarm.versions(key))
                 trace.lap("load")
+                if loaded.asked:
+                    self._begin_anew(key)
                 context = self._context(loaded, trace)
                 outcome = await self._reconcile(context, loaded)
             if (
@@ -179,7 +185,19 @@ class Worker:
             quarantine_seconds=self._quarantine_seconds,
         )
 
+    def _begin_anew(self, key: Key) -> None:
+        """Somebody asks to look now: neither earlier failures nor the time that it took so far count."""
+        self._queue.forget(key)
+        self._unready_since.pop(key, None)
+
     async def _reconcile(self, context: ReconcileContext, loaded: Loaded) -> Outcome:
+        if loaded.paused is not None:
+            return self._leave_alone(context, loaded, loaded.paused)
+        if pause.was_paused(loaded.status):
+            context.event("Normal", "Resumed", "it is looked after again")
+            self._on_pause()
+        if loaded.asked:
+            await self._swarm.refresh(loaded.key, loaded.inventory)
         if loaded.document is None or loaded.deleted:
             return await self._remove(context, loaded)
         try:
@@ -188,6 +206,22 @@ class Worker:
             return await self._keep_last_good(context, loaded, error)
         outcome: Outcome = await self._reconciler.body(context, snapshot)
         return outcome
+
+    def _leave_alone(self, context: ReconcileContext, loaded: Loaded, by: Pause) -> Outcome:
+        """Touch nothing, and say so of the object and of its children; also when it is to be deleted."""
+        self._unready_since.pop(loaded.key, None)
+        if loaded.document is None or (loaded.status or {}).get("finalized"):
+            return Done()  # nothing is left of it that a status could speak of
+        try:
+            children = self._reconciler.children(self._reconciler.snapshot.model_validate(loaded.document))
+        except (InvalidSpec, ValidationError):
+            children = ()
+        conditions = paused(pause.message(loaded.key, by))
+        context.report(conditions, children=[ChildStatus(c.kind, c.id, c.generation, conditions) for c in children])
+        if not pause.was_paused(loaded.status):
+            context.event("Normal", conditions[0].reason, conditions[0].message)
+            self._on_pause()
+        return Done()
 
     async def _remove(self, context: ReconcileContext, loaded: Loaded) -> Outcome:
         """Take away all that lives for an object that is no longer wanted."""

@@ -21,6 +21,7 @@ from controller.records import (
     InventoryUpdate,
     Key,
     Loaded,
+    Pause,
     Report,
 )
 from controller.store.database import Database, fenced, statement
@@ -87,6 +88,10 @@ class Store:
         rows = await self._database.fetch(statement("dependents"), {"kind": key.kind, "id": key.id})
         return [Key(*row) for row in rows]
 
+    async def pauses(self) -> dict[str, int]:
+        """How many pauses there are, by scope."""
+        return dict(await self._database.fetch(statement("pauses")))
+
     # -- writes, all fenced --------------------------------------------------------------------------------------
 
     @property
@@ -140,6 +145,7 @@ class Store:
                 "message": s.ready.message,
                 "details": s.details,
                 "finalized": s.finalized,
+                "handled_token": report.handled_token if (s.kind, s.id) == report.key else None,
             }
             for report in reports
             for s in report.statuses
@@ -272,6 +278,8 @@ def _loaded(  # noqa: PLR0917 - the columns of a row
     document: Mapping[str, Any] | None,
     inventory: list[dict[str, Any]],
     status: dict[str, Any] | None,
+    paused: dict[str, Any] | None,
+    token: str | None,
 ) -> Loaded:
     return Loaded(
         key=key,
@@ -281,4 +289,6 @@ def _loaded(  # noqa: PLR0917 - the columns of a row
         document=document,
         inventory=tuple(InventoryRow(**row) for row in inventory),
         status=status,
+        paused=Pause(paused["scope"], paused["reason"] or "", paused["by"] or "", paused["at"]) if paused else None,
+        token=token or "",
     )

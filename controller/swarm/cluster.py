@@ -119,6 +119,19 @@ class Cluster:
         """Whether everything was listed once."""
         return self.live.synced
 
+    async def refresh(self, key: Key, inventory: Sequence[InventoryRow]) -> None:
+        """Read everything of one owner anew: what the view shows, and what the inventory knows."""
+        services = {s.name for s in self.live.owned_services(key)}
+        services |= {row.name for row in inventory if row.object_type == "service"}
+        networks = {n.name for n in self.live.owned_networks(key)}
+        networks |= {row.name for row in inventory if row.object_type == "network"}
+        async with _outcomes():
+            for name in sorted(services):
+                await self.live.refresh_service(name, tell=False)
+            for name in sorted(networks):
+                await self.live.refresh_network(name, tell=False)
+            await self.live.refresh_edge(tell=False)
+
     async def refresh_all(self) -> None:
         """List everything anew."""
         async with _outcomes():

@@ -19,7 +19,16 @@ _WRITTEN = (
     *(("public", f"paas_{name}") for name in ("organizations", "apps", "environments", "processes", "domains")),
     *(
         ("skypanel", name)
-        for name in ("change_log", "lease", "inventory", "object_status", "events", "subnets", "fuse")
+        for name in (
+            "change_log",
+            "lease",
+            "inventory",
+            "object_status",
+            "events",
+            "subnets",
+            "fuse",
+            "reconcile_controls",
+        )
     ),
 )
 ONE_DATABASE = f"{PREFIX}{os.getpid()}_conformance"

@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from controller.records import Key, Loaded
-from controller.store import store
+from controller.store import controls, store
 from controller.store.database import statement
 from controller.store.listener import CHANNEL
 from tests.conformance.store_world import APP, NAME, Desk, Ledger, Process, StoreWorld
@@ -104,6 +104,18 @@ class PostgresDesk:
         query = "INSERT INTO skypanel.change_log (kind, id, op) VALUES (%s, %s, 'U')"
         for key in keys:
             self._database.execute(query, *key)
+
+    def pause(self, scope: str, key: Key | None = None, *, reason: str = "") -> None:
+        with self._transaction() as panel:
+            controls.pause(panel, scope, key, reason)
+
+    def resume(self, scope: str, key: Key | None = None) -> None:
+        with self._transaction() as panel:
+            controls.resume(panel, scope, key)
+
+    def ask(self, key: Key, token: str) -> None:
+        with self._transaction() as panel:
+            controls.ask(panel, key, token)
 
     @contextmanager
     def late(self) -> Iterator[Desk]:

@@ -89,6 +89,15 @@ class SimulatedDesk:
             for key in keys:
                 rows.touch(key)
 
+    def pause(self, scope: str, key: Key | None = None, *, reason: str = "") -> None:
+        self._database.pause(scope, key, reason=reason)
+
+    def resume(self, scope: str, key: Key | None = None) -> None:
+        self._database.resume(scope, key)
+
+    def ask(self, key: Key, token: str) -> None:
+        self._database.ask(key, token)
+
     @contextmanager
     def late(self) -> Iterator[Desk]:
         with self._database.transaction() as rows:

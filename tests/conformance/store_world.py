@@ -33,6 +33,13 @@ class Desk(Protocol):
     def log(self, *keys: Key) -> None:
         """Put keys into the change log, one row each."""
 
+    def pause(self, scope: str, key: Key | None = None, *, reason: str = "") -> None:
+        """Stop the work on an object, an organization (by its key) or everything."""
+
+    def resume(self, scope: str, key: Key | None = None) -> None: ...
+    def ask(self, key: Key, token: str) -> None:
+        """Ask for a look now."""
+
     def late(self) -> AbstractContextManager[Desk]:
         """One transaction, that commits at the end; taken back when the block raises."""
 

@@ -105,6 +105,7 @@ async def test_a_row_that_is_gone_is_loaded_as_gone_with_what_was_made_and_said_
         "details": {"image": "web:1"},
         "finalized": False,
         "organization_id": acme.id,
+        "handled_token": None,
     }
 
 

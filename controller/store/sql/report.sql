@@ -3,22 +3,24 @@
 , said AS (
     SELECT * FROM jsonb_to_recordset(%(statuses)s::jsonb)
         AS s(kind text, id uuid, organization_id uuid, observed_generation bigint, conditions jsonb, ready bool,
-             reason text, message text, details jsonb, finalized bool)
+             reason text, message text, details jsonb, finalized bool, handled_token text)
     WHERE EXISTS (SELECT FROM leader)
 ), statuses AS (
     INSERT INTO skypanel.object_status AS t (kind, id, organization_id, observed_generation, conditions, ready, reason,
-                                             message, details, finalized_at, epoch, updated_at)
+                                             message, details, finalized_at, epoch, updated_at, handled_token)
     SELECT kind, id, organization_id, observed_generation, conditions, ready, reason, message, details,
-           CASE WHEN finalized THEN now() END, %(epoch)s, now()
+           CASE WHEN finalized THEN now() END, %(epoch)s, now(), handled_token
     FROM said
     ON CONFLICT (kind, id) DO UPDATE
     SET organization_id = coalesce(excluded.organization_id, t.organization_id),
         observed_generation = excluded.observed_generation, conditions = excluded.conditions, ready = excluded.ready,
         reason = excluded.reason, message = excluded.message, details = excluded.details,
-        finalized_at = excluded.finalized_at, epoch = excluded.epoch, updated_at = excluded.updated_at
-    WHERE (t.observed_generation, t.conditions, t.details, t.finalized_at IS NULL)
+        finalized_at = excluded.finalized_at, epoch = excluded.epoch, updated_at = excluded.updated_at,
+        handled_token = coalesce(excluded.handled_token, t.handled_token)
+    WHERE (t.observed_generation, t.conditions, t.details, t.finalized_at IS NULL, t.handled_token)
           IS DISTINCT FROM
-          (excluded.observed_generation, excluded.conditions, excluded.details, excluded.finalized_at IS NULL)
+          (excluded.observed_generation, excluded.conditions, excluded.details, excluded.finalized_at IS NULL,
+           coalesce(excluded.handled_token, t.handled_token))
 ), happened AS (
     SELECT * FROM jsonb_to_recordset(%(events)s::jsonb)
         AS e(ordinal int, kind text, object_id uuid, organization_id uuid, type text, reason text, message text)

@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any
 
 from controller.records import Key
+from tests.sim.database.controls import Controls, place
 from tests.sim.database.link import now
 from tests.sim.database.rows import Declared, Fuse, Happened, Held, History, Logged, Made, Said, Subnet, Version, Write
 from tests.sim.database.transaction import Transaction
@@ -41,6 +42,7 @@ class SimDatabase:
         self.leases: dict[str, Held] = {}
         self.subnets: list[Subnet] = []
         self.fuse: Fuse | None = None
+        self.controls = Controls()
         self.history = History()
         self.listeners: list[Callable[[], None]] = []
         self.notify_hook: Callable[[Callable[[], None]], None] = lambda deliver: deliver()
@@ -88,6 +90,30 @@ class SimDatabase:
         with self.transaction() as one:
             for key in keys:
                 one.touch(key)
+
+    def pause(self, scope: str, key: Key | None = None, *, reason: str = "", by: str = "ops") -> None:
+        """What ``skypanel pause`` does; ``key`` is the object or the organization."""
+        self.controls.pause(place(scope, key), reason, by, now())
+        self._control(scope, key)
+
+    def resume(self, scope: str, key: Key | None = None) -> None:
+        """What ``skypanel resume`` does."""
+        self.controls.pauses.pop(place(scope, key), None)
+        self._control(scope, key)
+
+    def ask(self, key: Key, token: str) -> None:
+        """What ``skypanel reconcile`` does."""
+        self.controls.tokens[key] = token
+        self._control("object", key)
+
+    def _control(self, scope: str, key: Key | None) -> None:
+        """Every object concerned is in the change log, also one that only lives on."""
+        with self.transaction() as one:
+            for each in {**self.objects, **self._owned}:
+                whose = self.organization_of(each)
+                if {"object": each == key, "organization": key and whose == key.id}.get(scope, True):
+                    one.touch(each, whose)
+                    self._remember(each)
 
     def confirm_fuse(self) -> None:
         """What ``skypanel gc --confirm`` does."""
@@ -163,7 +189,16 @@ class SimDatabase:
 
     def look(self, key: Key) -> Version:
         """How the object looks."""
-        return Version(self.objects.get(key), tuple(self._owned.get(key, {}).values()), self.statuses.get(key))
+        row, said, made = self.objects.get(key), self.statuses.get(key), tuple(self._owned.get(key, {}).values())
+        paused = self.controls.pause_of(key, self.organization_of(key))
+        return Version(row, made, said, paused, self.controls.tokens.get(key, ""))
+
+    def organization_of(self, key: Key) -> str | None:
+        """Whose it is, by its row, or by what is left of it."""
+        row, said, made = self.objects.get(key), self.statuses.get(key), self._owned.get(key, {})
+        known = [row.organization_id if row else None, said.organization_id if said else None]
+        known += [m.organization_id for m in made.values()]
+        return next((organization for organization in known if organization is not None), None)
 
     def say(self, key: Key, row: Said) -> None:
         """Insert or replace a status."""

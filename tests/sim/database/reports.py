@@ -26,6 +26,7 @@ class Sent:
     statuses: tuple[tuple[Status, bytes, bytes], ...]
     events: tuple[EventRecord, ...]
     inventory: Mapping[tuple[str, str], Mapping[str, Any]]
+    handled_token: str | None
 
     @classmethod
     def of(cls, report: Report) -> Self:
@@ -45,6 +46,7 @@ class Sent:
             tuple((s, dumps([_condition(c) for c in s.conditions]), dumps(s.details)) for s in report.statuses),
             tuple(report.events),
             inventory,
+            report.handled_token,
         )
 
 
@@ -66,20 +68,35 @@ def write_intents(
 
 def write_report(database: SimDatabase, n: int, sent: Sent, epoch: int) -> int:
     """Write what says something new, as the statement ``n``; how many rows."""
-    rows = sum(_say(database, n, *said, epoch) for said in sent.statuses)
+    rows = sum(_say(database, n, *said, epoch, _token(sent, said[0])) for said in sent.statuses)
     rows += _happen(database, n, sent)
     return rows + sum(_learn(database, sent, *place, known, epoch) for place, known in sent.inventory.items())
 
 
-def _say(database: SimDatabase, n: int, status: Status, conditions: bytes, details: bytes, epoch: int) -> int:
+def _token(sent: Sent, status: Status) -> str | None:
+    """A request to look now is handled by the status of the object itself, not by those of its parts."""
+    return sent.handled_token if (status.kind, status.id) == sent.key else None
+
+
+def _say(
+    database: SimDatabase,
+    n: int,
+    status: Status,
+    conditions: bytes,
+    details: bytes,
+    epoch: int,
+    handled_token: str | None,
+) -> int:
     key = Key(status.kind, status.id)
     before = database.statuses.get(key)
+    handled_token = handled_token or (before.handled_token if before else None)
     if before is not None and (
         before.observed_generation,
         before.conditions,
         before.details,
         before.finalized_at is not None,
-    ) == (status.observed_generation, conditions, details, status.finalized):
+        before.handled_token,
+    ) == (status.observed_generation, conditions, details, status.finalized, handled_token):
         return 0
     ready = status.ready
     said = Said(
@@ -92,6 +109,7 @@ def _say(database: SimDatabase, n: int, status: Status, conditions: bytes, detai
         details,
         now() if status.finalized else None,
         epoch,
+        handled_token,
     )
     database.say(key, said)
     row = database.objects.get(key)

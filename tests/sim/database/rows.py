@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from controller.records import Key
+from controller.records import Key, Pause
 from reconcilers.conditions import Status
 
 _BACKSLASH_OR_NUL = re.compile(rb"\\\\|\\u0000")
@@ -61,6 +61,7 @@ class Said(NamedTuple):
     details: bytes
     finalized_at: float | None
     epoch: int
+    handled_token: str | None = None
 
 
 class Happened(NamedTuple):
@@ -109,6 +110,8 @@ class Version(NamedTuple):
     declared: Declared | None
     made: tuple[Made, ...]
     said: Said | None
+    paused: Pause | None = None
+    token: str = ""
 
 
 class Write(NamedTuple):

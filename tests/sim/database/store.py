@@ -6,6 +6,7 @@ step as it writes. ``tests/conformance`` proves it equal to the real one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -100,6 +101,12 @@ class SimStore:
         """Objects to look at again when ``key`` changed on the engine."""
         return await self._link("dependents", (key,), lambda: list(self._database.edges.get(key, ())))
 
+    async def pauses(self) -> dict[str, int]:
+        """How many pauses there are, by scope."""
+        return await self._link(
+            "pauses", (), lambda: dict(Counter(p.scope for p in self._database.controls.pauses.values()))
+        )
+
     # -- writes, all fenced --------------------------------------------------------------------------------------
 
     @property
@@ -167,7 +174,12 @@ class SimStore:
 
     def _unwanted(self, owners: Sequence[Key]) -> dict[Key, bool]:
         rows = {key: self._database.objects.get(key) for key in owners}
-        return {key: row is None for key, row in rows.items() if row is None or row.deleted}
+        controls, organization_of = self._database.controls, self._database.organization_of
+        return {
+            key: row is None
+            for key, row in rows.items()
+            if (row is None or row.deleted) and controls.pause_of(key, organization_of(key)) is None
+        }
 
     async def confirmed_removals(self) -> set[Key] | None:
         """Owners whose removal an operator confirmed; None when the fuse has not tripped."""
@@ -234,7 +246,7 @@ class SimStore:
 
 
 def _loaded(key: Key, look: Version) -> Loaded:
-    declared, made, said = look
+    declared, made, said, paused, token = look
     status: dict[str, Any] | None = None
     if said is not None:
         status = {
@@ -243,6 +255,7 @@ def _loaded(key: Key, look: Version) -> Loaded:
             "details": orjson.loads(said.details),
             "finalized": said.finalized_at is not None,
             "organization_id": said.organization_id,
+            "handled_token": said.handled_token,
         }
     return Loaded(
         key=key,
@@ -263,4 +276,6 @@ def _loaded(key: Key, look: Version) -> Loaded:
             for row in made
         ),
         status=status,
+        paused=paused,
+        token=token,
     )

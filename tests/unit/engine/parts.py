@@ -56,6 +56,9 @@ class Table:
     async def dependents(self, key: Key) -> list[Key]:
         return []
 
+    async def pauses(self) -> dict[str, int]:
+        return {}
+
     async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> None:
         pass
 
@@ -103,6 +106,9 @@ class Nothing:
 
     async def forget_missing(self, key: Key, inventory: Any, learned: Any) -> bool:
         return False
+
+    async def refresh(self, key: Key, inventory: Any) -> None:
+        pass
 
     async def refresh_all(self) -> None:
         pass

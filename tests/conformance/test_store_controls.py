@@ -1,0 +1,129 @@
+"""Pauses and requests to look now: what they hold, whom they wake, and that a request is handled with a status."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from controller.records import EventRecord, Intent, Key, Report
+from reconcilers.conditions import Status, paused, ready
+from tests.conformance.store_world import Process, StoreWorld
+
+pytestmark = pytest.mark.anyio
+
+
+async def held(one: Process, key: Key) -> tuple[str, str] | None:
+    """Scope and reason of the pause of ``key``."""
+    found = (await one.store.load(key)).paused
+    assert found is None or (found.by and found.at)
+    return (found.scope, found.reason) if found else None
+
+
+async def woken(one: Process) -> dict[Key, str | None]:
+    """Whom the change log names, themselves, and whose they are."""
+    changes, _ = await one.store.consume()
+    return {change.key: change.organization_id for change in changes if not change.dependent}
+
+
+async def test_the_widest_pause_of_an_object_is_the_one_that_is_told(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    home = desk.organization("acme")
+    environment, other = desk.environment(home, "production"), desk.environment(home, "staging")
+    foreign = desk.organization("globex")
+    async with store_world.leader() as one:
+        assert await held(one, environment) is None
+        desk.pause("object", environment, reason="looking into it")
+        assert await held(one, environment) == ("object", "looking into it")
+        assert await held(one, other) is None
+        desk.pause("organization", home)
+        assert await held(one, environment) == ("organization", "")
+        assert await held(one, other) == await held(one, home) == ("organization", "")
+        assert await held(one, foreign) is None
+        desk.pause("installation", reason="upgrade")
+        assert await held(one, environment) == await held(one, foreign) == ("installation", "upgrade")
+        assert await one.store.pauses() == {"object": 1, "organization": 1, "installation": 1}
+        desk.resume("installation")
+        desk.resume("organization", home)
+        assert await held(one, environment) == ("object", "looking into it")
+        assert await held(one, home) is None
+        desk.resume("object", environment)
+        assert await held(one, environment) is None
+        assert await one.store.pauses() == {}
+
+
+async def test_a_pause_and_its_end_wake_everything_that_they_concern(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    home, foreign = desk.organization("acme"), desk.organization("globex")
+    environment = desk.environment(home, "production")
+    async with store_world.leader() as one:
+        await woken(one)
+        with desk.hints() as hints:
+            desk.pause("object", environment)
+            assert hints() == 1
+        assert await woken(one) == {environment: home.id}
+        desk.pause("organization", home)
+        assert await woken(one) == {environment: home.id, home: home.id}
+        desk.resume("organization", home)
+        assert await woken(one) == {environment: home.id, home: home.id}
+        desk.pause("installation")
+        assert await woken(one) == {environment: home.id, home: home.id, foreign: foreign.id}
+
+
+async def test_what_lives_though_its_row_is_gone_is_held_and_woken_too(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    home = desk.organization("acme")
+    environment = desk.environment(home, "production")
+    async with store_world.leader() as one:
+        await one.store.announce(environment, home.id, [Intent("service", "acme-shop-production-web", "applying")])
+        desk.drop(environment)
+        await woken(one)
+        desk.pause("organization", home)
+        assert environment in await woken(one)
+        assert await held(one, environment) == ("organization", "")
+        assert await one.store.unwanted([environment]) == {}, "what is paused is not about to go"
+        desk.resume("organization", home)
+        assert environment in await woken(one)
+        assert await one.store.unwanted([environment]) == {environment: True}
+
+
+async def test_what_is_to_be_deleted_is_not_unwanted_while_it_is_paused(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    environment = desk.environment(desk.organization("acme"), "production")
+    async with store_world.leader() as one:
+        desk.delete(environment)
+        assert await one.store.unwanted([environment]) == {environment: False}
+        desk.pause("installation")
+        assert await one.store.unwanted([environment]) == {}
+
+
+async def test_a_request_to_look_now_wakes_and_stays_until_it_is_handled_with_a_status(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    home = desk.organization("acme")
+    environment = desk.environment(home, "production")
+    part = str(UUID(int=(1 << 100) + 7))
+    said = Status(*environment, home.id, 1, ready("Deployed", "1 task runs"), {})
+    of_part = Status("process", part, home.id, 1, ready("Deployed", "1 task runs"), {})
+    async with store_world.leader() as one:
+        await one.store.report(Report(environment, home.id, [said, of_part]))
+        await woken(one)
+        desk.ask(environment, "first")
+        assert await woken(one) == {environment: home.id}
+        assert (await one.store.load(environment)).asked
+        await one.store.report(Report(environment, home.id, [], [EventRecord("Normal", "Seen", "no status yet")]))
+        assert (await one.store.load(environment)).asked, "a status has to say what came of it"
+        await one.store.report(Report(environment, home.id, [said, of_part], handled_token="first"))
+        loaded = await one.store.load(environment)
+        assert (loaded.asked, loaded.token) == (False, "first")
+        assert loaded.status is not None
+        assert loaded.status["handled_token"] == "first"
+        await one.store.report(
+            Report(environment, home.id, [Status(*environment, home.id, 1, paused("for now"), {}), of_part])
+        )
+        loaded = await one.store.load(environment)
+        assert not loaded.asked, "a later status does not take it back"
+        desk.ask(environment, "second")
+        assert (await one.store.load(environment)).asked
+        assert await one.store.pauses() == {}
+    handled = {key: row["reason"] for key, row in store_world.tables.statuses().items()}
+    assert handled == {environment: "Paused", Key("process", part): "Deployed"}
