@@ -41,7 +41,9 @@ def eventually(check: Callable[[], T], *, seconds: float = 20.0, what: str = "th
 
 
 @contextlib.contextmanager
-def exclusive_lab(name: str, *, images: Sequence[str], forwards: Sequence[str] = ()) -> Iterator[Lab]:
+def exclusive_lab(
+    name: str, *, images: Sequence[str], forwards: Sequence[str] = (), nodes: int = 1, managers: int = 1
+) -> Iterator[Lab]:
     """A lab that no other test run uses meanwhile.
 
     The kernel frees the lock when the run dies, whatever ended it; the lab that it left is taken down then.
@@ -61,7 +63,7 @@ def exclusive_lab(name: str, *, images: Sequence[str], forwards: Sequence[str] =
         if not kept():
             engine.down(name)
         try:
-            yield engine.up(name, images=images, forwards=forwards)
+            yield engine.up(name, images=images, forwards=forwards, nodes=nodes, managers=managers)
         finally:
             if not kept():
                 engine.down(name)

@@ -124,16 +124,17 @@ def _unequal(scene: Scene) -> list[str]:
     """Fields of services and networks that are not as declared; what is missing or too much; tasks that do not run."""
     services, networks = _declared(scene)
     found: list[str] = []
-    live = scene.world.engine.get("/services", filters=_ours(scene), status="true")
+    live = scene.world.engine.get("/services", filters=_ours(scene))
+    tasks = scene.world.engine.get("/tasks", filters={"desired-state": ["running"]})
+    running = Counter(task["ServiceID"] for task in tasks if task["Status"]["State"] == "running")
     names = {n["Id"]: n["Name"] for n in scene.world.engine.get("/networks")}
     found += _names("service", set(services), [s["Spec"]["Name"] for s in live])
     for stored in live:
         if (wanted := services.get(stored["Spec"]["Name"])) is None:
             continue
         found += [f"{wanted.name}: {d}" for d in service_differences(wanted.spec, stored["Spec"], names)]
-        running = stored["ServiceStatus"]["RunningTasks"]
-        if running != wanted.replicas:
-            found.append(f"{wanted.name}: {running} of {wanted.replicas} tasks run")
+        if (count := running[stored["ID"]]) != wanted.replicas:
+            found.append(f"{wanted.name}: {count} of {wanted.replicas} tasks run")
     live_networks = list(scene.world.networks().values())
     found += _names("network", set(networks), [n["Name"] for n in live_networks])
     for stored in live_networks:
