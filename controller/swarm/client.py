@@ -160,6 +160,10 @@ class EngineClient:
         """Tasks; the engine keeps some old ones for each slot."""
         return list(await self.request("GET", "/tasks", query={"filters": dict(filters)}) or [])
 
+    async def nodes(self) -> list[Document]:
+        """Nodes of the Swarm."""
+        return list(await self.request("GET", "/nodes") or [])
+
     # -- the edge: containers of this engine, not of the Swarm ----------------------------------------------------
 
     async def edge_services(self) -> list[str]:

@@ -7,7 +7,7 @@ was written here after a list had been asked for is not undone by that list's ol
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -135,9 +135,10 @@ class LiveView:
         asked = self._counter
         documents = await self._client.services(f"{labels.INSTALLATION}={self.installation}", status=True)
         self._tell(self._take_services(documents, asked))
+        lost = await self._lost_tasks()
         self.task_counts = {
             d["ID"]: (
-                (d.get("ServiceStatus") or {}).get("RunningTasks", 0),
+                (d.get("ServiceStatus") or {}).get("RunningTasks", 0) - lost[d["ID"]],
                 (d.get("ServiceStatus") or {}).get("DesiredTasks", 0),
             )
             for d in documents
@@ -148,6 +149,14 @@ class LiveView:
             if running != desired and service is not None and (owner := self._owner_of(service.labels)) is not None:
                 short.append(owner)
         return short
+
+    async def _lost_tasks(self) -> Counter[str]:
+        """Service id -> tasks on nodes that are down: the engine goes on counting them as running (moby's
+        ``ServiceStatus`` looks only at the state that a task was last seen in).
+        """
+        down = [str(d["ID"]) for d in await self._client.nodes() if d["Status"]["State"] == "down"]
+        tasks = await self._client.tasks({"node": down}) if down else []
+        return Counter(str(d["ServiceID"]) for d in tasks if d["Status"]["State"] == "running")
 
     async def refresh_service(self, service_id: str, *, tell: bool = True) -> None:
         """Read one service, by id or name; ``tell`` its owner when it changed."""

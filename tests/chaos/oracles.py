@@ -18,7 +18,7 @@ from reconcilers.objects import Network, Service
 from reconcilers.organization import render as render_organization
 from reconcilers.ports import Options
 from specs.snapshots import EnvironmentSnapshot, OrganizationSnapshot
-from tests.chaos.scene import RESYNC_SECONDS, Scene
+from tests.chaos.scene import Scene
 from tests.e2e.world import PASSWORD, PAUSE, eventually
 
 QUIET_RESYNCS = 3
@@ -55,24 +55,23 @@ def never_broken(scene: Scene) -> None:
         assert "Traceback" not in text, text[text.index("Traceback") - 200 :][:4000]
 
 
-def quiet(scene: Scene) -> None:
+def quiet(scene: Scene, *, resyncs: int = QUIET_RESYNCS) -> None:
     """No write to the engine, and no object's version changes, while everything is compared again and again."""
     before, writes = _versions(scene), len(scene.calls)
     leader = scene.leader.controller
     begun = leader.metric("skypanel_resync_time_seconds_count")
     eventually(
-        lambda: leader.metric("skypanel_resync_time_seconds_count") >= begun + QUIET_RESYNCS,
-        seconds=10 * RESYNC_SECONDS * QUIET_RESYNCS,
+        lambda: leader.metric("skypanel_resync_time_seconds_count") >= begun + resyncs,
         what="everything is compared some more times",
     )
     assert scene.calls[writes:] == [], "\n".join(map(str, scene.calls[writes:]))
     assert _versions(scene) == before
 
 
-def everything(scene: Scene, *, seconds: float = 40.0) -> None:
+def everything(scene: Scene, *, seconds: float = 40.0, resyncs: int = QUIET_RESYNCS) -> None:
     """All of the above; the faults have been healed."""
     settled(scene, seconds=seconds)
-    quiet(scene)
+    quiet(scene, resyncs=resyncs)
     never_broken(scene)
 
 

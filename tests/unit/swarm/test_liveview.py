@@ -52,6 +52,8 @@ class Engine:
         self.nets: dict[str, dict[str, Any]] = {}
         self.edges: dict[str, list[str]] = {}
         self.edge_ids: list[str] = []
+        self.states: dict[str, str] = {}
+        self.running: list[dict[str, Any]] = []
         self.release = anyio.Event()
         self.release.set()
         self.listing = anyio.Event()
@@ -82,6 +84,12 @@ class Engine:
             if id_or_name in (document["Id"], document["Name"]):
                 return document
         raise NotFound(404, "network not found")
+
+    async def nodes(self) -> list[dict[str, Any]]:
+        return [{"ID": node, "Status": {"State": state}} for node, state in self.states.items()]
+
+    async def tasks(self, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
+        return [t for t in self.running if t["NodeID"] in filters["node"]]
 
     async def edge_services(self) -> list[str]:
         return self.edge_ids
@@ -317,3 +325,16 @@ async def test_a_fingerprint_changes_with_whatever_an_object_depends_on(seen: Se
     seen.has(network("n2"))
     fourth = await prints()
     assert fourth[0] != third[0]
+
+
+@pytest.mark.parametrize(("state", "short"), [("ready", []), ("unknown", []), ("down", [ACME])])
+async def test_a_task_on_a_node_that_is_down_does_not_run_whatever_the_engine_counts(
+    seen: Seen, state: str, short: list[OwnerKey]
+) -> None:
+    counted = {"RunningTasks": 2, "DesiredTasks": 2}
+    seen.has({**service("1"), "ServiceStatus": counted}, {**service("2", owner=GLOBEX), "ServiceStatus": counted})
+    seen.engine.states = {"near": "ready", "far": state}
+    on = [("1", "near"), ("1", "far"), ("2", "near"), ("2", "near")]
+    seen.engine.running = [{"ServiceID": s, "NodeID": node, "Status": {"State": "running"}} for s, node in on]
+    await seen.look()
+    assert await seen.view.count_tasks() == short
