@@ -111,7 +111,7 @@ class Worker:
         """Reconcile ``key`` once and queue what follows from it. Raises nothing but cancellation."""
         reconcile_id = uuid.uuid4().hex[:12]
         trace = Trace(key, reconcile_id, *self._queue.woken(key), epoch=self._recorder.epoch)
-        structlog.contextvars.bind_contextvars(key=str(key), reconcile_id=reconcile_id)
+        structlog.contextvars.bind_contextvars(key=str(key), reconcile_id=reconcile_id, generation=None)
         result = "panic"
         try:
             result = await self._work(key, trace)
