@@ -19,9 +19,10 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 import reconcilers  # noqa: F401 - registers all kinds
-from controller import metrics
+from controller import metrics, tracing
 from controller.api.health import HealthServer, ListenError
 from controller.engine.process import Process
+from controller.engine.trace import Recorder
 from controller.records import Key
 from controller.settings import Settings
 from controller.store.database import Database
@@ -44,6 +45,7 @@ class Daemon:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._spans = tracing.from_environment(os.environ, settings.skypanel_installation)
         self._client = EngineClient.at(
             settings.engine_host, tls=settings.tls, max_connections=settings.skypanel_docker_connections
         )
@@ -64,6 +66,7 @@ class Daemon:
             options=settings.options,
             tuning=settings.tuning,
             stopping=self._stopping,
+            recorder=Recorder(self._spans),
         )
 
     async def run(self) -> None:
@@ -72,6 +75,7 @@ class Daemon:
         Raises:
             UnsupportedEngine: the engine is too old or not a manager; nothing was touched.
             ListenError: the address of /metrics is taken.
+            TracingError: spans are asked for and cannot be had.
         """
         metrics.initialise({kind: reconciler.concurrency for kind, reconciler in registered().items()})
         metrics.DATABASE_UP.set_function(lambda: float(self._database.up))
@@ -94,6 +98,8 @@ class Daemon:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._database.close()
+                if self._spans is not None:
+                    await self._spans.close()
             self._client.close()
             listener.close()
             log.info("daemon.stopped")

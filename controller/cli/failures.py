@@ -24,6 +24,7 @@ from controller.store.migration_errors import MigrationError
 from controller.store.refusals import SpecRefused
 from controller.swarm.client import UnsupportedEngine
 from controller.swarm.errors import EngineError
+from controller.tracing import TracingError
 from reconcilers.outcomes import ReconcileError
 from specs.loader import SpecFilesError
 
@@ -73,7 +74,7 @@ def explain(error: BaseException) -> tuple[list[str], ExitCode] | None:
 
 def _said(error: BaseException) -> list[str] | None:
     match error:
-        case SpecFilesError() | SpecRefused() | MigrationError() | ReconcileError() | ListenError():
+        case SpecFilesError() | SpecRefused() | MigrationError() | ReconcileError() | ListenError() | TracingError():
             return _lines(error)
         case EngineError():
             return [f"Docker Engine: {error.message}"]

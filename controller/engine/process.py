@@ -65,7 +65,7 @@ class Process:
         self._tuning = tuning
         self._stopping = stopping
         self._released = anyio.Event()
-        self.recorder = recorder or Recorder()
+        self.recorder = Recorder() if recorder is None else recorder
         self.manager: Manager | None = None
         """There while this process leads."""
 
