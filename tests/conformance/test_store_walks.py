@@ -51,8 +51,8 @@ class Walk:
     def next_step(self) -> tuple[str, Step]:
         """A name for a person, and what to do on each side."""
         self.count += 1
-        chosen = self.chance.choice((self.declare, self.declare, self.write, self.write, self.write, self.lead))
-        return chosen()
+        declare, write = [self.declare] * 4, [self.write] * 6
+        return self.chance.choice((*declare, *write, self.lead, self.lead, self.control))()
 
     # -- rows ----------------------------------------------------------------------------------------------------
 
@@ -113,6 +113,20 @@ class Walk:
             del self.environments[gone]
         return _desk("drop", key)
 
+    def control(self) -> tuple[str, Step]:
+        organizations, everything = self.organizations, (*self.organizations, *self.environments)
+        if not everything:
+            return self.declare()
+        name = self.chance.choice(("pause", "pause", "resume", "ask"))
+        key = self.chance.choice(everything)
+        if name == "ask":
+            return f"ask {key}", _desk("ask", key, self.chance.choice(("first", "second")))
+        place = self.chance.choice(
+            (("object", key), ("organization", self.chance.choice(organizations)), ("installation",))
+        )
+        reason = {"reason": self.chance.choice(("", "why"))} if name == "pause" else {}
+        return f"{name} {place}", _desk(name, *place, **reason)
+
     # -- what processes do ---------------------------------------------------------------------------------------
 
     def lead(self) -> tuple[str, Step]:
@@ -150,11 +164,13 @@ class Walk:
             Intent("service", self.chance.choice(NAMES), self.chance.choice(states))
             for _ in range(self.chance.randrange(3))
         ]
-        return "announce", (self._key(), None, intents)
+        key = self._key()
+        organization = self.environments.get(key, self.chance.choice((None, NOBODY))) if key != NOBODY else None
+        return "announce", (key, organization and organization.id, intents)
 
     def _report(self) -> tuple[str, tuple[Any, ...]]:
         key = self._key()
-        report = Report(key, None)
+        report = Report(key, self.chance.choice((None, NOBODY.id)), handled_token=self.chance.choice((None, "first")))
         if self.chance.random() < 0.7:
             conditions = self.chance.choice((ready("Deployed", "runs"), progressing("RollingOut", "0/1 run")))
             details: dict[str, object] = {"n": self.chance.randrange(2)}
@@ -226,7 +242,10 @@ async def _state(side: Side, keys: Sequence[Key]) -> dict[str, Any]:
         "subnets": tables.subnets(),
         "fuse": fuse and fuse[1:],
         "loaded": [(sorted(map(repr, look.inventory)), look.organization_id, look.generation) for look in loaded],
-        "looks": [(look.document, look.deleted, look.status) for look in loaded],
+        "looks": [(look.document, look.deleted, look.status, look.token) for look in loaded],
+        "paused": [look.paused and (look.paused.scope, look.paused.reason) for look in loaded],
+        "pauses": await store.pauses(),
+        "unwanted": await store.unwanted(keys),
         "index": sorted(await store.index(), key=repr),
     }
 

@@ -23,11 +23,14 @@ class Controls:
     pauses: dict[Place, Pause] = field(default_factory=dict)
     tokens: dict[Key, str] = field(default_factory=dict)
 
-    def pause(self, where: Place, reason: str, by: str, seconds: float) -> None:
-        """Stop the work there; one that is stopped already gets the new reason."""
+    def pause(self, where: Place, reason: str, by: str, seconds: float) -> bool:
+        """Stop the work there; one that is stopped already gets the new reason. Whether that changed something."""
         known = self.pauses.get(where)
+        if known and known.reason == reason:
+            return False
         at = known.at if known else datetime.fromtimestamp(seconds, UTC).isoformat()
         self.pauses[where] = Pause(where[0], reason, known.by if known else by, at)
+        return True
 
     def pause_of(self, key: Key, organization_id: str | None) -> Pause | None:
         """The widest that holds ``key``."""

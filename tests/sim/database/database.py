@@ -93,24 +93,27 @@ class SimDatabase:
 
     def pause(self, scope: str, key: Key | None = None, *, reason: str = "", by: str = "ops") -> None:
         """What ``skypanel pause`` does; ``key`` is the object or the organization."""
-        self.controls.pause(place(scope, key), reason, by, now())
-        self._control(scope, key)
+        if self.controls.pause(place(scope, key), reason, by, now()):
+            self._control(scope, key)
 
     def resume(self, scope: str, key: Key | None = None) -> None:
         """What ``skypanel resume`` does."""
-        self.controls.pauses.pop(place(scope, key), None)
-        self._control(scope, key)
+        if self.controls.pauses.pop(place(scope, key), None):
+            self._control(scope, key)
 
     def ask(self, key: Key, token: str) -> None:
         """What ``skypanel reconcile`` does."""
-        self.controls.tokens[key] = token
-        self._control("object", key)
+        if self.controls.tokens.get(key) != token:
+            self.controls.tokens[key] = token
+            self._control("object", key)
 
     def _control(self, scope: str, key: Key | None) -> None:
-        """Every object concerned is in the change log, also one that only lives on."""
+        """Into the change log with every object concerned, also one that only lives on, for each organization known."""
+        rows: dict[tuple[Key, str | None], None] = {}
+        rows |= dict.fromkeys((each, row.organization_id) for each, row in self.objects.items())
+        rows |= dict.fromkeys((made.owner, made.organization_id) for made in self.inventory.values())
         with self.transaction() as one:
-            for each in {**self.objects, **self._owned}:
-                whose = self.organization_of(each)
+            for each, whose in rows:
                 if {"object": each == key, "organization": key and whose == key.id}.get(scope, True):
                     one.touch(each, whose)
                     self._remember(each)
@@ -127,7 +130,8 @@ class SimDatabase:
 
     def versions(self, key: Key) -> Sequence[Version]:
         """How the object looked, the oldest of the last few first and the present one last."""
-        return tuple(self._versions.get(key, ())) or (self.look(key),)
+        self._remember(key)
+        return tuple(self._versions[key])
 
     # -- what transactions do ------------------------------------------------------------------------------------
 
