@@ -71,12 +71,12 @@ class Fuse:
         )
 
     async def rest(self) -> None:
-        """Forget an old trip when no more is unwanted than may go; called after each full comparison."""
+        """Forget an old trip when nothing is unwanted any more; called after each full comparison."""
+        if not self.tripped and await self._store.confirmed_removals() is None:
+            return
         self._counted_at = float("-inf")
         await self._count()
-        count = sum(self._doomed.values())
-        over = count > self._minimum and count > self._share * self._live
-        if not over and (self.tripped or await self._store.confirmed_removals() is not None) and count == 0:
+        if not self._doomed:
             await self._store.clear_fuse()
             log.info("gc.fuse_reset")
             self._set(tripped=False, count=0)

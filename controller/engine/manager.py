@@ -53,6 +53,8 @@ _EVENT_DAYS = 30
 _PRUNE_SECONDS = 3600.0
 _LAG_SECONDS = 0.25
 _DEEP_EVERY = 12
+_SLICE = 500
+"""Objects that are compared before everything else gets its turn."""
 
 
 class Manager:
@@ -296,7 +298,9 @@ class Manager:
         counts: dict[tuple[str, str], int] = {(k, r): 0 for k in self._queues for r in ("true", "false")}
         wanted: set[Key] = set()
         queued = 0
-        for entry, ready, finalized in index:
+        for number, (entry, ready, finalized) in enumerate(index):
+            if not number % _SLICE:
+                await anyio.lowlevel.checkpoint()
             key = entry.key
             wanted.add(key)
             if entry.deleted and finalized and key not in owners:

@@ -27,6 +27,7 @@ from reconcilers.outcomes import TransientError
 log = structlog.get_logger(__name__)
 
 CALL_SECONDS = 15.0
+_SLICE = 1000
 # All statements look keys up: planning one anew for its parameters takes longer than doing it, and compiling it longer.
 _PLANS = "-c plan_cache_mode=force_generic_plan -c jit=off"
 _OPTIONS = f"{_PLANS} -c statement_timeout=12000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=15000"
@@ -158,7 +159,12 @@ class Database:
     async def _fetch(self, query: str | sql.Composed, parameters: Mapping[str, Any] | None) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(query, parameters)
-            rows = await cursor.fetchall() if cursor.description else []
+            rows: list[tuple[Any, ...]] = []
+            if cursor.description:
+                while len(rows) < cursor.rowcount:  # the rows are here; to make Python's of many takes its time
+                    if rows:
+                        await asyncio.sleep(0)
+                    rows += await cursor.fetchmany(_SLICE)
         self._was(up=True)
         return rows
 

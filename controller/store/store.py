@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import structlog
+from anyio.lowlevel import checkpoint
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -32,6 +33,7 @@ from reconcilers.outcomes import FencedError
 log = structlog.get_logger(__name__)
 
 CONSUME_LIMIT = 2000
+_SLICE = 1000
 _BACKSLASH_OR_NUL = re.compile(r"\\\\|\\u0000")  # what follows an escaped backslash is no escape
 
 
@@ -68,10 +70,12 @@ class Store:
     async def index(self) -> list[tuple[DesiredObject, bool, bool]]:
         """(object, whether its last status is Ready for this generation, whether its deletion is finished)."""
         rows = await self._database.fetch(statement("index"))
-        return [
-            (DesiredObject(Key(kind, object_id), organization_id, generation, deleted), ready, finalized)
-            for kind, object_id, organization_id, generation, deleted, ready, finalized in rows
-        ]
+        found = []
+        for number, (kind, object_id, organization_id, generation, deleted, ready, finalized) in enumerate(rows, 1):
+            found.append((DesiredObject(Key(kind, object_id), organization_id, generation, deleted), ready, finalized))
+            if not number % _SLICE:
+                await checkpoint()
+        return found
 
     async def leftovers(self) -> list[Key]:
         """Owners in the inventory whose rows are gone."""

@@ -71,6 +71,13 @@ class EngineClient:
         self.writes += 1
         return _decoded(*await self._transport.exchange(method, path, query, payload, self.guard))
 
+    async def _answer(self, method: str, path: str, query: Mapping[str, Any]) -> bytes:
+        """The body of an answer as it came."""
+        status, data = await self._transport.exchange(method, path, query, None)
+        if status >= 400:
+            raise classify(status, _message(data))
+        return data
+
     async def follow(self, on_event: Callable[[Document | None], None]) -> None:
         """Call ``on_event`` with every event, and with None after each (re)connection, until cancelled."""
         await self._transport.follow(on_event)
@@ -109,12 +116,12 @@ class EngineClient:
         self.node_id = str(swarm.get("NodeID") or "")
         return dict(version)
 
-    async def services(self, label: str, *, status: bool = False) -> list[Document]:
-        """Services with ``label`` (``name=value``), with counts of their tasks when ``status`` is asked for."""
+    async def services(self, label: str, *, status: bool = False) -> bytes:
+        """The list of services with ``label`` (``name=value``) as it came; with counts of tasks if asked for."""
         query: dict[str, Any] = {"filters": {"label": [label]}}
         if status:
             query["status"] = "true"
-        return list(await self.request("GET", "/services", query=query) or [])
+        return await self._answer("GET", "/services", query)
 
     async def services_by_id(self, ids: Sequence[str]) -> list[Document]:
         """Those of the services that exist."""
@@ -168,7 +175,8 @@ class EngineClient:
 
     async def edge_services(self) -> list[str]:
         """Ids of the services that are the edge."""
-        return [str(d["ID"]) for d in await self.services(f"{labels.EDGE}=true")]
+        query = {"filters": {"label": [f"{labels.EDGE}=true"]}}
+        return [str(d["ID"]) for d in await self.request("GET", "/services", query=query) or []]
 
     async def service_containers(self, service_id: str) -> list[Document]:
         """Running containers of a service on this engine, with the networks they are on."""

@@ -8,19 +8,25 @@ was written here after a list had been asked for is not undone by that list's ol
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+import orjson
+from anyio.lowlevel import checkpoint
 
 from controller import clock
 from controller.batcher import Batcher
+from controller.swarm import elements
 from controller.swarm.client import Document, EngineClient
-from controller.swarm.errors import NotFound
+from controller.swarm.errors import EngineUnavailable, NotFound
+from controller.swarm.held import HeldServices, OwnerKey, service_of
 from reconcilers import labels
 from reconcilers.ports import LiveNetwork, LiveService
 
-OwnerKey = tuple[str, str]
 _OWN_EVENT_SECONDS = 5.0
 _READ_TOGETHER = 50
+_SLICE = 200
+"""Services of a list that are looked at before everything else gets its turn."""
 
 
 class LiveView:
@@ -38,8 +44,7 @@ class LiveView:
         self._client = client
         self.installation = installation
         self._on_change = on_change
-        self._services: dict[str, LiveService] = {}
-        self._service_ids: dict[str, str] = {}
+        self._services = HeldServices()
         self._networks: dict[str, LiveNetwork] = {}
         self._network_ids: dict[str, str] = {}
         self._owned: dict[OwnerKey, set[str]] = defaultdict(set)
@@ -47,9 +52,9 @@ class LiveView:
         """Edge containers on this engine: container id -> names of the networks they are on."""
         self.edge_services: frozenset[str] = frozenset()
         """Ids of the services that are the edge."""
-        self.task_counts: dict[str, tuple[int, int]] = {}
-        """Service id -> tasks that run and tasks that should, as of the last list."""
         self._counter = 0
+        self._lists: list[int] = []
+        """What the counter was when each list that is on its way was asked for."""
         self._touched: dict[str, int] = {}
         self._own_writes: dict[tuple[str, str], list[float]] = {}
         self._new: set[str] = set()
@@ -60,7 +65,7 @@ class LiveView:
 
     def service(self, name: str) -> LiveService | None:
         """Our service of exactly this name."""
-        return self._services.get(self._service_ids.get(name, ""))
+        return self._services.named(name)
 
     def service_by_id(self, service_id: str) -> LiveService | None:
         """Our service with this id."""
@@ -84,8 +89,8 @@ class LiveView:
 
     def owned_services(self, owner: OwnerKey) -> list[LiveService]:
         """Services whose owner label names ``owner``, by name."""
-        found = [self._services[i] for i in self._owned.get(owner, ()) if i in self._services]
-        return sorted(found, key=lambda s: s.name)
+        found = [self._services.get(i) for i in self._owned.get(owner, ())]
+        return sorted((s for s in found if s is not None), key=lambda s: s.name)
 
     def owned_networks(self, owner: OwnerKey) -> list[LiveNetwork]:
         """Networks whose owner label names ``owner``, by name."""
@@ -103,25 +108,20 @@ class LiveView:
 
     def fingerprint(self, owner: OwnerKey, organization_id: str) -> tuple[Any, ...]:
         """Changes whenever something live that ``owner`` depends on does; equal fingerprints mean nothing to do."""
-        own = tuple(
-            sorted(
-                (i, self._services[i].version) if i in self._services else (i, 0) for i in self._owned.get(owner, ())
-            )
-        )
-        home = self.owned_networks(("organization", organization_id))
-        networks = tuple(n.id for n in home)
+        version = self._services.version
+        own = tuple(sorted((i, version(i)) for i in self._owned.get(owner, ())))
+        home = [i for i in self._owned.get(("organization", organization_id), ()) if i in self._networks]
         edge: tuple[tuple[str, bool], ...] = ()
         if owner[0] == "organization":
-            edge = tuple(sorted((c, all(n.name in joined for n in home)) for c, joined in self.edge.items()))
-        return own, networks, edge
+            names = [self._networks[i].name for i in home]
+            edge = tuple(sorted((c, all(n in joined for n in names)) for c, joined in self.edge.items()))
+        return own, tuple(sorted(home)), edge
 
     # -- refresh -------------------------------------------------------------------------------------------------
 
     async def refresh_all(self) -> None:
         """List services, networks and edge containers; tell every owner whose objects changed."""
-        asked = self._counter
-        services = await self._client.services(f"{labels.INSTALLATION}={self.installation}")
-        changed = self._take_services(services, asked)
+        changed, _ = await self._list_services()
         asked = self._counter
         networks = await self._client.networks()
         changed |= self._take_networks(networks, asked)
@@ -132,23 +132,11 @@ class LiveView:
 
     async def count_tasks(self) -> list[OwnerKey]:
         """List our services with their tasks' counts; owners of those that are short of running tasks."""
-        asked = self._counter
-        documents = await self._client.services(f"{labels.INSTALLATION}={self.installation}", status=True)
-        self._tell(self._take_services(documents, asked))
+        changed, counts = await self._list_services(status=True)
+        self._tell(changed)
         lost = await self._lost_tasks()
-        self.task_counts = {
-            d["ID"]: (
-                (d.get("ServiceStatus") or {}).get("RunningTasks", 0) - lost[d["ID"]],
-                (d.get("ServiceStatus") or {}).get("DesiredTasks", 0),
-            )
-            for d in documents
-        }
-        short = []
-        for service_id, (running, desired) in self.task_counts.items():
-            service = self._services.get(service_id)
-            if running != desired and service is not None and (owner := self._owner_of(service.labels)) is not None:
-                short.append(owner)
-        return short
+        short = [i for i, (running, desired) in counts.items() if running - lost[i] != desired]
+        return [owner for i in short if (owner := self._services.owner(i)) is not None]
 
     async def _lost_tasks(self) -> Counter[str]:
         """Service id -> tasks on nodes that are down: the engine goes on counting them as running (moby's
@@ -168,7 +156,7 @@ class LiveView:
             if known is not None and self._touched.get(known.id, 0) <= asked:
                 self._tell(self._drop_service(known.id), tell=tell)
             return
-        self._tell(self._put_service(document, asked), tell=tell)
+        self._tell(self._put_document(document, asked), tell=tell)
         self._touch(document["ID"])  # a list that was asked for earlier may not have it yet
 
     async def read_back(self, service_id: str, *, new: bool) -> None:
@@ -183,7 +171,7 @@ class LiveView:
             self._new.add(service_id)
         document = await self._reads.submit(service_id)
         if document is not None:
-            self._put_service(document, asked)
+            self._put_document(document, asked)
             self._touch(service_id)
         elif self._touched.get(service_id, 0) <= asked:
             self._drop_service(service_id)
@@ -274,57 +262,75 @@ class LiveView:
             return None
         return labels.parse_owner(found.get(labels.OWNER, ""))
 
-    def _take_services(self, documents: list[Document], asked: int) -> set[OwnerKey]:
+    async def _list_services(self, *, status: bool = False) -> tuple[set[OwnerKey], dict[str, tuple[int, int]]]:
+        """List our services; owners of those that changed, and the counts of those that have tasks or should."""
+        asked = self._counter
+        self._lists.append(asked)
+        try:
+            data = await self._client.services(f"{labels.INSTALLATION}={self.installation}", status=status)
+            try:
+                found = await self._take_services(elements.elements(data), asked, counted=status)
+            except ValueError:  # an element with something inside that looks like the end of one
+                found = await self._take_services(elements.decoded(data), asked, counted=status)
+        except ValueError as error:
+            raise EngineUnavailable(0, f"{self._client.host}: the list of services is no JSON: {error}") from error
+        finally:
+            self._lists.remove(asked)
+        self._forget_touches(asked)
+        return found
+
+    async def _take_services(
+        self, found: Iterator[bytes], asked: int, *, counted: bool
+    ) -> tuple[set[OwnerKey], dict[str, tuple[int, int]]]:
         changed: set[OwnerKey] = set()
-        listed = set()
-        for document in documents:
-            listed.add(document["ID"])
-            changed |= self._put_service(document, asked)
+        listed: set[str] = set()
+        counts: dict[str, tuple[int, int]] = {}
+        for number, element in enumerate(found, 1):
+            data, count = elements.without_counts(element) if counted else (element, (0, 0))
+            service_id = elements.id_of(data)
+            if service_id is None or not self._services.same(service_id, data):
+                service = service_of(orjson.loads(data))
+                service_id = service.id
+                changed |= self._put_service(service, data, asked)
+            listed.add(service_id)
+            if any(count):
+                counts[service_id] = count
+            if not number % _SLICE:
+                await checkpoint()
         for gone in [i for i in self._services if i not in listed and self._touched.get(i, 0) <= asked]:
             changed |= self._drop_service(gone)
-        self._forget_touches(asked)
-        return changed
+        return changed, counts
 
-    def _put_service(self, document: Document, asked: int) -> set[OwnerKey]:
-        object_id = document["ID"]
-        if self._touched.get(object_id, 0) > asked:
+    def _put_service(self, fresh: LiveService, data: bytes, asked: int) -> set[OwnerKey]:
+        """Hold a service that was decoded from ``data``; the owners that are concerned."""
+        if self._touched.get(fresh.id, 0) > asked:
             return set()
-        status = document.get("UpdateStatus") or {}
-        spec = document["Spec"]
-        fresh = LiveService(
-            id=object_id,
-            name=spec["Name"],
-            version=document["Version"]["Index"],
-            spec=spec,
-            update_state=status.get("State") or None,
-            update_message=status.get("Message") or "",
-        )
-        known = self._services.get(object_id)
-        if known is not None and known.version >= fresh.version:
-            return set()
+        known = self._services.version(fresh.id)
+        before = self._services.owner(fresh.id)
         owner = self._owner_of(fresh.labels)
-        owners = {o for o in (owner, self._owner_of(known.labels) if known else None) if o}
-        if known is not None:
-            self._drop_service(object_id)
+        if known >= fresh.version:
+            if known == fresh.version and owner is not None and owner == before:
+                self._services.put(fresh, owner, data)
+            return set()
+        owners = {o for o in (owner, before) if o}
+        if before is not None:
+            self._drop_service(fresh.id)
         if owner is None:
             # Somebody took our labels away: the name is still ours by the inventory, so its owner must look at it.
             return owners
-        self._services[object_id] = fresh
-        self._service_ids[fresh.name] = object_id
-        self._owned[owner].add(object_id)
+        self._services.put(fresh, owner, data)
+        self._owned[owner].add(fresh.id)
         return owners
 
-    def _drop_service(self, object_id: str) -> set[OwnerKey]:
-        known = self._services.pop(object_id, None)
-        self._new.discard(object_id)
-        if known is None:
-            return set()
-        if self._service_ids.get(known.name) == object_id:
-            del self._service_ids[known.name]
-        return self._disown(known.labels, object_id)
+    def _put_document(self, document: Document, asked: int) -> set[OwnerKey]:
+        return self._put_service(service_of(document), orjson.dumps(document), asked)
 
-    def _disown(self, found: Mapping[str, str], object_id: str) -> set[OwnerKey]:
-        owner = self._owner_of(found)
+    def _drop_service(self, object_id: str) -> set[OwnerKey]:
+        owner = self._services.drop(object_id)
+        self._new.discard(object_id)
+        return self._disown(owner, object_id)
+
+    def _disown(self, owner: OwnerKey | None, object_id: str) -> set[OwnerKey]:
         if owner is None:
             return set()
         self._owned[owner].discard(object_id)
@@ -379,7 +385,7 @@ class LiveView:
             return set()
         if self._network_ids.get(known.name) == object_id:
             del self._network_ids[known.name]
-        return self._disown(known.labels, object_id)
+        return self._disown(self._owner_of(known.labels), object_id)
 
     async def _refresh_edge(self) -> set[OwnerKey]:
         documents = [d for i in self.edge_services for d in await self._client.service_containers(i)]
@@ -402,6 +408,7 @@ class LiveView:
         return changed
 
     def _forget_touches(self, asked: int) -> None:
+        asked = min(asked, *self._lists, asked)  # a list that was asked for earlier may still come
         old = clock.monotonic() - _OWN_EVENT_SECONDS
         self._own_writes = {k: stamps for k, stamps in self._own_writes.items() if stamps[-1] > old}
         self._touched = {i: stamp for i, stamp in self._touched.items() if stamp > asked}

@@ -20,7 +20,7 @@ from tests.bench.process import Controller, controller
 from tests.bench.raw import RawConnection, request
 from tests.bench.reaction import one_at_a_time
 from tests.bench.report import Measurement, percentile
-from tests.bench.workload import add_apps, add_environments, documents, unready
+from tests.bench.workload import add_apps, add_environments, allocate, documents, unready
 
 AIM_RESYNC = 1.5
 AIM_PAUSE_MILLISECONDS = 50.0
@@ -89,7 +89,9 @@ def figures(place: Place, count: int, rounds: int, samples: int) -> Figures:
         with database.connect() as panel, database.connect("reader") as reader:
             add_environments(panel, count)
             (app,) = add_apps(panel, 1, 1, prefix="late")
-            send_raw(place, documents(reader))
+            with database.connect("controller") as writer:
+                subnets = allocate(writer)
+            send_raw(place, documents(reader, subnets))
             with controller(place, database):
                 wait_until(lambda: unready(reader) == 0, "all environments are ready", every=max(0.1, count / 20_000))
         started = min(_started(place, database) for _ in range(2))

@@ -5,6 +5,7 @@ Environments have 0 replicas: what is measured is the way to Swarm's store, not 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,20 +91,35 @@ def add_environments(connection: psycopg.Connection[Any], count: int) -> None:
         )
 
 
-def documents(connection: psycopg.Connection[Any]) -> Documents:
-    """What the controller makes of all rows of this database, by its own pure functions."""
+def documents(connection: psycopg.Connection[Any], subnets: Mapping[str, str] | None = None) -> Documents:
+    """What the controller makes of all rows of this database, by its own pure functions.
+
+    Args:
+        connection: of any role.
+        subnets: by organization, as ``allocate`` gives them; else they are counted up.
+    """
     rows = connection.execute("SELECT doc FROM skypanel.snapshot_environment ORDER BY id").fetchall()
     snapshots = [EnvironmentSnapshot.model_validate(doc) for (doc,) in rows]
     services = [s.spec for snapshot in snapshots for s in environment.render(snapshot, OPTIONS).services]
     tenants = {str(s.organization.id): s.organization.slug for s in snapshots}
-    networks = [_network(slug, tenant, number) for number, (tenant, slug) in enumerate(tenants.items())]
+    counted = {tenant: f"10.{64 + number // 256}.{number % 256}.0/24" for number, tenant in enumerate(tenants)}
+    networks = [_network(slug, tenant, (subnets or counted)[tenant]) for tenant, slug in tenants.items()]
     return Documents(networks, services)
 
 
-def _network(slug: str, tenant: str, number: int) -> dict[str, Any]:
+def allocate(connection: psycopg.Connection[Any]) -> dict[str, str]:
+    """Give every organization its subnet, as the controller does when it makes the network; subnets by organization."""
+    rows = connection.execute(
+        "SELECT organization_id::text, skypanel.allocate_subnet(organization_id, %s, 24, NULL, interval '1 h')::text"
+        " FROM public.paas_organizations",
+        (OPTIONS.subnet_pool,),
+    )
+    return dict(rows.fetchall())
+
+
+def _network(slug: str, tenant: str, subnet: str) -> dict[str, Any]:
     owner = labels.owned(OPTIONS.installation, "organization", tenant, tenant)
-    network = Network(network_name(slug), f"10.{64 + number // 256}.{number % 256}.0/24", owner)
-    return organization_network(network)
+    return organization_network(Network(network_name(slug), subnet, owner))
 
 
 def organization_network(network: Network) -> dict[str, Any]:

@@ -7,13 +7,17 @@ from functools import partial
 from typing import Any, cast
 
 import anyio
+import orjson
 import pytest
 from anyio.lowlevel import checkpoint
 
+from controller.swarm import held
 from controller.swarm.client import EngineClient
-from controller.swarm.errors import NotFound
-from controller.swarm.liveview import LiveView, OwnerKey
+from controller.swarm.errors import EngineUnavailable, NotFound
+from controller.swarm.held import OwnerKey
+from controller.swarm.liveview import LiveView
 from reconcilers import labels
+from reconcilers.ports import LiveService
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +50,7 @@ class Engine:
     """The few reads of an engine that a live view makes; a list can be held back after it was made."""
 
     node_id = "n0de"
+    host = "unix:///engine"
 
     def __init__(self) -> None:
         self.found: dict[str, dict[str, Any]] = {}
@@ -61,8 +66,8 @@ class Engine:
     def hold(self) -> None:
         self.release, self.listing = anyio.Event(), anyio.Event()
 
-    async def services(self, _label: str, *, status: bool = False) -> list[dict[str, Any]]:
-        answer = list(self.found.values())
+    async def services(self, _label: str, *, status: bool = False) -> bytes:
+        answer = orjson.dumps(list(self.found.values()))
         self.listing.set()
         await self.release.wait()
         return answer
@@ -338,3 +343,61 @@ async def test_a_task_on_a_node_that_is_down_does_not_run_whatever_the_engine_co
     seen.engine.running = [{"ServiceID": s, "NodeID": node, "Status": {"State": "running"}} for s, node in on]
     await seen.look()
     assert await seen.view.count_tasks() == short
+
+
+async def test_what_a_list_says_again_is_not_decoded_again(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen.has(service("1"), service("2"))
+    await seen.look()
+    seen.has(service("2", 2))
+    decoded: list[str] = []
+
+    def service_of(document: dict[str, Any]) -> LiveService:
+        decoded.append(document["ID"])
+        return held.service_of(document)
+
+    monkeypatch.setattr("controller.swarm.liveview.service_of", service_of)
+    assert await seen.look() == [{ACME}]
+    assert decoded == ["2"]
+
+
+async def test_a_list_that_looks_split_inside_an_element_is_read_as_a_whole(seen: Seen) -> None:
+    seen.has(service("1", Parts=[{"ID": "x"}, {"ID": "y"}]), service("2", owner=GLOBEX))
+    assert await seen.look() == [{ACME, GLOBEX}]
+    assert await seen.look() == []
+    assert seen.view.owners() == {ACME: 1, GLOBEX: 1}
+
+
+async def test_a_list_that_is_none_changes_nothing(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen.has(service("1"))
+    await seen.look()
+
+    async def services(_label: str, *, status: bool = False) -> bytes:
+        return b"bad gateway"
+
+    monkeypatch.setattr(seen.engine, "services", services)
+    with pytest.raises(EngineUnavailable, match="no JSON"):
+        await seen.view.refresh_all()
+    assert seen.view.owners() == {ACME: 1}
+
+
+async def test_counted_tasks_tell_the_owners_that_are_short(seen: Seen) -> None:
+    counts = {"RunningTasks": 1, "DesiredTasks": 2, "CompletedTasks": 0}
+    seen.has(service("1"), service("2", owner=GLOBEX))
+    await seen.look()
+    seen.has({**service("1"), "ServiceStatus": counts}, {**service("2", owner=GLOBEX), "JobStatus": None})
+    assert await seen.view.count_tasks() == [ACME]
+
+
+async def test_a_list_is_read_in_slices(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        turns += 1
+        await checkpoint()
+
+    monkeypatch.setattr("controller.swarm.liveview.checkpoint", turn)
+    seen.has(*(service(f"{number}") for number in range(1000)))
+    await seen.look()
+    assert turns == 5
+    assert seen.view.owners() == {ACME: 1000}

@@ -1,0 +1,112 @@
+"""The live services, held as the bytes that the engine sent and decoded when somebody looks.
+
+Ten thousand decoded documents are 100 MB and more, all of which the garbage collector walks through; their bytes are a
+tenth of that. Those that were looked at last are kept decoded, as a reconcile looks several times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from reconcilers.ports import LiveService
+
+OwnerKey = tuple[str, str]
+_KEPT_DECODED = 256
+
+
+class _Held:
+    __slots__ = ("data", "name", "owner", "version")
+
+    def __init__(self, name: str, version: int, owner: OwnerKey, data: bytes) -> None:
+        self.name = name
+        self.version = version
+        self.owner = owner
+        self.data = data
+
+
+class HeldServices:
+    """Services by id, and by name."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, _Held] = {}
+        self._ids: dict[str, str] = {}
+        self._decoded: dict[str, LiveService] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[str]:
+        """Ids."""
+        return iter(self._held)
+
+    def __contains__(self, service_id: object) -> bool:
+        return service_id in self._held
+
+    def get(self, service_id: str) -> LiveService | None:
+        """The service with this id."""
+        found = self._decoded.get(service_id)
+        if found is None:
+            held = self._held.get(service_id)
+            if held is None:
+                return None
+            found = service_of(orjson.loads(held.data))
+            self._keep(found)
+        return found
+
+    def named(self, name: str) -> LiveService | None:
+        """The service of this name."""
+        return self.get(self._ids.get(name, ""))
+
+    def version(self, service_id: str) -> int:
+        """Its version; 0 when it is not held."""
+        held = self._held.get(service_id)
+        return held.version if held is not None else 0
+
+    def owner(self, service_id: str) -> OwnerKey | None:
+        """Whose it is."""
+        held = self._held.get(service_id)
+        return held.owner if held is not None else None
+
+    def same(self, service_id: str, data: bytes) -> bool:
+        """Whether exactly these bytes are held."""
+        held = self._held.get(service_id)
+        return held is not None and held.data == data
+
+    def put(self, service: LiveService, owner: OwnerKey, data: bytes) -> None:
+        """Hold it; ``data`` is what ``service`` was decoded from."""
+        self._held[service.id] = _Held(service.name, service.version, owner, data)
+        self._ids[service.name] = service.id
+        self._decoded.pop(service.id, None)
+        self._keep(service)
+
+    def drop(self, service_id: str) -> OwnerKey | None:
+        """Hold it no longer; whose it was."""
+        held = self._held.pop(service_id, None)
+        if held is None:
+            return None
+        self._decoded.pop(service_id, None)
+        if self._ids.get(held.name) == service_id:
+            del self._ids[held.name]
+        return held.owner
+
+    def _keep(self, service: LiveService) -> None:
+        if len(self._decoded) >= _KEPT_DECODED:
+            del self._decoded[next(iter(self._decoded))]
+        self._decoded[service.id] = service
+
+
+def service_of(document: Mapping[str, Any]) -> LiveService:
+    """A service by its document."""
+    status = document.get("UpdateStatus") or {}
+    spec = document["Spec"]
+    return LiveService(
+        id=document["ID"],
+        name=spec["Name"],
+        version=document["Version"]["Index"],
+        spec=spec,
+        update_state=status.get("State") or None,
+        update_message=status.get("Message") or "",
+    )
