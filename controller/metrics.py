@@ -132,6 +132,10 @@ LEADER = Gauge("skypanel_leader", "1 while this process holds the lease.")
 LEASE_EPOCH = Gauge("skypanel_lease_epoch", "Epoch of the lease that this process holds or held.")
 LEASE_RENEWALS = Counter("skypanel_lease_renewals_total", "Renewals of the lease by result.", ["result"])
 LEASE_LEFT = Gauge("skypanel_lease_remaining_seconds", "How long this process may still believe that it leads.")
+CONTESTED = Gauge(
+    "skypanel_contested", "Objects whose repair is held back, as something else keeps changing them.", ["kind"]
+)
+CONTESTS = Counter("skypanel_contests_total", "Times that repairs of an object began to be held back.", ["kind"])
 PAUSED = Gauge("skypanel_paused", "Pauses that an operator has not ended, by what they hold.", ["scope"])
 LOOP_LAG = Gauge("skypanel_event_loop_lag_seconds", "Longest delay of the event loop in the last period.")
 LOOP_LAGS = Histogram("skypanel_event_loop_delay_seconds", "Delays of the event loop.", buckets=_LAG_SECONDS)
@@ -227,6 +231,8 @@ def _initialise_kind(kind: str) -> None:
     for measure in (QUEUE_SECONDS, QUEUE_WORK_SECONDS, QUEUE_RETRIES):
         measure.labels(kind=kind)
     DRIFT_REPAIRS.labels(kind=kind)
+    CONTESTED.labels(kind=kind).set(0)
+    CONTESTS.labels(kind=kind)
     RESYNC_QUEUED.labels(kind=kind)
     for ready in ("true", "false"):
         OBJECTS.labels(kind=kind, ready=ready).set(0)

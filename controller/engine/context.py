@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from controller.engine.contention import Contention, ContestedError
 from controller.engine.ports import Store, Swarm
 from controller.engine.trace import Trace
 from controller.metrics import DRIFT_REPAIRS, ENGINE_WRITES
@@ -13,9 +14,10 @@ from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Rep
 from reconcilers.conditions import Condition, Status, check
 from reconcilers.objects import Objects, Service
 from reconcilers.outcomes import FencedError
-from reconcilers.ports import ChildStatus, Live, Options, Rollout
+from reconcilers.ports import Child, ChildStatus, Live, Options, Rollout
 
 _MESSAGE_LENGTH = 2000
+REPAIRED = "Repaired"
 
 
 class ReconcileContext:
@@ -24,6 +26,7 @@ class ReconcileContext:
     Args:
         loaded: what the store knew at the beginning.
         trace: the record of this reconcile.
+        contention: spaces repairs out.
         waiting_seconds: how long this generation has not been ready.
         quarantine_seconds: rest of a freed subnet.
     """
@@ -35,6 +38,7 @@ class ReconcileContext:
         trace: Trace,
         store: Store,
         swarm: Swarm,
+        contention: Contention,
         options: Options,
         waiting_seconds: float,
         quarantine_seconds: float,
@@ -44,6 +48,7 @@ class ReconcileContext:
         """The record of this reconcile."""
         self._store = store
         self._swarm = swarm
+        self._contention = contention
         self._options = options
         self._waiting_seconds = waiting_seconds
         self._quarantine_seconds = quarantine_seconds
@@ -56,6 +61,8 @@ class ReconcileContext:
             self._try_again()
         self.done: list[Any] = []
         self.conditions: tuple[Condition, ...] = ()
+        self.children: Sequence[Child] = ()
+        """Whose status goes with the object's; known once its document was read."""
         self._services: dict[str, Service] = {}
 
     def _try_again(self) -> None:
@@ -101,17 +108,37 @@ class ReconcileContext:
         """Whether the object's row is there."""
         return self._loaded.document is not None
 
-    async def keep(self, services: Sequence[Service]) -> None:
-        """Put the last good services back where they were changed; nothing else of the owner is touched."""
+    async def keep(self, services: Sequence[Service]) -> float | None:
+        """Put the last good services back where they were changed; nothing else of the owner is touched.
+
+        Returns:
+            in how many seconds to look again, when that had to be left for later.
+        """
         changes = self._swarm.plan(self._loaded.key, Objects(services=tuple(services)), ()).without_removals()
         self.planned(changes)
+        changes, contested = self._spaced(changes)
         if changes.changes:
             await self.execute(changes)
+        return contested.retry_after if contested else None
+
+    def _spaced(self, changes: Any) -> tuple[Any, ContestedError | None]:
+        """What may be done now; repairs that come again and again have to wait."""
+        repairs = [change for change in changes.changes if change.cause == REPAIRED]
+        if not repairs or self._loaded.asked:
+            self._contention.settled(self._loaded.key)
+            return changes, None
+        contested = self._contention.check(self._loaded.key, self._loaded.generation, repairs)
+        if contested is None:
+            return changes, None
+        if contested.first:
+            self.event("Warning", contested.reason, contested.message)
+        return changes.without(lambda change: change.cause == REPAIRED), contested
 
     async def apply(self, objects: Objects) -> None:
         """Plan, and do what is planned; see ``reconcilers.ports.Context``."""
         changes = self._swarm.plan(self._loaded.key, objects, self._inventory)
         self.planned(changes)
+        changes, contested = self._spaced(changes)
         self._held = changes.held
         self._services = {s.name: s for s in objects.services}
         self.report_out.inventory += [
@@ -126,6 +153,8 @@ class ReconcileContext:
                 for change in changes.changes
                 if change.object_type == "service" and change.action == "update" and change.name not in changes.held
             ]
+        if contested is not None:
+            raise contested
 
     async def execute(self, changes: Any) -> None:
         """Do a change set, and say so in one event, also when only a part of it could be done."""
@@ -148,7 +177,7 @@ class ReconcileContext:
         note = f"{count} change{'s' * (count != 1)}" if count else "nothing to do"
         if changes.held:
             note += f", held back: {', '.join(changes.held)}"
-        self.trace.drifted = any(change.cause == "Repaired" for change in changes.changes)
+        self.trace.drifted = any(change.cause == REPAIRED for change in changes.changes)
         self.trace.lap("plan", note)
 
     async def _announce(self, intents: Sequence[Intent]) -> None:
@@ -165,9 +194,12 @@ class ReconcileContext:
             return
         for change in made:
             ENGINE_WRITES.labels(object=change.object_type, action=change.action).inc()
+        repairs = [change for change in made if change.cause == REPAIRED]
+        if repairs:
+            self._contention.repaired(self._loaded.key, self._loaded.generation, repairs)
         cause = made[0].cause
         text = "; ".join(str(change) for change in made)
-        if cause == "Repaired":
+        if cause == REPAIRED:
             self.trace.repaired = True
             DRIFT_REPAIRS.labels(kind=self.kind).inc()
             text = f"the engine did not match and was put right: {text}"
@@ -220,6 +252,10 @@ class ReconcileContext:
             *(Status(c.kind, c.id, self._loaded.organization_id, c.generation, c.conditions, {}) for c in children),
         ]
         self._warn(conditions)
+
+    def report_all(self, conditions: tuple[Condition, ...]) -> None:
+        """State the same of the object and of its children."""
+        self.report(conditions, children=[ChildStatus(c.kind, c.id, c.generation, conditions) for c in self.children])
 
     def finished(self) -> None:
         """Nothing live remains of a deleted object."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 
 from controller import clock
 from controller.engine import pause
+from controller.engine.contention import Contention
 from controller.engine.context import ReconcileContext
 from controller.engine.fuse import Fuse
 from controller.engine.milestones import Milestones
@@ -41,7 +43,7 @@ from reconcilers.outcomes import (
     TerminalError,
     TransientError,
 )
-from reconcilers.ports import ChildStatus, Options
+from reconcilers.ports import Options
 from reconcilers.registry import Reconciler
 from specs.problems import InvalidSpec
 
@@ -101,6 +103,7 @@ class Worker:
         self._options = options
         self._quarantine_seconds = quarantine_seconds
         self._timeout_seconds = timeout_seconds
+        self._contention = Contention(reconciler.kind)
         self._unready_since: dict[Key, tuple[int, float]] = {}
         self._unsaid: dict[Key, Report] = {}
         """What was done and could not be written down, as the database was away; said with the next report."""
@@ -180,6 +183,7 @@ class Worker:
             trace=trace,
             store=self._store,
             swarm=self._swarm,
+            contention=self._contention,
             options=self._options,
             waiting_seconds=waiting,
             quarantine_seconds=self._quarantine_seconds,
@@ -204,20 +208,20 @@ class Worker:
             snapshot = self._reconciler.snapshot.model_validate(loaded.document)
         except (InvalidSpec, ValidationError) as error:
             return await self._keep_last_good(context, loaded, error)
+        context.children = self._reconciler.children(snapshot)
         outcome: Outcome = await self._reconciler.body(context, snapshot)
         return outcome
 
     def _leave_alone(self, context: ReconcileContext, loaded: Loaded, by: Pause) -> Outcome:
         """Touch nothing, and say so of the object and of its children; also when it is to be deleted."""
         self._unready_since.pop(loaded.key, None)
+        self._contention.forget(loaded.key)
         if loaded.document is None or (loaded.status or {}).get("finalized"):
             return Done()  # nothing is left of it that a status could speak of
-        try:
-            children = self._reconciler.children(self._reconciler.snapshot.model_validate(loaded.document))
-        except (InvalidSpec, ValidationError):
-            children = ()
+        with suppress(InvalidSpec, ValidationError):
+            context.children = self._reconciler.children(self._reconciler.snapshot.model_validate(loaded.document))
         conditions = paused(pause.message(loaded.key, by))
-        context.report(conditions, children=[ChildStatus(c.kind, c.id, c.generation, conditions) for c in children])
+        context.report_all(conditions)
         if not pause.was_paused(loaded.status):
             context.event("Normal", conditions[0].reason, conditions[0].message)
             self._on_pause()
@@ -226,6 +230,7 @@ class Worker:
     async def _remove(self, context: ReconcileContext, loaded: Loaded) -> Outcome:
         """Take away all that lives for an object that is no longer wanted."""
         key = loaded.key
+        self._contention.forget(key)
         changes = self._swarm.plan(key, Objects(), loaded.inventory)
         if changes.changes:
             await self._fuse.allow(key)
@@ -258,9 +263,8 @@ class Worker:
             for row in loaded.inventory
             if row.object_type == "service" and row.last_good is not None
         ]
-        if good:
-            await context.keep(good)
-        return Done()
+        later = await context.keep(good) if good else None
+        return Done() if later is None else RequeueAfter(later)
 
     async def _failed(self, key: Key, context: ReconcileContext | None, error: ReconcileError, trace: Trace) -> str:
         result = "transient_error"
@@ -297,8 +301,12 @@ class Worker:
 
     async def _report_failure(self, key: Key, context: ReconcileContext, error: ReconcileError) -> None:
         if context.exists:
-            say = stalled if isinstance(error, TerminalError) else progressing
-            context.report(say(error.reason, error.message))
+            if isinstance(error, TerminalError):
+                context.report_all(stalled(error.reason, error.message))
+            elif isinstance(error, NotReadyError):
+                context.report_all(progressing(error.reason, error.message))
+            else:  # what its parts are is not known to have changed
+                context.report(progressing(error.reason, error.message))
         await self._report_quietly(key, context)
 
     async def _report_quietly(self, key: Key, context: ReconcileContext) -> None:

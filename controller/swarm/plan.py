@@ -5,8 +5,8 @@ The same change set is what ``skypanel plan`` shows, what an event says, and wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from controller.records import InventoryRow, InventoryUpdate
@@ -66,14 +66,24 @@ class Change:
     differences: tuple[Difference, ...] = ()
     cause: str = ""
 
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """Paths of the fields that differ, without their values; what else is the matter where there are none."""
+        if not self.differences:
+            return ("missing" if self.action == "create" else self.action,)
+        return tuple(d.path for d in self._telling())
+
+    def _telling(self) -> Sequence[Difference]:
+        """The hash says that something else changed; alone, it is what somebody changed."""
+        return [d for d in self.differences if d.path != _HASH_PATH] or self.differences
+
     def __str__(self) -> str:
         text = f"{_VERBS[self.action]} {self.object_type} {self.name}"
         if self.action == "connect":
             text = f"~ edge joins network {self.name}"
         if not self.differences:
             return text
-        # The hash says that something else changed; alone, it is what somebody changed.
-        telling = [d for d in self.differences if d.path != _HASH_PATH] or list(self.differences)
+        telling = self._telling()
         shown = [str(d) for d in telling[:_SHOWN_DIFFERENCES]]
         if len(telling) > _SHOWN_DIFFERENCES:
             shown.append(f"and {len(telling) - _SHOWN_DIFFERENCES} more")
@@ -93,7 +103,11 @@ class ChangeSet:
 
     def without_removals(self) -> ChangeSet:
         """The same, taking nothing away."""
-        return ChangeSet(tuple(c for c in self.changes if c.action != "delete"), self.held, self.failed)
+        return self.without(lambda change: change.action == "delete")
+
+    def without(self, unwanted: Callable[[Change], bool]) -> ChangeSet:
+        """The same, leaving some of it undone."""
+        return replace(self, changes=tuple(c for c in self.changes if not unwanted(c)))
 
     def __str__(self) -> str:
         return "\n".join(str(c) for c in self.changes)
