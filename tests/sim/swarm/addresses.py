@@ -6,9 +6,9 @@ joined by hand gets its address from its own node, which knows nothing of the ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from tests.sim.swarm.objects import Network
 
@@ -19,10 +19,33 @@ def parse(subnet: str) -> IPv4Network:
     return IPv4Network(subnet)
 
 
-def overlapping(subnet: str, networks: Iterable[Network]) -> bool:
-    """Whether one of ``networks`` has a part of it."""
+def refused(subnet: str, task_range: str, networks: Iterable[Network]) -> bool:
+    """Whether the manager cannot give a network this subnet.
+
+    With a range for tasks it only looks for another network of the same two; without, for any that has a part of it.
+    """
+    if task_range:
+        return any((n.subnet, n.task_range) == (subnet, task_range) for n in networks)
     wanted = parse(subnet)
     return any(wanted.overlaps(parse(n.subnet)) for n in networks if n.subnet)
+
+
+def within(address: str, subnet: str) -> bool:
+    """Whether an address is one of the subnet."""
+    return IPv4Address(address) in parse(subnet)
+
+
+@lru_cache(maxsize=4096)
+def ends(subnet: str) -> tuple[str, str]:
+    """The addresses of a subnet that nobody can have."""
+    whole = parse(subnet)
+    return str(whole.network_address), str(whole.broadcast_address)
+
+
+def first_free(network: Network, taken: Container[str]) -> str:
+    """What a node gives a container that asks for no address: it knows only those of its own containers."""
+    free = (a for a in _hosts(network.subnet, network.task_range or network.subnet) if a not in taken)
+    return next(free, network.gateway)
 
 
 def next_free(pool: str, prefix: int, networks: Iterable[Network]) -> str:

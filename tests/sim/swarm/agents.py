@@ -12,11 +12,12 @@ from collections.abc import Callable
 
 from tests.sim.swarm import addresses
 from tests.sim.swarm.behaviour import Behaviours, Pace, health_seconds
-from tests.sim.swarm.objects import RANK, RUNNING, Network, Task
+from tests.sim.swarm.objects import RANK, RUNNING, Network, Node, Task
 from tests.sim.swarm.store import Store
 
 _STARTING, _SHUTDOWN = RANK["starting"], RANK["shutdown"]
 _STEADY_SECONDS = 30.0
+NODE = "com.docker.swarm.node.id"
 
 
 class Agents:
@@ -50,6 +51,8 @@ class Agents:
         for task in waiting.values():
             if task.meta.id in self._store.tasks and task.state == "new":
                 self._allocate(task)
+            elif task.state == "preparing":
+                self.poke(task)
 
     def _allocate(self, task: Task) -> None:
         if task.wanted_rank > RUNNING:
@@ -89,6 +92,8 @@ class Agents:
             case "preparing" if not behaviour.pullable:
                 error = f"No such image: {container['Image']}"
                 self._at(task, self._pace.prepare / 2, lambda: self._end(task, "rejected", "preparing", error=error))
+            case "preparing" if not self._balanced(task, task.node):
+                self._unaddressed[task.meta.id] = task  # it goes on when somebody gives an address back
             case "preparing":
                 self._at(task, self._pace.prepare, lambda: self._prepared(task))
             case "ready" if task.desired == "running":
@@ -126,6 +131,16 @@ class Agents:
     def _step(self, task: Task, state: str, message: str) -> None:
         self.move(task, state, message)
         self.poke(task)
+
+    def _balanced(self, task: Task, node: Node) -> bool:
+        """Whether its node has an address of its own on each of the task's networks."""
+        for network_id in task.addresses:
+            network = self._store.networks.get(network_id)
+            if network is not None and balancer(node) not in network.addresses:
+                if not addresses.room(network):
+                    return False
+                addresses.take(network, balancer(node))
+        return True
 
     def _prepared(self, task: Task) -> None:
         if task.desired == "ready":
@@ -166,6 +181,7 @@ class Agents:
             task.restarts = 0
         was_running = task.state == "running"
         task.exit_code = code
+        task.held = (*task.addresses, *task.joined)
         task.joined.clear()
         self._store.free(task)
         self.move(task, state, message, error)
@@ -187,11 +203,16 @@ class Agents:
         self._store.tell_local("container", action, task.container, attributes)
 
 
+def balancer(node: Node) -> str:
+    """Who has the address that each node needs on a network for the balancing of its load."""
+    return f"balancer of {node.meta.id}"
+
+
 def container_labels(task: Task) -> dict[str, str]:
     """Labels of a task's container: its own, and those that Swarm gives."""
     return {
         **(task.spec["ContainerSpec"].get("Labels") or {}),
-        "com.docker.swarm.node.id": task.node.meta.id if task.node else "",
+        NODE: task.node.meta.id if task.node else "",
         "com.docker.swarm.service.id": task.service.meta.id,
         "com.docker.swarm.service.name": task.service.name,
         "com.docker.swarm.task": "",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.sim.swarm import addresses
-from tests.sim.swarm.agents import Agents, container_labels
+from tests.sim.swarm.agents import NODE, Agents, balancer, container_labels
 from tests.sim.swarm.base import Refusal
 from tests.sim.swarm.behaviour import Pace
 from tests.sim.swarm.objects import RANK, RUNNING, Document, Network, Node, Task
@@ -15,6 +15,7 @@ from tests.sim.swarm.store import Store
 
 _STARTING = RANK["starting"]
 FIRST_VXLAN = 4096
+_DEPARTURE_SECONDS = 0.2
 DEFAULT_POOL, DEFAULT_PREFIX = "10.201.0.0/16", 24
 _OWN = ("none", "null"), ("host", "host"), ("bridge", "bridge"), ("docker_gwbridge", "bridge")
 
@@ -30,6 +31,7 @@ class Networks:
 
     def begin(self) -> None:
         """The networks that every cluster has."""
+        self.agents.listeners.append(self._task_changed)
         ingress = self._add({"Name": "ingress", "Driver": "overlay"})
         ingress.ingress = True
         self._allocate(ingress)
@@ -37,18 +39,23 @@ class Networks:
             network = self._add({"Name": name, "Driver": driver, "Labels": {}})
             network.scope, network.driver = "local", driver
 
-    def create(self, written: Document) -> tuple[Document, Network]:
+    def create(self, node: Node, written: Document) -> tuple[Document, Network]:
         """POST /networks/create. The answer comes before anything is allocated."""
         name = written.get("Name", "")
-        if any(n.name == name for n in self.store.networks.values()):
+        if not name:
+            raise Refusal(400, f"invalid name: {name}")
+        _check_pools((written.get("IPAM") or {}).get("Config") or ())
+        if any(n.name == name for n in (*self.store.networks.values(), *self.leftovers(node).values())):
             raise Refusal(409, f"network with name {name} already exists")
         network = self._add(written)
         self.store.tell("network", "create", network.meta.id, name)
         self.store.agenda.at(self.pace.allocate / 2, lambda: self._allocate(network))
         return {"Id": network.meta.id, "Warning": ""}, network
 
-    def remove(self, asked: str) -> Network:
-        """DELETE /networks/{id}."""
+    def remove(self, node: Node, asked: str) -> Network:
+        """DELETE /networks/{id}. Tasks that are not wanted any more do not count, also while they still run."""
+        if any(asked in (n.meta.id, n.name) for n in self.leftovers(node).values()):
+            raise Refusal(500, f"network {asked} not found")
         network = self.store.network(asked)
         if network.scope == "local":
             raise Refusal(403, f"{network.name} is a pre-defined network and cannot be removed")
@@ -57,27 +64,41 @@ class Networks:
                 raise _in_use(network, f"service {service.meta.id}")
         for task in self.store.tasks.values():
             on_it = any(a["Target"] == network.meta.id for a in task.spec.get("Networks") or ())
-            if on_it and task.rank <= RUNNING:
+            if on_it and task.rank <= RUNNING and task.wanted_rank <= RUNNING:
                 raise _in_use(network, f"task {task.meta.id}")
         self.store.index += 1
         del self.store.networks[network.meta.id]
         self.store.tell("network", "remove", network.meta.id, network.name)
+        for other in self.store.networks.values():
+            if not other.driver:
+                self._allocate(other)  # what it could not have before may be free now
         return network
+
+    def leftovers(self, node: Node) -> dict[str, Network]:
+        """Networks that are gone, and that a container still keeps on this node."""
+        return {
+            network_id: network
+            for (node_id, network_id), network in self.store.copies.items()
+            if node_id == node.meta.id and network_id not in self.store.networks
+        }
 
     def connect(self, asked: str, node: Node, written: Document) -> Network:
         """POST /networks/{id}/connect: put a running container of this engine on a network that is on its node."""
         task = self._container(written.get("Container", ""), node)
         network = self._here(asked, node)
-        if network.meta.id in self._joined(task):
-            raise Refusal(
-                403,
-                f"endpoint with name {task.name} already exists in network {network.name}",
-            )
+        if network is None:
+            raise Refusal(404, f"network {asked} not found")
         endpoint = (written.get("EndpointConfig") or {}).get("IPAMConfig") or {}
         address = endpoint.get("IPv4Address", "")
-        if address and address in self._node_addresses(network, node):
+        if address and not addresses.within(address, network.subnet):
+            text = f"no configured subnet or ip-range contain the IP address {address}"
+            raise Refusal(400, f"invalid endpoint settings:\n{text}")
+        if network.meta.id in _joined(task):
+            raise Refusal(403, f"endpoint with name {task.name} already exists in network {network.name}")
+        taken = self._node_addresses(network, node)
+        if address in taken:
             raise Refusal(403, "Address already in use")
-        task.joined[network.meta.id] = address or addresses.take(network, task.meta.id)
+        task.joined[network.meta.id] = address or addresses.first_free(network, taken)
         self._tell("connect", network, task)
         return network
 
@@ -85,14 +106,19 @@ class Networks:
         """POST /networks/{id}/disconnect."""
         task = self._container(written.get("Container", ""), node)
         network = self._here(asked, node)
-        if task.joined.pop(network.meta.id, None) is None:
-            raise Refusal(403, f"container {task.container} is not connected to network {network.name}")
+        if network is None:
+            raise Refusal(500, f"container {task.container} is not connected to the network {asked}")
+        if network.meta.id not in _joined(task):
+            raise Refusal(500, f"container {task.container} is not connected to network {network.name}")
+        task.joined.pop(network.meta.id, None)
+        task.left.add(network.meta.id)
         self._tell("disconnect", network, task)
+        self._depart_soon(node)
         return network
 
     def containers(self, node: Node) -> list[Document]:
         """Running containers of an engine, as ``GET /containers/json`` has them."""
-        return [self._container_document(task) for task in self._running(node)]
+        return [self._container_document(task, node) for task in self._running(node)]
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -107,7 +133,7 @@ class Networks:
         swarm = [n for n in self.store.networks.values() if n.scope == "swarm"]
         config = ((network.wanted.get("IPAM") or {}).get("Config") or [{}])[0]
         subnet = config.get("Subnet") or addresses.next_free(DEFAULT_POOL, DEFAULT_PREFIX, swarm)
-        if not subnet or self._refused(subnet, config.get("IPRange") or "", swarm):
+        if not subnet or addresses.refused(subnet, config.get("IPRange") or "", swarm):
             return  # 201 was said already; the network keeps an empty driver
         network.subnet = subnet
         network.task_range = config.get("IPRange") or ""
@@ -118,9 +144,6 @@ class Networks:
         self.store.tell("network", "update", network.meta.id, network.name)
         self.agents.retry_addresses()
 
-    def _refused(self, subnet: str, task_range: str, others: list[Network]) -> bool:
-        return addresses.overlapping(subnet, others)
-
     def _running(self, node: Node) -> list[Task]:
         return [t for t in self.store.tasks.values() if t.node is node and _STARTING <= t.rank <= RUNNING]
 
@@ -130,21 +153,48 @@ class Networks:
                 return task
         raise Refusal(404, f"No such container: {asked}")
 
-    def _here(self, asked: str, node: Node) -> Network:
-        """A network of the Swarm, if a task brought it to the node."""
-        network = self.store.network(asked)
-        used = any(network.meta.id in self._joined(task) for task in self._running(node))
-        if network.scope == "swarm" and not used:
-            raise Refusal(404, f"network {asked} not found")
-        return network
+    def _here(self, asked: str, node: Node) -> Network | None:
+        """A network that has reached the node: only a task on it brings one there."""
+        for (node_id, network_id), network in self.store.copies.items():
+            if node_id == node.meta.id and (network_id.startswith(asked) or network.name == asked):
+                return network
+        return None
 
-    def _joined(self, task: Task) -> Mapping[str, str]:
-        return task.addresses | task.joined
+    def _task_changed(self, task: Task) -> None:
+        if task.node is None:
+            return
+        if task.state == "starting":
+            for network_id in task.addresses:
+                network = self.store.networks.get(network_id)
+                if network is None:
+                    continue
+                key = task.node.meta.id, network_id
+                if key not in self.store.copies:
+                    self.store.copies[key] = network
+                    self._tell_node("create", network, task.node)
+                self._tell("connect", network, task)
+        elif task.rank > RUNNING and task.container:
+            for (node_id, _), network in self.store.copies.items():
+                if node_id == task.node.meta.id and network.meta.id in task.held:
+                    self._tell("disconnect", network, task)
+            self._depart_soon(task.node)
+
+    def _depart_soon(self, node: Node) -> None:
+        self.store.agenda.at(_DEPARTURE_SECONDS, lambda: self._depart(node), quiet=True)
+
+    def _depart(self, node: Node) -> None:
+        """Networks that no container of the node is on any more leave it."""
+        used = {network_id for task in self._running(node) for network_id in _joined(task)}
+        for key, network in list(self.store.copies.items()):
+            if key[0] == node.meta.id and key[1] not in used:
+                del self.store.copies[key]
+                network.addresses.pop(balancer(node), None)
+                self._tell_node("destroy", network, node)
 
     def _node_addresses(self, network: Network, node: Node) -> set[str]:
-        found = {network.gateway}
+        found = {network.gateway, *addresses.ends(network.subnet)}
         for task in self._running(node):
-            if address := self._joined(task).get(network.meta.id):
+            if address := _joined(task).get(network.meta.id):
                 found.add(address)
         return found
 
@@ -152,10 +202,14 @@ class Networks:
         attributes = {"container": task.container, "name": network.name, "type": network.driver}
         self.store.tell_local("network", action, network.meta.id, attributes)
 
-    def _container_document(self, task: Task) -> Document:
+    def _tell_node(self, action: str, network: Network, node: Node) -> None:
+        attributes = {"name": network.name, "type": network.driver, NODE: node.meta.id}
+        self.store.tell_local("network", action, network.meta.id, attributes)
+
+    def _container_document(self, task: Task, node: Node) -> Document:
         joined: dict[str, Any] = {}
-        for network_id, address in self._joined(task).items():
-            network = self.store.networks.get(network_id)
+        for network_id, address in _joined(task).items():
+            network = self.store.copies.get((node.meta.id, network_id))
             if network is not None:
                 joined[network.name] = {
                     "NetworkID": network_id,
@@ -171,6 +225,25 @@ class Networks:
             "State": "running",
             "NetworkSettings": {"Networks": joined},
         }
+
+
+def _joined(task: Task) -> Mapping[str, str]:
+    """Networks that a container is on, and its addresses there."""
+    both = task.addresses | task.joined
+    return {network_id: address for network_id, address in both.items() if network_id not in task.left}
+
+
+def _check_pools(pools: Any) -> None:
+    for pool in pools:
+        subnet, task_range = pool.get("Subnet", ""), pool.get("IPRange", "")
+        try:
+            whole = addresses.parse(subnet) if subnet else None
+        except ValueError as error:
+            text = f"invalid subnet {subnet}: invalid CIDR block notation"
+            raise Refusal(400, f"invalid network config:\n{text}") from error
+        if task_range and (whole is None or not addresses.parse(task_range).subnet_of(whole)):
+            text = f"invalid ip-range {task_range}: parent subnet {subnet} doesn't contain ip-range"
+            raise Refusal(400, f"invalid network config:\n{text}")
 
 
 def _in_use(network: Network, by: str) -> Refusal:

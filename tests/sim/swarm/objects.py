@@ -210,6 +210,10 @@ class Task:
     addresses: dict[str, str] = field(default_factory=dict)
     joined: dict[str, str] = field(default_factory=dict)
     """Networks that its container was put on by hand: network id -> address."""
+    left: set[str] = field(default_factory=set)
+    """Networks of its own that it was taken off by hand."""
+    held: tuple[str, ...] = ()
+    """Networks that its container was on when it ended."""
     restarts: int = 0
     running_at: float | None = None
     stamp: float = 0.0

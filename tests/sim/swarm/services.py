@@ -78,7 +78,7 @@ class Services:
         service.previous = now
         self.store.update_service(service, before=before)
         if now[0].get("EndpointSpec") != service.spec.get("EndpointSpec"):
-            self._allocate(service)
+            self.store.agenda.at(self.pace.allocate / 2, lambda: self._allocate(service))
         self.orchestrator.look_soon(service)
         return {"Warnings": None}, service
 
@@ -96,30 +96,38 @@ class Services:
 
     def _allocate(self, service: Service) -> None:
         """Give the service its virtual addresses; the manager changes the service itself for that."""
-        endpoint = service.spec.get("EndpointSpec") or {}
-        networks = service.spec["TaskTemplate"].get("Networks") or ()
         if service.removed:
             return
-        before = service.endpoint
-        if endpoint.get("Mode", "vip") == "vip" and (networks or endpoint.get("Ports")):
-            found = []
-            for attachment in networks:
-                network = self.store.networks.get(attachment["Target"])
-                if network is None or not network.driver:
-                    continue
-                address = network.addresses.get(service.meta.id) or (
-                    addresses.take(network, service.meta.id) if addresses.room(network) else ""
-                )
-                if address:
-                    found.append(
-                        {"NetworkID": network.meta.id, "Addr": f"{address}/{network.subnet.partition('/')[2]}"}
-                    )
-            service.endpoint = {"Spec": endpoint or {"Mode": "vip"}, "VirtualIPs": found}
-        elif endpoint.get("Ports"):
-            service.endpoint = {"Spec": endpoint, "Ports": endpoint["Ports"]}
-        if service.endpoint != before:
+        endpoint = service.spec.get("EndpointSpec")
+        ports = (endpoint or {}).get("Ports") or []
+        wanted = [each["Target"] for each in service.spec["TaskTemplate"].get("Networks") or ()]
+        if any(port["PublishMode"] == "ingress" for port in ports):
+            wanted.append(next(n.meta.id for n in self.store.networks.values() if n.ingress))
+        found: Document = {"Spec": endpoint or {}}
+        if ports:
+            found["Ports"] = ports
+        if (endpoint or {}).get("Mode", "vip") == "vip" and wanted:
+            found = {"Spec": endpoint or {"Mode": "vip"}, **found, "VirtualIPs": self._addresses(service, wanted)}
+        elif not ports and service.endpoint == {"Spec": {}}:
+            return
+        if found != service.endpoint:
+            service.endpoint = found
             self.store.touch(service.meta)
             self.store.update_service(service, before=(service.replicas, service.status))
+
+    def _addresses(self, service: Service, networks: list[str]) -> list[Document]:
+        found = []
+        for network_id in networks:
+            network = self.store.networks.get(network_id)
+            if network is None or not network.driver:
+                continue
+            address = network.addresses.get(service.meta.id)
+            if address is None and addresses.room(network):
+                address = addresses.take(network, service.meta.id)
+            if address:
+                prefix = network.subnet.partition("/")[2]
+                found.append({"NetworkID": network_id, "Addr": f"{address}/{prefix}"})
+        return found
 
     def _resolved(self, spec: Document) -> Document:
         """With ids for the names of networks."""

@@ -34,6 +34,8 @@ class Store:
         self.configs: dict[str, Content] = {}
         self.nodes: dict[str, Node] = {}
         self.tasks: dict[str, Task] = {}
+        self.copies: dict[tuple[str, str], Network] = {}
+        """Networks that have reached a node, by the node's and their own id; also of some that are gone."""
         self.by_service: dict[str, list[Task]] = {}
         """Tasks by the service's id, in the order of their making; also of services that are gone."""
         self._emit = emit

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.sim.swarm.agents import Agents
+from tests.sim.swarm.agents import NODE, Agents
 from tests.sim.swarm.base import Agenda
 from tests.sim.swarm.behaviour import Behaviour, Behaviours, Pace
 from tests.sim.swarm.contents import Contents
@@ -224,11 +224,13 @@ class SimSwarm:
 
     def _node_of(self, event: Event) -> str:
         attributes = event["Actor"]["Attributes"]
+        if node := attributes.get(NODE):
+            return str(node)
         container = attributes.get("container") or event["Actor"]["ID"]
         for task in self.store.tasks.values():
             if task.container == container and task.node is not None:
                 return task.node.meta.id
-        return str(attributes.get("com.docker.swarm.node.id", ""))
+        return ""
 
 
 def documents(swarm: SimSwarm, kind: str) -> dict[str, Document]:

@@ -156,7 +156,10 @@ class SimTransport:
                 self._before[kind] = found, reads - 1, until
                 return {i: dict(d) for i, d in found.items()}
             del self._before[kind]
-        return documents(self.swarm, kind)
+        found = documents(self.swarm, kind)
+        if kind == "networks":
+            found |= {i: n.document() for i, n in self.swarm.networks.leftovers(self._node).items()}
+        return found
 
     def _info(self) -> Document:
         nodes = self.swarm.store.nodes.values()
@@ -219,9 +222,9 @@ class SimTransport:
             case "services", "remove":
                 return None, swarm.services.remove(asked)
             case "networks", "create":
-                return swarm.networks.create(written)
+                return swarm.networks.create(self._node, written)
             case "networks", "remove":
-                return None, swarm.networks.remove(asked)
+                return None, swarm.networks.remove(self._node, asked)
             case "networks", "connect":
                 return None, swarm.networks.connect(asked, self._node, written)
             case "networks", "disconnect":
