@@ -98,6 +98,9 @@ class Agents:
                 self._at(task, self._pace.prepare, lambda: self._prepared(task))
             case "ready" if task.desired == "running":
                 self._at(task, 0.0, lambda: self._start(task))
+            case "starting" if lost := self._lost_content(task):
+                error = f"starting container failed: {lost}"
+                self._at(task, self._pace.report, lambda: self._end(task, "failed", "starting", 128, error))
             case "starting":
                 first, last = health_seconds(container)
                 delay = self._pace.start + behaviour.start_seconds
@@ -119,6 +122,13 @@ class Agents:
             task.step.cancel()
         self._exit(task, exit_code)
 
+    def reject(self, task: Task) -> None:
+        """Its node does not satisfy what it asks for any more."""
+        error = "assigned node no longer meets constraints"
+        if task.step is not None:
+            task.step.cancel()
+        self._end(task, "rejected", "task rejected by constraint enforcer", error=error)
+
     def move(self, task: Task, state: str, message: str, error: str = "") -> None:
         """Give a task a new state, and tell."""
         task.state, task.message, task.error = state, message, error
@@ -131,6 +141,19 @@ class Agents:
     def _step(self, task: Task, state: str, message: str) -> None:
         self.move(task, state, message)
         self.poke(task)
+
+    def _lost_content(self, task: Task) -> str:
+        """Why the container cannot have a secret or config that it refers to; empty when it can.
+
+        A node keeps what is gone for as long as another task on it refers to it.
+        """
+        others = [t for t in self._store.tasks.values() if t.node is task.node and t is not task and t.rank <= RUNNING]
+        for what, table in (("secret", self._store.secrets), ("config", self._store.configs)):
+            kept = {content for other in others for content in _contents(other, what)}
+            for wanted in _contents(task, what):
+                if wanted not in table and wanted not in kept:
+                    return f"unable to get {what} from {what} store: {what} {wanted} not found"
+        return ""
 
     def _balanced(self, task: Task, node: Node) -> bool:
         """Whether its node has an address of its own on each of the task's networks."""
@@ -201,6 +224,12 @@ class Agents:
         assert task.node is not None
         attributes = container_labels(task) | {"image": task.spec["ContainerSpec"]["Image"], "name": task.name} | more
         self._store.tell_local("container", action, task.container, attributes)
+
+
+def _contents(task: Task, what: str) -> list[str]:
+    """Ids of the secrets or configs that a task refers to."""
+    title = what.capitalize()
+    return [reference[f"{title}ID"] for reference in task.spec["ContainerSpec"].get(f"{title}s") or ()]
 
 
 def balancer(node: Node) -> str:

@@ -27,6 +27,8 @@ class Pace:
     """Default of ``UpdateConfig.Monitor``."""
     restart: float = 5.0
     """Default of ``RestartPolicy.Delay``."""
+    rollback_first: bool = False
+    """Who is faster after a failure: the updater that goes back, or the restart, which takes the new specification."""
 
 
 @dataclass(frozen=True, slots=True)

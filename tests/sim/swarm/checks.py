@@ -64,6 +64,8 @@ def _check_references(references: Any, what: str) -> None:
         if not reference[f"{title}ID"] or not name:
             raise invalid(f"malformed {what} reference")
         target = (reference.get("File") or {}).get("Name")
+        if not target and what == "config":
+            raise Refusal(400, "invalid Config: either File or Runtime should be set")
         if not target:
             raise invalid(f"malformed {what} reference, no target provided")
         if target in taken:

@@ -98,6 +98,7 @@ class Networks:
         taken = self._node_addresses(network, node)
         if address in taken:
             raise Refusal(403, "Address already in use")
+        task.left.discard(network.meta.id)
         task.joined[network.meta.id] = address or addresses.first_free(network, taken)
         self._tell("connect", network, task)
         return network
@@ -110,8 +111,8 @@ class Networks:
             raise Refusal(500, f"container {task.container} is not connected to the network {asked}")
         if network.meta.id not in _joined(task):
             raise Refusal(500, f"container {task.container} is not connected to network {network.name}")
-        task.joined.pop(network.meta.id, None)
-        task.left.add(network.meta.id)
+        if task.joined.pop(network.meta.id, None) is None:
+            task.left.add(network.meta.id)
         self._tell("disconnect", network, task)
         self._depart_soon(node)
         return network

@@ -136,9 +136,12 @@ class Orchestrator:
     def _task_changed(self, task: Task) -> None:
         if task.meta.id not in self._store.tasks:
             return
+        if self._pace.rollback_first:
+            self.updaters.task_changed(task)
         if task.rank > RUNNING and not self._reap(task) and task.wanted_rank <= RUNNING and not task.service.removed:
             self._restart(task)
-        self.updaters.task_changed(task)
+        if not self._pace.rollback_first:
+            self.updaters.task_changed(task)
 
     def _restart(self, task: Task) -> None:
         """Replace a task that ended, or whose node is lost; with the service's specification of now."""

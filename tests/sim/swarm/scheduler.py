@@ -75,10 +75,8 @@ class Scheduler:
             return
         if task.service.spec_version > task.spec_version:
             return  # moby#53722: a task of an older specification is not looked at again
-        text = "; ".join(
-            f"{_REASONS[reason]} on {reasons[reason]} node{'' if reasons[reason] == 1 else 's'}"
-            for reason in sorted(reasons, key=lambda r: (-reasons[r], list(_REASONS).index(r)))
-        )
+        order = sorted(reasons, key=lambda r: (-reasons[r], list(_REASONS).index(r)))
+        text = "; ".join(_explain(reason, reasons[reason]) for reason in order)
         self._waiting[task.meta.id] = task
         if (error := f"no suitable node ({text})") != task.error:
             self._agents.move(task, "pending", "pending task scheduling", error)
@@ -105,6 +103,12 @@ class Scheduler:
         if most and sum(t.service is task.service for t in tasks) >= most:
             return "replicas"
         return ""
+
+
+def _explain(reason: str, nodes: int) -> str:
+    if reason == "replicas":
+        return _REASONS[reason]
+    return f"{_REASONS[reason]} on {nodes} node{'' if nodes == 1 else 's'}"
 
 
 def satisfies(template: Mapping[str, Any], node: Node) -> bool:

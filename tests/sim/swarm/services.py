@@ -62,7 +62,10 @@ class Services:
         before = service.replicas, service.status
         back = query.get("rollback") == "previous"
         if back and service.previous is None:
-            raise Refusal(400, "rpc error: code = FailedPrecondition desc = service does not have a previous spec")
+            text = f"service {service.meta.id} does not have a previous spec"
+            raise Refusal(400, f"rpc error: code = FailedPrecondition desc = {text}")
+        if query.get("registryAuthFrom") == "previous-spec" and service.previous is None:
+            raise Refusal(500, "service does not have a previous spec")
         self.store.swap(service.meta, version)
         now = service.spec, service.spec_version
         if back and service.previous is not None:

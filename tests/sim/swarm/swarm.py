@@ -18,7 +18,7 @@ from tests.sim.swarm.events import Event, Events
 from tests.sim.swarm.networks import Networks
 from tests.sim.swarm.objects import RUNNING, Document, Node, Task
 from tests.sim.swarm.orchestrator import Orchestrator
-from tests.sim.swarm.scheduler import Scheduler
+from tests.sim.swarm.scheduler import Scheduler, satisfies
 from tests.sim.swarm.services import Services
 from tests.sim.swarm.state import canonical
 from tests.sim.swarm.store import Store
@@ -201,6 +201,9 @@ class SimSwarm:
     def _node_changed(self, node: Node) -> None:
         self.store.touch(node.meta)
         self.orchestrator.nodes_changed()
+        for task in list(self.store.tasks.values()):
+            if task.node is node and task.rank <= RUNNING >= task.wanted_rank and not satisfies(task.spec, node):
+                self.agents.reject(task)
         for task in list(self.store.tasks.values()):
             if task.node is node:
                 self.agents.poke(task)

@@ -126,9 +126,7 @@ class SimTransport:
             if "service" in filters:
                 filters["service"] = [self.swarm.store.service(s).meta.id for s in filters["service"]]
             if "node" in filters:
-                filters["node"] = [
-                    self._node.meta.id if n == "self" else self.swarm.store.node(n).meta.id for n in filters["node"]
-                ]
+                filters["node"] = [self.swarm.store.node(n).meta.id for n in filters["node"]]
         found = reading.select(self._documents(kind).values(), filters, _FILTERS[kind])
         if kind == "services" and str(query.get("status", "")).lower() in ("true", "1"):
             for document in found:
@@ -192,13 +190,14 @@ class SimTransport:
         older = documents(self.swarm, kind) if stale is not None else {}
         try:
             written: Document = orjson.loads(payload) if payload else {}
-            answer, target = self._do(kind, action, asked, query, written)
-        except Refusal as refusal:
-            name = _name(before) or asked
-            self._record(method, kind, before, name, action, labels_before, status=refusal.status)
-            raise
         except orjson.JSONDecodeError as error:
             raise Refusal(400, f"invalid JSON: {error}") from error
+        try:
+            answer, target = self._do(kind, action, asked, query, written)
+        except Refusal as refusal:
+            name = _name(before) or asked or str(written.get("Name", ""))
+            self._record(method, kind, before, name, action, labels_before, status=refusal.status)
+            raise
         if stale is not None:
             self._before[kind] = older, stale.reads, self.swarm.agenda.now + stale.seconds
         if target is not None:

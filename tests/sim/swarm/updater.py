@@ -279,7 +279,7 @@ class Updater:
                 self._end()  # it stays "updating"
             return
         back = status["State"] == "rollback_started"
-        word = "rollback" if self._rolling_back else "update"
+        word = "rollback" if self._on_failure == "rollback" else "update"
         self._set({**status, "State": "rollback_paused" if back else "paused", "Message": f"{word} paused {why}"})
         self._end()
 

@@ -1,0 +1,78 @@
+"""The two worlds: a simulated Swarm in a loop whose clock jumps, and a real engine of one node."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from itertools import count
+from typing import Any
+
+import orjson
+import pytest
+
+from controller.swarm.transport import DockerTransport
+from deploy.engine import Lab
+from tests.conformance.engine.place import Place
+from tests.conformance.engine.virtual import JumpingLoop
+from tests.labs import exclusive_lab
+from tests.sim.swarm.swarm import SimSwarm
+from tests.sim.swarm.transport import SimTransport
+
+_NUMBERS = count(1)
+_SIMULATED: tuple[str, dict[str, Any]] = ("asyncio", {"loop_factory": JumpingLoop})
+
+
+@pytest.fixture(params=[_SIMULATED, "asyncio"], ids=["simulated", "engine"])
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def conform_lab() -> Iterator[Lab]:
+    """A Swarm of one node, without anything on it."""
+    with exclusive_lab("conform", images=["web", "pause"]) as running:
+        yield running
+
+
+@pytest.fixture
+async def place(anyio_backend: Any, request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+    """An engine of one of the worlds."""
+    if anyio_backend == _SIMULATED:
+        yield simulated()
+        return
+    lab: Lab = request.getfixturevalue("conform_lab")
+    here = await _real(lab)
+    yield here
+    await here.clean()
+    here.transport.close()
+
+
+def simulated() -> Place:
+    """A Swarm of its own."""
+    swarm = SimSwarm(nodes=1)
+    (node,) = swarm.store.nodes.values()
+
+    async def kill(container: str) -> None:
+        (task,) = (t for t in swarm.store.tasks.values() if t.container == container)
+        swarm.agents.fail(task, 137)
+
+    async def label_node(labels: Mapping[str, str]) -> None:
+        swarm.update_node(node, availability="active", labels=dict(labels))
+
+    return Place(SimTransport(swarm), 1, kill, label_node, real=False)
+
+
+async def _real(lab: Lab) -> Place:
+    transport = DockerTransport(lab.docker_host)
+
+    async def kill(container: str) -> None:
+        await here.post(f"/containers/{container}/kill", signal="KILL")
+
+    async def label_node(labels: Mapping[str, str]) -> None:
+        (node,) = await here.get("/nodes")
+        spec = {**node["Spec"], "Labels": dict(labels)}
+        await transport.exchange(
+            "POST", f"/nodes/{node['ID']}/update", {"version": node["Version"]["Index"]}, orjson.dumps(spec)
+        )
+
+    here = Place(transport, next(_NUMBERS), kill, label_node, real=True)
+    return here

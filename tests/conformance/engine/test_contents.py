@@ -1,0 +1,193 @@
+"""Secrets and configs: made once, read back without what is secret, held by the specifications that refer to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.conformance.engine.place import MISSING, Answer, Document, Place, encoded
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What differs between the two."""
+
+    word: str
+    limit: int
+
+    @property
+    def path(self) -> str:
+        return f"/{self.word}s"
+
+    def reference(self, content_id: str, name: str, file: str = "/run/x") -> Document:
+        title = self.word.capitalize()
+        return {
+            f"{title}ID": content_id,
+            f"{title}Name": name,
+            "File": {"Name": file, "UID": "0", "GID": "0", "Mode": 0o400},
+        }
+
+    def uses(self, *references: Document) -> dict[str, Any]:
+        """Changes of a service."""
+        return {"container": {f"{self.word.capitalize()}s": list(references)}}
+
+
+SECRET, CONFIG = Kind("secret", 500 * 1024), Kind("config", 1000 * 1024)
+both = pytest.mark.parametrize("kind", [SECRET, CONFIG], ids=lambda kind: kind.word)
+
+
+async def make(place: Place, kind: Kind, text: str = "one", data: bytes = b"value") -> str:
+    body = {"Name": place.name(text), "Labels": {"a": "1"}, "Data": encoded(data)}
+    return str((await place.post(f"{kind.path}/create", body))["ID"])
+
+
+async def rewrite(place: Place, kind: Kind, content_id: str, **changes: Any) -> Answer:
+    stored = await place.get(f"{kind.path}/{content_id}")
+    query = {"version": changes.pop("version", stored["Version"]["Index"])}
+    body = {"Name": stored["Spec"]["Name"], "Labels": stored["Spec"]["Labels"], **changes}
+    return await place.ask("POST", f"{kind.path}/{content_id}/update", body, **query)
+
+
+@both
+async def test_the_data_of_a_config_is_read_back_and_that_of_a_secret_never(place: Place, kind: Kind) -> None:
+    created = await place.ask("POST", f"{kind.path}/create", {"Name": place.name("one"), "Data": encoded(b"value")})
+    assert created.status == 201
+    assert created.body.keys() == {"ID"}
+    stored = await place.get(f"{kind.path}/{place.name('one')}")
+    assert stored.keys() == {"ID", "Version", "CreatedAt", "UpdatedAt", "Spec"}
+    data = {"Data": encoded(b"value")} if kind is CONFIG else {}
+    assert stored["Spec"] == {"Name": place.name("one"), "Labels": {}, **data}
+    assert await place.get(f"{kind.path}/{created.body['ID']}") == stored
+
+
+@both
+async def test_only_labels_can_be_changed(place: Place, kind: Kind) -> None:
+    content_id = await make(place, kind)
+    before = await place.get(f"{kind.path}/{content_id}")
+    assert (await rewrite(place, kind, content_id, Labels={"a": "2"})).status == 200
+    after = await place.get(f"{kind.path}/{content_id}")
+    assert after["Spec"]["Labels"] == {"a": "2"}
+    assert after["Version"]["Index"] > before["Version"]["Index"]
+    assert (await rewrite(place, kind, content_id, Data=encoded(b"value"))).status == 200, "the same data is no change"
+    for answer in (
+        await rewrite(place, kind, content_id, Data=encoded(b"other")),
+        await rewrite(place, kind, content_id, Name=place.name("two")),
+    ):
+        assert (answer.status, answer.error) == (400, "Refused")
+        assert answer.text == "rpc error: code = InvalidArgument desc = only updates to Labels are allowed"
+    stale = await rewrite(place, kind, content_id, version=before["Version"]["Index"], Labels={})
+    assert (stale.status, stale.error) == (500, "OutOfSequence")
+
+
+@both
+async def test_there_are_limits_of_size(place: Place, kind: Kind) -> None:
+    for data in (b"", b"x" * kind.limit):
+        body = {"Name": place.name("big"), "Data": encoded(data)}
+        answer = await place.ask("POST", f"{kind.path}/create", body)
+        assert (answer.status, answer.error) == (400, "Refused")
+        assert answer.text.endswith(f"{kind.word} data must be larger than 0 and less than {kind.limit} bytes")
+    await make(place, kind, "big", b"x" * (kind.limit - 1))
+
+
+@both
+async def test_names_are_given_once_and_have_a_form(place: Place, kind: Kind) -> None:
+    await make(place, kind)
+    body = {"Name": place.name("one"), "Data": encoded(b"x")}
+    again = await place.ask("POST", f"{kind.path}/create", body)
+    assert (again.status, again.error) == (409, "NameTaken")
+    assert again.text == f"rpc error: code = AlreadyExists desc = {kind.word} {place.name('one')} already exists"
+    for name in ("a/b", "a" * 65, "-a"):
+        answer = await place.ask("POST", f"{kind.path}/create", {"Name": name, "Data": encoded(b"x")})
+        assert (answer.status, answer.error) == (400, "Refused")
+        assert "invalid name, only 64 [a-zA-Z0-9-_.] characters allowed" in answer.text
+    nameless = await place.ask("POST", f"{kind.path}/create", {"Data": encoded(b"x")})
+    assert (nameless.status, nameless.text) == (400, "rpc error: code = InvalidArgument desc = name must be provided")
+
+
+@both
+async def test_one_that_does_not_exist_is_not_found(place: Place, kind: Kind) -> None:
+    for answer in (
+        await place.ask("GET", f"{kind.path}/nonesuch"),
+        await place.ask("DELETE", f"{kind.path}/nonesuch"),
+        await place.ask("POST", f"{kind.path}/nonesuch/update", {"Name": "nonesuch"}, version=1),
+    ):
+        assert (answer.status, answer.error, answer.text) == (404, "NotFound", f"{kind.word} nonesuch not found")
+
+
+@both
+async def test_a_reference_needs_id_name_and_a_target_of_its_own(place: Place, kind: Kind) -> None:
+    content_id, name, word = await make(place, kind), place.name("one"), kind.word
+    whole = kind.reference(content_id, name)
+    bare = {key: value for key, value in whole.items() if key != "File"}
+    rpc = "rpc error: code = InvalidArgument desc = "
+    missing = "either File or Runtime should be set"
+    for references, text in (
+        ([kind.reference("", name)], f"malformed {word} reference"),
+        ([kind.reference(content_id, "")], f"malformed {word} reference"),
+        ([bare], f"malformed {word} reference, no target provided" if kind is SECRET else f"invalid Config: {missing}"),
+        ([kind.reference("nonesuch", name)], f"{word} not found: {name}"),
+        ([kind.reference(content_id, "other")], f"{word} not found: other"),
+        ([whole, whole], f"{word} references '{name}' and '{name}' have a conflicting target: '/run/x'"),
+    ):
+        answer = await place.ask("POST", "/services/create", place.spec(**kind.uses(*references)))
+        assert (answer.status, answer.error, answer.text.removeprefix(rpc)) == (400, "Refused", text)
+    await place.create(**kind.uses(whole))
+    container = (await place.service())["Spec"]["TaskTemplate"]["ContainerSpec"]
+    assert container[f"{word.capitalize()}s"] == [whole]
+
+
+@both
+async def test_one_that_a_service_refers_to_cannot_be_removed(place: Place, kind: Kind) -> None:
+    content_id, name = await make(place, kind), place.name("one")
+    await place.create("a", **kind.uses(kind.reference(content_id, name)))
+    answer = await place.ask("DELETE", f"{kind.path}/{content_id}")
+    assert (answer.status, answer.error) == (400, "InUse")
+    assert answer.text == (
+        f"rpc error: code = InvalidArgument desc = {kind.word} '{name}' is in use by the following service: "
+        f"{place.name('a')}"
+    )
+    await place.create("b", **kind.uses(kind.reference(content_id, name)))
+    answer = await place.ask("DELETE", f"{kind.path}/{content_id}")
+    assert "is in use by the following services: " in answer.text
+    assert {place.name("a"), place.name("b")} == set(answer.text.partition("services: ")[2].split(", "))
+    for text in "ab":
+        await place.ask("DELETE", f"/services/{place.name(text)}")
+    assert (await place.ask("DELETE", f"{kind.path}/{content_id}")).status == 204
+    assert (await place.ask("GET", f"{kind.path}/{content_id}")).status == 404
+
+
+@both
+async def test_a_previous_specification_holds_nothing(place: Place, kind: Kind) -> None:
+    """Rolling back to it is accepted all the same, and leaves a reference to nothing."""
+    content_id, name = await make(place, kind), place.name("one")
+    reference = kind.reference(content_id, name)
+    await place.create(**kind.uses(reference))
+    assert (await place.update(container={f"{kind.word.capitalize()}s": None})).status == 200
+    assert (await place.ask("DELETE", f"{kind.path}/{content_id}")).status == 204
+    assert (await place.update(query={"rollback": "previous"})).status == 200
+    stored = await place.service()
+    assert stored["Spec"]["TaskTemplate"]["ContainerSpec"][f"{kind.word.capitalize()}s"] == [reference]
+    refused = await place.update(labels={"n": "1"})
+    assert (refused.status, refused.text.endswith(f"{kind.word} not found: {name}")) == (400, True)
+
+
+async def test_an_automatic_rollback_to_a_secret_that_is_gone_starts_no_task(place: Place) -> None:
+    """Nothing says so but the tasks, which fail one after the other."""
+    content_id, name = await make(place, SECRET), place.name("one")
+    await place.create(replicas=1, **SECRET.uses(SECRET.reference(content_id, name)))
+    await place.runs()
+    assert (await place.update(container={"Secrets": None, "Image": MISSING})).status == 200
+    assert (await place.ask("DELETE", f"/secrets/{content_id}")).status == 204
+    stored = await place.reaches("rollback_completed")
+    assert stored["Spec"]["TaskTemplate"]["ContainerSpec"]["Secrets"][0]["SecretName"] == name
+    (task,) = await place.runs()
+    await place.kill(task["Status"]["ContainerStatus"]["ContainerID"])
+    for failed in (await place.ends("failed", count=3))[1:]:
+        assert failed["Status"]["Err"] == (
+            f"starting container failed: unable to get secret from secret store: secret {content_id} not found"
+        )
+        assert (failed["Status"]["Message"], failed["Status"]["ContainerStatus"]["ExitCode"]) == ("starting", 128)

@@ -1,0 +1,124 @@
+"""Containers that are put on networks in place, as the edge is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance.engine.place import PAUSE, Answer, Place
+
+pytestmark = pytest.mark.anyio
+
+
+async def connect(place: Place, network: str, container: str, address: str = "") -> Answer:
+    endpoint = {"IPAMConfig": {"IPv4Address": address}} if address else {}
+    return await place.ask("POST", f"/networks/{network}/connect", {"Container": container, "EndpointConfig": endpoint})
+
+
+async def disconnect(place: Place, network: str, container: str) -> Answer:
+    return await place.ask("POST", f"/networks/{network}/disconnect", {"Container": container, "Force": True})
+
+
+def at(place: Place, number: int) -> str:
+    return place.subnet.replace("0/24", str(number))
+
+
+async def joined(place: Place, text: str = "edge") -> dict[str, str]:
+    """Network -> address of a service's one container."""
+    (container,) = await place.containers(text)
+    return {name: found["IPAddress"] for name, found in container["NetworkSettings"]["Networks"].items()}
+
+
+async def test_an_edge_joins_a_network_that_a_task_brought_and_leaves_it(place: Place) -> None:
+    """One long story, as it takes two containers."""
+    half = place.subnet.replace("/24", "/25")
+    network = await place.network("tenant", IPRange=half)
+    home = await place.network("home", subnet=f"10.{180 + place.number // 250}.{place.number % 250}.0/24")
+    edge = {"container": {"Image": PAUSE}, "template": {"Networks": [{"Target": home}]}}
+    await place.create("edge", labels={"io.skypanel.edge": "true"}, replicas=1, **edge)
+    (task,) = await place.runs("edge")
+    container = task["Status"]["ContainerStatus"]["ContainerID"]
+    (listed,) = await place.containers("edge")
+    assert listed["Id"] == container
+    assert listed["State"] == "running"
+    assert listed["Names"] == [f"/{place.name('edge')}.1.{task['ID']}"]
+    own = {k: v for k, v in listed["Labels"].items() if k.startswith("com.docker.swarm.")}
+    assert own == {
+        "com.docker.swarm.node.id": task["NodeID"],
+        "com.docker.swarm.service.id": task["ServiceID"],
+        "com.docker.swarm.service.name": place.name("edge"),
+        "com.docker.swarm.task": "",
+        "com.docker.swarm.task.id": task["ID"],
+        "com.docker.swarm.task.name": f"{place.name('edge')}.1.{task['ID']}",
+    }
+    assert (await joined(place)).keys() == {place.name("home")}
+
+    # Nothing has brought the tenant's network to the node.
+    early = await connect(place, network, container, at(place, 200))
+    assert (early.status, early.error, early.text) == (404, "NotFound", f"network {network} not found")
+    nothing = await disconnect(place, network, container)
+    assert (nothing.status, nothing.error) == (500, "EngineUnavailable"), "an odd status for a plain refusal"
+    assert nothing.text == f"container {container} is not connected to the network {network}"
+    nobody = await connect(place, home, "nonesuch")
+    assert (nobody.status, nobody.error, nobody.text) == (404, "NotFound", "No such container: nonesuch")
+
+    await place.create("pin", replicas=1, container={"Image": PAUSE}, template={"Networks": [{"Target": network}]})
+    (pin,) = await place.runs("pin")
+    pins = pin["NetworksAttachments"][0]["Addresses"][0].partition("/")[0]
+    outside = await connect(place, network, container, "10.255.0.1")
+    assert (outside.status, outside.error) == (400, "Refused")
+    assert outside.text == (
+        "invalid endpoint settings: no configured subnet or ip-range contain the IP address 10.255.0.1"
+    )
+    for taken in (pins, at(place, 1), at(place, 255)):
+        collision = await connect(place, network, container, taken)
+        assert (collision.status, collision.error) == (403, "InUse")
+        assert collision.text == "Address already in use"
+    async with place.events() as heard:
+        done = await connect(place, network, container, at(place, 200))
+        assert (done.status, done.error) == (200, "")
+        assert await joined(place) == {**(await joined(place)), place.name("tenant"): at(place, 200)}
+        again = await connect(place, network, container, at(place, 201))
+        assert (again.status, again.error) == (403, "NameTaken")
+        assert again.text == (
+            f"endpoint with name {place.name('edge')}.1.{task['ID']} already exists in network {place.name('tenant')}"
+        )
+        assert (await disconnect(place, network, container)).status == 200
+        off = await disconnect(place, network, container)
+        assert (off.status, off.error) == (500, "EngineUnavailable")
+        assert off.text == f"container {container} is not connected to network {place.name('tenant')}"
+
+        def told() -> list[tuple[str, str, dict[str, str]]]:
+            return [
+                (e["Action"], e["scope"], e["Actor"]["Attributes"])
+                for e in heard
+                if e["Type"] == "network" and e["Actor"]["ID"] == network
+            ]
+
+        attributes = {"container": container, "name": place.name("tenant"), "type": "overlay"}
+
+        async def both() -> bool:
+            return {action for action, _, _ in told()} >= {"connect", "disconnect"}
+
+        await place.until(both, what="the events")
+        assert ("connect", "local", attributes) in told()
+        assert ("disconnect", "local", attributes) in told()
+
+    # The edge stays on the network although its service is gone: the node keeps a copy for it.
+    assert (await connect(place, network, container, at(place, 201))).status == 200
+    await place.ask("DELETE", f"/services/{place.name('pin')}")
+    assert (await place.ask("DELETE", f"/networks/{network}")).status == 204
+
+    async def pin_gone() -> bool:
+        return not await place.containers("pin")
+
+    await place.until(pin_gone)
+    assert place.name("tenant") in await joined(place)
+    assert (await place.get(f"/networks/{network}"))["Id"] == network
+    blocked = await place.ask("POST", "/networks/create", {"Name": place.name("tenant"), "Driver": "overlay"})
+    assert blocked.error == "NameTaken"
+    assert (await disconnect(place, network, container)).status == 200
+
+    async def forgotten() -> bool:
+        return (await place.ask("GET", f"/networks/{network}")).status == 404
+
+    await place.until(forgotten, what="the node forgets the network")
