@@ -13,7 +13,7 @@ from controller.metrics import DRIFT_REPAIRS, ENGINE_WRITES
 from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Report
 from reconcilers.conditions import Condition, Status, check
 from reconcilers.objects import Objects, Service
-from reconcilers.outcomes import FencedError
+from reconcilers.outcomes import ConflictError, FencedError
 from reconcilers.ports import Child, ChildStatus, Live, Options, Rollout
 
 _MESSAGE_LENGTH = 2000
@@ -145,6 +145,7 @@ class ReconcileContext:
             *(InventoryUpdate("service", name, failed_hash=digest) for name, digest in changes.failed.items()),
             *(update for update in changes.seen if update.name not in changes.held),
         ]
+        await self._strike_off(objects, changes)
         if changes.changes:
             await self.execute(changes)
             # Another spec than the one that failed was applied: that one may be tried again when it is asked for anew.
@@ -155,6 +156,18 @@ class ReconcileContext:
             ]
         if contested is not None:
             raise contested
+
+    async def _strike_off(self, objects: Objects, changes: Any) -> None:
+        """Forget what is in the inventory, is not wanted and does not live: its removal was done and not written down.
+
+        Raises:
+            ConflictError: something of it lives after all; the next look sees it.
+        """
+        known = {("service", s.name) for s in objects.services} | {("network", n.name) for n in objects.networks}
+        known |= {(change.object_type, change.name) for change in changes.changes}
+        stray = [row for row in self._loaded.inventory if (row.object_type, row.name) not in known]
+        if stray and await self._swarm.forget_missing(self._loaded.key, stray, self.report_out.inventory):
+            raise ConflictError("StillThere", f"{stray[0].object_type} {stray[0].name} is still there; looking again")
 
     async def execute(self, changes: Any) -> None:
         """Do a change set, and say so in one event, also when only a part of it could be done."""

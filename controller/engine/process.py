@@ -174,8 +174,8 @@ class Process:
 
     async def _watch_lease(self, scope: anyio.CancelScope) -> None:
         """Stop the work when the lease cannot be trusted any more, whatever the call that renews it is waiting for."""
-        while self._lease.trusted:  # noqa: ASYNC110 - it is the clock that decides
-            await anyio.sleep(self._lease.seconds / 20)
+        while (rest := self._lease.trusted_seconds) > 0:  # noqa: ASYNC110 - it is the clock that decides
+            await anyio.sleep(rest)
         self._lost_lease(scope)
 
     def _lost_lease(self, scope: anyio.CancelScope) -> None:

@@ -244,10 +244,12 @@ class Worker:
         context.trace.lap("observe", "something lives that was not known" if still_there else "nothing lives")
         if still_there:
             return RequeueAfter(_GONE_POLL_SECONDS)
-        if any(row.object_type == "network" for row in loaded.inventory):
+        if (loaded.status or {}).get("finalized"):
+            return Done()
+        if loaded.organization_id in (None, key.id):  # an organization itself: only it has a subnet
             await self._store.release_subnet(key.id)
             context.trace.lap("subnet", "given back")
-        if (loaded.document is not None or loaded.status) and not (loaded.status or {}).get("finalized"):
+        if loaded.document is not None or loaded.status:
             context.finished()
         return Done()
 

@@ -43,6 +43,11 @@ class Lease:
         """Whether this process may still believe that it leads."""
         return clock.monotonic() < self._trusted_until
 
+    @property
+    def trusted_seconds(self) -> float:
+        """How long that will hold without another answer; not positive when it does not hold."""
+        return self._trusted_until - clock.monotonic()
+
     def guard(self) -> None:
         """Raise when this process may not write any more: for calls that no statement can fence.
 

@@ -135,13 +135,13 @@ class Applier:
         """Somebody took our labels off a service that the inventory knows by its id; another one is not ours."""
         document = await self._client.service(service.name)
         found = document["Spec"].get("Labels") or {}
-        if found.get(labels.INSTALLATION) and found.get(labels.OWNER) != service.spec["Labels"][labels.OWNER]:
-            raise NotReadyError(
-                "NameStillInUse",
-                f"service {service.name} still belongs to {found.get(labels.OWNER)}; waiting until it is removed",
-                retry_after=0.5,
-            )
         if row is None or row.engine_id != document["ID"]:
+            if found.get(labels.INSTALLATION) == self._live.installation and found.get(labels.OWNER):
+                raise NotReadyError(
+                    "NameStillInUse",
+                    f"service {service.name} still belongs to {found[labels.OWNER]}; waiting until it is removed",
+                    retry_after=0.5,
+                )
             raise _name_conflict("service", service.name)
         live = LiveService(
             document["ID"],

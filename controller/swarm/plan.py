@@ -128,7 +128,8 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
         live = _mine(view.service(service.name), service, row)
         target = service
         if row is not None and live is not None and _rolled_back(service, live, row):
-            failed[service.name] = service.hash
+            if row.failed_hash != service.hash:
+                failed[service.name] = service.hash
             held[service.name] = live.update_message or "Swarm rolled the update back"
         elif row is not None and row.failed_hash == service.hash:
             held[service.name] = "this spec was rolled back before; change the spec to try again"
