@@ -46,6 +46,10 @@ test: setup ## Run the whole test suite, on a real engine (ARGS="-k repair" for 
 	@$(PYTHON) -m deploy.prometheus >/dev/null
 	@$(PYTHON) -m pytest $(ARGS)
 
+.PHONY: sim
+sim: setup ## Every fault at every step of every scenario, simulated; a table (SEED=7 TIME=300: more, at random)
+	@$(PYTHON) -m tests.sim $(if $(SEED),--seed $(SEED)) $(if $(TIME),--time $(TIME)) $(ARGS)
+
 .PHONY: bench
 bench: setup ## Measure against the raw floors; prints a table, writes bench.json
 	@$(PYTHON) -m tests.bench $(ARGS)

@@ -1,0 +1,212 @@
+"""The border of a simulated process: every request, statement and hint crosses it as a named step.
+
+Here steps get their names, their latency and, when the plan says so, their fault. A process that has died gets nothing
+across any more, whatever its tasks still do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+import anyio
+
+from tests.sim.faults import At, Fault, Plan, Sort
+
+R = TypeVar("R")
+LATENCY_SECONDS = 0.002
+LOST_SECONDS = 30.0
+LATE_SECONDS = 30.0
+FROZEN_SECONDS = 25.0
+
+
+class SimCrash(BaseException):
+    """The process has died at this line."""
+
+
+class Step(NamedTuple):
+    """One crossing."""
+
+    at: At
+    sort: Sort
+    time: float
+
+
+@dataclass
+class Course:
+    """The course of one run: its plan, and the steps that were taken.
+
+    Args:
+        plan: what goes wrong, and the seed.
+        on_lease_lost: takes the lease away.
+    """
+
+    plan: Plan
+    on_lease_lost: Callable[[], None] = lambda: None
+    steps: list[Step] = field(default_factory=list)
+    struck: list[At] = field(default_factory=list)
+    over: bool = False
+    """Set when the scenario has ended: what comes then is no step any more."""
+    answers: dict[str, list[Any]] = field(default_factory=dict)
+    """By read: the answers that it had so far, where they differ; the newest last."""
+
+    def __post_init__(self) -> None:
+        self._taken: Counter[str] = Counter()
+        self._faults = dict(self.plan.faults)
+        self._random = random.Random(self.plan.seed)
+
+    def take(self, name: str, sort: Sort) -> Fault | None:
+        """Number a step; what is to go wrong at it."""
+        self._taken[name] += 1
+        at = At(name, self._taken[name])
+        if self.over:
+            return None
+        self.steps.append(Step(at, sort, asyncio.get_running_loop().time()))
+        fault = self._faults.get(at)
+        if fault is not None:
+            self.struck.append(at)
+        return fault
+
+    def latency(self) -> float:
+        """Seconds that a crossing takes: even without a seed, else now and then much longer."""
+        if not self.plan.seed:
+            return LATENCY_SECONDS
+        return LATENCY_SECONDS * self._random.choice((0.1, 0.5, 1, 1, 2, 5, 50))
+
+
+class Border:
+    """Where one start of one process meets the world.
+
+    Args:
+        course: of the run.
+        name: of the process, the same for each of its starts.
+        on_crash: ends the process.
+    """
+
+    def __init__(self, course: Course, name: str, on_crash: Callable[[], None]) -> None:
+        self._course = course
+        self._name = name
+        self._on_crash = on_crash
+        self._frozen_until = 0.0
+        self._last_hint = 0.0
+        self.dead = False
+
+    async def cross(
+        self,
+        name: str,
+        sort: Sort,
+        effect: Callable[[], R],
+        *,
+        broken: Callable[[str], Exception],
+        before: Callable[[], None] | None = None,
+        older: Callable[[], R] | None = None,
+    ) -> R:
+        """Do ``effect`` on the other side.
+
+        Args:
+            name: what is done to what.
+            sort: ``write`` or ``read``.
+            effect: happens at once, or not at all.
+            broken: the error of a caller that got no answer, from a reason.
+            before: the last look on this side; what it raises stops the crossing.
+            older: an answer that was true a while ago.
+        """
+        with anyio.CancelScope(shield=True):  # as the real ends do: a call goes to its end
+            result = await self._cross(f"{self._name} {name}", sort, effect, broken, before, older)
+        return result  # noqa: RET504 - a scope may swallow what it cancelled, says its type
+
+    async def _cross(
+        self,
+        name: str,
+        sort: Sort,
+        effect: Callable[[], R],
+        broken: Callable[[str], Exception],
+        before: Callable[[], None] | None,
+        older: Callable[[], R] | None,
+    ) -> R:
+        self._live()
+        fault = self._course.take(name, sort)
+        await asyncio.sleep(self._course.latency())
+        await self._thaw()
+        match fault:
+            case Fault.CRASH_BEFORE:
+                self.crash()
+            case Fault.LEASE_LOST:
+                self._course.on_lease_lost()
+            case Fault.FROZEN:
+                self._frozen_until = asyncio.get_running_loop().time() + FROZEN_SECONDS
+                await self._thaw()
+            case Fault.ERROR_BEFORE:
+                raise broken("connection refused")
+        if before is not None:
+            before()
+        if fault is Fault.OLD_ANSWER:
+            result = older() if older is not None else self._earlier(name, effect)
+        else:
+            result = effect()
+        if sort == "read":
+            self._remember(name, result)
+        match fault:
+            case Fault.CRASH_AFTER:
+                self.crash()
+            case Fault.REPLY_LOST:
+                await asyncio.sleep(LOST_SECONDS)
+                await self._thaw()
+                raise broken("no answer in time")
+            case Fault.ERROR_AFTER:
+                raise broken("the connection was lost")
+        return result
+
+    def hint(self, name: str, deliver: Callable[[], None]) -> None:
+        """Let a hint in; it is called from the other side."""
+        if self.dead:
+            return
+
+        def arrive() -> None:
+            if not self.dead:
+                deliver()
+
+        loop = asyncio.get_running_loop()
+        self._last_hint = max(self._last_hint + 1e-6, loop.time() + self._course.latency())  # a stream has an order
+        match self._course.take(f"{self._name} {name}", "hint"):
+            case Fault.DROPPED:
+                return
+            case Fault.DOUBLED:
+                loop.call_at(self._last_hint, arrive)
+                loop.call_at(self._last_hint + LATENCY_SECONDS, arrive)
+            case Fault.LATE:
+                loop.call_at(self._last_hint + LATE_SECONDS, arrive)
+            case _:
+                loop.call_at(self._last_hint, arrive)
+
+    def crash(self) -> None:
+        """Die here."""
+        self.dead = True
+        self._on_crash()
+        raise SimCrash
+
+    def _live(self) -> None:
+        if self.dead:
+            raise SimCrash
+
+    async def _thaw(self) -> None:
+        self._live()
+        rest = self._frozen_until - asyncio.get_running_loop().time()
+        if rest > 0:
+            await asyncio.sleep(rest)
+        self._live()
+
+    def _remember(self, name: str, result: Any) -> None:
+        answers = self._course.answers.setdefault(name, [])
+        if not answers or answers[-1] != result:
+            answers.append(result)
+
+    def _earlier(self, name: str, effect: Callable[[], R]) -> R:
+        now: Any = effect()
+        answers = [a for a in self._course.answers.get(name, ()) if a != now]
+        earlier: R = answers[-1] if answers else now
+        return earlier

@@ -1,0 +1,75 @@
+"""An event loop with a virtual clock: waiting costs nothing, and the same run takes the same course every time.
+
+When nothing is ready the clock jumps to the next timer. There are no sockets and no threads in here; a loop in which
+nothing is ready and no timer is set would wait for ever, and says so instead. Tasks hash by their number, not by their
+address, so that sets of them have an order that is the same in every run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+START = 1_000_000.0
+WALL_START = 1_800_000_000.0
+
+
+class NothingToDoError(BaseException):
+    """Everything waits, and nothing can wake it."""
+
+
+class _Selector(selectors.DefaultSelector):
+    """Never looks at a file: it moves the clock."""
+
+    loop: VirtualLoop
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is None:
+            raise NothingToDoError("every task waits, and no timer is set")
+        if timeout > 0:
+            self.loop.now += timeout
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Time stands still while something is ready."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.wall_offset = 0.0
+        """What somebody did to the wall clock, in seconds."""
+        selector = _Selector()
+        selector.loop = self
+        super().__init__(selector)
+        self._numbers = count(1)
+        self.set_task_factory(_numbered)
+
+    def time(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        """Seconds since the epoch, as this world has them."""
+        return WALL_START + (self.now - START) + self.wall_offset
+
+
+class _Task(asyncio.Task[Any]):
+    number = 0
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+def _numbered(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
+    task = _Task(coro, loop=loop, **options)
+    task.number = next(loop._numbers)  # type: ignore[attr-defined]
+    return task
+
+
+def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run ``main()`` in a loop of its own, to its end."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main())

@@ -1,0 +1,179 @@
+"""What must be true of every run, whatever went wrong in it. Each oracle gives sentences; none is good.
+
+The end state is compared while the run waits (``World.settle``). These look at what was written on the way there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import orjson
+
+from controller.records import Key
+from reconcilers import labels
+from reconcilers.conditions import check
+from tests.sim.faults import Fault
+from tests.sim.place import INSTALLATION
+from tests.sim.world import MARKER, World
+
+Counts = Counter[tuple[str, str]]
+"""(type and name of an object, action) -> accepted writes by controllers."""
+
+_EXTRA: dict[Fault, frozenset[str]] = {
+    # What a fault may cost more than a run without it, by action. Nothing is allowed that is not named here.
+    Fault.OLD_ANSWER: frozenset({"update"}),
+    # A spec that was current a moment ago may be applied, and the current one after it.
+    Fault.LEASE_LOST: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the run without faults wrote."""
+
+    counts: Counts
+
+
+def problems(world: World, reference: Reference | None, *, counts: bool) -> list[str]:
+    """Everything that is wrong with a run that came to its end."""
+    found = [
+        *_quiet(world),
+        *_one_live_service_each(world),
+        *_only_ours(world),
+        *_epochs_never_go_back(world),
+        *_nobody_writes_without_leading(world),
+        *_statuses_keep_the_rules(world),
+        *_nothing_leaks(world),
+        *_no_panic(world),
+        *_nothing_is_left_over(world),
+    ]
+    if reference is not None and counts:
+        found += _counts(world, reference)
+    return found
+
+
+def counted(world: World) -> Counts:
+    """Accepted writes of the controllers to each object."""
+    return Counter(
+        (f"{w.object_type} {w.name}", w.action) for w in world.swarm.log if w.accepted and w.client != "hands"
+    )
+
+
+def _counts(world: World, reference: Reference) -> Iterator[str]:
+    now = counted(world)
+    allowed: set[str] = set()
+    for _, fault in world.plan.faults:
+        allowed |= _EXTRA.get(fault, frozenset())
+    for (name, action), count in sorted((now - reference.counts).items()):
+        if action not in allowed or count > len(world.plan.faults):
+            yield f"{action} of {name}: {count} more than without the fault"
+    for (name, action), count in sorted((reference.counts - now).items()):
+        yield f"{action} of {name}: {count} fewer than without the fault"
+
+
+def _quiet(world: World) -> Iterator[str]:
+    if world.quiet_from is None:
+        return
+    engine, database = world.quiet_from
+    for w in world.swarm.log[engine:]:
+        if w.client != "hands":
+            yield f"written although all had converged: {w.action} {w.object_type} {w.name}"
+    for statement in world.database.history.writes[database:]:
+        if statement.rows and not statement.operation.startswith("lease_"):
+            yield f"said although nothing had changed: {statement.operation} {statement.keys}"
+
+
+def _one_live_service_each(world: World) -> Iterator[str]:
+    live: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for w in world.swarm.log:
+        if not w.accepted or w.object_type != "service":
+            continue
+        if w.action == "create" and labels.PROCESS in w.labels and w.labels.get(labels.INSTALLATION) == INSTALLATION:
+            who = w.labels.get(labels.OWNER, ""), w.labels[labels.PROCESS]
+            live[who].add(w.object_id)
+            if len(live[who]) > 1:
+                yield f"{who} has {len(live[who])} services at once"
+        elif w.action == "remove":
+            for ids in live.values():
+                ids.discard(w.object_id)
+
+
+def _only_ours(world: World) -> Iterator[str]:
+    ours = {w.object_id for w in world.swarm.log if w.action == "create" and w.client != "hands"}
+    for w in world.swarm.log:
+        if w.client == "hands" or not w.accepted or w.object_id in ours:
+            continue  # what somebody took our labels off is still ours, by the inventory; what never had them is not
+        if w.labels.get(labels.INSTALLATION) != INSTALLATION:
+            yield f"{w.action} of {w.object_type} {w.name}, which is not ours"
+
+
+def _epochs_never_go_back(world: World) -> Iterator[str]:
+    highest: dict[str, int] = {}
+    for w in world.swarm.log:
+        if w.client == "hands" or not w.accepted:
+            continue
+        key = f"{w.object_type} {w.name}"
+        if w.epoch < highest.get(key, 0):
+            yield f"{w.client} wrote {key} in epoch {w.epoch}, after one of {highest[key]}"
+        highest[key] = max(highest.get(key, 0), w.epoch)
+    said: dict[tuple[str, str], int] = {}
+    for status in world.database.history.statuses:
+        about = status.status.kind, status.status.id
+        if status.epoch < said.get(about, 0):
+            yield f"a status of {about} was written in epoch {status.epoch}, after one of {said[about]}"
+        said[about] = max(said.get(about, 0), status.epoch)
+
+
+def _nobody_writes_without_leading(world: World) -> Iterator[str]:
+    taken = {h.epoch: h.time for h in world.database.history.writes if h.operation == "lease_acquire" and h.accepted}
+    newest = sorted(taken.items())
+    for w in world.swarm.log:
+        if w.client == "hands":
+            continue
+        later = [epoch for epoch, time in newest if epoch > w.epoch and time < w.time]
+        if later:
+            yield f"{w.client} asked for {w.action} of {w.name} in epoch {w.epoch} when {later[0]} had begun"
+
+
+def _statuses_keep_the_rules(world: World) -> Iterator[str]:
+    for written in world.database.history.statuses:
+        status = written.status
+        generation = written.generation if written.generation is not None else status.observed_generation
+        for rule in check(status.conditions, generation=generation, observed_generation=status.observed_generation):
+            yield f"status of {status.kind} {world.names.of_key(Key(status.kind, status.id))}: {rule}"
+
+
+def _nothing_leaks(world: World) -> Iterator[str]:
+    said = {
+        "an event": [(e.reason, e.message) for e in world.database.history.events],
+        "a status": [(s.status.conditions, s.status.details) for s in world.database.history.statuses],
+        "a log line": world.lines,
+    }
+    for where, texts in said.items():
+        if MARKER.encode() in orjson.dumps(texts, default=repr, option=orjson.OPT_NON_STR_KEYS):
+            yield f"{where} has a value that is secret"
+
+
+def _nothing_is_left_over(world: World) -> Iterator[str]:
+    """At the end: inventory, live objects and address plan speak of the same things, all of them wanted."""
+    wanted = {key for key, row in world.database.objects.items() if not row.deleted}
+    store = world.swarm.store
+    live = {("service", s.name): s.spec.get("Labels") or {} for s in store.services.values()}
+    live |= {("network", n.name): n.labels or {} for n in store.networks.values()}
+    ours = {at for at, found in live.items() if found.get(labels.INSTALLATION) == INSTALLATION}
+    for at in sorted(ours ^ world.database.inventory.keys()):
+        yield f"{' '.join(at)} is {'live and not in the inventory' if at in ours else 'in the inventory and not live'}"
+    for at, row in world.database.inventory.items():
+        if row.owner not in wanted:
+            yield f"{' '.join(at)} is there for {world.names.of_key(row.owner)}, which is not wanted"
+    for subnet in world.database.subnets:
+        if subnet.state == "allocated" and Key("organization", subnet.organization_id or "") not in wanted:
+            yield f"{subnet.network} is kept for an organization that is gone"
+
+
+def _no_panic(world: World) -> Iterator[str]:
+    for line in world.lines:
+        if line.get("event") == "reconcile.panic":
+            yield f"a defect: {line.get('key')}: {line.get('exception', '')[-400:]}"

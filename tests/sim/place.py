@@ -1,0 +1,60 @@
+"""Settings that all simulated worlds share, and readable names for what has only ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import NAMESPACE_OID, uuid5
+
+import orjson
+
+from controller.engine.tuning import Tuning
+from controller.records import Key
+from reconcilers.ports import Options
+
+INSTALLATION = "sim"
+LEASE_SECONDS = 10.0
+RESYNC_SECONDS = 5.0
+OPTIONS = Options(installation=INSTALLATION, monitor_seconds=1.0, pin_image="127.0.0.1:5000/pause:1")
+TUNING = Tuning(resync_seconds=RESYNC_SECONDS, task_poll_seconds=5.0, poll_seconds=5.0, quarantine_seconds=60.0)
+_NAMED_IN_BODY = {"create"}
+
+
+class Names:
+    """Names of declared objects by their ids, and of live ones by theirs."""
+
+    def __init__(self) -> None:
+        self._declared: dict[str, str] = {}
+        self.of_live: Callable[[str], str] = str
+        """The name of what has this id on the engine; what is no id stays as it is."""
+
+    def identify(self, kind: str, name: str) -> str:
+        """The id of a declared object: always the same for the same name."""
+        found = str(uuid5(NAMESPACE_OID, f"{kind}/{name}"))
+        self._declared[found] = name
+        return found
+
+    def of_key(self, key: Key) -> str:
+        """``kind name``."""
+        return f"{key.kind} {self._declared.get(key.id, key.id)}"
+
+    def of_request(self, method: str, path: str, query: Mapping[str, Any] | None, payload: bytes | None) -> str:
+        """``engine METHOD path``, with names for ids, and the name in the document of a create."""
+        parts = [self.of_live(part) for part in path.split("/")]
+        text = f"engine {method} {'/'.join(parts)}"
+        if payload is not None and parts[-1] in _NAMED_IN_BODY:
+            document = orjson.loads(payload)
+            text += f" {document.get('Name') or document.get('name')}"
+        filters = (query or {}).get("filters") or {}
+        asked = [self.of_live(v) for k in ("service", "id") for v in filters.get(k, ())]
+        if asked:
+            text += f" of {' '.join(sorted(asked))}"
+        return text
+
+    def of_event(self, event: Mapping[str, Any] | None) -> str:
+        """``hint type action name``."""
+        if event is None:
+            return "hint connected"
+        actor = event.get("Actor") or {}
+        name = (actor.get("Attributes") or {}).get("name") or self.of_live(actor.get("ID", ""))
+        return f"hint {event.get('Type')} {event.get('Action')} {name}".rstrip()

@@ -1,0 +1,164 @@
+"""A simulated controller process: the real election, manager, queues, workers, planner and applier, on simulated ends.
+
+Only what lies beyond the border is simulated: the engine's answers, the database's answers, and hints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import anyio
+import structlog
+
+from controller.engine.process import Channel, Process
+from controller.records import Key
+from controller.store.database import DatabaseUnavailable
+from controller.swarm.client import EngineClient
+from controller.swarm.cluster import Cluster
+from controller.swarm.errors import EngineUnavailable
+from reconcilers.registry import registered
+from tests.sim.border import Border, Course, SimCrash
+from tests.sim.database.database import SimDatabase
+from tests.sim.database.lease import SimLease
+from tests.sim.database.store import SimStore
+from tests.sim.faults import Sort
+from tests.sim.place import INSTALLATION, LEASE_SECONDS, OPTIONS, TUNING, Names
+from tests.sim.swarm.swarm import SimSwarm
+from tests.sim.swarm.transport import SimTransport
+
+R = TypeVar("R")
+_READS = {"load", "index", "leftovers", "dependents", "unwanted", "confirmed_removals"}
+_WORKERS = 4
+
+
+class SimProcess:
+    """One start of one controller process.
+
+    Args:
+        name: the same for each start.
+        start: which start it is, from 1.
+    """
+
+    def __init__(
+        self, name: str, start: int, *, swarm: SimSwarm, database: SimDatabase, course: Course, names: Names
+    ) -> None:
+        self.name = name
+        self._course = course
+        self._database = database
+        self._names = names
+        self._task: asyncio.Task[None] | None = None
+        self.border = Border(course, name, self._end)
+        self.holder = f"{name}{start}"
+        self.stopping = anyio.Event()
+        self.lease = SimLease(database, INSTALLATION, LEASE_SECONDS, holder=self.holder, link=self._link)
+        self._store = SimStore(database, self.lease, link=self._link)
+        inner = SimTransport(swarm, client=self.holder, epoch=lambda: self.lease.epoch)
+        self._client = EngineClient(_Bordered(inner, self.border, names))
+        self._client.guard = self.lease.guard
+        self.process = Process(
+            {kind: replace(r, concurrency=_WORKERS) for kind, r in registered().items()},
+            lease=self.lease,
+            store=self._store,
+            swarm=Cluster(self._client, INSTALLATION),
+            listen=self._listen,
+            options=OPTIONS,
+            tuning=TUNING,
+            stopping=self.stopping,
+        )
+
+    async def run(self) -> bool:
+        """Run until it is told to stop (True) or dies (False)."""
+        self._task = asyncio.create_task(self._run())
+        with suppress(asyncio.CancelledError):
+            await self._task
+        return not self.border.dead
+
+    async def _run(self) -> None:
+        structlog.contextvars.bind_contextvars(process=self)
+        try:
+            while True:
+                try:
+                    await self._client.check()
+                    break
+                except EngineUnavailable:
+                    await anyio.sleep(0.5)
+            await self.process.run()
+        except BaseException as error:
+            if not self.border.dead:
+                raise
+            if not isinstance(error, (SimCrash, asyncio.CancelledError, BaseExceptionGroup, Exception)):
+                raise
+
+    def _end(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _link(self, operation: str, keys: tuple[Key, ...], effect: Callable[[], R]) -> R:
+        about = " ".join(self._names.of_key(key) for key in keys)
+        sort: Sort = "read" if operation in _READS else "write"
+        return await self.border.cross(
+            f"database {operation} {about}".rstrip(),
+            sort,
+            effect,
+            broken=lambda why: DatabaseUnavailable(OSError(why)),
+            older=(lambda: self._older_load(keys[0], effect)) if operation == "load" else None,
+        )
+
+    def _older_load(self, key: Key, effect: Callable[[], R]) -> R:
+        self._store.read_back = lambda asked: int(asked == key)
+        try:
+            return effect()
+        finally:
+            self._store.read_back = lambda _: 0
+
+    async def _listen(self, on_hint: Callable[[Channel], None]) -> None:
+        def notified() -> None:
+            self.border.hint("hint from the database", lambda: on_hint("changes"))
+
+        self._database.listeners.append(notified)
+        try:
+            on_hint("changes")
+            on_hint("lease")
+            await anyio.sleep_forever()
+        finally:
+            self._database.listeners.remove(notified)
+
+
+class _Bordered:
+    """A transport whose requests and events cross the border."""
+
+    def __init__(self, inner: SimTransport, border: Border, names: Names) -> None:
+        self._inner = inner
+        self._border = border
+        self._names = names
+        self.host = inner.host
+        self.api_version = inner.api_version
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        payload: bytes | None,
+        before_send: Callable[[], None] | None = None,
+    ) -> tuple[int, bytes]:
+        return await self._border.cross(
+            self._names.of_request(method, path, query, payload),
+            "read" if method == "GET" else "write",
+            lambda: self._inner.answer(method, path, query, payload),
+            broken=lambda why: EngineUnavailable(0, f"{self.host}: {why}"),
+            before=before_send,
+        )
+
+    async def follow(self, on_event: Callable[[dict[str, Any] | None], None]) -> None:
+        def arrived(event: dict[str, Any] | None) -> None:
+            self._border.hint(self._names.of_event(event), lambda: on_event(event))
+
+        await self._inner.follow(arrived)
+
+    def close(self) -> None:
+        self._inner.close()

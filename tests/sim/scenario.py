@@ -1,0 +1,150 @@
+"""Scenarios: what somebody declares, step by step. Each is run without faults once, then with every fault there is.
+
+A kind declares its own in one short file in ``tests/sim/scenarios``::
+
+    @scenario()
+    async def create_scale_delete(desk: Desk) -> None:
+        home = organization(desk, "acme")
+        shop = environment(desk, home, "shop", instances=1)
+        await desk.settle()
+        ...
+
+A scenario is deterministic, and waits only with ``desk.settle()`` and ``desk.sleep()``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from controller.records import Key
+from tests.sim.hands import Hands
+from tests.sim.loop import VirtualLoop
+from tests.sim.swarm.swarm import SimSwarm
+from tests.sim.world import World
+
+
+class Desk:
+    """Where a scenario declares, waits, and lays hands on the engine."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @property
+    def hands(self) -> Hands:
+        """For damage."""
+        return self._world.hands
+
+    @property
+    def swarm(self) -> SimSwarm:
+        """For nodes that are lost and images that do not start."""
+        return self._world.swarm
+
+    def identify(self, kind: str, name: str) -> str:
+        """The id of a declared object: always the same for the same name."""
+        return self._world.names.identify(kind, name)
+
+    def put(
+        self, kind: str, name: str, document: dict[str, Any], *, organization: str, depends_on: Iterable[Key] = ()
+    ) -> Key:
+        """Insert or change the row of the object called ``name``."""
+        key = Key(kind, self._world.names.identify(kind, name))
+        self.declare(key, document, organization=organization, depends_on=depends_on)
+        return key
+
+    def declare(self, key: Key, document: dict[str, Any], *, organization: str, depends_on: Iterable[Key] = ()) -> None:
+        """Insert or change the row ``key``."""
+        database = self._world.database
+        known = database.objects.get(key)
+        with database.transaction() as change:
+            change.put(key, organization, document)
+            if known is None:
+                for other in depends_on:
+                    change.depends(key, other)
+
+    def document(self, key: Key) -> dict[str, Any]:
+        """What is declared now."""
+        found: dict[str, Any] = orjson.loads(self._world.database.objects[key].document)
+        return found
+
+    def change(self, key: Key, **fields: Any) -> None:
+        """Change some fields of a row."""
+        row = self._world.database.objects[key]
+        self._world.database.put(key, row.organization_id, {**orjson.loads(row.document), **fields})
+
+    def delete(self, *keys: Key) -> None:
+        """Ask for deletion."""
+        with self._world.database.transaction() as change:
+            for key in keys:
+                change.mark_deleted(key)
+
+    def drop(self, *keys: Key) -> None:
+        """DELETE the rows."""
+        with self._world.database.transaction() as change:
+            for key in keys:
+                change.drop(key)
+
+    async def settle(self) -> None:
+        """Wait until what is declared is so."""
+        await self._world.settle()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time go by."""
+        await asyncio.sleep(seconds)
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock ahead, or back: of the engine, the database and the controllers."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.wall_offset += seconds
+
+    def reason(self, key: Key) -> str:
+        """Reason of the object's Ready condition."""
+        said = self._world.database.statuses.get(key)
+        return said.reason if said else ""
+
+
+Body = Callable[[Desk], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One registered scenario.
+
+    Args:
+        name: ``kind.function``.
+        counts: whether every fault must leave the number of writes to each object as it is without faults; not where
+            changes overlap, so that it is a matter of time what is written.
+    """
+
+    name: str
+    body: Body
+    counts: bool = True
+
+
+_registered: dict[str, Scenario] = {}
+
+
+def scenario(*, counts: bool = True) -> Callable[[Body], Body]:
+    """Register the decorated coroutine function."""
+
+    def register(body: Body) -> Body:
+        kind = body.__module__.rsplit(".", 1)[-1]
+        name = f"{kind}.{body.__name__}"
+        _registered[name] = Scenario(name, body, counts)
+        return body
+
+    return register
+
+
+def scenarios() -> dict[str, Scenario]:
+    """All scenarios of all kinds, by name."""
+    for path in sorted(Path(__file__).with_name("scenarios").glob("*.py")):
+        import_module(f"tests.sim.scenarios.{path.stem}")
+    return dict(_registered)

@@ -1,0 +1,87 @@
+"""A part of the whole set (`make sim`), the plans that failed once, and that the simulator finds defects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controller.engine.context import ReconcileContext
+from controller.store.lease import Lease
+from tests.sim import explore, faults
+from tests.sim.faults import At, Fault, Plan
+from tests.sim.run import Verdict, execute
+from tests.sim.scenario import scenarios
+
+EVERY = 60
+"""Of the single faults, one in so many is tried here."""
+NAMES = sorted(scenarios())
+_references: dict[str, Verdict] = {}
+
+
+def reference(name: str) -> Verdict:
+    if name not in _references:
+        _references[name] = execute(scenarios()[name], Plan(name))
+    return _references[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_scenario_without_faults_keeps_every_promise(name: str) -> None:
+    assert reference(name).problems == ()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_scenario_with_faults_ends_as_it_does_without(name: str) -> None:
+    plans = list(explore.singles(reference(name)))[NAMES.index(name) :: EVERY]
+    assert plans
+    for plan in plans:
+        assert execute(scenarios()[name], plan, reference(name)).problems == (), plan
+
+
+@pytest.mark.parametrize("path", sorted(explore.CORPUS.glob("*.yml")), ids=lambda path: path.stem)
+def test_a_plan_that_failed_once_keeps_every_promise_now(path: Path) -> None:
+    plan = faults.read(path)
+    assert execute(scenarios()[plan.scenario], plan, reference(plan.scenario)).problems == ()
+
+
+def test_the_same_plan_takes_the_same_course_again() -> None:
+    name = "environment.comes_scales_and_goes"
+    plan = next(explore.combined(reference(name), 3))
+    first, second = (execute(scenarios()[name], plan) for _ in range(2))
+    assert first.steps == second.steps
+    assert first.problems == second.problems
+
+
+def test_a_plan_is_the_same_after_it_was_written_to_a_file(tmp_path: Path) -> None:
+    plan = Plan("environment.is_repaired", ((At("a engine GET /services", 3), Fault.OLD_ANSWER),), 7)
+    path = explore.keep(Verdict(plan, ("it did not end",)), tmp_path)
+    assert faults.read(path) == plan
+    assert path.read_text().startswith("# it did not end\n")
+
+
+# -- that it finds defects -------------------------------------------------------------------------------------------
+
+
+def failing(name: str, *chosen: Fault) -> int:
+    """How many single faults of these sorts have a scenario fail."""
+    plans = [
+        p for p in explore.singles(reference(name)) if p.faults[0][1] in chosen and "engine" in p.faults[0][0].name
+    ]
+    return sum(bool(execute(scenarios()[name], plan, reference(name)).problems) for plan in plans)
+
+
+def test_an_inventory_that_is_not_put_right_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "organization.is_renamed_with_its_network"
+    assert failing(name, Fault.CRASH_AFTER) == 0
+
+    async def leave_it(*_: object) -> None: ...
+
+    monkeypatch.setattr(ReconcileContext, "_strike_off", leave_it)
+    assert failing(name, Fault.CRASH_AFTER) > 0
+
+
+def test_a_write_that_does_not_ask_the_lease_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "environment.comes_scales_and_goes"
+    assert failing(name, Fault.FROZEN) == 0
+    monkeypatch.setattr(Lease, "guard", lambda _self: None)
+    assert failing(name, Fault.FROZEN) > 0
