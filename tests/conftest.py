@@ -8,6 +8,7 @@ from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from typing import IO
 
 import pytest
+from hypothesis import settings
 
 from deploy import engine, traefik
 from deploy.engine import Lab
@@ -15,6 +16,9 @@ from deploy.engine.forward import Forward
 from deploy.postgres import Server, ensure
 from deploy.postgres.server import lab_root, named
 from tests.labs import exclusive_lab, free_port, kept
+
+settings.register_profile("here", deadline=None)  # a busy machine is no defect; tests have a time-out of their own
+settings.load_profile("here")
 
 NAME = "test"
 IMAGES = ("web", "pause", "traefik", "socket-proxy", "postgres", "redis")
