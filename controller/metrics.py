@@ -136,6 +136,8 @@ CONTESTED = Gauge(
     "skypanel_contested", "Objects whose repair is held back, as something else keeps changing them.", ["kind"]
 )
 CONTESTS = Counter("skypanel_contests_total", "Times that repairs of an object began to be held back.", ["kind"])
+ROLLOUTS = Gauge("skypanel_rollouts_in_flight", "Objects whose tasks are being started or replaced.")
+ROLLOUTS_WAITING = Gauge("skypanel_rollouts_waiting", "Objects that wait for their turn to start or replace tasks.")
 PAUSED = Gauge("skypanel_paused", "Pauses that an operator has not ended, by what they hold.", ["scope"])
 LOOP_LAG = Gauge("skypanel_event_loop_lag_seconds", "Longest delay of the event loop in the last period.")
 LOOP_LAGS = Histogram("skypanel_event_loop_delay_seconds", "Delays of the event loop.", buckets=_LAG_SECONDS)

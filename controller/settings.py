@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     )
     skypanel_task_poll_seconds: float = Field(default=5.0, gt=0, description="Period of counting running tasks.")
     skypanel_lease_seconds: float = Field(default=10.0, ge=1, description="How long the lease outlives its holder.")
+    skypanel_max_rollouts: int = Field(
+        default=32, ge=0, description="Objects that start or replace tasks at once; 0: any number."
+    )
     skypanel_drain_seconds: float = Field(default=25.0, gt=0, description="Time for running reconciles after SIGTERM.")
     skypanel_reconcile_timeout_seconds: float = Field(
         default=120.0, gt=0, description="A reconcile that takes longer is cut off between two calls, and tried again."
@@ -181,6 +184,7 @@ class Settings(BaseSettings):
             resync_seconds=self.skypanel_resync_seconds,
             poll_seconds=self.skypanel_poll_seconds,
             task_poll_seconds=self.skypanel_task_poll_seconds,
+            max_rollouts=self.skypanel_max_rollouts,
             drain_seconds=self.skypanel_drain_seconds,
             reconcile_timeout_seconds=self.skypanel_reconcile_timeout_seconds,
             quarantine_seconds=self.skypanel_subnet_quarantine_seconds,

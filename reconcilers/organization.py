@@ -71,7 +71,14 @@ def preview(snapshot: OrganizationSnapshot, options: Options, live: Live, subnet
     return render(snapshot, options, subnet=known, edge_node=live.edge_node())
 
 
-@reconciler("organization", snapshot=OrganizationSnapshot, preview=preview, concurrency=4, resync_seconds=300.0)
+@reconciler(
+    "organization",
+    snapshot=OrganizationSnapshot,
+    preview=preview,
+    concurrency=4,
+    resync_seconds=300.0,
+    limited=False,  # every environment waits for its network
+)
 async def reconcile_organization(context: Context, snapshot: OrganizationSnapshot) -> Outcome:
     """Converge one organization's network."""
     name = network_name(snapshot.slug)

@@ -48,6 +48,8 @@ class Reconciler:
         wakes_on: other kinds; when such an object changes, its dependents of this kind are queued.
         concurrency: how many keys of the kind are worked on at once.
         resync_seconds: period of the full comparison, jittered by the engine.
+        limited: whether starting its tasks takes one of the slots that ``SKYPANEL_MAX_ROLLOUTS`` gives; off for what
+            others wait for.
         children: rows whose status goes with the object's: what the engine says of it by itself, it says of them too.
     """
 
@@ -58,6 +60,7 @@ class Reconciler:
     wakes_on: tuple[str, ...] = ()
     concurrency: int = 8
     resync_seconds: float = 300.0
+    limited: bool = True
     children: Callable[[Any], Sequence[Child]] = _childless
 
 
@@ -72,6 +75,7 @@ def reconciler(
     wakes_on: tuple[str, ...] = (),
     concurrency: int = 8,
     resync_seconds: float = 300.0,
+    limited: bool = True,
     children: Callable[[S], Sequence[Child]] = _childless,
 ) -> Callable[[Callable[[Context, S], Awaitable[Outcome]]], Callable[[Context, S], Awaitable[Outcome]]]:
     """Register the decorated coroutine function for ``kind``; a kind has one reconciler."""
@@ -81,7 +85,9 @@ def reconciler(
     ) -> Callable[[Context, S], Awaitable[Outcome]]:
         if kind in _registered:
             raise ValueError(f"kind {kind!r} has a reconciler already: {_registered[kind].body!r}")
-        _registered[kind] = Reconciler(kind, snapshot, body, preview, wakes_on, concurrency, resync_seconds, children)
+        _registered[kind] = Reconciler(
+            kind, snapshot, body, preview, wakes_on, concurrency, resync_seconds, limited, children
+        )
         return body
 
     return register

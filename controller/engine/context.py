@@ -8,10 +8,11 @@ from typing import Any
 
 from controller.engine.contention import Contention, ContestedError
 from controller.engine.ports import Store, Swarm
+from controller.engine.rollouts import RolloutQueuedError, Rollouts
 from controller.engine.trace import Trace
 from controller.metrics import DRIFT_REPAIRS, ENGINE_WRITES
 from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Report
-from reconcilers.conditions import Condition, Status, check
+from reconcilers.conditions import RECONCILING, Condition, Status, check
 from reconcilers.objects import Objects, Service
 from reconcilers.outcomes import ConflictError, FencedError
 from reconcilers.ports import Child, ChildStatus, Live, Options, Rollout
@@ -27,6 +28,7 @@ class ReconcileContext:
         loaded: what the store knew at the beginning.
         trace: the record of this reconcile.
         contention: spaces repairs out.
+        rollouts: limits how many objects start tasks at once; None: its kind is not limited.
         waiting_seconds: how long this generation has not been ready.
         quarantine_seconds: rest of a freed subnet.
     """
@@ -39,6 +41,7 @@ class ReconcileContext:
         store: Store,
         swarm: Swarm,
         contention: Contention,
+        rollouts: Rollouts | None,
         options: Options,
         waiting_seconds: float,
         quarantine_seconds: float,
@@ -49,6 +52,7 @@ class ReconcileContext:
         self._store = store
         self._swarm = swarm
         self._contention = contention
+        self._rollouts = rollouts
         self._options = options
         self._waiting_seconds = waiting_seconds
         self._quarantine_seconds = quarantine_seconds
@@ -59,6 +63,7 @@ class ReconcileContext:
         self._inventory = loaded.inventory
         if loaded.asked:
             self._try_again()
+        self._moving = False
         self.done: list[Any] = []
         self.conditions: tuple[Condition, ...] = ()
         self.children: Sequence[Child] = ()
@@ -104,6 +109,13 @@ class ReconcileContext:
         return self._waiting_seconds
 
     @property
+    def moving(self) -> bool:
+        """Whether a rollout of it is under way and within its time, as it was reported."""
+        state = self.conditions[-1] if self.conditions else None
+        within = state is not None and state.type == RECONCILING and state.reason != "ProgressDeadlineExceeded"
+        return self._moving and within
+
+    @property
     def exists(self) -> bool:
         """Whether the object's row is there."""
         return self._loaded.document is not None
@@ -139,6 +151,7 @@ class ReconcileContext:
         changes = self._swarm.plan(self._loaded.key, objects, self._inventory)
         self.planned(changes)
         changes, contested = self._spaced(changes)
+        changes, queued = self._in_turn(changes)
         self._held = changes.held
         self._services = {s.name: s for s in objects.services}
         self.report_out.inventory += [
@@ -156,6 +169,17 @@ class ReconcileContext:
             ]
         if contested is not None:
             raise contested
+        if queued is not None:
+            raise queued
+
+    def _in_turn(self, changes: Any) -> tuple[Any, RolloutQueuedError | None]:
+        """What may be done now; what starts tasks has to wait for a slot, and what it replaces stays until then."""
+        if self._rollouts is None or not any(change.starts_tasks for change in changes.changes):
+            return changes, None
+        if self._rollouts.take(self._loaded.key, self.organization_id):
+            return changes, None
+        allowed = changes.without(lambda change: change.starts_tasks or change.action == "delete")
+        return allowed, RolloutQueuedError(self._rollouts.in_flight)
 
     async def _strike_off(self, objects: Objects, changes: Any) -> None:
         """Forget what is in the inventory, is not wanted and does not live: its removal was done and not written down.
@@ -225,6 +249,7 @@ class ReconcileContext:
         rollouts = await self._swarm.rollouts(services, self._held)
         self.trace.lap("observe", ", ".join(f"{r.service} {r.running}/{r.desired}" for r in rollouts))
         known = {row.name: row for row in self._loaded.inventory if row.object_type == "service"}
+        self._moving = any(r.desired and not r.held and not r.complete for r in rollouts)
         for rollout in rollouts:
             service = self._services.get(rollout.service)
             row = known.get(rollout.service)

@@ -26,6 +26,7 @@ from controller.engine import pauses
 from controller.engine.fuse import Fuse
 from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Priority, Queue
+from controller.engine.rollouts import Rollouts
 from controller.engine.trace import Recorder
 from controller.engine.tuning import Tuning
 from controller.engine.worker import Worker
@@ -53,6 +54,7 @@ _EVENT_DAYS = 30
 _PRUNE_SECONDS = 3600.0
 _LAG_SECONDS = 0.25
 _DEEP_EVERY = 12
+_SLOT_DEADLINES, _SLOT_SECONDS = 1.5, 30.0
 _SLICE = 500
 """Objects that are compared before everything else gets its turn."""
 
@@ -82,6 +84,11 @@ class Manager:
         self._tuning = tuning
         self._fuse = Fuse(store, swarm, share=tuning.fuse_share, minimum=tuning.fuse_minimum)
         self._queues = {kind: Queue(kind) for kind in reconcilers}
+        rollouts = Rollouts(
+            tuning.max_rollouts,
+            longest=_SLOT_DEADLINES * options.progress_deadline_seconds + _SLOT_SECONDS,
+            on_turn=self._take_turn,
+        )
         self._workers = {
             kind: Worker(
                 reconciler,
@@ -93,6 +100,7 @@ class Manager:
                 options=options,
                 quarantine_seconds=tuning.quarantine_seconds,
                 timeout_seconds=tuning.reconcile_timeout_seconds,
+                rollouts=rollouts,
                 on_written=self._written,
                 on_pause=self._pauses_changed,
             )
@@ -181,6 +189,10 @@ class Manager:
             self._organizations[key] = sys.intern(organization_id)
         queue.add(key, priority, organization=self._organizations.get(key, ""))
         return True
+
+    def _take_turn(self, key: Key) -> None:
+        """It has waited to start tasks, and may now."""
+        self.add(key, Priority.CHANGE)
 
     async def _watch_changes(self) -> None:
         while True:

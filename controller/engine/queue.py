@@ -7,9 +7,8 @@ success, and "look again later", forget them. A key that comes back keeps the re
 Which of the keys that are due goes first:
 
 1. The most urgent: a user's change, then what depends on one, then drift, then the full comparison.
-2. Among equally urgent ones start-time fair queueing: an organization's next key gets a tag one above its last, or the
-   tag of the key given out last when that is more, and the smallest tag goes first. So the first change of an
-   organization stands right behind what is worked on, however many another one has queued.
+2. Among equally urgent ones organizations take turns (``shares``): the first change of one stands right behind what is
+   worked on, however many another one has queued.
 3. One in nine is the key that has been due for longest, whatever its reason, so that a stream of urgent ones cannot
    keep the others waiting for ever: the least urgent get a ninth of the work at worst.
 
@@ -30,6 +29,7 @@ from functools import partial
 import anyio
 
 from controller import clock
+from controller.engine.shares import Shares
 from controller.metrics import (
     QUEUE_ADDS,
     QUEUE_DELAYED,
@@ -84,30 +84,6 @@ class _Entry:
         self.ready = False
 
 
-class _Level:
-    """Fair shares among the keys of one priority: virtual time, and the last tag of each organization."""
-
-    __slots__ = ("last", "size", "time")
-
-    def __init__(self) -> None:
-        self.last: dict[str, int] = {}
-        self.size = 0
-        self.time = 0
-
-    def tag(self, organization: str) -> int:
-        """The place of the organization's next key."""
-        self.size += 1
-        self.last[organization] = tag = max(self.time, self.last.get(organization, -1) + 1)
-        return tag
-
-    def leave(self) -> None:
-        """One key less; an empty level begins anew, so that nothing is kept of organizations that have nothing."""
-        self.size -= 1
-        if not self.size:
-            self.last.clear()
-            self.time = 0
-
-
 class Queue:
     """Keys of one kind, for one caller of ``get``.
 
@@ -140,7 +116,7 @@ class Queue:
         self._later: list[tuple[float, int, _Entry]] = []
         self._ready: list[tuple[Priority, int, int, _Entry]] = []
         self._by_age: deque[_Entry] = deque()
-        self._levels = [_Level() for _ in Priority]
+        self._shares = [Shares() for _ in Priority]
         self._passed = 0
         self._processing: dict[Key, _Entry] = {}
         self._again: dict[Key, tuple[float, Priority, str, int]] = {}
@@ -249,7 +225,7 @@ class Queue:
             if due >= entry.due and priority >= entry.priority:
                 return
             if entry.ready:
-                self._levels[entry.priority].leave()
+                self._shares[entry.priority].leave()
             entry.due, entry.priority = min(due, entry.due), min(priority, entry.priority)
             entry.added = min(entry.added, max(now, due))
         entry.order = next(self._order)
@@ -266,7 +242,7 @@ class Queue:
         if not entry.ready:
             entry.ready = True
             self._by_age.append(entry)
-        tag = self._levels[entry.priority].tag(entry.organization)
+        tag = self._shares[entry.priority].enter(entry.organization)
         heapq.heappush(self._ready, (entry.priority, tag, entry.order, entry))
 
     def _look_at_the_clock(self) -> None:
@@ -290,8 +266,8 @@ class Queue:
         if self._passed > PATIENCE:
             self._passed, entry = 0, oldest
         else:
-            self._levels[entry.priority].time = tag
-        self._levels[entry.priority].leave()
+            self._shares[entry.priority].served(tag)
+        self._shares[entry.priority].leave()
         entry.order = _TAKEN
         del self._waiting[entry.key]
         entry.started = self._clock()
@@ -304,10 +280,10 @@ class Queue:
         if self._closed:
             return 0
         self._look_at_the_clock()
-        return self._levels[priority].size
+        return len(self._shares[priority])
 
     def _delayed(self) -> int:
-        return 0 if self._closed else len(self._waiting) - sum(level.size for level in self._levels)
+        return 0 if self._closed else len(self._waiting) - sum(map(len, self._shares))
 
     def _ages(self) -> list[float]:
         now = self._clock()

@@ -14,6 +14,7 @@ class Tuning:
         resync_seconds: period of the full comparison, jittered.
         poll_seconds: period of reading the change log without a hint.
         task_poll_seconds: period of counting tasks.
+        max_rollouts: objects that start or replace tasks at once; 0: any number.
         drain_seconds: time for running reconciles at an orderly end.
         reconcile_timeout_seconds: a reconcile that takes longer is cut off between two calls, and tried again.
         quarantine_seconds: rest of a freed subnet.
@@ -25,6 +26,7 @@ class Tuning:
     resync_seconds: float = 300.0
     poll_seconds: float = 5.0
     task_poll_seconds: float = 5.0
+    max_rollouts: int = 32
     drain_seconds: float = 25.0
     reconcile_timeout_seconds: float = 120.0
     quarantine_seconds: float = 600.0

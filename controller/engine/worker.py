@@ -26,6 +26,7 @@ from controller.engine.fuse import Fuse
 from controller.engine.milestones import Milestones
 from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Queue
+from controller.engine.rollouts import RolloutQueuedError, Rollouts
 from controller.engine.trace import Recorder, Trace
 from controller.metrics import Reconciles
 from controller.records import Key, Loaded, Pause, Report
@@ -71,6 +72,7 @@ class Worker:
         reconciler: the kind.
         quarantine_seconds: rest of a freed subnet.
         timeout_seconds: a reconcile that takes longer is cut off.
+        rollouts: slots for starting tasks, of all kinds.
         on_written: called with a key of which something was changed on the engine.
         on_pause: called when an object was found to be paused, or not any more.
     """
@@ -87,6 +89,7 @@ class Worker:
         options: Options,
         quarantine_seconds: float,
         timeout_seconds: float,
+        rollouts: Rollouts,
         on_written: Callable[[Key], None],
         on_pause: Callable[[], None],
     ) -> None:
@@ -103,6 +106,7 @@ class Worker:
         self._options = options
         self._quarantine_seconds = quarantine_seconds
         self._timeout_seconds = timeout_seconds
+        self._rollouts = rollouts if reconciler.limited else None
         self._contention = Contention(reconciler.kind)
         self._unready_since: dict[Key, tuple[int, float]] = {}
         self._unsaid: dict[Key, Report] = {}
@@ -163,6 +167,8 @@ class Worker:
             return await self._failed(key, context, error, trace)
         self._queue.forget(key)
         self._remember(key, loaded, context)
+        if self._rollouts is not None:
+            self._rollouts.settle(key, moving=context.moving)
         if context.done:
             self._on_written(key)
         for change in context.done:
@@ -184,6 +190,7 @@ class Worker:
             store=self._store,
             swarm=self._swarm,
             contention=self._contention,
+            rollouts=self._rollouts,
             options=self._options,
             waiting_seconds=waiting,
             quarantine_seconds=self._quarantine_seconds,
@@ -270,6 +277,11 @@ class Worker:
 
     async def _failed(self, key: Key, context: ReconcileContext | None, error: ReconcileError, trace: Trace) -> str:
         result = "transient_error"
+        match error:
+            case RolloutQueuedError():
+                self._unready_since.pop(key, None)  # waiting in line is no lack of progress
+            case TerminalError() if self._rollouts is not None:
+                self._rollouts.settle(key, moving=False)
         match error:
             case TerminalError():
                 # Trying again cannot help: only a new generation can, and that wakes the key.

@@ -67,6 +67,17 @@ class Change:
     cause: str = ""
 
     @property
+    def starts_tasks(self) -> bool:
+        """Whether doing it starts tasks, or replaces running ones; fewer of them, or another label, does neither."""
+        if not isinstance(self.target, Service) or not self.target.replicas:
+            return False
+        return self.action == "create" or any(
+            d.path.startswith("TaskTemplate.")
+            or (d.path == "Mode.Replicated.Replicas" and self.target.replicas > (d.live or 0))
+            for d in self.differences
+        )
+
+    @property
     def touched(self) -> tuple[str, ...]:
         """Paths of the fields that differ, without their values; what else is the matter where there are none."""
         if not self.differences:

@@ -383,7 +383,7 @@ async def test_nothing_is_kept_of_what_has_gone_through(desk: Desk) -> None:
         desk.queue.done(key)
     assert not desk.queue._ready
     assert not desk.queue._by_age
-    assert not any(level.last or level.size or level.time for level in desk.queue._levels)
+    assert not any(shares._last or shares._time or len(shares) for shares in desk.queue._shares)
 
 
 # -- whatever happens ------------------------------------------------------------------------------------------------
