@@ -53,7 +53,7 @@ class Daemon:
             settings.database_url.get_secret_value(), connections=settings.skypanel_database_connections
         )
         self._lease = Lease(self._database, settings.skypanel_installation, settings.skypanel_lease_seconds)
-        self._store = Store(self._database, self._lease)
+        self._store = Store(self._database, self._lease, kinds=registered())
         self._cluster = Cluster(self._client, settings.skypanel_installation)
         self._client.guard = self._lease.guard
         self._stopping = anyio.Event()

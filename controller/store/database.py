@@ -179,3 +179,4 @@ class Database:
 
 async def _configure(connection: psycopg.AsyncConnection) -> None:
     set_json_loads(orjson.loads, connection)
+    connection.prepare_threshold = 0  # each statement is planned once a connection

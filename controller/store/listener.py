@@ -40,9 +40,13 @@ async def listen(conninfo: str, on_hint: Callable[[Literal["changes", "lease"]],
                 delay = _FIRST_DELAY
                 on_hint("changes")
                 while True:
+                    heard = False
                     async for notification in connection.notifies(timeout=WAIT_SECONDS, stop_after=1):
+                        heard = True
                         DATABASE_HINTS.heard()
                         on_hint("lease" if notification.channel == LEASE_CHANNEL else "changes")
+                    if heard:  # so it lives
+                        continue
                     async with asyncio.timeout(10):
                         await connection.execute("SELECT 1")
         except (psycopg.Error, OSError, TimeoutError) as error:

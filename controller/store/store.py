@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import orjson
@@ -25,6 +26,7 @@ from controller.records import (
     Pause,
     Report,
 )
+from controller.store.ahead import Ahead
 from controller.store.database import Database, fenced, statement
 from controller.store.lease import Lease
 from reconcilers.conditions import Condition
@@ -33,6 +35,7 @@ from reconcilers.outcomes import FencedError
 log = structlog.get_logger(__name__)
 
 CONSUME_LIMIT = 2000
+_AHEAD_LIMIT = 16
 _SLICE = 1000
 _BACKSLASH_OR_NUL = re.compile(r"\\\\|\\u0000")  # what follows an escaped backslash is no escape
 
@@ -43,11 +46,14 @@ class Store:
     Args:
         database: connections.
         lease: checked in the statement of every write.
+        kinds: whose changed objects are loaded with the change, when they are few.
     """
 
-    def __init__(self, database: Database, lease: Lease) -> None:
+    def __init__(self, database: Database, lease: Lease, *, kinds: Iterable[str] = ()) -> None:
         self._database = database
         self._lease = lease
+        self._consume = _consume_statement(sorted(kinds))
+        self._ahead = Ahead()
         self._loads: dict[str, Batcher[Key, Loaded]] = {}
         self._intents: Batcher[list[dict[str, Any]], None] = Batcher(self._write_intents)
         self._reports: Batcher[Report, None] = Batcher(self._write_reports)
@@ -55,15 +61,17 @@ class Store:
     # -- desired state -------------------------------------------------------------------------------------------
 
     async def load(self, key: Key) -> Loaded:
-        """One consistent look at one object."""
+        """One consistent look at one object; it may be a moment old, when it came with the change."""
+        found = self._ahead.take(key)
+        if found is not None:
+            return found
         if key.kind not in self._loads:
             self._loads[key.kind] = Batcher(self._load)
         return await self._loads[key.kind].submit(key)
 
     async def _load(self, keys: Sequence[Key]) -> list[Loaded]:
         kind = keys[0].kind
-        query = sql.SQL(statement("load")).format(snapshot=sql.Identifier("skypanel", f"snapshot_{kind}"))
-        rows = await self._database.fetch(query, {"kind": kind, "ids": list({k.id for k in keys})})
+        rows = await self._database.fetch(load_statement(kind), {"ids": list({k.id for k in keys})})
         found = {row[0]: row[1:] for row in rows}
         return [_loaded(key, *found[key.id]) for key in keys]
 
@@ -83,9 +91,12 @@ class Store:
 
     async def consume(self) -> tuple[list[Changed], bool]:
         """Take changes off the log, and say whether more may be there."""
-        rows = await self._database.fetch(fenced("consume"), {**self._lease.parameters, "limit": CONSUME_LIMIT})
-        more = bool(rows) and rows[0][4] >= CONSUME_LIMIT  # many changes of one object are one row here
-        return [Changed(Key(kind, i), organization, dependent) for kind, i, organization, dependent, _ in rows], more
+        with self._ahead.reading():
+            rows = await self._database.fetch(self._consume, {**self._lease.parameters, "limit": CONSUME_LIMIT})
+            changes = [row[:5] for row in rows if row[4] is not None]
+            self._ahead.put(_loaded(Key(*row[:2]), row[2], *row[5:]) for row in rows if row[4] is None)
+        more = bool(changes) and changes[0][4] >= CONSUME_LIMIT  # many changes of one object are one row here
+        return [Changed(Key(kind, i), organization, dependent) for kind, i, organization, dependent, _ in changes], more
 
     async def dependents(self, key: Key) -> list[Key]:
         """Objects to look at again when ``key`` changed on the engine."""
@@ -109,12 +120,15 @@ class Store:
         Raises:
             FencedError: this process does not lead; nothing was written.
         """
-        await self._intents.submit(
-            [
-                {**_fields(i), "owner_kind": key.kind, "owner_id": key.id, "organization_id": organization_id}
-                for i in intents
-            ]
-        )
+        try:
+            await self._intents.submit(
+                [
+                    {**_fields(i), "owner_kind": key.kind, "owner_id": key.id, "organization_id": organization_id}
+                    for i in intents
+                ]
+            )
+        finally:
+            self._ahead.spoil(key)
 
     async def _write_intents(self, groups: Sequence[list[dict[str, Any]]]) -> list[None]:
         intents = {(i["object_type"], i["name"]): i for group in groups for i in group}
@@ -128,7 +142,10 @@ class Store:
             FencedError: this process does not lead; nothing was written.
         """
         if report.statuses or report.events or report.inventory:
-            await self._reports.submit(report)
+            try:
+                await self._reports.submit(report)
+            finally:
+                self._ahead.spoil(report.key)
 
     async def _write_reports(self, reports: Sequence[Report]) -> list[None]:
         for group in _apart(reports):
@@ -272,6 +289,28 @@ def _storable(document: object) -> str:
 def _fields(record: Condition | EventRecord | Intent | InventoryUpdate) -> dict[str, Any]:
     """Fields by name, as they are: ``asdict`` copies every document to its last leaf."""
     return {name: getattr(record, name) for name in record.__slots__}
+
+
+@cache
+def load_statement(kind: str) -> sql.Composed:
+    """What ``load`` asks for objects of ``kind``, with their ``ids``."""
+    return _load_statement(kind, sql.SQL("unnest(%(ids)s::uuid[])"))
+
+
+def _load_statement(kind: str, keys: sql.Composable) -> sql.Composed:
+    snapshot = sql.Identifier("skypanel", f"snapshot_{kind}")
+    return sql.SQL(statement("load")).format(kind=sql.Literal(kind), keys=keys, snapshot=snapshot)
+
+
+def _consume_statement(kinds: Sequence[str]) -> sql.Composed:
+    """Take changes off, and look at the objects of ``kinds`` among them; all of it sees the same state."""
+    parts: list[sql.Composable] = [sql.SQL(fenced("consume"))]
+    for kind in kinds:
+        name = sql.Literal(kind)
+        keys = sql.SQL(statement("consume_keys")).format(kind=name, limit=sql.Literal(_AHEAD_LIMIT))
+        load = _load_statement(kind, keys)
+        parts.append(sql.SQL(statement("consume_load")).format(kind=name, load=load))
+    return sql.Composed(parts)
 
 
 def _loaded(  # noqa: PLR0917 - the columns of a row

@@ -250,11 +250,10 @@ class PostgresTables:
             ((snapshot,),) = holding.execute("SELECT pg_export_snapshot()").fetchall()
 
             async def load(key: Key) -> Loaded:
-                query = sql.SQL(statement("load")).format(snapshot=sql.Identifier("skypanel", f"snapshot_{key.kind}"))
                 with reading.transaction():
                     reading.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                     reading.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
-                    (row,) = reading.execute(query, {"kind": key.kind, "ids": [key.id]})
+                    (row,) = reading.execute(store.load_statement(key.kind), {"ids": [key.id]})
                 return store._loaded(key, *row[1:])
 
             yield load

@@ -30,7 +30,7 @@ async def process(database: Database, *, seconds: float = 30.0) -> AsyncIterator
     await connections.open()
     try:
         lease = Lease(connections, NAME, seconds)
-        yield Process(connections, lease, Store(connections, lease))
+        yield Process(connections, lease, Store(connections, lease, kinds=("environment", "organization")))
     finally:
         await connections.close()
 

@@ -1,8 +1,9 @@
 -- The write-ahead intent: what is about to be made or removed, and for whom. Returns 1 when this process leads.
+-- Nobody waits for the disk: see docs/adr/0008.
 , wanted AS (
     SELECT * FROM jsonb_to_recordset(%(intents)s::jsonb)
         AS w(object_type text, name text, owner_kind text, owner_id uuid, organization_id uuid, state text)
-    WHERE EXISTS (SELECT FROM leader)
+    WHERE EXISTS (SELECT FROM leader) AND set_config('synchronous_commit', 'off', true) IS NOT NULL
 ), written AS (
     INSERT INTO skypanel.inventory AS i (object_type, name, owner_kind, owner_id, organization_id, state, epoch)
     SELECT object_type, name, owner_kind, owner_id, organization_id, state, %(epoch)s FROM wanted

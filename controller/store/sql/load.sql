@@ -3,19 +3,19 @@ SELECT k.id::text, s.organization_id::text, s.generation, s.deleted, s.doc,
        (SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'object_type', i.object_type, 'name', i.name, 'engine_id', i.engine_id, 'spec_hash', i.spec_hash,
                 'failed_hash', i.failed_hash, 'last_good', i.last_good, 'state', i.state)), '[]'::jsonb)
-        FROM skypanel.inventory i WHERE i.owner_kind = %(kind)s AND i.owner_id = k.id) AS inventory,
+        FROM skypanel.inventory i WHERE i.owner_kind = {kind} AND i.owner_id = k.id) AS inventory,
        (SELECT jsonb_build_object(
                 'observed_generation', t.observed_generation, 'conditions', t.conditions, 'details', t.details,
                 'finalized', t.finalized_at IS NOT NULL, 'organization_id', t.organization_id,
                 'handled_token', t.handled_token)
-        FROM skypanel.object_status t WHERE t.kind = %(kind)s AND t.id = k.id) AS status,
+        FROM skypanel.object_status t WHERE t.kind = {kind} AND t.id = k.id) AS status,
        (SELECT jsonb_build_object('scope', p.scope, 'reason', p.reason, 'by', p.paused_by, 'at', p.paused_at)
-        FROM skypanel.pause_of(%(kind)s, k.id, coalesce(
+        FROM skypanel.pause_of({kind}, k.id, coalesce(
                 s.organization_id,
-                (SELECT t.organization_id FROM skypanel.object_status t WHERE t.kind = %(kind)s AND t.id = k.id),
+                (SELECT t.organization_id FROM skypanel.object_status t WHERE t.kind = {kind} AND t.id = k.id),
                 (SELECT min(i.organization_id::text)::uuid FROM skypanel.inventory i
-                 WHERE i.owner_kind = %(kind)s AND i.owner_id = k.id))) p) AS paused,
+                 WHERE i.owner_kind = {kind} AND i.owner_id = k.id))) p) AS paused,
        (SELECT c.reconcile_token FROM skypanel.reconcile_controls c
-        WHERE (c.scope, c.kind, c.id) = ('object', %(kind)s, k.id)) AS token
-FROM unnest(%(ids)s::uuid[]) AS k(id)
+        WHERE (c.scope, c.kind, c.id) = ('object', {kind}, k.id)) AS token
+FROM {keys} AS k(id)
 LEFT JOIN {snapshot} s ON s.id = k.id

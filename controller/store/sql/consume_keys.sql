@@ -1,0 +1,1 @@
+(SELECT DISTINCT t.id FROM taken t WHERE t.kind = {kind} AND (SELECT count(*) FROM taken) <= {limit})
