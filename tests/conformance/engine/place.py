@@ -168,10 +168,10 @@ class Place:
         return found
 
     async def ends(self, state: str, text: str = "web", count: int = 1) -> list[Document]:
-        """Wait until that many tasks are in a state."""
+        """Wait until that many tasks are in a state for good: Swarm has seen it, and does not want them to run."""
 
         async def enough() -> list[Document]:
-            found = [t for t in await self.tasks(text) if t["Status"]["State"] == state]
+            found = [t for t in await self.tasks(text, "shutdown") if t["Status"]["State"] == state]
             return found if len(found) >= count else []
 
         return await self.until(enough, what=f"{count} {state} tasks of {text}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from tests.conformance.engine.place import ALIVE, MISSING, PAUSE, SECOND, Document, Place
@@ -85,27 +86,30 @@ async def test_a_write_without_any_change_restarts_nothing_and_takes_the_way_bac
     assert "UpdateStatus" not in after
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"container": {"Env": ["A=1"]}},
-        {"container": {"Labels": {"a": "1"}}},
-        {"template": {"ForceUpdate": 1}},
-        {"template": {"LogDriver": {"Name": "json-file", "Options": {"max-size": "10m"}}}},
-        {"EndpointSpec": {"Mode": "vip"}},
-    ],
-    ids=["environment", "container label", "force", "log driver", "endpoint"],
-)
-async def test_what_is_about_tasks_replaces_them_and_completes(place: Place, changes: Document) -> None:
-    await place.create(replicas=1, container={"Image": PAUSE})
-    (old,) = await place.runs()
-    await place.update(**changes)
-    stored = await place.reaches("completed")
-    assert stored["UpdateStatus"].keys() == {"State", "StartedAt", "CompletedAt", "Message"}
-    assert stored["UpdateStatus"]["Message"] == "update completed"
-    (new,) = await place.runs()
-    assert new["ID"] != old["ID"]
-    assert new["Slot"] == old["Slot"]
+RESTARTING: dict[str, Document] = {
+    "environment": {"container": {"Env": ["A=1"]}},
+    "label": {"container": {"Labels": {"a": "1"}}},
+    "force": {"template": {"ForceUpdate": 1}},
+    "log": {"template": {"LogDriver": {"Name": "json-file", "Options": {"max-size": "10m"}}}},
+    "endpoint": {"EndpointSpec": {"Mode": "vip"}},
+}
+
+
+async def test_what_is_about_tasks_replaces_them_and_completes(place: Place) -> None:
+    async def replaced(text: str, changes: Document) -> None:
+        await place.create(text, replicas=1, container={"Image": PAUSE})
+        (old,) = await place.runs(text)
+        assert (await place.update(text, **changes)).status == 200
+        stored = await place.reaches("completed", text)
+        assert stored["UpdateStatus"].keys() == {"State", "StartedAt", "CompletedAt", "Message"}
+        assert stored["UpdateStatus"]["Message"] == "update completed"
+        (new,) = await place.runs(text)
+        assert new["ID"] != old["ID"]
+        assert new["Slot"] == old["Slot"]
+
+    async with anyio.create_task_group() as tasks:
+        for text, changes in RESTARTING.items():
+            tasks.start_soon(replaced, text, changes)
 
 
 # -- order and success -------------------------------------------------------------------------------------------------
@@ -284,7 +288,7 @@ async def test_a_rollback_that_fails_is_paused(place: Place) -> None:
 
 async def test_a_failure_while_the_last_slot_is_on_its_way_may_count_for_nothing(place: Place) -> None:
     """Failures are looked at late, and those that lie further back than the monitoring time do not count."""
-    check = {"Test": ["CMD", "/bin/web", "health"], "Interval": SECOND, "Timeout": SECOND, "Retries": 9}
+    check = {"Test": ["CMD", "/bin/web", "health"], "Interval": SECOND * 2 // 3, "Timeout": SECOND, "Retries": 9}
     await place.create(replicas=2, container={"Healthcheck": check})
     known = {t["ID"] for t in await place.runs(count=2)}
     await place.update(container={"Env": ["A=1"]})
