@@ -50,6 +50,11 @@ test: setup ## Run the whole test suite, on a real engine (ARGS="-k repair" for 
 sim: setup ## Every fault at every step of every scenario, simulated; a table (SEED=7 TIME=300: more, at random)
 	@$(PYTHON) -m tests.sim $(if $(SEED),--seed $(SEED)) $(if $(TIME),--time $(TIME)) $(ARGS)
 
+.PHONY: chaos
+chaos: setup ## Break two controllers, their database and their Swarm for long (SEED=7 TIME=300)
+	@$(PYTHON) -m deploy.engine images >/dev/null # outside of any round's time
+	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) --time $(or $(TIME),300) $(ARGS)
+
 .PHONY: bench
 bench: setup ## Measure against the raw floors; prints a table, writes bench.json
 	@$(PYTHON) -m tests.bench $(ARGS)
@@ -85,6 +90,6 @@ lock: setup ## Resolve requirements.lock again (ARGS=--upgrade for the newest)
 .PHONY: clean
 clean: ## Remove the demo, the environment, and what was cached
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deploy.demo down --name $(DEMO); fi
-	@rm -rf .venv .setup.lock .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench.json dist build
+	@rm -rf .venv .setup.lock .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench.json chaos-failure.json dist build
 	@rm -rf "$${SKYPANEL_LAB_CACHE:-/var/cache/skypanel-lab}"
 	@find . -name __pycache__ -prune -exec rm -rf {} +

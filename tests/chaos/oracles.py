@@ -221,4 +221,15 @@ def _last_words(scene: Scene) -> str:
                 found.append(json.dumps({k: v for k, v in json.loads(line).items() if k != "level"})[:300])
             except ValueError:
                 found.append(line[:300])
-    return "\n".join(found)
+    return "\n".join([*found, *_tasks(scene)])
+
+
+def _tasks(scene: Scene) -> list[str]:
+    """Every task of ours, with where it is and where it should be."""
+    services = {s["ID"]: (name, s["Spec"]["Mode"]) for name, s in scene.world.services().items()}
+    return [
+        f"{services[task['ServiceID']]}: {task['Status']['State']}, shall be {task['DesiredState']} on"
+        f" {task.get('NodeID')}, {task['Status']['Timestamp']}"
+        for task in scene.world.engine.get("/tasks")
+        if task["ServiceID"] in services
+    ]

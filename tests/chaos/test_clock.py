@@ -9,9 +9,9 @@ from datetime import datetime
 import pytest
 
 from tests.chaos import oracles
-from tests.chaos.clocks import FalseClock, remove_shared_memory
-from tests.chaos.conftest import Stage
+from tests.chaos.clocks import FalseClock
 from tests.chaos.scene import Scene, Seat, now
+from tests.chaos.stage import Stage
 from tests.e2e.world import eventually
 
 HOUR = 3600
@@ -25,10 +25,7 @@ def clocks(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     clock = FalseClock(tmp_path_factory.mktemp("clock") / "offset")
     scene = stage.scene({**clock.environment, "SKYPANEL_LEASE_SECONDS": "10"})
     yield scene, clock
-    pids = [pid for seat in scene.seats for pid in seat.pids]
     stage.clear()
-    for pid in pids:
-        remove_shared_memory(pid)
 
 
 def off(seat: Seat) -> float:

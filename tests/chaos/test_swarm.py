@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
 from deploy import engine
-from deploy.engine import Lab, Node
+from deploy.engine import Lab
 from deploy.postgres import Server
 from tests.chaos import oracles
 from tests.chaos.scene import Scene
-from tests.e2e.world import eventually, world
+from tests.chaos.wide import ELECTION_SECONDS, IMAGES, MANAGERS, NODES, TASKS, swarm_leader, wide_scene
+from tests.e2e.world import eventually
 from tests.labs import exclusive_lab
 
 NAME = "chaos"
-NODES, MANAGERS = 4, 3
-TASKS = 4
-ELECTION_SECONDS = 60.0
-RARELY = 4.0  # a comparison of everything is not what finds lost tasks
 
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Lab]:
     """The nodes, each with the images; taken down in any case, as one of them ends badly."""
-    with exclusive_lab(NAME, images=("web", "pause"), nodes=NODES, managers=MANAGERS) as lab:
+    with exclusive_lab(NAME, images=IMAGES, nodes=NODES, managers=MANAGERS) as lab:
         yield lab
     engine.down(NAME)
 
@@ -33,26 +29,8 @@ def nodes() -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def wide(nodes: Lab, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Two controllers at the two managers that do not lead, and an environment with a task for each node."""
-    leader = swarm_leader(nodes)
-    others = [node for node in nodes.nodes[:MANAGERS] if node is not leader]
-    with ExitStack() as stack:
-        made = stack.enter_context(world(nodes, server, "wide", tmp_path_factory.mktemp("swarm"), http_port=0))
-        made.engine = others[0].api()
-        sockets = tuple(node.socket for node in others)
-        scene = Scene(made, seed=2, sockets=sockets, settings={"SKYPANEL_RESYNC_SECONDS": str(RARELY)})
-        stack.callback(scene.close)
-        scene.workload.begin()
-        made.environment(scene.workload.apps[0], "wide", instances=TASKS)
-        scene.start()
-        oracles.settled(scene)
+    with wide_scene(nodes, server, tmp_path_factory.mktemp("swarm")) as scene:
         yield scene
-
-
-def swarm_leader(lab: Lab) -> Node:
-    """The manager that leads the Swarm."""
-    found = lab.api().get("/nodes")
-    address = next(n["ManagerStatus"]["Addr"] for n in found if n.get("ManagerStatus", {}).get("Leader"))
-    return next(node for node in lab.nodes if node.address == address.split(":")[0])
 
 
 def places(scene: Scene) -> list[str]:

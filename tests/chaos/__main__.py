@@ -1,0 +1,100 @@
+"""`python -m tests.chaos`: rounds of work under faults drawn by chance, after what is too slow for a test run.
+
+    python -m tests.chaos --seed 7 --time 300      # the same seed draws the same faults and steps
+
+A failure ends it; what led to it, and the ends of the controllers' logs, are written to `chaos-failure.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy import engine, traefik
+from deploy.postgres import ensure
+from tests.chaos import slow
+from tests.chaos.clocks import FalseClock
+from tests.chaos.faults import FAULTS, Fault, set_the_clock
+from tests.chaos.mix import BrokenRoundError, Figures, Round, play_for, write_failure
+from tests.chaos.stage import Stage
+from tests.chaos.wide import IMAGES, MANAGERS, NODES
+from tests.labs import exclusive_lab
+
+NAME = "chaos-mix"
+FAILURE = Path("chaos-failure.json")
+TABLE_WIDTH = 100
+
+
+def main() -> int:
+    """Run; 0 when every round ended as it must."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, help="decides faults and steps (chosen and printed when not given)")
+    parser.add_argument("--time", type=float, default=300.0, help="seconds of rounds (300); the last one is finished")
+    parser.add_argument("--only", choices=("slow", "mix"), help="one of the two parts")
+    options = parser.parse_args()
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10_000)
+    console = Console(width=TABLE_WIDTH)
+    console.print(f"seed {seed}: make chaos SEED={seed} TIME={options.time:.0f} runs it again")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="skypanel-chaos-")))
+        server = ensure(NAME, durable=False)
+        stack.callback(server.destroy)
+        if options.only != "mix":
+            with exclusive_lab(NAME, images=IMAGES, nodes=NODES, managers=MANAGERS) as nodes:
+                console.print(slow.cut_the_swarms_leader_off(nodes, server, folder))
+            engine.down(NAME)
+        lab = stack.enter_context(exclusive_lab(NAME, images=("web", "pause", "traefik", "socket-proxy")))
+        traefik.deploy(lab.api())
+        stage = Stage(lab, server, folder)
+        if options.only != "mix":
+            console.print(slow.lead_after_a_kill_with_the_default_lease(stage))
+        return 0 if options.only == "slow" else _mix(stage, folder, seed, options.time, console)
+
+
+def _mix(stage: Stage, folder: Path, seed: int, seconds: float, console: Console) -> int:
+    clock = FalseClock(folder / "clock")
+    faults: dict[str, Fault] = {fault.__name__.replace("_", " "): fault for fault in FAULTS}
+    faults["set the clock"] = set_the_clock(clock)
+    scene = stage.scene(clock.environment, seed=seed)
+
+    def tell(found: Round) -> None:
+        names = ", ".join(found.faults)
+        console.print(
+            f"round {found.number}: {names}; {len(found.steps)} steps, as declared after {found.seconds:.1f} s"
+        )
+
+    try:
+        figures = play_for(scene, faults, seed, until=time.monotonic() + seconds, tell=tell)
+    except BrokenRoundError as error:
+        write_failure(FAILURE, seed, error, [seat.controller.log for seat in scene.seats])
+        console.print(f"round {error.round.number} of seed {seed} failed, see {FAILURE}: {error.round.faults}")
+        console.print(str(error)[:2000], markup=False)
+        return 1
+    finally:
+        stage.clear()
+    _show(figures, len(scene.calls), console)
+    return 0
+
+
+def _show(figures: Figures, writes: int, console: Console) -> None:
+    title = f"{figures.rounds} rounds, {figures.steps} steps, {writes} writes to the engine"
+    table = Table(title=title, width=TABLE_WIDTH)
+    table.add_column("Fault")
+    for name in ("Rounds", "Median s", "Most s"):
+        table.add_column(name, justify="right")
+    for fault, found in sorted(figures.by_fault.items()):
+        ordered = sorted(found)
+        table.add_row(fault, str(len(found)), f"{ordered[len(ordered) // 2]:.1f}", f"{ordered[-1]:.1f}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

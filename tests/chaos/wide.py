@@ -1,0 +1,49 @@
+"""A Swarm of four nodes, three of them managers, and two controllers at those that do not lead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from deploy.engine import Lab, Node
+from deploy.postgres import Server
+from tests.chaos import oracles
+from tests.chaos.scene import Scene
+from tests.e2e.world import world
+
+NODES, MANAGERS, TASKS = 4, 3, 4
+ELECTION_SECONDS = 60.0
+RARELY = 4.0  # a comparison of everything is not what finds lost tasks
+IMAGES = ("web", "pause")
+
+
+@contextmanager
+def wide_scene(nodes: Lab, server: Server, folder: Path) -> Iterator[Scene]:
+    """Two controllers at the two managers that do not lead, and an environment with a task for each node."""
+    leader = swarm_leader(nodes)
+    others = [node for node in nodes.nodes[:MANAGERS] if node is not leader]
+    with ExitStack() as stack:
+        made = stack.enter_context(world(nodes, server, "wide", folder, http_port=0))
+        made.engine = others[0].api()
+        sockets = tuple(node.socket for node in others)
+        scene = Scene(made, seed=2, sockets=sockets, settings={"SKYPANEL_RESYNC_SECONDS": str(RARELY)})
+        stack.callback(scene.close)
+        scene.workload.begin()
+        made.environment(scene.workload.apps[0], "wide", instances=TASKS)
+        scene.start()
+        oracles.settled(scene)
+        yield scene
+
+
+def swarm_leader(lab: Lab) -> Node:
+    """The manager that leads the Swarm."""
+    found = lab.api().get("/nodes")
+    address = next(n["ManagerStatus"]["Addr"] for n in found if n.get("ManagerStatus", {}).get("Leader"))
+    return next(node for node in lab.nodes if node.address == address.split(":")[0])
+
+
+def all_ready(scene: Scene) -> bool:
+    """Whether the Swarm has all its nodes."""
+    states = [node["Status"]["State"] for node in scene.world.engine.get("/nodes")]
+    return states == ["ready"] * NODES
