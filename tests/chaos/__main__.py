@@ -25,7 +25,7 @@ from tests.chaos.clocks import FalseClock
 from tests.chaos.faults import FAULTS, Fault, set_the_clock
 from tests.chaos.mix import BrokenRoundError, Figures, Round, play_for, write_failure
 from tests.chaos.stage import Stage
-from tests.chaos.wide import IMAGES, MANAGERS, NODES
+from tests.chaos.wide import IMAGES
 from tests.labs import exclusive_lab
 
 NAME = "chaos-mix"
@@ -48,8 +48,8 @@ def main() -> int:
         server = ensure(NAME, durable=False)
         stack.callback(server.destroy)
         if options.only != "mix":
-            with exclusive_lab(NAME, images=IMAGES, nodes=NODES, managers=MANAGERS) as nodes:
-                console.print(slow.cut_the_swarms_leader_off(nodes, server, folder))
+            with exclusive_lab(NAME, images=IMAGES, nodes=slow.NODES, managers=slow.MANAGERS) as nodes:
+                console.print(slow.lose_the_swarms_leader(nodes, server, folder))
             engine.down(NAME)
         lab = stack.enter_context(exclusive_lab(NAME, images=("web", "pause", "traefik", "socket-proxy")))
         traefik.deploy(lab.api())

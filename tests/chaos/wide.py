@@ -1,4 +1,4 @@
-"""A Swarm of four nodes, three of them managers, and two controllers at those that do not lead."""
+"""A Swarm of several nodes, two controllers at its managers, and an environment with a task for each node."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from tests.chaos import oracles
 from tests.chaos.scene import Scene
 from tests.e2e.world import world
 
-NODES, MANAGERS, TASKS = 4, 3, 4
-ELECTION_SECONDS = 60.0
-RARELY = 4.0  # a comparison of everything is not what finds lost tasks
 IMAGES = ("web", "pause")
+RARELY = 4.0  # a comparison of everything is not what finds lost tasks
 
 
 @contextmanager
 def wide_scene(nodes: Lab, server: Server, folder: Path) -> Iterator[Scene]:
-    """Two controllers at the two managers that do not lead, and an environment with a task for each node."""
+    """Two controllers at two managers that do not lead; at the one that there is, if it is alone."""
     leader = swarm_leader(nodes)
-    others = [node for node in nodes.nodes[:MANAGERS] if node is not leader]
+    managers = nodes.nodes[: nodes.description.managers]
+    others = [node for node in managers if node is not leader] or [leader, leader]
     with ExitStack() as stack:
         made = stack.enter_context(world(nodes, server, "wide", folder, http_port=0))
         made.engine = others[0].api()
-        sockets = tuple(node.socket for node in others)
+        sockets = tuple(node.socket for node in others[:2])
         scene = Scene(made, seed=2, sockets=sockets, settings={"SKYPANEL_RESYNC_SECONDS": str(RARELY)})
         stack.callback(scene.close)
         scene.workload.begin()
-        made.environment(scene.workload.apps[0], "wide", instances=TASKS)
+        made.environment(scene.workload.apps[0], "wide", instances=len(nodes.nodes))
         scene.start()
         oracles.settled(scene)
         yield scene
@@ -39,11 +38,12 @@ def wide_scene(nodes: Lab, server: Server, folder: Path) -> Iterator[Scene]:
 def swarm_leader(lab: Lab) -> Node:
     """The manager that leads the Swarm."""
     found = lab.api().get("/nodes")
+    if lab.description.managers == 1:
+        return lab.nodes[0]
     address = next(n["ManagerStatus"]["Addr"] for n in found if n.get("ManagerStatus", {}).get("Leader"))
     return next(node for node in lab.nodes if node.address == address.split(":")[0])
 
 
 def all_ready(scene: Scene) -> bool:
     """Whether the Swarm has all its nodes."""
-    states = [node["Status"]["State"] for node in scene.world.engine.get("/nodes")]
-    return states == ["ready"] * NODES
+    return all(node["Status"]["State"] == "ready" for node in scene.world.engine.get("/nodes"))
