@@ -9,7 +9,7 @@ that nobody foresaw is an error of this key alone.
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -116,7 +116,7 @@ class Worker:
 
     async def work(self, key: Key) -> None:
         """Reconcile ``key`` once and queue what follows from it. Raises nothing but cancellation."""
-        reconcile_id = uuid.uuid4().hex[:12]
+        reconcile_id = secrets.token_hex(6)
         trace = Trace(key, reconcile_id, *self._queue.woken(key), epoch=self._recorder.epoch)
         structlog.contextvars.bind_contextvars(key=str(key), reconcile_id=reconcile_id, generation=None)
         result = "panic"
