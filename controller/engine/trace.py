@@ -204,7 +204,7 @@ def _oldest(entries: list[_Entry]) -> int:
 
 
 def _encoded(trace: Trace) -> bytes:
-    return orjson.dumps(
+    text = orjson.dumps(
         {
             "reconcileId": trace.reconcile_id,
             "startedAt": trace.started_wall,
@@ -223,6 +223,8 @@ def _encoded(trace: Trace) -> bytes:
             "message": trace.message,
         }
     )
+    # orjson shrinks a large buffer in place, and what it leaves of the heap fits nothing: ten times the memory.
+    return bytes(memoryview(text))
 
 
 def _decoded(entry: _Entry) -> dict[str, Any]:
