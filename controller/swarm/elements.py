@@ -45,7 +45,7 @@ def decoded(data: bytes) -> Iterator[bytes]:
         ValueError: it is no JSON.
     """
     for document in orjson.loads(data) or ():
-        yield orjson.dumps(document)
+        yield bytes(memoryview(orjson.dumps(document)))  # copied out of a buffer that is larger
 
 
 def id_of(element: bytes) -> str | None:

@@ -323,7 +323,8 @@ class LiveView:
         return owners
 
     def _put_document(self, document: Document, asked: int) -> set[OwnerKey]:
-        return self._put_service(service_of(document), orjson.dumps(document), asked)
+        # Copied: orjson shrinks a large buffer in place, and what it leaves of the heap between two fits nothing.
+        return self._put_service(service_of(document), bytes(memoryview(orjson.dumps(document))), asked)
 
     def _drop_service(self, object_id: str) -> set[OwnerKey]:
         owner = self._services.drop(object_id)
