@@ -42,7 +42,7 @@ def application(checks: Checks, reconciles: Reconciles) -> Starlette:
         return JSONResponse(found, status_code=200 if found["ready"] else 503)
 
     async def debug_reconciles(request: Request) -> Response:
-        if not _is_loopback(request.client.host if request.client else ""):
+        if not _is_of_this_machine(request):
             return PlainTextResponse(
                 "reconciles are shown to programs of this machine only: run `skypanel trace` here, or come through "
                 "`ssh -L 9470:127.0.0.1:9470`\n",
@@ -63,9 +63,15 @@ def application(checks: Checks, reconciles: Reconciles) -> Starlette:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def _is_of_this_machine(request: Request) -> bool:
+    """Over the loopback, or from the very address that is listened on, which only this machine can use."""
+    if request.client is None:
+        return False
+    here = request.scope.get("server")
+    if here is not None and request.client.host == here[0]:
+        return True
     try:
-        address = ip_address(host)
+        address = ip_address(request.client.host)
     except ValueError:
         return False
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None

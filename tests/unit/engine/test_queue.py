@@ -11,6 +11,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from controller.engine.queue import BACKOFF_CAP, BACKOFF_FIRST, PATIENCE, Priority, Queue
 from controller.records import Key
@@ -455,3 +456,29 @@ async def test_a_key_that_is_worked_on_says_all_that_it_was_queued_for_and_how_l
     desk.queue.done(A)
     assert await desk.take() == A
     assert desk.queue.woken(A) == (("drift", "retry"), 0.0)
+
+
+async def test_its_metrics_show_what_waits_by_urgency_and_what_is_worked_on_for_how_long() -> None:
+    def shown(name: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(f"skypanel_workqueue_{name}", {"kind": "test", **labels})
+
+    desk = Desk()
+    desk.queue.add(A, Priority.CHANGE)
+    desk.queue.add(B, Priority.RESYNC)
+    desk.queue.add(C, Priority.DRIFT, delay=5.0)
+    assert shown("depth", priority="change") == shown("depth", priority="resync") == shown("delayed") == 1
+    desk.clock.now += 5.0
+    assert (shown("depth", priority="drift"), shown("delayed")) == (1, 0)
+
+    assert await desk.take() == A
+    desk.clock.now += 2.0
+    assert await desk.take() == C
+    desk.clock.now += 3.0
+    assert (shown("unfinished_work_seconds"), shown("longest_running_processor_seconds")) == (8, 5)
+
+    before = shown("work_duration_seconds_sum")
+    desk.queue.done(A)
+    assert shown("work_duration_seconds_sum") == (before or 0) + 5
+    desk.queue.close()
+    assert shown("depth", priority="resync") == 0, "what was closed has no backlog"
+    assert shown("longest_running_processor_seconds") == 3

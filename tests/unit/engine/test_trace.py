@@ -118,7 +118,15 @@ def test_hundreds_of_writes_are_not_hundreds_of_steps() -> None:
 
 @pytest.mark.parametrize(
     ("peer", "status"),
-    [("127.0.0.1", 200), ("::1", 200), ("::ffff:127.0.0.1", 200), ("10.0.0.7", 403), ("2001:db8::1", 403), ("", 403)],
+    [
+        ("127.0.0.1", 200),
+        ("::1", 200),
+        ("::ffff:127.0.0.1", 200),
+        ("10.0.0.5", 200),  # the address that it listens on
+        ("10.0.0.7", 403),
+        ("2001:db8::1", 403),
+        ("", 403),
+    ],
 )
 def test_reconciles_are_shown_to_programs_of_the_same_machine_only(peer: str, status: int) -> None:
     async def reconciles(kind: str, object_id: str) -> dict[str, object]:
@@ -126,7 +134,7 @@ def test_reconciles_are_shown_to_programs_of_the_same_machine_only(peer: str, st
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(application(lambda: {"ready": True}, reconciles), client=(peer, 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://10.0.0.5:9470") as client:
             return await client.get("/debug/reconciles", params={"kind": "environment", "id": KEY.id})
 
     answer = anyio.run(ask)
