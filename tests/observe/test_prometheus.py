@@ -68,11 +68,11 @@ def check(*arguments: str, stdin: str = "") -> None:
 
 
 def test_prometheus_scrapes_the_controller_and_finds_it_well(seen: Seen, query: Query) -> None:
-    eventually(lambda: query('up{job="skypanel"} == 1'), what="the first scrape", seconds=15)
+    eventually(lambda: query('up{job="skypanel"} == 1'), what="the first scrape", seconds=60)
 
     assert float(query('skypanel_reconcile_total{kind="environment",result="success"}')[0]["value"][1]) >= 1
     assert query("skypanel_build_info")[0]["metric"]["version"]
-    eventually(lambda: not query("ALERTS"), what="no alert is left, not even one that waits", seconds=10)
+    eventually(lambda: not query("ALERTS"), what="no alert is left, not even one that waits", seconds=60)
 
 
 def test_promtool_finds_nothing_wrong_with_the_metrics(seen: Seen) -> None:
