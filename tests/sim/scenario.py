@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 
 from controller.records import Key
+from tests.sim.database.database import SimDatabase
 from tests.sim.hands import Hands
 from tests.sim.loop import VirtualLoop
 from tests.sim.swarm.swarm import SimSwarm
@@ -45,6 +46,11 @@ class Desk:
     def swarm(self) -> SimSwarm:
         """For nodes that are lost and images that do not start."""
         return self._world.swarm
+
+    @property
+    def database(self) -> SimDatabase:
+        """For pauses, and for asking for a look now."""
+        return self._world.database
 
     def identify(self, kind: str, name: str) -> str:
         """The id of a declared object: always the same for the same name."""

@@ -160,7 +160,8 @@ class World:
         found = []
         for key, row in self.database.objects.items():
             said = self.database.statuses.get(key)
-            if said is None or said.observed_generation < row.generation or (row.deleted and said.finalized_at is None):
+            leaving = row.deleted and said is not None and said.finalized_at is None and said.reason != "Paused"
+            if said is None or said.observed_generation < row.generation or leaving:
                 found.append(f"{self.names.of_key(key)} generation {row.generation}: {said and said.reason}")
         return found
 
