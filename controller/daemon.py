@@ -19,7 +19,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 import reconcilers  # noqa: F401 - registers all kinds
-from controller import metrics, tracing
+from controller import looplag, metrics, tracing
 from controller.api.health import HealthServer, ListenError
 from controller.engine.process import Process
 from controller.engine.trace import Recorder
@@ -88,6 +88,7 @@ class Daemon:
                 server = HealthServer(self._checks, self._reconciles)
                 tasks.start_soon(server.serve, [listener])
                 tasks.start_soon(self._signals)
+                tasks.start_soon(looplag.measure)
                 try:
                     await self._unless_stopped(self._wait_for_engine)
                     await self._process.run()

@@ -21,7 +21,6 @@ import anyio.lowlevel
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from controller import clock
 from controller.engine import pauses
 from controller.engine.fuse import Fuse
 from controller.engine.ports import Store, Swarm
@@ -34,8 +33,6 @@ from controller.metrics import (
     ACTIVE_WORKERS,
     ENGINE_UP,
     LIVE_OBJECTS,
-    LOOP_LAG,
-    LOOP_LAGS,
     OBJECTS,
     PAUSED,
     RESYNC_QUEUED,
@@ -52,7 +49,6 @@ log = structlog.get_logger(__name__)
 _JITTER = 0.1
 _EVENT_DAYS = 30
 _PRUNE_SECONDS = 3600.0
-_LAG_SECONDS = 0.25
 _DEEP_EVERY = 12
 _SLOT_DEADLINES, _SLOT_SECONDS = 1.5, 30.0
 _SLICE = 500
@@ -139,7 +135,6 @@ class Manager:
             tasks.start_soon(self._resync_loop)
             tasks.start_soon(self._count_tasks)
             tasks.start_soon(self._prune)
-            tasks.start_soon(self._measure_lag)
 
     async def drain(self) -> None:
         """Give out no more keys and wait for the running reconciles."""
@@ -374,18 +369,6 @@ class Manager:
                 await self._store.prune_events(_EVENT_DAYS)
             except TransientError as error:
                 log.warning("events.unpruned", error=error.message)
-
-    async def _measure_lag(self) -> None:
-        longest, seen = 0.0, clock.monotonic()
-        while True:
-            before = clock.monotonic()
-            await anyio.sleep(_LAG_SECONDS)
-            late = max(0.0, clock.monotonic() - before - _LAG_SECONDS)
-            LOOP_LAGS.observe(late)
-            longest = max(longest, late)
-            if clock.monotonic() - seen > 10:
-                LOOP_LAG.set(longest)
-                longest, seen = 0.0, clock.monotonic()
 
 
 def _say_failed(state: RetryCallState) -> None:

@@ -26,7 +26,7 @@ from tests.sim.faults import Fault, Plan, read
 from tests.sim.run import Verdict, execute
 from tests.sim.scenario import scenarios
 
-COMBINED = 60
+COMBINED = 40
 """Plans of two and three faults a scenario, in the whole set."""
 _SHOWN = 12
 _references: dict[str, Verdict] = {}
@@ -85,6 +85,7 @@ def main() -> int:
 
 
 def _plans(names: list[str], seed: int, seconds: float | None, console: Console) -> Iterator[Plan]:
+    begun: set[int] = set()
     for name in names:
         reference = _reference(name)
         yield Plan(name)
@@ -92,7 +93,7 @@ def _plans(names: list[str], seed: int, seconds: float | None, console: Console)
             console.print(f"[red]{name} fails without any fault[/]: {reference.problems[0]}")
             continue
         if seconds is None:
-            yield from explore.singles(reference)
+            yield from explore.singles(reference, begun)
             yield from islice(explore.combined(reference, seed), COMBINED)
     drawn = [explore.combined(_reference(name), seed) for name in names if not _reference(name).problems]
     while seconds is not None and drawn:

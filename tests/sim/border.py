@@ -34,6 +34,10 @@ class Step(NamedTuple):
     at: At
     sort: Sort
     time: float
+    moves: tuple[int, int]
+    """How often anything had been written on either side by then."""
+    phase: int
+    """How often the scenario had settled."""
 
 
 @dataclass
@@ -43,12 +47,15 @@ class Course:
     Args:
         plan: what goes wrong, and the seed.
         on_lease_lost: takes the lease away.
+        moves: counts what was written on either side.
     """
 
     plan: Plan
     on_lease_lost: Callable[[], None] = lambda: None
+    moves: Callable[[], tuple[int, int]] = lambda: (0, 0)
     steps: list[Step] = field(default_factory=list)
     struck: list[At] = field(default_factory=list)
+    phase: int = 0
     over: bool = False
     """Set when the scenario has ended: what comes then is no step any more."""
     answers: dict[str, list[Any]] = field(default_factory=dict)
@@ -65,7 +72,7 @@ class Course:
         at = At(name, self._taken[name])
         if self.over:
             return None
-        self.steps.append(Step(at, sort, asyncio.get_running_loop().time()))
+        self.steps.append(Step(at, sort, asyncio.get_running_loop().time(), self.moves(), self.phase))
         fault = self._faults.get(at)
         if fault is not None:
             self.struck.append(at)
@@ -115,8 +122,11 @@ class Border:
             before: the last look on this side; what it raises stops the crossing.
             older: an answer that was true a while ago.
         """
-        with anyio.CancelScope(shield=True):  # as the real ends do: a call goes to its end
-            result = await self._cross(f"{self._name} {name}", sort, effect, broken, before, older)
+        name = f"{self._name} {name}"
+        if sort == "read":  # nothing is left in the air when a read is cut off
+            return await self._cross(name, sort, effect, broken, before, older)
+        with anyio.CancelScope(shield=True):  # as the real ends do: a write goes to its end
+            result = await self._cross(name, sort, effect, broken, before, older)
         return result  # noqa: RET504 - a scope may swallow what it cancelled, says its type
 
     async def _cross(

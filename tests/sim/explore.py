@@ -19,9 +19,26 @@ CORPUS = Path(__file__).with_name("corpus")
 _LEASE = "database lease_"
 
 
-def singles(reference: Verdict) -> Iterator[Plan]:
-    """One plan for each fault at each step."""
+def singles(reference: Verdict, begun: set[int] | None = None) -> Iterator[Plan]:
+    """One plan for each fault at each step.
+
+    Args:
+        reference: the run without faults.
+        begun: beginnings that other scenarios have tried, and this one adds to. Most scenarios begin alike; up to
+            where they first settle, a step with the same course behind it is the same step.
+    """
+    course = 0
+    behind: dict[At, int] = {}
+    for step in reference.steps:
+        course = hash((course, step.at, step.moves))
+        if step.phase == 0:
+            behind[step.at] = course
     for at, sort in _steps(reference):
+        known = behind.get(at)
+        if begun is not None and known is not None:
+            if known in begun:
+                continue
+            begun.add(known)
         for fault in _possible(at, sort):
             yield Plan(reference.plan.scenario, ((at, fault),))
 
@@ -52,8 +69,12 @@ def keep(verdict: Verdict, folder: Path = CORPUS) -> Path:
 
 
 def _steps(reference: Verdict) -> Iterator[tuple[At, Sort]]:
+    """All steps but those that only repeat: the same step again, with nothing written anywhere since the last time."""
+    seen: dict[str, tuple[int, int]] = {}
     for step in reference.steps:
-        yield step.at, step.sort
+        if seen.get(step.at.name) != step.moves:
+            seen[step.at.name] = step.moves
+            yield step.at, step.sort
 
 
 def _possible(at: At, sort: Sort) -> tuple[Fault, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 
 from reconcilers import labels
-from tests.sim.border import LOST_SECONDS, Course, SimCrash
+from tests.sim.border import FROZEN_SECONDS, LATE_SECONDS, LOST_SECONDS, Course, SimCrash
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.rows import Held
 from tests.sim.faults import Fault, Plan
@@ -61,8 +61,9 @@ class World:
         self.database = SimDatabase()
         self.swarm = SimSwarm(nodes=2)
         self.names.of_live = self._name_of
-        self.course = Course(self.plan, self._usurp)
+        self.course = Course(self.plan, self._usurp, self._moves)
         self.hands = Hands(self.swarm)
+        self._counted_writes = self._moved = 0
         self._known: tuple[tuple[int, int], State] | None = None
         self.quiet_from: tuple[int, int] | None = None
         """Lengths of the engine's and the database's logs when everything had to be quiet."""
@@ -119,6 +120,7 @@ class World:
         """
         if self.reference is None:
             await self._until_still()
+            self.course.phase += 1
             self.settled.append(read_state(self.swarm, self.database))
             return
         wanted = self.reference[len(self.settled)]
@@ -149,8 +151,11 @@ class World:
                 raise NotConvergedError(f"without any fault it never came to rest: {self._unanswered()}")
 
     def _moves(self) -> tuple[int, int]:
-        written = sum(1 for w in self.database.history.writes if w.rows and w.operation in _MOVES)
-        return self.swarm.store.index, written
+        writes = self.database.history.writes
+        for w in writes[self._counted_writes :]:
+            self._moved += bool(w.rows and w.operation in _MOVES)
+        self._counted_writes = len(writes)
+        return self.swarm.store.index, self._moved
 
     def _answered(self) -> bool:
         return not self._unanswered()
@@ -169,8 +174,8 @@ class World:
         """Let ten resyncs go by, in which nothing may be written; the oracles look at the logs from there."""
         self.course.over = True
         # A fault may still be on its way: an answer that never comes, a retry after it.
-        slow = any(fault in _SLOW for _, fault in self.plan.faults)
-        await asyncio.sleep(2 * RESYNC_SECONDS + (LEASE_SECONDS + 2 * LOST_SECONDS if slow else 0))
+        slow = max((_SLOW.get(fault, 0.0) for _, fault in self.plan.faults), default=0.0)
+        await asyncio.sleep(2 * RESYNC_SECONDS + slow)
         self.quiet_from = (len(self.swarm.log), len(self.database.history.writes))
         await asyncio.sleep(QUIET_RESYNCS * RESYNC_SECONDS * 1.1)
 
@@ -187,5 +192,11 @@ class World:
         await asyncio.sleep(5.0)
 
 
-_SLOW = {Fault.REPLY_LOST, Fault.LATE, Fault.FROZEN, Fault.LEASE_LOST}
+_SLOW = {
+    Fault.REPLY_LOST: LOST_SECONDS + LEASE_SECONDS,
+    Fault.LATE: LATE_SECONDS,
+    Fault.FROZEN: FROZEN_SECONDS + LEASE_SECONDS,
+    Fault.LEASE_LOST: USURPED_SECONDS,
+}
+"""Seconds that such a fault can still take effect after everything looks settled."""
 _MOVES = {"announce", "report", "allocate_subnet", "release_subnet", "trip_fuse", "clear_fuse"}
