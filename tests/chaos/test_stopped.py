@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 
 from tests.chaos import oracles
+from tests.chaos.faults import STATEMENTS
 from tests.chaos.scene import LEASE_SECONDS, Scene, Seat, now
 from tests.e2e.world import eventually
-from tests.proxies import engine, postgres
+from tests.proxies import postgres
 
 
 def first_write(seat: Seat, since: float) -> float:
@@ -19,11 +20,12 @@ def first_write(seat: Seat, since: float) -> float:
     )
 
 
-def test_a_leader_that_wakes_after_its_lease_writes_nothing_more(scene: Scene) -> None:
+def test_a_leader_that_wakes_between_its_intent_and_its_write_writes_nothing_more(scene: Scene) -> None:
     leader, standby = scene.leader, scene.standby
-    rule = leader.engine.add(engine.Rule(skip=2, then=lambda: leader.signal(signal.SIGSTOP)))
+    intent = STATEMENTS["an intent"]
+    rule = leader.database.add(postgres.Rule(intent, lost=False, then=lambda: leader.signal(signal.SIGSTOP)))
     scene.workload.steps(10)
-    eventually(lambda: rule.hits, what="it writes, and falls asleep")
+    eventually(lambda: rule.hits, what="it says what it is about to do, and falls asleep")
     slept = now()
     scene.wait_for_term(standby, slept)
     scene.workload.steps(3)
@@ -40,7 +42,7 @@ def test_a_statement_that_was_under_way_when_the_lease_ended_changes_nothing(sce
     leader, standby = scene.leader, scene.standby
     epoch = scene.terms()[-1]["epoch"]
     held = LEASE_SECONDS + 2.0
-    rule = leader.database.add(postgres.Rule("INTO skypanel.object_status", seconds=held, lost=False))
+    rule = leader.database.add(postgres.Rule(STATEMENTS["a status"], seconds=held, lost=False))
     scene.workload.steps(4)
     eventually(lambda: rule.hits, what="it writes a status")
     leader.signal(signal.SIGSTOP)
