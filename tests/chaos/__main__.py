@@ -68,15 +68,18 @@ def _mix(stage: Stage, folder: Path, seed: int, seconds: float, console: Console
     def tell(found: Round) -> None:
         names = ", ".join(found.faults)
         console.print(
-            f"round {found.number}: {names}; {len(found.steps)} steps, as declared after {found.seconds:.1f} s"
+            f"round {found.number}: {names}; {len(found.steps)} steps, as declared after {found.seconds:.1f} s",
+            soft_wrap=True,
         )
 
     try:
         figures = play_for(scene, faults, seed, until=time.monotonic() + seconds, tell=tell)
     except BrokenRoundError as error:
         write_failure(FAILURE, seed, error, [seat.controller.log for seat in scene.seats])
-        console.print(f"round {error.round.number} of seed {seed} failed, see {FAILURE}: {error.round.faults}")
-        console.print(str(error)[:2000], markup=False)
+        console.print(
+            f"round {error.round.number} of seed {seed} failed, see {FAILURE}: {error.round.faults}", soft_wrap=True
+        )
+        console.print(str(error)[-3000:], markup=False, soft_wrap=True)
         return 1
     finally:
         stage.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ def play(scene: Scene, faults: dict[str, Fault], seed: int, number: int) -> Roun
         oracles.never_broken(scene)
     except Exception as error:
         found.steps = scene.workload.said[said:]
-        raise BrokenRoundError(found, f"{type(error).__name__}: {error}") from error
+        raise BrokenRoundError(found, "".join(traceback.format_exception(error))) from error
     found.steps = scene.workload.said[said:]
     return found
 

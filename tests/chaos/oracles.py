@@ -65,7 +65,8 @@ def quiet(scene: Scene, *, resyncs: int = QUIET_RESYNCS) -> None:
         what="everything is compared some more times",
     )
     assert scene.calls[writes:] == [], "\n".join(map(str, scene.calls[writes:]))
-    assert _versions(scene) == before
+    after = _versions(scene)
+    assert after == before, f"versions changed without a write: {before.items() ^ after.items()}"
 
 
 def everything(scene: Scene, *, seconds: float = 40.0, resyncs: int = QUIET_RESYNCS) -> None:
@@ -132,6 +133,8 @@ def _unequal(scene: Scene) -> list[str]:
         if (wanted := services.get(stored["Spec"]["Name"])) is None:
             continue
         found += [f"{wanted.name}: {d}" for d in service_differences(wanted.spec, stored["Spec"], names)]
+        if (stored.get("UpdateStatus") or {}).get("State") == "updating":
+            found.append(f"{wanted.name}: Swarm is not done with it")
         if (count := running[stored["ID"]]) != wanted.replicas:
             found.append(f"{wanted.name}: {count} of {wanted.replicas} tasks run")
     live_networks = list(scene.world.networks().values())
@@ -196,7 +199,7 @@ def _only_the_leader_wrote(scene: Scene) -> None:
         assert at, f"{call}: nobody has led yet"
         term = terms[at - 1]
         seat = scene.seat_of(term["holder"])
-        assert seat is not None
+        assert seat is not None, f"{call}: an unknown process leads: {term}"
         assert seat.name == call.writer, f"{call}: {seat.name} leads with epoch {term['epoch']}"
         assert call.at <= term["expires_at"], f"{call}: its lease ended at {term['expires_at']:.3f}"
 
