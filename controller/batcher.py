@@ -7,6 +7,7 @@ call half-way.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -21,7 +22,7 @@ class _Call(Generic[T, R]):
 
     def __init__(self, item: T) -> None:
         self.item = item
-        self.wake: anyio.Event | None = None
+        self.wake: asyncio.Event | None = None
         self.done = False
         self.result: R | None = None
         self.error: Exception | None = None
@@ -50,7 +51,7 @@ class Batcher(Generic[T, R]):
         call: _Call[T, R] = _Call(item)
         self._waiting.append(call)
         if self._busy:
-            call.wake = anyio.Event()
+            call.wake = asyncio.Event()
             try:
                 with anyio.CancelScope(shield=True):
                     await call.wake.wait()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from controller.cli import apply, check, delete, describe, doctor, gc, get, pause, plan, reconcile, run, trace
 from controller.cli.failures import ExitCode, explain, readable
 from controller.cli.output import error_console
 
@@ -19,18 +20,45 @@ _EPILOG = (
     "4 not ready in time or stalled (--wait); 130 interrupted."
 )
 
-app = typer.Typer(
-    name="skypanel",
-    help="Declare what runs on a Docker Swarm, and keep it running.",
-    epilog=_EPILOG,
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_COMMANDS = {
+    "run": ("up", "migrate", "version"),
+    "apply": ("apply",),
+    "plan": ("plan",),
+    "get": ("get",),
+    "describe": ("describe",),
+    "trace": ("trace",),
+    "reconcile": ("reconcile",),
+    "pause": ("pause", "resume"),
+    "delete": ("delete",),
+    "check": ("validate", "schema"),
+    "doctor": ("doctor",),
+    "gc": ("gc",),
+}
+"""Modules and their commands, in the order of the help. `up` starts in half the time without the others."""
 
 
-@app.callback()
+def _modules(given: Sequence[str]) -> list[str]:
+    """The module of the command that is meant; all of them when that is not plain."""
+    wanted = next((word for word in given if not word.startswith("-")), "")
+    return [module for module, commands in _COMMANDS.items() if wanted in commands] or list(_COMMANDS)
+
+
+def _application(given: Sequence[str]) -> typer.Typer:
+    app = typer.Typer(
+        name="skypanel",
+        help="Declare what runs on a Docker Swarm, and keep it running.",
+        epilog=_EPILOG,
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(options)
+    for module in _modules(given):
+        import_module(f"controller.cli.{module}").register(app)
+    return app
+
+
 def options(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
@@ -42,15 +70,11 @@ def options(
     context.obj = {"debug": debug}
 
 
-for module in (run, apply, plan, get, describe, trace, reconcile, pause, delete, check, doctor, gc):
-    module.register(app)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        code: Any = app(given, prog_name="skypanel", standalone_mode=False)
+        code: Any = _application(given)(given, prog_name="skypanel", standalone_mode=False)
     except BrokenPipeError:  # whoever read has seen enough
         sys.stderr.close()
         return ExitCode.OK

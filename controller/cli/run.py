@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 from typing import Annotated
 
@@ -16,6 +17,9 @@ from controller.metrics import own_version
 from controller.store import migrate as migrations
 from controller.store.database import connection_string
 from controller.swarm.client import MINIMUM_API
+
+_GC_THRESHOLDS = (10_000, 20, 20)
+"""A reconcile makes thousands of objects and leaves few: looked at less often, most are gone by themselves."""
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +53,9 @@ def up() -> None:
     except ValueError as error:
         raise CliError(str(error)) from None
     logs.configure(found.skypanel_log_format, found.skypanel_log_level)
-    anyio.run(daemon.run, found)
+    gc.freeze()  # what was imported stays: no full collection need walk through it
+    gc.set_threshold(*_GC_THRESHOLDS)
+    anyio.run(daemon.run, found, backend_options={"use_uvloop": True})
 
 
 def migrate(

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from controller import clock
+
 _PERIOD_SECONDS = 0.005
 
 
@@ -23,15 +25,15 @@ class Pauses:
         self.longest = 0.0
 
     def _wait(self) -> None:
-        self._due = self._loop.time() + _PERIOD_SECONDS
-        self._timer = self._loop.call_at(self._due, self._woken)
+        self._due = clock.monotonic() + _PERIOD_SECONDS
+        self._timer = self._loop.call_later(_PERIOD_SECONDS, self._woken)
 
     def _woken(self) -> None:
         self._look()
         self._wait()
 
     def _look(self) -> None:
-        self.longest = max(self.longest, self._loop.time() - self._due)
+        self.longest = max(self.longest, clock.monotonic() - self._due)
 
     def _stop(self) -> None:
         self._look()

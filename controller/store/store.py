@@ -93,10 +93,10 @@ class Store:
         """Take changes off the log, and say whether more may be there."""
         with self._ahead.reading():
             rows = await self._database.fetch(self._consume, {**self._lease.parameters, "limit": CONSUME_LIMIT})
-            changes = [row[:5] for row in rows if row[4] is not None]
-            self._ahead.put(_loaded(Key(*row[:2]), row[2], *row[5:]) for row in rows if row[4] is None)
-        more = bool(changes) and changes[0][4] >= CONSUME_LIMIT  # many changes of one object are one row here
-        return [Changed(Key(kind, i), organization, dependent) for kind, i, organization, dependent, _ in changes], more
+            changes = [row[:5] for row in rows if row[2] is not None]
+            self._ahead.put(_loaded(Key(row[0], row[3]), *row[4:]) for row in rows if row[2] is None)
+        more = bool(changes) and changes[0][2] >= CONSUME_LIMIT  # many changes of one object are one row here
+        return [Changed(Key(kind, i), organization, dependent) for kind, dependent, _, i, organization in changes], more
 
     async def dependents(self, key: Key) -> list[Key]:
         """Objects to look at again when ``key`` changed on the engine."""
@@ -292,9 +292,9 @@ def _fields(record: Condition | EventRecord | Intent | InventoryUpdate) -> dict[
 
 
 @cache
-def load_statement(kind: str) -> sql.Composed:
+def load_statement(kind: str) -> str:
     """What ``load`` asks for objects of ``kind``, with their ``ids``."""
-    return _load_statement(kind, sql.SQL("unnest(%(ids)s::uuid[])"))
+    return _load_statement(kind, sql.SQL("unnest(%(ids)s::uuid[])")).as_string()
 
 
 def _load_statement(kind: str, keys: sql.Composable) -> sql.Composed:
@@ -302,7 +302,7 @@ def _load_statement(kind: str, keys: sql.Composable) -> sql.Composed:
     return sql.SQL(statement("load")).format(kind=sql.Literal(kind), keys=keys, snapshot=snapshot)
 
 
-def _consume_statement(kinds: Sequence[str]) -> sql.Composed:
+def _consume_statement(kinds: Sequence[str]) -> str:
     """Take changes off, and look at the objects of ``kinds`` among them; all of it sees the same state."""
     parts: list[sql.Composable] = [sql.SQL(fenced("consume"))]
     for kind in kinds:
@@ -310,7 +310,7 @@ def _consume_statement(kinds: Sequence[str]) -> sql.Composed:
         keys = sql.SQL(statement("consume_keys")).format(kind=name, limit=sql.Literal(_AHEAD_LIMIT))
         load = _load_statement(kind, keys)
         parts.append(sql.SQL(statement("consume_load")).format(kind=name, load=load))
-    return sql.Composed(parts)
+    return sql.Composed(parts).as_string()
 
 
 def _loaded(  # noqa: PLR0917 - the columns of a row

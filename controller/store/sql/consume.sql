@@ -13,6 +13,6 @@
     SELECT d.dependent_kind, d.dependent_id::text, taken.organization_id::text, true
     FROM taken JOIN skypanel.dependents d ON d.kind = taken.kind AND d.id = taken.id
 )
-SELECT kind, id, organization_id, dependent, (SELECT count(*) FROM taken) AS taken,
-       NULL::bigint, NULL::boolean, NULL::jsonb, NULL::jsonb, NULL::jsonb, NULL::jsonb, NULL::text
+SELECT kind, dependent, (SELECT count(*) FROM taken) AS taken, id, organization_id, NULL::bigint, NULL::boolean,
+       NULL::jsonb, NULL::jsonb, NULL::jsonb, NULL::jsonb, NULL::text
 FROM changed

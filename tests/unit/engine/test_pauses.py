@@ -18,6 +18,9 @@ class _SlowLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return super().time() + self.held
 
+    def wall(self) -> float:
+        return self.time()
+
 
 def _measure(seconds: float) -> float:
     loops: list[_SlowLoop] = []
