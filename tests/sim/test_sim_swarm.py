@@ -12,7 +12,7 @@ import pytest
 
 from reconcilers import labels
 from tests.conformance.engine.place import PAUSE, SECOND, WEB, Document, Place
-from tests.conformance.engine.virtual import JumpingLoop
+from tests.sim.loop import VirtualLoop
 from tests.sim.swarm.behaviour import Behaviour
 from tests.sim.swarm.swarm import SimSwarm, StaleReads
 from tests.sim.swarm.transport import SimTransport
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def anyio_backend() -> Any:
-    return "asyncio", {"loop_factory": JumpingLoop}
+    return "asyncio", {"loop_factory": VirtualLoop}
 
 
 async def nothing(_: Any) -> None:
@@ -253,7 +253,7 @@ async def course() -> tuple[bytes, dict[str, Any], list[Any]]:
 
 def test_the_same_run_takes_the_same_course() -> None:
     def run() -> tuple[bytes, dict[str, Any], list[Any]]:
-        with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             return runner.run(course())
 
     assert run() == run()

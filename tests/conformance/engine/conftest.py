@@ -12,13 +12,13 @@ import pytest
 from controller.swarm.transport import DockerTransport
 from deploy.engine import Lab
 from tests.conformance.engine.place import Place
-from tests.conformance.engine.virtual import JumpingLoop
 from tests.labs import exclusive_lab
+from tests.sim.loop import VirtualLoop
 from tests.sim.swarm.swarm import SimSwarm
 from tests.sim.swarm.transport import SimTransport
 
 _NUMBERS = count(1)
-_SIMULATED: tuple[str, dict[str, Any]] = ("asyncio", {"loop_factory": JumpingLoop})
+_SIMULATED: tuple[str, dict[str, Any]] = ("asyncio", {"loop_factory": VirtualLoop})
 
 
 @pytest.fixture(params=[_SIMULATED, "asyncio"], ids=["simulated", "engine"])
