@@ -166,7 +166,9 @@ class EngineProxy:
         call = Call(time.time(), self.writer, request.method, request.path, self._name(request))
         if request.writes:
             self.calls.append(call)
-        rule = next((rule for rule in self._rules if rule.hit(request)), None) or Rule()
+        rule = (
+            next((rule for rule in self._rules if self._may_hit(rule, request) and rule.hit(request)), None) or Rule()
+        )
         await asyncio.sleep(rule.seconds)
         answered = self._earlier(request, rule) if rule.stale else None
         if answered is None and rule.forward:
@@ -221,13 +223,16 @@ class EngineProxy:
             with contextlib.suppress(asyncio.CancelledError, OSError):
                 await left
 
+    def _may_hit(self, rule: Rule, request: Request) -> bool:
+        return not rule.stale or self._earlier(request, rule) is not None
+
     def _earlier(self, request: Request, rule: Rule) -> bytes | None:
         older = [raw for at, raw in self._answers[request.url] if at < rule.made]
         return older[-1] if older else None
 
     def _learn(self, request: Request, found: Answer) -> None:
         """Names of objects, and answers for those who shall see old ones."""
-        if request.method == "GET" and _OBJECT.match(request.path + "/"):
+        if request.method == "GET" and (_LISTED.match(request.path) or _OBJECT.match(request.path)):
             self._answers[request.url].append((time.time(), found.raw))
         if found.status >= 300:
             return
