@@ -19,7 +19,7 @@ from reconcilers.organization import render as render_organization
 from reconcilers.ports import Options
 from specs.snapshots import EnvironmentSnapshot, OrganizationSnapshot
 from tests.chaos.scene import Scene
-from tests.e2e.world import PASSWORD, PAUSE, eventually
+from tests.e2e.world import PASSWORD, PAUSE, Controller, eventually
 
 QUIET_RESYNCS = 3
 LOOKS = 3
@@ -66,15 +66,18 @@ def quiet(scene: Scene, *, resyncs: int = QUIET_RESYNCS) -> None:
     changed: Any = None
     for _ in range(LOOKS):
         before = _versions(scene)
-        begun = leader.metric("skypanel_resync_time_seconds_count")
-        eventually(
-            lambda begun=begun: leader.metric("skypanel_resync_time_seconds_count") >= begun + resyncs,  # type: ignore[misc]
-            what="everything is compared some more times",
-        )
+        _compare_again(leader, resyncs)
         assert scene.calls[writes:] == [], "\n".join(map(str, scene.calls[writes:]))
         if not (changed := before.items() ^ _versions(scene).items()):
             return
     raise AssertionError(f"versions change without a write: {changed}")
+
+
+def _compare_again(leader: Controller, times: int) -> None:
+    """Wait until everything was compared so many times more."""
+    name = "skypanel_resync_time_seconds_count"
+    until = leader.metric(name) + times
+    eventually(lambda: leader.metric(name) >= until, what="everything is compared some more times")
 
 
 def everything(scene: Scene, *, seconds: float = 40.0, resyncs: int = QUIET_RESYNCS) -> None:
