@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     skypanel_reconcile_timeout_seconds: float = Field(
         default=120.0, gt=0, description="A reconcile that takes longer is cut off between two calls, and tried again."
     )
-    skypanel_docker_connections: int = Field(default=10, ge=2, le=64, description="Engine calls at once.")
+    skypanel_docker_connections: int = Field(default=32, ge=2, le=64, description="Engine calls at once.")
     skypanel_database_connections: int = Field(default=6, ge=2, le=64, description="Database connections.")
     skypanel_subnet_pool: IPv4Network = Field(
         default=IPv4Network("10.64.0.0/12"), description="CIDR that organizations' networks are cut from."
