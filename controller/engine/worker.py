@@ -245,6 +245,8 @@ class Worker:
             if loaded.document is not None:
                 context.report(progressing("Deleting", "what lives of it is being removed"))
             await context.execute(changes)
+            # The inventory keeps its rows until nothing lives and all is given back: a crash is found by them.
+            context.report_out.inventory[:] = [update for update in context.report_out.inventory if not update.gone]
             return RequeueAfter(_GONE_POLL_SECONDS)
         # The live view shows nothing; intents that never became objects, and confirmed removals, are struck off.
         still_there = await self._swarm.forget_missing(key, loaded.inventory, context.report_out.inventory)

@@ -86,7 +86,7 @@ class Store:
         return found
 
     async def leftovers(self) -> list[Key]:
-        """Owners in the inventory whose rows are gone."""
+        """Owners in the inventory, and of subnets, whose rows are gone."""
         return [Key(*row) for row in await self._database.fetch(statement("leftovers"))]
 
     async def consume(self) -> tuple[list[Changed], bool]:

@@ -185,6 +185,14 @@ async def test_owners_in_the_inventory_whose_rows_are_gone_are_leftovers(store_w
         assert await one.store.leftovers() == []
 
 
+async def test_an_organization_that_is_gone_and_still_has_a_subnet_is_a_leftover(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        await one.store.allocate_subnet(NOBODY.id, "10.64.0.0/16", 24, [], 0.0)
+        assert await one.store.leftovers() == [Key("organization", NOBODY.id)]
+        await one.store.release_subnet(NOBODY.id)
+        assert await one.store.leftovers() == []
+
+
 async def test_an_organization_s_environments_depend_on_it_as_long_as_they_are_there(store_world: StoreWorld) -> None:
     desk = store_world.desk
     acme = desk.organization("acme")

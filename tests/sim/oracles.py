@@ -13,9 +13,9 @@ import orjson
 
 from controller.records import Key
 from reconcilers import labels
-from reconcilers.conditions import check
 from tests.sim.faults import Fault
 from tests.sim.place import INSTALLATION
+from tests.sim.status_rules import broken
 from tests.sim.world import MARKER, World
 
 Counts = Counter[tuple[str, str]]
@@ -141,7 +141,7 @@ def _statuses_keep_the_rules(world: World) -> Iterator[str]:
     for written in world.database.history.statuses:
         status = written.status
         generation = written.generation if written.generation is not None else status.observed_generation
-        for rule in check(status.conditions, generation=generation, observed_generation=status.observed_generation):
+        for rule in broken(status, generation):
             yield f"status of {status.kind} {world.names.of_key(Key(status.kind, status.id))}: {rule}"
 
 

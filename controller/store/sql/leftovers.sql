@@ -1,4 +1,6 @@
--- Owners in the inventory or in the status table whose rows are gone: something may still live for them.
-SELECT DISTINCT i.owner_kind, i.owner_id::text
-FROM skypanel.inventory i
-WHERE NOT EXISTS (SELECT FROM skypanel.objects o WHERE o.kind = i.owner_kind AND o.id = i.owner_id)
+-- Owners of something that we made or keep, whose rows are gone: it has to be removed, or given back.
+SELECT DISTINCT k.kind, k.id::text
+FROM (SELECT owner_kind AS kind, owner_id AS id FROM skypanel.inventory
+      UNION ALL
+      SELECT 'organization', organization_id FROM skypanel.subnets WHERE state = 'allocated') AS k
+WHERE NOT EXISTS (SELECT FROM skypanel.objects o WHERE o.kind = k.kind AND o.id = k.id)

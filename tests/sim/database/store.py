@@ -76,9 +76,13 @@ class SimStore:
         return found
 
     async def leftovers(self) -> list[Key]:
-        """Owners in the inventory whose rows are gone."""
+        """Owners in the inventory, and of subnets, whose rows are gone."""
+        return await self._link("leftovers", (), self._leftovers)
+
+    def _leftovers(self) -> list[Key]:
         database = self._database
-        return await self._link("leftovers", (), lambda: [k for k in database.owners() if k not in database.objects])
+        kept = [Key("organization", s.organization_id) for s in database.subnets if s.organization_id]
+        return [key for key in dict.fromkeys([*database.owners(), *kept]) if key not in database.objects]
 
     async def consume(self) -> tuple[list[Changed], bool]:
         """Take changes off the log; nothing when this process does not lead."""
