@@ -56,7 +56,7 @@ class LiveNetwork:
 
 @dataclass(frozen=True, slots=True)
 class LiveService:
-    """A service as the engine has it: its raw spec, and where an update stands."""
+    """A service as the engine has it: its raw spec, where an update stands, and whether a spec came before it."""
 
     id: str
     name: str
@@ -64,6 +64,8 @@ class LiveService:
     spec: Mapping[str, Any]
     update_state: str | None
     update_message: str
+    has_previous: bool = True
+    """Every update leaves the spec that was before; Swarm's own rollback takes it, and leaves none."""
 
     @property
     def labels(self) -> Mapping[str, str]:

@@ -38,6 +38,7 @@ from reconcilers.ports import LiveNetwork, LiveService
 
 _PENDING_SECONDS = 30.0
 _ALLOCATION_SECONDS, _ALLOCATION_POLL_SECONDS = 2.0, 0.01
+_SEEN_AFTER_SECONDS = (0.0, 0.02, 0.1, 0.5)
 
 Announce = Callable[[Sequence[Intent]], Awaitable[None]]
 
@@ -191,9 +192,24 @@ class Applier:
         except EngineError:
             self._live.did_not_write(live.id, "update")
             raise
-        await self._live.read_back(live.id, new=False)
+        await self._see(live)
         await self._verify(service, live.id, previous=live)
         return [InventoryUpdate("service", service.name, engine_id=live.id, spec_hash=service.hash)]
+
+    async def _see(self, before: LiveService) -> None:
+        """Read back what was written. The engine may still show what was before it (moby#30794): then ask again.
+
+        Raises:
+            ConflictError: it shows the old one for long; the next look goes on from there.
+        """
+        for pause in _SEEN_AFTER_SECONDS:
+            if pause:
+                await anyio.sleep(pause)
+            await self._live.read_back(before.id, new=False)
+            stored = self._live.service_by_id(before.id)
+            if stored is None or stored.version > before.version:
+                return
+        raise ConflictError("NotSeenYet", f"update service {before.name}: the engine still shows it as it was")
 
     async def _verify(self, service: Service, service_id: str, *, previous: LiveService | None) -> None:
         stored = self._live.service_by_id(service_id)

@@ -109,4 +109,5 @@ def service_of(document: Mapping[str, Any]) -> LiveService:
         spec=spec,
         update_state=status.get("State") or None,
         update_message=status.get("Message") or "",
+        has_previous=document.get("PreviousSpec") is not None,
     )

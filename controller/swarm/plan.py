@@ -141,7 +141,8 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
         if row is not None and live is not None and _rolled_back(service, live, row):
             if row.failed_hash != service.hash:
                 failed[service.name] = service.hash
-            held[service.name] = live.update_message or "Swarm rolled the update back"
+            told = (live.update_state or "").startswith("rollback_") and live.update_message
+            held[service.name] = told or "Swarm rolled the update back"
         elif row is not None and row.failed_hash == service.hash:
             held[service.name] = "this spec was rolled back before; change the spec to try again"
         if service.name in held:
@@ -206,9 +207,13 @@ def _mine(live: LiveService | None, service: Service, row: InventoryRow | None) 
 
 
 def _rolled_back(service: Service, live: LiveService, row: InventoryRow) -> bool:
-    """Swarm itself went back from exactly the spec that is wanted now. Not drift: the spec failed."""
+    """Swarm itself went back from exactly the spec that is wanted now. Not drift: the spec failed.
+
+    A rollback can end as ``completed``; what tells it from an update then is that no spec is there to go back to.
+    """
+    gone_back = live.update_state == "completed" and not live.has_previous and row.engine_id == live.id
     return (
-        (live.update_state or "").startswith("rollback_")
+        (gone_back or (live.update_state or "").startswith("rollback_"))
         and row.spec_hash == service.hash
         and live.labels.get(labels.SPEC_HASH) != service.hash
     )

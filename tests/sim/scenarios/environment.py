@@ -7,6 +7,7 @@ from typing import Any
 from controller.records import Key
 from tests.sim.scenario import Desk, scenario
 from tests.sim.scenarios.organization import organization
+from tests.sim.swarm.swarm import StaleReads
 from tests.sim.world import MARKER
 
 WEB, WEB2, BROKEN, ABSENT = (f"127.0.0.1:5000/{image}" for image in ("web:1", "web:2", "web:crash", "web:missing"))
@@ -199,6 +200,22 @@ async def does_not_mind_the_clock(desk: Desk) -> None:
     desk.change(shop, instances=2)
     await desk.sleep(0.1)
     desk.jump(-7200.0)
+    await desk.settle()
+
+
+@scenario()
+async def is_shown_late_by_the_engine(desk: Desk) -> None:
+    desk.swarm.stale_reads = StaleReads(reads=2)
+    home = organization(desk, "acme")
+    shop = environment(desk, home, "shop")
+    await desk.settle()
+    desk.change(shop, image_ref=BROKEN)
+    await desk.settle()
+    assert desk.reason(shop) == "RolledBack"
+    desk.change(shop, image_ref=WEB2)
+    await desk.settle()
+    assert desk.reason(shop) == "Deployed"
+    desk.delete(shop)
     await desk.settle()
 
 
