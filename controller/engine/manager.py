@@ -322,7 +322,7 @@ class Manager:
                 queued += self._resync_key(key)
         for key in owners.keys() - wanted:
             queued += self._resync_key(key)
-        for key in await self._store.leftovers():
+        for key in await self._store.leftovers(list(self._reconcilers)):
             if key not in owners:
                 queued += self._resync_key(key)
         await self._fuse.rest()

@@ -85,9 +85,10 @@ class Store:
                 await checkpoint()
         return found
 
-    async def leftovers(self) -> list[Key]:
-        """Owners in the inventory, and of subnets, whose rows are gone."""
-        return [Key(*row) for row in await self._database.fetch(statement("leftovers"))]
+    async def leftovers(self, kinds: Sequence[str]) -> list[Key]:
+        """Owners in the inventory, of subnets, and of statuses of ``kinds`` that are not final, whose rows are gone."""
+        rows = await self._database.fetch(statement("leftovers"), {"kinds": list(kinds)})
+        return [Key(*row) for row in rows]
 
     async def consume(self) -> tuple[list[Changed], bool]:
         """Take changes off the log, and say whether more may be there."""

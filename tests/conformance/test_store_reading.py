@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,7 @@ from tests.conformance.store_world import StoreWorld
 
 pytestmark = pytest.mark.anyio
 
+KINDS = ("organization", "environment")
 NOBODY = Key("environment", str(UUID(int=1 << 100)))
 
 
@@ -178,19 +180,29 @@ async def test_owners_in_the_inventory_whose_rows_are_gone_are_leftovers(store_w
     async with store_world.leader() as one:
         for owner in (here, NOBODY):
             await one.store.announce(owner, None, [Intent("service", f"{owner.id}-{n}", "applying") for n in "ab"])
-        assert await one.store.leftovers() == [NOBODY]
+        assert await one.store.leftovers(KINDS) == [NOBODY]
         for name in (f"{NOBODY.id}-a", f"{NOBODY.id}-b"):
-            assert await one.store.leftovers() == [NOBODY]
+            assert await one.store.leftovers(KINDS) == [NOBODY]
             await one.store.report(Report(NOBODY, None, inventory=[InventoryUpdate("service", name, gone=True)]))
-        assert await one.store.leftovers() == []
+        assert await one.store.leftovers(KINDS) == []
+
+
+async def test_a_status_that_is_not_final_of_what_is_gone_is_a_leftover(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        said = Status("environment", NOBODY.id, None, 1, ready("Deployed", "it runs"), {})
+        child = Status("domain", NOBODY.id, None, 1, ready("Routed", "it is routed"), {})
+        await one.store.report(Report(NOBODY, None, statuses=[said, child]))
+        assert await one.store.leftovers(KINDS) == [Key("environment", NOBODY.id)]
+        await one.store.report(Report(NOBODY, None, statuses=[replace(said, finalized=True)]))
+        assert await one.store.leftovers(KINDS) == []
 
 
 async def test_an_organization_that_is_gone_and_still_has_a_subnet_is_a_leftover(store_world: StoreWorld) -> None:
     async with store_world.leader() as one:
         await one.store.allocate_subnet(NOBODY.id, "10.64.0.0/16", 24, [], 0.0)
-        assert await one.store.leftovers() == [Key("organization", NOBODY.id)]
+        assert await one.store.leftovers(KINDS) == [Key("organization", NOBODY.id)]
         await one.store.release_subnet(NOBODY.id)
-        assert await one.store.leftovers() == []
+        assert await one.store.leftovers(KINDS) == []
 
 
 async def test_an_organization_s_environments_depend_on_it_as_long_as_they_are_there(store_world: StoreWorld) -> None:

@@ -204,7 +204,7 @@ class Walk:
                 ("release_subnet", (organization,)),
                 ("trip_fuse", (doomed, 2, 3)),
                 ("clear_fuse", ()),
-                ("leftovers", ()),
+                ("leftovers", (("organization", "environment"),)),
                 ("dependents", (self._key(),)),
                 ("unwanted", (doomed,)),
                 ("confirmed_removals", ()),

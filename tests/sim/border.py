@@ -60,6 +60,8 @@ class Course:
     """Set when the scenario has ended: what comes then is no step any more."""
     answers: dict[str, list[Any]] = field(default_factory=dict)
     """By read: the answers that it had so far, where they differ; the newest last."""
+    past: dict[str, Any] = field(default_factory=dict)
+    """By kind of object on the engine: all of them before the last write to one."""
 
     def __post_init__(self) -> None:
         self._taken: Counter[str] = Counter()
@@ -77,6 +79,11 @@ class Course:
         if fault is not None:
             self.struck.append(at)
         return fault
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether the past is needed."""
+        return Fault.OLD_ANSWER in self._faults.values()
 
     def latency(self) -> float:
         """Seconds that a crossing takes: even without a seed, else now and then much longer."""
@@ -120,7 +127,7 @@ class Border:
             effect: happens at once, or not at all.
             broken: the error of a caller that got no answer, from a reason.
             before: the last look on this side; what it raises stops the crossing.
-            older: an answer that was true a while ago.
+            older: an answer that was true a while ago; without it, the one that this read had before.
         """
         name = f"{self._name} {name}"
         if sort == "read":  # nothing is left in the air when a read is cut off

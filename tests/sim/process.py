@@ -27,7 +27,7 @@ from tests.sim.database.lease import SimLease
 from tests.sim.database.store import SimStore
 from tests.sim.faults import Sort
 from tests.sim.place import INSTALLATION, LEASE_SECONDS, OPTIONS, TUNING, Names
-from tests.sim.swarm.swarm import SimSwarm
+from tests.sim.swarm.swarm import SimSwarm, documents
 from tests.sim.swarm.transport import SimTransport
 
 R = TypeVar("R")
@@ -57,7 +57,7 @@ class SimProcess:
         self.lease = SimLease(database, INSTALLATION, LEASE_SECONDS, holder=self.holder, link=self._link)
         self._store = SimStore(database, self.lease, link=self._link)
         inner = SimTransport(swarm, client=self.holder, epoch=lambda: self.lease.epoch)
-        self._client = EngineClient(_Bordered(inner, self.border, names))
+        self._client = EngineClient(_Bordered(inner, self.border, course, names))
         self._client.guard = self.lease.guard
         self.process = Process(
             {kind: replace(r, concurrency=_WORKERS) for kind, r in registered().items()},
@@ -131,8 +131,9 @@ class SimProcess:
 class _Bordered:
     """A transport whose requests and events cross the border."""
 
-    def __init__(self, inner: SimTransport, border: Border, names: Names) -> None:
+    def __init__(self, inner: SimTransport, border: Border, course: Course, names: Names) -> None:
         self._inner = inner
+        self._course = course
         self._border = border
         self._names = names
         self.host = inner.host
@@ -146,12 +147,22 @@ class _Bordered:
         payload: bytes | None,
         before_send: Callable[[], None] | None = None,
     ) -> tuple[int, bytes]:
+        kind = path.split("/")[1]
+
+        def do() -> tuple[int, bytes]:
+            if method != "GET" and self._course.looks_back:
+                self._course.past[kind] = documents(self._inner.swarm, kind)
+            return self._inner.answer(method, path, query, payload)
+
         return await self._border.cross(
             self._names.of_request(method, path, query, payload),
             "read" if method == "GET" else "write",
-            lambda: self._inner.answer(method, path, query, payload),
+            do,
             broken=lambda why: EngineUnavailable(0, f"{self.host}: {why}"),
             before=before_send,
+            older=(lambda: self._inner.answer_of(self._course.past[kind], path, query))
+            if kind in self._course.past
+            else None,
         )
 
     async def follow(self, on_event: Callable[[dict[str, Any] | None], None]) -> None:

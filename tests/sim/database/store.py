@@ -75,14 +75,16 @@ class SimStore:
             found.append((DesiredObject(key, row.organization_id, row.generation, row.deleted), ready, finalized))
         return found
 
-    async def leftovers(self) -> list[Key]:
-        """Owners in the inventory, and of subnets, whose rows are gone."""
-        return await self._link("leftovers", (), self._leftovers)
+    async def leftovers(self, kinds: Sequence[str]) -> list[Key]:
+        """Owners in the inventory, of subnets, and of statuses that are not final, whose rows are gone."""
+        sent = tuple(kinds)
+        return await self._link("leftovers", (), lambda: self._leftovers(sent))
 
-    def _leftovers(self) -> list[Key]:
+    def _leftovers(self, kinds: Sequence[str]) -> list[Key]:
         database = self._database
+        open_ = [k for k, said in database.statuses.items() if said.finalized_at is None and k.kind in kinds]
         kept = [Key("organization", s.organization_id) for s in database.subnets if s.organization_id]
-        return [key for key in dict.fromkeys([*database.owners(), *kept]) if key not in database.objects]
+        return [key for key in dict.fromkeys([*database.owners(), *kept, *open_]) if key not in database.objects]
 
     async def consume(self) -> tuple[list[Changed], bool]:
         """Take changes off the log; nothing when this process does not lead."""

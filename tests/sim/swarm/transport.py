@@ -100,6 +100,15 @@ class SimTransport:
         except Refusal as refusal:
             return refusal.status, orjson.dumps({"message": refusal.message})
 
+    def answer_of(self, past: dict[str, Document], path: str, query: Mapping[str, Any] | None) -> tuple[int, bytes]:
+        """What a read of now gives when the objects of its kind are those of the past."""
+        kind = path.split("/")[1]
+        self._before[kind] = past, 1, 0.0
+        try:
+            return self.answer("GET", path, query, None)
+        finally:
+            self._before.pop(kind, None)
+
     # -- reads -------------------------------------------------------------------------------------------------------
 
     def _read(self, parts: list[str], query: Mapping[str, Any]) -> Any:

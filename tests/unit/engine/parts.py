@@ -46,7 +46,7 @@ class Table:
             for row in self.rows.values()
         ]
 
-    async def leftovers(self) -> list[Key]:
+    async def leftovers(self, kinds: Any) -> list[Key]:
         return []
 
     async def consume(self) -> tuple[list[Changed], bool]:
