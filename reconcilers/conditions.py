@@ -14,6 +14,8 @@ from typing import Literal
 READY = "Ready"
 RECONCILING = "Reconciling"
 STALLED = "Stalled"
+PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+"""Reason of ``Reconciling`` when a rollout takes longer than it may: others need not wait for it any more."""
 PAUSED = "Paused"
 """Reason of ``Ready=Unknown``."""
 

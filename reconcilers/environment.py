@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from reconcilers import labels
 from reconcilers.baseline import harden
-from reconcilers.conditions import Condition, progressing, ready, stalled
+from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, Condition, progressing, ready, stalled
 from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.outcomes import Done, NotReadyError, Outcome, RequeueAfter
 from reconcilers.ports import Child, ChildStatus, Context, Live, Options, Rollout
@@ -238,7 +238,7 @@ def assess(
     poll = min(POLL_SLOWEST, max(POLL_FASTEST, waiting_seconds / 5))
     if waiting_seconds > deadline_seconds:
         message = f"no progress for {deadline_seconds:.0f} s: {waiting}"
-        return progressing("ProgressDeadlineExceeded", message), RequeueAfter(POLL_SLOWEST * 5)
+        return progressing(PROGRESS_DEADLINE_EXCEEDED, message), RequeueAfter(POLL_SLOWEST * 5)
     return progressing("RollingOut", waiting), RequeueAfter(poll)
 
 

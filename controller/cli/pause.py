@@ -62,6 +62,7 @@ def pause(
 
         skypanel pause --all --reason "engine upgrade"
     """
+    _check(kind, name, organization, everything=everything)
     with database() as conn:
         place = _place(conn, kind, name, organization, everything=everything)
         controls.pause(conn, place.scope, place.key, reason)
@@ -85,6 +86,7 @@ def resume(
 
         skypanel resume --all
     """
+    _check(kind, name, organization, everything=everything)
     with database() as conn:
         place = _place(conn, kind, name, organization, everything=everything)
         was = controls.resume(conn, place.scope, place.key)
@@ -94,11 +96,19 @@ def resume(
                 say(f"it is still paused with the installation, by {held.by}: `skypanel resume --all`")
 
 
+def _check(kind: str | None, name: str | None, organization: str | None, *, everything: bool) -> None:
+    """Refuse what is no place before anything is asked.
+
+    Raises:
+        CliError: it is none, or more than one.
+    """
+    if sum((kind is not None, organization is not None, everything)) != 1 or (kind is None) != (name is None):
+        raise CliError("what is meant?", "give a kind and a name, or --organization NAME, or --all: one of the three")
+
+
 def _place(
     conn: psycopg.Connection, kind: str | None, name: str | None, organization: str | None, *, everything: bool
 ) -> _Place:
-    if sum((kind is not None, organization is not None, everything)) != 1 or (kind is None) != (name is None):
-        raise CliError("what is meant?", "give a kind and a name, or --organization NAME, or --all: one of the three")
     if everything:
         return _Place("installation", None, "the installation")
     if organization is not None:

@@ -66,6 +66,10 @@ class Contention:
         """The one that was repaired longest ago first."""
         self._held: set[Key] = set()
 
+    def close(self) -> None:
+        """Another process leads, or none."""
+        self._gauge.set(0)
+
     def check(self, key: Key, generation: int, repairs: Sequence[Applied]) -> ContestedError | None:
         """Why ``repairs`` have to wait; None when they may be done now."""
         streak = self._streaks.get(key)

@@ -12,7 +12,7 @@ from controller.engine.rollouts import RolloutQueuedError, Rollouts
 from controller.engine.trace import Trace
 from controller.metrics import DRIFT_REPAIRS, ENGINE_WRITES
 from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Report
-from reconcilers.conditions import RECONCILING, Condition, Status, check
+from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, RECONCILING, Condition, Status, check
 from reconcilers.objects import Objects, Service
 from reconcilers.outcomes import ConflictError, FencedError
 from reconcilers.ports import Child, ChildStatus, Live, Options, Rollout
@@ -112,7 +112,7 @@ class ReconcileContext:
     def moving(self) -> bool:
         """Whether a rollout of it is under way and within its time, as it was reported."""
         state = self.conditions[-1] if self.conditions else None
-        within = state is not None and state.type == RECONCILING and state.reason != "ProgressDeadlineExceeded"
+        within = state is not None and state.type == RECONCILING and state.reason != PROGRESS_DEADLINE_EXCEEDED
         return self._moving and within
 
     @property
@@ -312,7 +312,7 @@ class ReconcileContext:
     def _warn(self, conditions: tuple[Condition, ...]) -> None:
         """A warning event when the object gets stuck, or stuck for another reason; not at every look."""
         state = conditions[-1]
-        stuck = state.type == "Stalled" or state.reason == "ProgressDeadlineExceeded"
+        stuck = state.type == "Stalled" or state.reason == PROGRESS_DEADLINE_EXCEEDED
         before = {(c["type"], c["reason"]) for c in (self._loaded.status or {}).get("conditions") or []}
         if stuck and (state.type, state.reason) not in before:
             self.event("Warning", state.reason, state.message)

@@ -80,7 +80,7 @@ class Manager:
         self._tuning = tuning
         self._fuse = Fuse(store, swarm, share=tuning.fuse_share, minimum=tuning.fuse_minimum)
         self._queues = {kind: Queue(kind) for kind in reconcilers}
-        rollouts = Rollouts(
+        self._rollouts = Rollouts(
             tuning.max_rollouts,
             longest=_SLOT_DEADLINES * options.progress_deadline_seconds + _SLOT_SECONDS,
             on_turn=self._take_turn,
@@ -96,7 +96,7 @@ class Manager:
                 options=options,
                 quarantine_seconds=tuning.quarantine_seconds,
                 timeout_seconds=tuning.reconcile_timeout_seconds,
-                rollouts=rollouts,
+                rollouts=self._rollouts,
                 on_written=self._written,
                 on_pause=self._pauses_changed,
             )
@@ -119,6 +119,11 @@ class Manager:
         finally:
             for queue in self._queues.values():
                 queue.close()
+            for worker in self._workers.values():
+                worker.close()
+            self._rollouts.close()
+            for scope in SCOPES:
+                PAUSED.labels(scope=scope).set(0)
 
     async def _run(self) -> None:
         warm = self._swarm.synced

@@ -59,6 +59,11 @@ class Rollouts:
         self._shares = Shares()
         self._order = itertools.count()
 
+    def close(self) -> None:
+        """Another process leads, or none: nothing is under way here."""
+        ROLLOUTS.set(0)
+        ROLLOUTS_WAITING.set(0)
+
     @property
     def in_flight(self) -> int:
         """Rollouts under way."""

@@ -109,10 +109,16 @@ class Worker:
         self._rollouts = rollouts if reconciler.limited else None
         self._contention = Contention(reconciler.kind)
         self._unready_since: dict[Key, tuple[int, float]] = {}
+        self._begun: dict[Key, str] = {}
+        """Requests to look now that were begun and are not acknowledged yet."""
         self._unsaid: dict[Key, Report] = {}
         """What was done and could not be written down, as the database was away; said with the next report."""
         self.verified: dict[Key, tuple[int, Any]] = {}
         """Keys that were found converged: the generation and what was live then. Equal again means: nothing to do."""
+
+    def close(self) -> None:
+        """No key is worked on any more: what is counted here is over."""
+        self._contention.close()
 
     async def work(self, key: Key) -> None:
         """Reconcile ``key`` once and queue what follows from it. Raises nothing but cancellation."""
@@ -148,7 +154,9 @@ class Worker:
                 trace.saw(loaded, self._swarm.versions(key))
                 trace.lap("load")
                 if loaded.asked:
-                    self._begin_anew(key)
+                    self._begin_anew(key, loaded.token)
+                else:
+                    self._begun.pop(key, None)
                 context = self._context(loaded, trace)
                 outcome = await self._reconcile(context, loaded)
             if (
@@ -196,10 +204,12 @@ class Worker:
             quarantine_seconds=self._quarantine_seconds,
         )
 
-    def _begin_anew(self, key: Key) -> None:
-        """Somebody asks to look now: neither earlier failures nor the time that it took so far count."""
-        self._queue.forget(key)
-        self._unready_since.pop(key, None)
+    def _begin_anew(self, key: Key, token: str) -> None:
+        """Somebody asks to look now: neither earlier failures nor the time that it took so far count; once."""
+        if self._begun.get(key) != token:
+            self._begun[key] = token
+            self._queue.forget(key)
+            self._unready_since.pop(key, None)
 
     async def _reconcile(self, context: ReconcileContext, loaded: Loaded) -> Outcome:
         if loaded.paused is not None:

@@ -16,7 +16,9 @@ INSTALLATION = "sim"
 LEASE_SECONDS = 10.0
 RESYNC_SECONDS = 5.0
 OPTIONS = Options(installation=INSTALLATION, monitor_seconds=1.0, pin_image="127.0.0.1:5000/pause:1")
-TUNING = Tuning(resync_seconds=RESYNC_SECONDS, task_poll_seconds=5.0, poll_seconds=5.0, quarantine_seconds=60.0)
+TUNING = Tuning(
+    resync_seconds=RESYNC_SECONDS, task_poll_seconds=5.0, poll_seconds=5.0, quarantine_seconds=60.0, max_rollouts=1
+)
 _NAMED_IN_BODY = {"create"}
 
 

@@ -60,6 +60,7 @@ def read_state(swarm: SimSwarm, database: SimDatabase) -> State:
                 said.reason,
                 key not in database.objects or said.observed_generation == database.objects[key].generation,
                 said.finalized_at is not None,
+                said.handled_token,
             )
             for key, said in database.statuses.items()
         },

@@ -9,12 +9,13 @@ SELECT k.id::text, s.organization_id::text, s.generation, s.deleted, s.doc,
                 'finalized', t.finalized_at IS NOT NULL, 'organization_id', t.organization_id,
                 'handled_token', t.handled_token)
         FROM skypanel.object_status t WHERE t.kind = {kind} AND t.id = k.id) AS status,
+       CASE WHEN EXISTS (SELECT FROM skypanel.reconcile_controls WHERE paused) THEN -- asked once: mostly there is none
        (SELECT jsonb_build_object('scope', p.scope, 'reason', p.reason, 'by', p.paused_by, 'at', p.paused_at)
         FROM skypanel.pause_of({kind}, k.id, coalesce(
                 s.organization_id,
                 (SELECT t.organization_id FROM skypanel.object_status t WHERE t.kind = {kind} AND t.id = k.id),
                 (SELECT min(i.organization_id::text)::uuid FROM skypanel.inventory i
-                 WHERE i.owner_kind = {kind} AND i.owner_id = k.id))) p) AS paused,
+                 WHERE i.owner_kind = {kind} AND i.owner_id = k.id))) p) END AS paused,
        (SELECT c.reconcile_token FROM skypanel.reconcile_controls c
         WHERE (c.scope, c.kind, c.id) = ('object', {kind}, k.id)) AS token
 FROM {keys} AS k(id)

@@ -78,3 +78,12 @@ async def somebody_fights(desk: Desk) -> None:
         await desk.sleep(1.0)
         await desk.hands.scale(SERVICE, 3)
     await desk.settle()
+
+
+@scenario()
+async def rollouts_take_turns(desk: Desk) -> None:
+    """One at once, as the simulated installation allows."""
+    home = organization(desk, "acme")
+    shops = [environment(desk, home, app) for app in ("shop", "blog")]
+    await desk.settle()
+    assert [desk.reason(shop) for shop in shops] == ["Deployed", "Deployed"]

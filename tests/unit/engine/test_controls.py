@@ -11,12 +11,14 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from controller.engine.manager import Manager
 from controller.records import Key
 from reconcilers.conditions import ready
 from reconcilers.outcomes import Done, Outcome, TransientError
 from reconcilers.ports import Child, ChildStatus, Context
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.lease import SimLease
+from tests.sim.database.link import Link, direct
 from tests.sim.database.store import SimStore
 from tests.unit.engine.parts import Nothing, manager, thing
 
@@ -33,6 +35,7 @@ class Bench:
     database: SimDatabase
     looks: list[str] = field(default_factory=list)
     fails: bool = False
+    manager: Manager | None = None
 
     async def body(self, context: Context, _: Any) -> Outcome:
         self.looks.append(context.id)
@@ -46,6 +49,11 @@ class Bench:
         """Whether it is ready, and why, as last written."""
         row = self.database.statuses.get(key)
         return (str(row.ready), row.reason) if row else ("", "")
+
+    def failures(self) -> int:
+        """How often in a row it has failed, as its backoff knows."""
+        assert self.manager is not None
+        return self.manager._queues[ONE.kind]._failures.get(ONE, 0)
 
     def handled(self) -> str | None:
         row = self.database.statuses.get(ONE)
@@ -76,12 +84,13 @@ class Counted(Nothing):
 
 
 @asynccontextmanager
-async def running(bench: Bench, swarm: Any = None) -> AsyncIterator[Bench]:
+async def running(bench: Bench, swarm: Any = None, link: Link = direct) -> AsyncIterator[Bench]:
     lease = SimLease(bench.database, "test", 60, holder="me")
     assert await lease.acquire()
     kind = replace(thing(bench.body, concurrency=2), children=lambda _: [Child(*PART, 1)])
-    looked_after = manager(SimStore(bench.database, lease), swarm or Nothing(), kind)
+    looked_after = manager(SimStore(bench.database, lease, link=link), swarm or Nothing(), kind)
     bench.database.listeners.append(looked_after.hint)
+    bench.manager = looked_after
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(looked_after.run)
         yield bench
@@ -148,6 +157,24 @@ async def test_a_look_now_does_not_wait_for_a_backoff_and_is_acknowledged_when_i
         bench.database.put(ONE, ORGANIZATION, {})
         await bench.until(lambda: bench.said() == ("False", "EngineUnavailable"))
         bench.database.ask(ONE, "please")
+        await bench.until(lambda: bench.handled() == "please")
+
+
+async def test_a_look_now_whose_status_cannot_be_written_is_tried_again_with_a_backoff(bench: Bench) -> None:
+    broken = False
+
+    async def link(operation: str, keys: tuple[Key, ...], effect: Callable[[], Any], /) -> Any:
+        if broken and operation == "report":
+            raise TransientError("DatabaseError", "refused")
+        return effect()
+
+    async with running(bench, link=link):
+        bench.database.put(ONE, ORGANIZATION, {})
+        await bench.until(lambda: bench.said() == ("True", "Deployed"))
+        broken = True
+        bench.database.ask(ONE, "please")
+        await bench.until(lambda: bench.failures() >= 4)
+        broken = False
         await bench.until(lambda: bench.handled() == "please")
 
 
