@@ -50,16 +50,17 @@ class Batcher(Generic[T, R]):
         """Have ``item`` done with whatever else waits; its result."""
         call: _Call[T, R] = _Call(item)
         self._waiting.append(call)
-        with anyio.CancelScope(shield=True):
-            if self._busy:
-                call.wake = asyncio.Event()
-                try:
+        if self._busy:
+            call.wake = asyncio.Event()
+            try:
+                with anyio.CancelScope(shield=True):
                     await call.wake.wait()
-                except BaseException:
-                    self._leave(call)
-                    raise
-            if not call.done:
-                self._busy = True
+            except BaseException:
+                self._leave(call)
+                raise
+        if not call.done:
+            self._busy = True
+            with anyio.CancelScope(shield=True):
                 await self._lead()
         if call.error is not None:
             raise call.error

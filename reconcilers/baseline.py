@@ -70,10 +70,8 @@ def lost(written: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
 
 def _covers(want: Any, have: Any) -> bool:
     """Whether everything of ``want`` is in ``have``."""
-    if want == have:
-        return True
     if isinstance(want, Mapping):
         return isinstance(have, Mapping) and all(_covers(value, have.get(key)) for key, value in want.items())
     if isinstance(want, list):
         return isinstance(have, list) and len(want) <= len(have) and all(any(_covers(w, h) for h in have) for w in want)
-    return False
+    return bool(want == have)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from specs.problems import RefusedError, quote
 
@@ -56,7 +55,6 @@ class ImageReference:
         return self.name + (self.tag and f":{self.tag}") + (self.digest and f"@{self.digest}")
 
 
-@lru_cache(maxsize=4096)  # many environments run the same image
 def parse_image(text: str) -> ImageReference:
     """Split an image reference into its parts.
 

@@ -10,7 +10,6 @@ import posixpath
 import re
 from datetime import timedelta
 from decimal import Decimal
-from functools import lru_cache
 
 from specs import units
 from specs.problems import RefusedError, abbreviate, quote
@@ -54,7 +53,6 @@ def check_arguments(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
-@lru_cache(maxsize=4096)  # most are the default
 def check_tmpfs_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
     """Absolute, normalised paths where an empty writable file system may be put."""
     for path in paths:

@@ -126,7 +126,7 @@ class Manager:
                 PAUSED.labels(scope=scope).set(0)
 
     async def _run(self) -> None:
-        warm = self._swarm.synced
+        warm = self._swarm.synced and self._tuning.hints  # without events a view grows cold
         if not warm:
             await self._first_look()
         async with anyio.create_task_group() as tasks:

@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 Channel = Literal["changes", "lease"]
 Listen = Callable[[Callable[[Channel], None]], Coroutine[Any, Any, None]]
-_STANDBY_SECONDS = 1.0
+_STANDBY_SECONDS = 0.5
 
 
 class Process:
@@ -111,7 +111,7 @@ class Process:
                 await self._swarm.refresh_all()
             except TransientError as error:
                 log.warning("standby.cold", error=error.message)
-        with anyio.move_on_after(min(_STANDBY_SECONDS, self._lease.seconds / 5)):
+        with anyio.move_on_after(min(_STANDBY_SECONDS, self._lease.seconds / 20)):
             async with anyio.create_task_group() as tasks:
                 for event in (self._stopping, self._released):
                     tasks.start_soon(_first, event, tasks.cancel_scope)

@@ -16,6 +16,8 @@ from controller import clock
 from controller.store.database import Database, statement
 from reconcilers.outcomes import FencedError
 
+_LASTS_SHARE = 0.9
+"""Of the lease's time a renewal lasts so long; the rest is for the stand-by to notice that it has run out."""
 _MARGIN_SECONDS = 0.5
 _SHORTEST_CALL_SECONDS = 0.1
 _RELEASE_SECONDS = 2.0
@@ -27,7 +29,7 @@ class Lease:
     Args:
         database: where it is.
         name: the installation.
-        seconds: time to live after a renewal.
+        seconds: within that time after its holder died, another process leads.
     """
 
     def __init__(self, database: Database, name: str, seconds: float) -> None:
@@ -88,15 +90,14 @@ class Lease:
 
     async def _ask(self, name: str) -> bool:
         started = clock.monotonic()
+        lasts = self.seconds * _LASTS_SHARE
         longest = self.seconds / 2
         if self.trusted:  # one call that hangs must not outlive the lease
             longest = max(_SHORTEST_CALL_SECONDS, min(longest, self._trusted_until - started))
-        rows = await self._database.fetch(
-            statement(name), {**self.parameters, "seconds": self.seconds}, seconds=longest
-        )
+        rows = await self._database.fetch(statement(name), {**self.parameters, "seconds": lasts}, seconds=longest)
         if not rows:
             self._trusted_until = 0.0
             return False
         self.epoch = rows[0][0]
-        self._trusted_until = started + self.seconds - min(_MARGIN_SECONDS, self.seconds / 4)
+        self._trusted_until = started + lasts - min(_MARGIN_SECONDS, lasts / 4)
         return True

@@ -59,11 +59,12 @@ def main() -> int:
     tally: Counter[tuple[str, str]] = Counter()
     bad: list[Verdict] = []
     unreached = 0
-    with get_context("fork").Pool(options.jobs) as pool:
+    with get_context("fork").Pool(options.jobs) as pool, console.status("looking for the steps") as status:
         for verdict in pool.imap_unordered(_run, _plans(names, options.seed, options.time, console), chunksize=8):
             fault = str(verdict.plan.faults[0][1]) if len(verdict.plan.faults) == 1 else "two or three"
             kind = verdict.plan.scenario.partition(".")[0]
             tally[kind, fault if verdict.plan.faults else "none"] += 1
+            status.update(f"{sum(tally.values()) - len(bad)} plans, {len(bad)} failed; now {verdict.plan.scenario}")
             unreached += len(verdict.struck) < len(verdict.plan.faults)
             if verdict.problems:
                 bad.append(verdict)

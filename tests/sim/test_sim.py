@@ -41,7 +41,9 @@ def test_a_scenario_with_faults_ends_as_it_does_without(name: str) -> None:
 @pytest.mark.parametrize("path", sorted(explore.CORPUS.glob("*.yml")), ids=lambda path: path.stem)
 def test_a_plan_that_failed_once_keeps_every_promise_now(path: Path) -> None:
     plan = faults.read(path)
-    assert execute(scenarios()[plan.scenario], plan, reference(plan.scenario)).problems == ()
+    verdict = execute(scenarios()[plan.scenario], plan, reference(plan.scenario))
+    assert verdict.problems == ()
+    assert len(verdict.struck) == len(plan.faults), "it does not reach its steps any more: find the step's new name"
 
 
 def test_the_same_plan_takes_the_same_course_again() -> None:

@@ -46,9 +46,9 @@ async def test_the_holder_stops_trusting_itself_before_another_can_begin(
     async with leader(database) as one:
         now = time.monotonic()
         with monkeypatch.context() as later:
-            later.setattr(time, "monotonic", lambda: now + one.lease.seconds - 1)
+            later.setattr(time, "monotonic", lambda: now + 0.9 * one.lease.seconds - 1)
             still = one.lease.trusted
-            later.setattr(time, "monotonic", lambda: now + one.lease.seconds - 0.4)
+            later.setattr(time, "monotonic", lambda: now + 0.9 * one.lease.seconds - 0.4)
             no_more = one.lease.trusted
         assert (still, no_more) == (True, False)
         left = database.one("SELECT extract(epoch FROM expires_at - clock_timestamp()) FROM skypanel.lease")

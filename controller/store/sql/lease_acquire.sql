@@ -3,6 +3,7 @@ INSERT INTO skypanel.lease AS held (name, holder, epoch, acquired_at, renewed_at
 SELECT %(lease)s, %(holder)s, coalesce(max(epoch), 0) + 1,
        clock_timestamp(), clock_timestamp(), clock_timestamp() + make_interval(secs => %(seconds)s)
 FROM skypanel.lease
+HAVING coalesce(bool_and(expires_at <= clock_timestamp()) FILTER (WHERE name = %(lease)s), true) -- no lock to ask
 ON CONFLICT (name) DO UPDATE
 SET holder = excluded.holder, epoch = excluded.epoch, acquired_at = excluded.acquired_at,
     renewed_at = excluded.renewed_at, expires_at = excluded.expires_at
