@@ -47,6 +47,7 @@ class LiveView:
         self._services = HeldServices()
         self._networks: dict[str, LiveNetwork] = {}
         self._network_ids: dict[str, str] = {}
+        self._network_names: dict[str, str] = {}
         self._owned: dict[OwnerKey, set[str]] = defaultdict(set)
         self.edge: dict[str, frozenset[str]] = {}
         """Edge containers on this engine: container id -> names of the networks they are on."""
@@ -85,7 +86,7 @@ class LiveView:
 
     def network_names(self) -> Mapping[str, str]:
         """Names by network id."""
-        return {i: n.name for i, n in self._networks.items()}
+        return self._network_names
 
     def owned_services(self, owner: OwnerKey) -> list[LiveService]:
         """Services whose owner label names ``owner``, by name."""
@@ -374,6 +375,7 @@ class LiveView:
             self._drop_network(object_id)
         self._networks[object_id] = fresh
         self._network_ids[fresh.name] = object_id
+        self._network_names[object_id] = fresh.name
         owner = self._owner_of(fresh.labels)
         if owner is None:
             return set()
@@ -382,6 +384,7 @@ class LiveView:
 
     def _drop_network(self, object_id: str) -> set[OwnerKey]:
         known = self._networks.pop(object_id, None)
+        self._network_names.pop(object_id, None)
         if known is None:
             return set()
         if self._network_ids.get(known.name) == object_id:
