@@ -12,7 +12,7 @@ from tests.bench import converge, growth, many, reaction, repair
 from tests.bench.place import place
 from tests.bench.report import Measurement, show, write
 
-TABLE_WIDTH = 100
+TABLE_WIDTH = 120
 PARTS = ("reaction", "converge", "many", "repair")
 
 

@@ -19,6 +19,8 @@ from typing import Any
 from tests.bench.place import Database, Place, wait_until
 from tests.bench.workload import IMAGE
 
+_LOOK_SECONDS, _QUIET_LOOKS = 0.5, 4
+
 
 @dataclass(frozen=True, slots=True)
 class Controller:
@@ -42,6 +44,19 @@ class Controller:
         """
         wait_until(lambda: self._alive() and len(self.lines(event)) >= times, f"the controller says {event}")
         return self.lines(event)
+
+    def rest(self) -> None:
+        """Wait until it has nothing to do: it takes less than a twentieth of a processor for two seconds."""
+        quiet = 0
+        while quiet < _QUIET_LOOKS:
+            before = self._processor_seconds()
+            time.sleep(_LOOK_SECONDS)
+            quiet = quiet + 1 if self._processor_seconds() - before < _LOOK_SECONDS / 20 else 0
+            self._alive()
+
+    def _processor_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> int:
         """Resident bytes now."""
