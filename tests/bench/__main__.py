@@ -32,7 +32,7 @@ def main() -> int:
     idle: float | None = None
     with place() as here:
         if options.growth:
-            write(options.output, growth.measure(here, growth.COUNTS, console))
+            growth.measure(here, growth.COUNTS, console, options.output)
             return 0
         for part in options.only or PARTS:
             console.print(f"measuring {part} ...")

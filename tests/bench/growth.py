@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 
 from tests.bench.converge import cold_start
 from tests.bench.many import figures
 from tests.bench.place import Place
-from tests.bench.report import Measurement, percentile
+from tests.bench.report import Measurement, percentile, write
 
 COUNTS = (100, 1_000, 10_000, 30_000)
 _ROUNDS, _SAMPLES = 4, 30
@@ -24,8 +26,8 @@ _COLUMNS = (
 )
 
 
-def measure(place: Place, counts: tuple[int, ...], console: Console) -> list[Measurement]:
-    """Measure at each of ``counts``, and print the table."""
+def measure(place: Place, counts: tuple[int, ...], console: Console, output: Path) -> None:
+    """Measure at each of ``counts``, print the table and write the report, each time a line more."""
     table = Table("environments", *(f"{name}, {unit}" for name, unit in _COLUMNS))
     found: list[Measurement] = []
     for count in counts:
@@ -46,5 +48,5 @@ def measure(place: Place, counts: tuple[int, ...], console: Console) -> list[Mea
         found += [
             Measurement(f"{name} of {count}", value, unit) for (name, unit), value in zip(_COLUMNS, row, strict=True)
         ]
-    console.print(table)
-    return found
+        console.print(table)
+        write(output, found)
