@@ -126,8 +126,11 @@ class ReconcileContext:
         Returns:
             in how many seconds to look again, when that had to be left for later.
         """
-        changes = self._swarm.plan(self._loaded.key, Objects(services=tuple(services)), ()).without_removals()
+        # What was asked for last, and failed, is no reason here: the last good one is wanted.
+        rows = [replace(row, spec_hash=None, failed_hash=None) for row in self._inventory]
+        changes = self._swarm.plan(self._loaded.key, Objects(services=tuple(services)), rows).without_removals()
         self.planned(changes)
+        self.report_out.inventory += changes.seen
         changes, contested = self._spaced(changes)
         if changes.changes:
             await self.execute(changes)

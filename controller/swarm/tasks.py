@@ -55,13 +55,15 @@ def rollout(service: LiveService, tasks: Sequence[Document], desired: int, *, he
     Only tasks that Swarm wants to run count: those of a node that is down stay ``running`` with the desired state
     ``shutdown`` for a day.
     """
-    wanted = _task_spec(service.spec.get("TaskTemplate") or {}) if tasks else None
+    template = service.spec.get("TaskTemplate") or {}
+    wanted = _task_spec(template) if tasks else None
     running = outdated = pending = 0
     for task in tasks:
         if task.get("DesiredState") not in ("running", "ready"):
             continue
         state = task["Status"]["State"]
-        if _task_spec(task.get("Spec") or {}) != wanted:
+        spec = task.get("Spec") or {}
+        if spec != template and _task_spec(spec) != wanted:
             # One that is only ready waits out its restart delay; after a rollback Swarm can leave it behind.
             outdated += task["DesiredState"] == "running"
         elif state == "running" and task["DesiredState"] == "running":

@@ -26,9 +26,10 @@ from tests.sim.faults import Fault, Plan, read
 from tests.sim.run import Verdict, execute
 from tests.sim.scenario import scenarios
 
-COMBINED = 40
+COMBINED = 25
 """Plans of two and three faults a scenario, in the whole set."""
 _SHOWN = 12
+_PROGRESS = 2000
 _references: dict[str, Verdict] = {}
 
 
@@ -64,7 +65,10 @@ def main() -> int:
             fault = str(verdict.plan.faults[0][1]) if len(verdict.plan.faults) == 1 else "two or three"
             kind = verdict.plan.scenario.partition(".")[0]
             tally[kind, fault if verdict.plan.faults else "none"] += 1
-            status.update(f"{sum(tally.values()) - len(bad)} plans, {len(bad)} failed; now {verdict.plan.scenario}")
+            done = sum(tally.values()) - len(bad)
+            if done % _PROGRESS == 0 and not console.is_terminal:
+                console.print(f"{done} plans after {time.monotonic() - started:.0f} s", style="dim")
+            status.update(f"{done} plans, {len(bad)} failed; now {verdict.plan.scenario}")
             unreached += len(verdict.struck) < len(verdict.plan.faults)
             if verdict.problems:
                 bad.append(verdict)

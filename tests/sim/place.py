@@ -14,8 +14,8 @@ from reconcilers.ports import Options
 
 INSTALLATION = "sim"
 LEASE_SECONDS = 10.0
-RESYNC_SECONDS = 5.0
-OPTIONS = Options(installation=INSTALLATION, monitor_seconds=1.0, pin_image="127.0.0.1:5000/pause:1")
+RESYNC_SECONDS = 3.0
+OPTIONS = Options(installation=INSTALLATION, monitor_seconds=0.4, pin_image="127.0.0.1:5000/pause:1")
 TUNING = Tuning(
     resync_seconds=RESYNC_SECONDS, task_poll_seconds=5.0, poll_seconds=5.0, quarantine_seconds=60.0, max_rollouts=1
 )

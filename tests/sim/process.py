@@ -93,6 +93,11 @@ class SimProcess:
             if not isinstance(error, (SimCrash, asyncio.CancelledError, BaseExceptionGroup, Exception)):
                 raise
 
+    def end(self) -> None:
+        """End it at once, as a crash does."""
+        self.border.dead = True
+        self._end()
+
     def _end(self) -> None:
         if self._task is not None:
             self._task.cancel()

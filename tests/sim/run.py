@@ -65,7 +65,7 @@ def execute(scenario: Scenario, plan: Plan, reference: Verdict | None = None) ->
     except BaseExceptionGroup as group:
         wrong.append(f"it fell over: {_innermost(group)!r}")
     held = oracles.Reference(reference.counts) if reference else None
-    wrong += oracles.problems(world, held, counts=scenario.counts)
+    wrong += oracles.problems(world, held, counts=scenario.counts, extra=scenario.extra)
     return Verdict(
         plan,
         tuple(dict.fromkeys(wrong)),

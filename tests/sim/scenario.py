@@ -125,6 +125,7 @@ class Scenario:
 
     Args:
         name: ``kind.function``.
+        extra: actions of which a fault may cost one more than without it, and why is said where it is declared.
         counts: whether every fault must leave the number of writes to each object as it is without faults; not where
             changes overlap, so that it is a matter of time what is written.
     """
@@ -132,18 +133,19 @@ class Scenario:
     name: str
     body: Body
     counts: bool = True
+    extra: frozenset[str] = frozenset()
 
 
 _registered: dict[str, Scenario] = {}
 
 
-def scenario(*, counts: bool = True) -> Callable[[Body], Body]:
+def scenario(*, counts: bool = True, extra: Iterable[str] = ()) -> Callable[[Body], Body]:
     """Register the decorated coroutine function."""
 
     def register(body: Body) -> Body:
         kind = body.__module__.rsplit(".", 1)[-1]
         name = f"{kind}.{body.__name__}"
-        _registered[name] = Scenario(name, body, counts)
+        _registered[name] = Scenario(name, body, counts, frozenset(extra))
         return body
 
     return register

@@ -9,9 +9,11 @@ from typing import Any
 import orjson
 
 from reconcilers import labels
+from reconcilers.registry import registered
 from tests.sim.database.database import SimDatabase
 from tests.sim.swarm.swarm import SimSwarm
 
+_RECONCILED = frozenset(registered())
 _KINDS = ("services", "networks", "secrets", "configs")
 
 
@@ -63,6 +65,8 @@ def read_state(swarm: SimSwarm, database: SimDatabase) -> State:
                 said.handled_token,
             )
             for key, said in database.statuses.items()
+            # A child (a domain, a process) that is in no document any more is not spoken of any more.
+            if key.kind in _RECONCILED or any(key.id.encode() in row.document for row in database.objects.values())
         },
         inventory={
             f"{row.object_type} {row.name}": (

@@ -55,7 +55,7 @@ async def everything_is_paused(desk: Desk) -> None:
     await desk.settle()
 
 
-@scenario()
+@scenario(extra=("update",))  # as environment.goes_back_when_the_new_image_does_not_start
 async def a_rollout_that_failed_is_tried_again_when_it_is_asked_for(desk: Desk) -> None:
     home = organization(desk, "acme")
     shop = environment(desk, home, "shop")
