@@ -160,16 +160,11 @@ class ReconcileContext:
         self.report_out.inventory += [
             *(InventoryUpdate("service", name, failed_hash=digest) for name, digest in changes.failed.items()),
             *(update for update in changes.seen if update.name not in changes.held),
+            *self._forgiven(changes),
         ]
         await self._strike_off(objects, changes)
         if changes.changes:
             await self.execute(changes)
-            # Another spec than the one that failed was applied: that one may be tried again when it is asked for anew.
-            self.report_out.inventory += [
-                InventoryUpdate("service", change.name, failed_hash="")
-                for change in changes.changes
-                if change.object_type == "service" and change.action == "update" and change.name not in changes.held
-            ]
         if contested is not None:
             raise contested
         if queued is not None:
@@ -183,6 +178,17 @@ class ReconcileContext:
             return changes, None
         allowed = changes.without(lambda change: change.starts_tasks or change.action == "delete")
         return allowed, RolloutQueuedError(self._rollouts.in_flight)
+
+    def _forgiven(self, changes: Any) -> list[InventoryUpdate]:
+        """Another spec is wanted than the one that failed: that one may be tried again when it is asked for anew."""
+        return [
+            InventoryUpdate("service", row.name, failed_hash="")
+            for row in self._inventory
+            if row.failed_hash
+            and (service := self._services.get(row.name)) is not None
+            and row.failed_hash != service.hash
+            and row.name not in changes.held
+        ]
 
     async def _strike_off(self, objects: Objects, changes: Any) -> None:
         """Forget what is in the inventory, is not wanted and does not live: its removal was done and not written down.
