@@ -118,7 +118,22 @@ async def test_a_row_that_changed_hands_is_not_touched_by_its_former_owner(store
         assert store_world.tables.written() == before
         assert store_world.tables.inventory()[WEB]["owner"] == OTHER
         assert (await one.store.load(ME)).inventory == ()
-        assert [row.engine_id for row in (await one.store.load(OTHER)).inventory] == ["mine"]
+        assert [row.engine_id for row in (await one.store.load(OTHER)).inventory] == [None]
+
+
+async def test_a_new_owner_of_a_name_begins_with_nothing(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        learned = InventoryUpdate(
+            "service", WEB[1], engine_id="e1", spec_hash="h1", failed_hash="f1", last_good={"a": 1}
+        )
+        await one.store.announce(ME, ORGANIZATION, [Intent("service", WEB[1], "applying")])
+        await one.store.report(Report(ME, ORGANIZATION, inventory=[learned]))
+        await one.store.announce(ME, ORGANIZATION, [Intent("service", WEB[1], "applying")])
+        (mine,) = (await one.store.load(ME)).inventory
+        assert (mine.engine_id, mine.spec_hash, mine.failed_hash, mine.last_good) == ("e1", "h1", "f1", {"a": 1})
+        await one.store.announce(OTHER, ORGANIZATION, [Intent("service", WEB[1], "applying")])
+        (theirs,) = (await one.store.load(OTHER)).inventory
+        assert (theirs.engine_id, theirs.spec_hash, theirs.failed_hash, theirs.last_good) == (None, None, None, None)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])

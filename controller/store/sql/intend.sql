@@ -1,5 +1,6 @@
 -- The write-ahead intent: what is about to be made or removed, and for whom. Returns 1 when this process leads.
--- Nobody waits for the disk: see docs/adr/0008.
+-- Nobody waits for the disk: see docs/adr/0008. What is known of a name is known of its owner's object: another owner
+-- that takes the name over begins with nothing, or it would take the other's object for its own.
 , wanted AS (
     SELECT * FROM jsonb_to_recordset(%(intents)s::jsonb)
         AS w(object_type text, name text, owner_kind text, owner_id uuid, organization_id uuid, state text)
@@ -9,6 +10,10 @@
     SELECT object_type, name, owner_kind, owner_id, organization_id, state, %(epoch)s FROM wanted
     ON CONFLICT (object_type, name) DO UPDATE
     SET owner_kind = excluded.owner_kind, owner_id = excluded.owner_id, organization_id = excluded.organization_id,
-        state = excluded.state, epoch = excluded.epoch, updated_at = now()
+        state = excluded.state, epoch = excluded.epoch, updated_at = now(),
+        engine_id   = CASE WHEN (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id) THEN i.engine_id END,
+        spec_hash   = CASE WHEN (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id) THEN i.spec_hash END,
+        failed_hash = CASE WHEN (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id) THEN i.failed_hash END,
+        last_good   = CASE WHEN (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id) THEN i.last_good END
 )
 SELECT count(*) FROM leader

@@ -56,7 +56,7 @@ def write_intents(
     """Insert the rows, or make them this owner's; how many."""
     for intent in intents:
         known = database.inventory.get((intent.object_type, intent.name))
-        if known is None:
+        if known is None or known.owner != key:
             row = Made(
                 intent.object_type, intent.name, key, organization_id, None, None, None, None, intent.state, epoch
             )
