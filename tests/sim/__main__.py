@@ -26,7 +26,7 @@ from tests.sim.faults import Fault, Plan, read
 from tests.sim.run import Verdict, execute
 from tests.sim.scenario import scenarios
 
-COMBINED = 25
+COMBINED = 15
 """Plans of two and three faults a scenario, in the whole set."""
 _SHOWN = 12
 _PROGRESS = 2000

@@ -226,6 +226,6 @@ async def is_shown_late_by_the_engine(desk: Desk) -> None:
 async def waits_for_an_image_that_is_not_there(desk: Desk) -> None:
     home = organization(desk, "acme")
     shop = environment(desk, home, "shop", image_ref=ABSENT)
-    await desk.sleep(20.0)
+    await desk.sleep(5.0)
     desk.change(shop, image_ref=WEB)
     await desk.settle()
