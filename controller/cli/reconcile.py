@@ -68,8 +68,8 @@ def _await(conn: psycopg.Connection, asked: dict[str, object], words: str, limit
             return
         if time.monotonic() > deadline:
             raise CliError(
-                f"{words}: no controller has looked within {limit:g} s",
-                "start one with `skypanel up`, or see `skypanel doctor`",
+                f"{words}: it was not had within {limit:g} s" + (f"; last said: {reason}: {message}" if reason else ""),
+                "`skypanel describe` says what it waits for; does a controller run? see `skypanel doctor`",
                 code=ExitCode.NOT_READY,
             )
         time.sleep(_POLL_SECONDS)

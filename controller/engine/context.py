@@ -73,9 +73,8 @@ class ReconcileContext:
     def _try_again(self) -> None:
         """What Swarm rolled back may be tried once more: as if it had never been applied."""
         failed = [row for row in self._inventory if row.failed_hash]
-        self._inventory = tuple(
-            replace(row, failed_hash=None, spec_hash=None) if row in failed else row for row in self._inventory
-        )
+        # All of them: an attempt that failed for another reason may have forgiven one already.
+        self._inventory = tuple(replace(row, failed_hash=None, spec_hash=None) for row in self._inventory)
         self.report_out.inventory += [InventoryUpdate(row.object_type, row.name, failed_hash="") for row in failed]
 
     @property

@@ -319,6 +319,8 @@ class Worker:
                 delay = trace.next_seconds = self._queue.retry(key)
                 log.warning("reconcile.failed", reason=error.reason, error=error.message, retry_in=round(delay, 2))
         self.verified.pop(key, None)
+        if context is not None and not isinstance(error, TerminalError):
+            context.report_out.handled_token = None  # what was asked for is still to be done
         if context is not None and not isinstance(error, ConflictError):
             await self._report_failure(key, context, error)
         elif context is not None and context.report_out.inventory:

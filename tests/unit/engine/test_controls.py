@@ -151,12 +151,16 @@ async def test_a_look_now_reads_the_engine_and_is_acknowledged_with_the_status(b
         assert swarm.refreshes == 1, "it was had"
 
 
-async def test_a_look_now_does_not_wait_for_a_backoff_and_is_acknowledged_when_it_fails(bench: Bench) -> None:
+async def test_a_look_now_does_not_wait_for_a_backoff_and_is_not_had_before_it_succeeds(bench: Bench) -> None:
     bench.fails = True
     async with running(bench):
         bench.database.put(ONE, ORGANIZATION, {})
         await bench.until(lambda: bench.said() == ("False", "EngineUnavailable"))
+        failures = bench.failures()
         bench.database.ask(ONE, "please")
+        await bench.until(lambda: bench.failures() > failures)
+        assert bench.handled() != "please"
+        bench.fails = False
         await bench.until(lambda: bench.handled() == "please")
 
 
