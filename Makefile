@@ -44,7 +44,7 @@ engine-down: setup ## End a private Docker Swarm and remove it (NAME=lab)
 test: setup ## Run the whole test suite, on a real engine (ARGS="-k repair" for a part)
 	@$(PYTHON) -m deploy.engine images >/dev/null # outside of any test's time
 	@$(PYTHON) -m deploy.prometheus >/dev/null
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m $(if $(ARGS),pytest $(ARGS),tests.halves)
 
 .PHONY: sim
 sim: setup ## Every fault at every step of every scenario, simulated; a table (SEED=7 TIME=300: more, at random)

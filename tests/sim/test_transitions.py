@@ -93,7 +93,7 @@ class Panel:
         key, good = self.rows[app]
         found = dict(change)
         if "domains" in change:
-            found["domains"] = [domain(self.desk, name) for name in change["domains"]]
+            found["domains"] = [domain(self.desk, f"{app}.{name}") for name in change["domains"]]
         if "processes" in change:
             found["processes"] = [process(self.desk, app, name, port=8080) for name in change["processes"]]
         self.rows[app] = key, good | found

@@ -12,7 +12,7 @@ from deploy.engine import Lab
 from reconcilers.baseline import NOFILE
 from reconcilers.outcomes import TerminalError
 from tests.swarm.processes import Process, of_container
-from tests.swarm.scene import Scene, scene
+from tests.swarm.scene import Scene, scene, until
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,17 @@ async def running(here: Scene, **changes: Any) -> list[Process]:
     await here.complete(wanted)
     filters = {"label": [f"com.docker.swarm.service.name={wanted.services[0].name}"], "status": ["running"]}
     (container,) = here.api.get("/containers/json", filters=filters)
-    return of_container(container["Id"])
+    # A container counts as running before its program does: until then the runtime stands in for it.
+
+    async def begun() -> list[Process]:
+        processes = of_container(container["Id"])
+        try:
+            names = [process.status["Name"] for process in processes]
+        except OSError:
+            return []  # one has ended meanwhile
+        return processes if "web" in names and not any(name.startswith("runc") for name in names) else []
+
+    return await until(begun)
 
 
 async def test_no_process_has_a_capability_or_can_get_one(lab: Lab) -> None:
