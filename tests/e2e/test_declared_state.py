@@ -30,7 +30,9 @@ def test_a_row_becomes_a_routed_service_that_is_ready_for_its_generation(shop: t
     )
     assert (status, "image 1" in body) == (200, True)
     assert world.wait_ready(domain, kind="domain")["reason"] == "Routed"
-    assert [e["reason"] for e in world.events(environment)] == ["Created"]
+    reasons = [e["reason"] for e in world.events(environment)]
+    assert "Created" in reasons
+    assert set(reasons) <= {"Created", "Updated"}, "the domain is a row of its own, which may come after the create"
 
 
 def test_a_new_replica_count_converges_with_one_event_that_says_what_changed(shop: tuple[World, str, str]) -> None:
