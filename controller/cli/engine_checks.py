@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
 
+from controller.cli import firewall_checks
 from controller.cli.checks import Check, fail, ok, warn
 from controller.cli.engine import client
 from controller.settings import Settings
@@ -47,11 +48,14 @@ def examine(settings: Settings) -> Iterator[Check]:
         yield found
         if found.level == "fail":
             return
-        yield from node_checks(engine.call("GET", "/nodes"))
+        nodes = engine.call("GET", "/nodes")
+        yield from node_checks(nodes)
         networks = engine.call("GET", "/networks")
         routes = host_routes() if settings.engine_host.startswith("unix://") else []
         yield from pool_checks(settings, info, networks, routes)
         yield from edge_checks(_edge(engine), networks, settings.skypanel_installation)
+        local = settings.engine_host.startswith("unix://")
+        yield from firewall_checks.examine(engine, info, nodes, local=local)
     except EngineError as error:
         yield fail(
             "engine reachable",

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from deploy import engine, postgres, traefik
+from deploy import engine, firewall, postgres, traefik
 from deploy.demo.errors import DemoError
 from deploy.demo.place import Place, free_port
 from deploy.engine import Lab
@@ -40,7 +40,7 @@ class Edge:
 
 
 def bring_up_engine(place: Place, wanted_port: int) -> Edge:
-    """The Swarm, its images, the edge.
+    """The Swarm, its images, what keeps containers away from its node, the edge.
 
     Raises:
         LabError: a part does not come up.
@@ -48,6 +48,7 @@ def bring_up_engine(place: Place, wanted_port: int) -> Edge:
     """
     port = _present_port(place) or free_port(wanted_port, "the edge")
     lab = engine.up(place.name, images=IMAGES, forwards=[f"{port}:{EDGE_PORT}"])
+    firewall.apply(lab)
     traefik.deploy(lab.api(), port=EDGE_PORT)
     return Edge(lab, port)
 

@@ -20,6 +20,7 @@ HOST_PROGRAMS = {
     "runc": "runc",
     "iptables": "iptables",
     "ip": "iproute2",
+    "nft": "nftables",
     "nsenter": "util-linux",
     "/usr/lib/*/libsystemd.so.0": "libsystemd0",
     "/*/*/libdevmapper.so.1.02.1": "libdevmapper1.02.1",
