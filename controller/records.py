@@ -89,10 +89,12 @@ class Loaded:
     """One consistent look at one object: its document, what we made for it, what we last said of it.
 
     Args:
-        document: what ``skypanel.snapshot_<kind>`` gives; None when the row is gone.
+        document: what ``skypanel.snapshot_<kind>`` gives; None when the row is gone, or a part of it is hidden.
         status: the last one as it is in the database, with ``handled_token``; None when there is none.
         paused: the pause that holds it, if any.
         token: the last "reconcile now" that was asked for; empty when none ever was.
+        declared: whether there is a row in ``skypanel.objects``: this alone says whether the object is wanted.
+        tombstone: whether the row was deleted, and is not merely absent.
     """
 
     key: Key
@@ -104,6 +106,8 @@ class Loaded:
     status: Mapping[str, Any] | None = None
     paused: Pause | None = None
     token: str = ""
+    declared: bool = False
+    tombstone: bool = False
 
     @property
     def asked(self) -> bool:

@@ -117,7 +117,7 @@ class ReconcileContext:
     @property
     def exists(self) -> bool:
         """Whether the object's row is there."""
-        return self._loaded.document is not None
+        return self._loaded.declared or self._loaded.document is not None
 
     async def keep(self, services: Sequence[Service]) -> float | None:
         """Put the last good services back where they were changed; nothing else of the owner is touched.

@@ -13,7 +13,7 @@ from controller import clock
 from controller.engine.ports import Store, Swarm
 from controller.metrics import FUSE_DOOMED, FUSE_TRIPPED
 from controller.records import Key
-from reconcilers.outcomes import NotReadyError
+from reconcilers.outcomes import ConflictError, NotReadyError
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +53,8 @@ class Fuse:
         if key not in self._doomed and key in self._swarm.owners():
             self._counted_at = float("-inf")  # counted before its row went
             await self._count()
+            if key not in self._doomed:
+                raise ConflictError("StillWanted", f"{key} is wanted after all; looking again")
         count = sum(self._doomed.values())
         if count <= self._minimum or count <= self._share * self._live:
             return

@@ -1,7 +1,8 @@
 """Reconciles one key: load, deleted?, valid?, reconcile, report. The outcome is one switch, with a reason a branch.
 
 Expected flow: one consistent look at the database -> when the row is gone or to be deleted, remove what lives (behind
-the fuse) -> when the document is invalid, say so and keep the last good state -> else the kind's reconciler.
+the fuse) -> when the row is there and its document is not, touch nothing -> when the document is invalid, say so and
+keep the last good state -> else the kind's reconciler.
 
 Guarantees: the report is written also when the reconcile failed, so that what was done is never forgotten; an exception
 that nobody foresaw is an error of this key alone.
@@ -62,6 +63,19 @@ class ReconcileTimeout(TransientError):  # noqa: N818 - reads as what happened
             "ReconcileTimeout",
             f"the reconcile did not end within {seconds:g} s and was cut off; it is tried again. `skypanel trace` "
             "shows which step took so long; SKYPANEL_RECONCILE_TIMEOUT_SECONDS is the limit",
+        )
+
+
+class SnapshotMissing(TransientError):  # noqa: N818 - reads as what happened
+    """The object is declared, and what it should be cannot be read: nothing that lives of it is touched."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(
+            "SnapshotMissing",
+            f"{key} is declared, and skypanel.snapshot_{key.kind} does not show it: row-level security hides a part of "
+            "it from the owner of the view (`skypanel doctor` says which table), or the row of its organization is "
+            "missing after a restore. Let the view's owner bypass row-level security, or write the missing row; until "
+            "then everything of it stays as it is",
         )
 
 
@@ -219,6 +233,8 @@ class Worker:
             self._on_pause()
         if loaded.asked:
             await self._swarm.refresh(loaded.key, loaded.inventory)
+        if loaded.document is None and loaded.declared and not loaded.deleted:
+            raise SnapshotMissing(loaded.key)
         if loaded.document is None or loaded.deleted:
             return await self._remove(context, loaded)
         try:

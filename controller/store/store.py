@@ -324,15 +324,20 @@ def _loaded(  # noqa: PLR0917 - the columns of a row
     status: dict[str, Any] | None,
     paused: dict[str, Any] | None,
     token: str | None,
+    bare: dict[str, Any] | None,
+    tombstone: bool | None,
 ) -> Loaded:
+    row = bare or {}
     return Loaded(
         key=key,
-        organization_id=organization_id or (status or {}).get("organization_id"),
-        generation=generation or 0,
-        deleted=bool(deleted),
+        organization_id=organization_id or row.get("organization_id") or (status or {}).get("organization_id"),
+        generation=generation or row.get("generation") or 0,
+        deleted=bool(deleted or row.get("deleted")),
         document=document,
         inventory=tuple(InventoryRow(**row) for row in inventory),
         status=status,
         paused=Pause(paused["scope"], paused["reason"] or "", paused["by"] or "", paused["at"]) if paused else None,
         token=token or "",
+        declared=document is not None or bare is not None,
+        tombstone=bool(tombstone),
     )

@@ -27,6 +27,7 @@ _WRITTEN = (
             "events",
             "subnets",
             "fuse",
+            "tombstones",
             "reconcile_controls",
         )
     ),

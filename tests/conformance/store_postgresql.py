@@ -235,6 +235,19 @@ class PostgresTables:
     def run_out(self) -> None:
         self._database.execute("UPDATE skypanel.lease SET expires_at = clock_timestamp() WHERE name = %s", NAME)
 
+    def lose(self, key: Key) -> None:
+        table, column = _TABLES[key.kind]
+        self._lose(sql.SQL("DELETE FROM {} WHERE {} = %s").format(table, column), key)
+
+    def lose_tenant(self, organization: Key) -> None:
+        self._lose(sql.SQL("DELETE FROM organizations WHERE id = %s"), organization)
+
+    def _lose(self, query: sql.Composed | sql.SQL, key: Key) -> None:
+        connection = self._database.session("postgres")
+        with connection.transaction():
+            connection.execute("SET LOCAL session_replication_role = replica")
+            connection.execute(query, [key.id])
+
     def age_events(self, minutes: float) -> None:
         self._database.execute("UPDATE skypanel.events SET last_at = last_at - make_interval(secs => %s)", minutes * 60)
 

@@ -189,6 +189,13 @@ class SimulatedTables:
     def run_out(self) -> None:
         self._database.run_out(NAME)
 
+    def lose(self, key: Key) -> None:
+        self._database.lose(key)
+
+    def lose_tenant(self, organization: Key) -> None:
+        rows = self._database.objects
+        self._database.hide(*(key for key, row in rows.items() if row.organization_id == organization.id))
+
     def age_events(self, minutes: float) -> None:
         for number, row in self._database.events.items():
             self._database.events[number] = row._replace(last_at=row.last_at - minutes * 60)

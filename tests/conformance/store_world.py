@@ -77,6 +77,12 @@ class Tables(Protocol):
     def run_out(self) -> None:
         """Let the lease run out now."""
 
+    def lose(self, key: Key) -> None:
+        """The row is not there any more, and no trigger has seen it go."""
+
+    def lose_tenant(self, organization: Key) -> None:
+        """The panel's own row of an organization is not there any more; ours are."""
+
     def age_events(self, minutes: float) -> None:
         """Make all events older."""
 

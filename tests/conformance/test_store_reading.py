@@ -111,6 +111,47 @@ async def test_a_row_that_is_gone_is_loaded_as_gone_with_what_was_made_and_said_
     }
 
 
+async def test_a_row_that_was_deleted_has_a_tombstone_and_one_that_is_absent_has_none(
+    store_world: StoreWorld,
+) -> None:
+    desk, tables = store_world.desk, store_world.tables
+    acme = desk.organization("acme")
+    deleted, absent = desk.environment(acme, "deleted"), desk.environment(acme, "absent")
+    async with store_world.process() as one:
+
+        async def seen(key: Key) -> tuple[bool, bool]:
+            loaded = await one.store.load(key)
+            return loaded.declared, loaded.tombstone
+
+        assert (await seen(deleted), await seen(absent)) == ((True, False), (True, False))
+        desk.drop(deleted)
+        tables.lose(absent)
+        assert (await seen(deleted), await seen(absent)) == ((False, True), (False, False))
+        tables.lose(acme)
+        assert await seen(acme) == (False, False)
+
+
+async def test_what_goes_with_its_organization_has_a_tombstone_of_its_own(store_world: StoreWorld) -> None:
+    acme = store_world.desk.organization("acme")
+    web = store_world.desk.environment(acme, "production")
+    store_world.desk.drop(acme)
+    async with store_world.process() as one:
+        assert [(await one.store.load(key)).tombstone for key in (acme, web)] == [True, True]
+
+
+async def test_a_row_whose_document_is_hidden_is_declared_all_the_same(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    web = desk.environment(acme, "production")
+    desk.change(web, instances=3)
+    store_world.tables.lose_tenant(acme)
+    async with store_world.process() as one:
+        home, loaded = await one.store.load(acme), await one.store.load(web)
+    assert (home.declared, home.document, home.deleted, home.generation) == (True, None, False, 1)
+    assert (loaded.declared, loaded.document, loaded.deleted, loaded.generation) == (True, None, False, 2)
+    assert (home.organization_id, loaded.organization_id) == (acme.id, acme.id)
+
+
 async def test_what_nobody_ever_heard_of_is_loaded_as_nothing(store_world: StoreWorld) -> None:
     async with store_world.process() as one:
         loaded = await one.store.load(NOBODY)

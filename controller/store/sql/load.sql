@@ -17,6 +17,10 @@ SELECT k.id::text, s.organization_id::text, s.generation, s.deleted, s.doc,
                 (SELECT min(i.organization_id::text)::uuid FROM skypanel.inventory i
                  WHERE i.owner_kind = {kind} AND i.owner_id = k.id))) p) END AS paused,
        (SELECT c.reconcile_token FROM skypanel.reconcile_controls c
-        WHERE (c.scope, c.kind, c.id) = ('object', {kind}, k.id)) AS token
+        WHERE (c.scope, c.kind, c.id) = ('object', {kind}, k.id)) AS token,
+       CASE WHEN s.id IS NULL THEN -- a row without a document: something hides a part of it
+       (SELECT jsonb_build_object('organization_id', o.organization_id, 'generation', o.generation, 'deleted', o.deleted)
+        FROM skypanel.objects o WHERE o.kind = {kind} AND o.id = k.id) END AS bare,
+       s.id IS NULL AND EXISTS (SELECT FROM skypanel.tombstones d WHERE d.kind = {kind} AND d.id = k.id) AS tombstone
 FROM {keys} AS k(id)
 LEFT JOIN {snapshot} s ON s.id = k.id

@@ -42,6 +42,8 @@ class SimDatabase:
         self.leases: dict[str, Held] = {}
         self.subnets: list[Subnet] = []
         self.fuse: Fuse | None = None
+        self.tombstones: set[Key] = set()
+        self.hidden: set[Key] = set()
         self.controls = Controls()
         self.history = History()
         self.listeners: list[Callable[[], None]] = []
@@ -79,6 +81,25 @@ class SimDatabase:
         """DELETE the row."""
         with self.transaction() as one:
             one.drop(key)
+
+    def lose(self, *keys: Key) -> None:
+        """The rows are not there any more, and nobody says so: TRUNCATE, an older copy, a trigger that did not fire."""
+        for key in keys:
+            del self.objects[key]
+            self._cut(key)
+            self._remember(key)
+
+    def hide(self, *keys: Key) -> None:
+        """The rows are there and the snapshot views do not show them: row-level security, a lost parent."""
+        self.hidden.update(keys)
+        for key in keys:
+            self._remember(key)
+
+    def show(self) -> None:
+        """The views show everything again."""
+        keys, self.hidden = self.hidden, set()
+        for key in keys:
+            self._remember(key)
 
     def depends(self, dependent: Key, on: Key) -> None:
         """``dependent`` has to be looked at again when ``on`` changes."""
@@ -160,7 +181,9 @@ class SimDatabase:
         for key, row in rows.items():
             if row is not None:
                 self.objects[key] = row
+                self.tombstones.discard(key)
             elif self.objects.pop(key, None) is not None:
+                self.tombstones.add(key)
                 self._cut(key)
             self._remember(key)
         for dependent, on in edges:
@@ -195,7 +218,8 @@ class SimDatabase:
         """How the object looks."""
         row, said, made = self.objects.get(key), self.statuses.get(key), tuple(self._owned.get(key, {}).values())
         paused = self.controls.pause_of(key, self.organization_of(key))
-        return Version(row, made, said, paused, self.controls.tokens.get(key, ""))
+        hidden, tombstone = row is not None and key in self.hidden, row is None and key in self.tombstones
+        return Version(row, made, said, paused, self.controls.tokens.get(key, ""), hidden, tombstone)
 
     def organization_of(self, key: Key) -> str | None:
         """Whose it is, by its row, or by what is left of it."""

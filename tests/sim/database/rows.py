@@ -105,13 +105,18 @@ class Fuse(NamedTuple):
 
 
 class Version(NamedTuple):
-    """How one object once looked: its row (None: gone), what was made for it, what was said of it."""
+    """How one object once looked: its row (None: gone), what was made for it, what was said of it.
+
+    ``hidden``: the snapshot view does not show it; ``tombstone``: it was deleted.
+    """
 
     declared: Declared | None
     made: tuple[Made, ...]
     said: Said | None
     paused: Pause | None = None
     token: str = ""
+    hidden: bool = False
+    tombstone: bool = False
 
 
 class Write(NamedTuple):

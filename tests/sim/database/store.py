@@ -252,7 +252,7 @@ class SimStore:
 
 
 def _loaded(key: Key, look: Version) -> Loaded:
-    declared, made, said, paused, token = look
+    declared, made, said, paused, token, hidden, tombstone = look
     status: dict[str, Any] | None = None
     if said is not None:
         status = {
@@ -268,7 +268,7 @@ def _loaded(key: Key, look: Version) -> Loaded:
         organization_id=declared.organization_id if declared else said.organization_id if said else None,
         generation=declared.generation if declared else 0,
         deleted=declared.deleted if declared else False,
-        document=orjson.loads(declared.document) if declared else None,
+        document=orjson.loads(declared.document) if declared and not hidden else None,
         inventory=tuple(
             InventoryRow(
                 row.object_type,
@@ -284,4 +284,6 @@ def _loaded(key: Key, look: Version) -> Loaded:
         status=status,
         paused=paused,
         token=token,
+        declared=declared is not None,
+        tombstone=tombstone,
     )

@@ -34,7 +34,7 @@ class Table:
 
     def declare(self, key: Key, organization: str) -> None:
         """A row, and that it changed."""
-        self.rows[key] = Loaded(key, organization, 1, deleted=False, document={})
+        self.rows[key] = Loaded(key, organization, 1, deleted=False, document={}, declared=True)
         self.log.append(Changed(key, organization, dependent=False))
 
     async def load(self, key: Key) -> Loaded:
