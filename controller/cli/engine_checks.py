@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
 
-from controller.cli import firewall_checks
+from controller.cli import firewall_checks, limit_checks
 from controller.cli.checks import Check, fail, ok, warn
 from controller.cli.engine import client
 from controller.settings import Settings
@@ -56,6 +56,8 @@ def examine(settings: Settings) -> Iterator[Check]:
         yield from edge_checks(_edge(engine), networks, settings.skypanel_installation)
         local = settings.engine_host.startswith("unix://")
         yield from firewall_checks.examine(engine, info, nodes, local=local)
+        services = len(engine.call("GET", "/services") or ())
+        yield from limit_checks.examine(info, services, networks, settings.skypanel_installation)
     except EngineError as error:
         yield fail(
             "engine reachable",

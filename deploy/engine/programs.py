@@ -103,7 +103,8 @@ def _libraries(loader: Path, folders: str, program: Path) -> list[Path]:
 
 
 def _add_interpreter(layer: Layer, tree: Path, loader: Path) -> None:
-    """Put the loader where programs look for it."""
+    """Put the loader where programs look for it, which is below /lib*, wherever the packages have it."""
     layer.file("/" + str(loader.relative_to(tree)), loader.resolve())
-    for link in tree.glob("lib*/ld-linux*.so.*"):
-        layer.file("/" + str(link.relative_to(tree)), loader.resolve())
+    for pattern in ("lib*/ld-linux*.so.*", "usr/lib*/ld-linux*.so.*"):
+        for link in tree.glob(pattern):
+            layer.file("/" + str(link.relative_to(tree)).removeprefix("usr/"), loader.resolve())

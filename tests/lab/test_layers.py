@@ -4,6 +4,7 @@ import tarfile
 from pathlib import Path
 
 from deploy.engine.layer import Layer, write_image
+from deploy.engine.programs import add_programs
 
 
 def an_image(folder: Path) -> tuple[Path, str]:
@@ -37,3 +38,14 @@ def test_files_below_a_merged_folder_go_where_the_link_leads(tmp_path: Path) -> 
     assert (entries["data"].uid, entries["data"].mode) == (999, 0o700)
     assert entries["wait"].isfifo()
     assert {entry.mtime for entry in entries.values()} == {0}
+
+
+def test_programs_find_their_loader_also_when_the_packages_have_it_below_usr(tmp_path: Path) -> None:
+    loader = tmp_path / "tree/usr/lib64/ld-linux-x86-64.so.2"
+    loader.parent.mkdir(parents=True)
+    loader.write_bytes(b"the loader")
+    layer = Layer()
+    add_programs(layer, tmp_path / "tree", (), ())
+    layer.write(tmp_path / "layer.tar")
+    with tarfile.open(tmp_path / "layer.tar") as written:
+        assert "lib64/ld-linux-x86-64.so.2" in written.getnames()
