@@ -91,6 +91,11 @@ class Settings(BaseSettings):
     skypanel_pin_image: str = Field(
         default="rancher/mirrored-pause:3.10", description="Image whose entry point sleeps until SIGTERM."
     )
+    skypanel_allowed_registries: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Registries on private hosts that images may come from, host:port, separated by commas; * stands "
+        "for any characters.",
+    )
     skypanel_edge_entrypoints: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("web",), description="Traefik entry points of the routers, separated by commas."
     )
@@ -106,7 +111,7 @@ class Settings(BaseSettings):
     )
     skypanel_log_level: Literal["debug", "info", "warning", "error"] = Field(default="info")
 
-    @field_validator("skypanel_edge_entrypoints", mode="before")
+    @field_validator("skypanel_edge_entrypoints", "skypanel_allowed_registries", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -174,6 +179,7 @@ class Settings(BaseSettings):
             progress_deadline_seconds=self.skypanel_progress_deadline_seconds,
             subnet_pool=str(self.skypanel_subnet_pool),
             pin_image=self.skypanel_pin_image,
+            allowed_registries=self.skypanel_allowed_registries,
         )
 
     @property

@@ -23,6 +23,8 @@ from reconcilers.ports import Child, ChildStatus, Context, Live, Options, Rollou
 from reconcilers.registry import reconciler
 from reconcilers.routes import traefik_labels
 from specs.names import network_name, service_name
+from specs.problems import InvalidSpec, Problem, RefusedError
+from specs.registries import check_registry
 from specs.snapshots import EnvironmentSnapshot, ProcessSnapshot
 
 DEFAULT_CPU_CORES = 0.5
@@ -172,10 +174,25 @@ def children(snapshot: EnvironmentSnapshot) -> list[Child]:
     ]
 
 
+def admit(snapshot: EnvironmentSnapshot, options: Options) -> None:
+    """Refuse what the settings forbid.
+
+    Raises:
+        InvalidSpec: the image is on a private host that the operator has not listed.
+    """
+    if snapshot.image_ref is None:
+        return
+    try:
+        check_registry(snapshot.image_ref, options.allowed_registries)
+    except RefusedError as error:
+        raise InvalidSpec([Problem("image_ref", None, error.message, error.hint, ("image_ref",))]) from None
+
+
 @reconciler(
     "environment",
     snapshot=EnvironmentSnapshot,
     preview=preview,
+    admit=admit,
     children=children,
     wakes_on=("organization",),
     concurrency=128,

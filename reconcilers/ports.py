@@ -27,6 +27,7 @@ class Options:
         progress_deadline_seconds: a rollout that has not moved for so long is reported.
         subnet_pool: CIDR that organizations' subnets are cut from.
         pin_image: image whose entry point sleeps until SIGTERM.
+        allowed_registries: registries on private hosts that images may come from; ``*`` stands for any characters.
     """
 
     installation: str
@@ -36,6 +37,7 @@ class Options:
     progress_deadline_seconds: float = 120.0
     subnet_pool: str = "10.64.0.0/12"
     pin_image: str = "rancher/mirrored-pause:3.10"
+    allowed_registries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

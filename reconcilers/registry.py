@@ -14,9 +14,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from pydantic import ValidationError
+
 from reconcilers.objects import Objects
 from reconcilers.outcomes import Outcome
 from reconcilers.ports import Child, Context, Live, Options
+from specs.problems import InvalidSpec
 
 
 class Snapshot(Protocol):
@@ -30,10 +33,15 @@ class Snapshot(Protocol):
 S = TypeVar("S", bound=Snapshot)
 Body = Callable[[Context, Any], Awaitable[Outcome]]
 Preview = Callable[[Any, Options, Live, str | None], Objects]
+Admit = Callable[[Any, Options], None]
 
 
 def _childless(_: Any) -> Sequence[Child]:
     return ()
+
+
+def _admit_all(_: Any, __: Options) -> None:
+    """Every valid document may be deployed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,8 @@ class Reconciler:
         limited: whether starting its tasks takes one of the slots that ``SKYPANEL_MAX_ROLLOUTS`` gives; off for what
             others wait for.
         children: rows whose status goes with the object's: what the engine says of it by itself, it says of them too.
+        admit: raises ``InvalidSpec`` for a valid document that must not be deployed here: what the settings forbid, or
+            what would have no effect (``NotSupported``).
     """
 
     kind: str
@@ -62,6 +72,20 @@ class Reconciler:
     resync_seconds: float = 300.0
     limited: bool = True
     children: Callable[[Any], Sequence[Child]] = _childless
+    admit: Admit = _admit_all
+
+    def read(self, document: Any, options: Options) -> Any:
+        """The snapshot that ``document`` is.
+
+        Raises:
+            InvalidSpec: it cannot be deployed; says which fields are in the way.
+        """
+        try:
+            snapshot = self.snapshot.model_validate(document)
+        except ValidationError as error:
+            raise InvalidSpec.of(error) from None
+        self.admit(snapshot, options)
+        return snapshot
 
 
 _registered: dict[str, Reconciler] = {}
@@ -77,6 +101,7 @@ def reconciler(
     resync_seconds: float = 300.0,
     limited: bool = True,
     children: Callable[[S], Sequence[Child]] = _childless,
+    admit: Callable[[S, Options], None] = _admit_all,
 ) -> Callable[[Callable[[Context, S], Awaitable[Outcome]]], Callable[[Context, S], Awaitable[Outcome]]]:
     """Register the decorated coroutine function for ``kind``; a kind has one reconciler."""
 
@@ -86,7 +111,7 @@ def reconciler(
         if kind in _registered:
             raise ValueError(f"kind {kind!r} has a reconciler already: {_registered[kind].body!r}")
         _registered[kind] = Reconciler(
-            kind, snapshot, body, preview, wakes_on, concurrency, resync_seconds, limited, children
+            kind, snapshot, body, preview, wakes_on, concurrency, resync_seconds, limited, children, admit
         )
         return body
 

@@ -4,6 +4,7 @@ problems    what is wrong with a value, said so that its writer can mend it
 names       the forms of names, and the names of what exists on Swarm
 units       CPU, memory and durations as text
 fields      the field types that specs and snapshots share
+registries  image registries that a node must not be sent to
 resource    the envelope (apiVersion, kind, metadata, spec) and its registry
 kinds       one module a kind: its metadata, spec and table binding
 binding     how a kind maps onto its table, as data

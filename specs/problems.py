@@ -7,6 +7,7 @@ collection into ``Problem`` entries whose ``field`` reads as the writer knows it
     ValueError
     ├── RefusedError   one value breaks one rule
     └── InvalidSpec    one document has one or more problems
+        └── NotSupported   it asks for something that this version does not do
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pydantic_core import ErrorDetails
 Path = tuple[str | int, ...]
 
 _SHOWN_CHARACTERS = 80
+_SHOWN_PROBLEMS = 20
 _URL_CREDENTIALS = re.compile(r"//[^/\s]*@")
 _KIND_OF_VALUE = {
     type(None): "nothing",
@@ -85,16 +87,28 @@ class Problem:
 
 
 class InvalidSpec(ValueError):  # noqa: N818 - the name that users see as the reason of the Stalled condition
-    """A document that cannot be applied; ``str()`` is one readable line that names each field."""
+    """A document that cannot be applied; ``str()`` is one readable line that names each field, the first 20 at most."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = list(problems)
-        super().__init__("; ".join(str(problem) for problem in self.problems))
+        shown = [str(problem) for problem in self.problems[:_SHOWN_PROBLEMS]]
+        if len(self.problems) > _SHOWN_PROBLEMS:
+            shown.append(f"and {len(self.problems) - _SHOWN_PROBLEMS} more")
+        super().__init__("; ".join(shown))
+
+    @property
+    def reason(self) -> str:
+        """The reason of the Stalled condition."""
+        return type(self).__name__
 
     @classmethod
     def of(cls, error: ValidationError) -> InvalidSpec:
         """The same problems as ``error`` has."""
         return cls(problems_of(error))
+
+
+class NotSupported(InvalidSpec):
+    """A document that is right and asks for something that would have no effect yet."""
 
 
 def describe(error: ValidationError) -> str:

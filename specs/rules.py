@@ -24,6 +24,8 @@ UID_LIMIT = 2**32 - 2  # 2**32 - 1 is "nobody in particular" to chown(2)
 GRACE_LIMIT = timedelta(hours=1)
 
 _SYSTEM_PATHS = ("/proc", "/sys", "/dev", "/run/secrets")
+# A colon and a comma end a mount option; Swarm expands {{ in the targets of mounts (swarmkit template/expand.go).
+_NOT_IN_PATHS = (":", ",", "{{")
 _RUN_AS = re.compile(r"(0|[1-9][0-9]{0,9})(?::(0|[1-9][0-9]{0,9}))?", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)*")
 _REPOSITORY = re.compile(r"(?:https|http|ssh|git)://[^\s/]+/\S+|[\w.-]+@[\w.-]+:\S+", re.ASCII)
@@ -60,8 +62,12 @@ def check_tmpfs_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
             raise RefusedError(f"{quote(path)} is not an absolute, normalised path", "such as /tmp or /var/cache/app")
         if path == "/" or any(path == system or path.startswith(f"{system}/") for system in _SYSTEM_PATHS):
             raise RefusedError(f"{quote(path)} belongs to the system", f"not /, {', '.join(_SYSTEM_PATHS)} or below")
-        if not path.isprintable() or len(path) > PATH_CHARACTERS or any(mark in path for mark in ":,"):
-            hint = f"at most {PATH_CHARACTERS} printable characters, no colon and no comma"
+        if (
+            not (path.isascii() and path.isprintable())
+            or len(path) > PATH_CHARACTERS
+            or any(mark in path for mark in _NOT_IN_PATHS)
+        ):
+            hint = f"at most {PATH_CHARACTERS} printable ASCII characters, no colon, no comma and no {{{{"
             raise RefusedError(f"{quote(path)} cannot be mounted", hint)
     if len(set(paths)) != len(paths):
         raise RefusedError("names a path twice", "name each path once")

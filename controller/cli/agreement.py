@@ -10,19 +10,20 @@ from collections.abc import Sequence
 
 import psycopg
 from psycopg import errors
-from pydantic import ValidationError
 
+import reconcilers  # noqa: F401 - registers all kinds
 from controller.store import lookups, progress
 from controller.store.refusals import Refusal, SpecRefused
 from controller.store.specwriter import Target, Written
+from reconcilers.ports import Options
+from reconcilers.registry import registered
 from specs.problems import InvalidSpec
-from specs.snapshots import EnvironmentSnapshot
 
 _PARTS = ("Environment", "Process", "Domain")
 
 
-def check_environments(conn: psycopg.Connection, written: Sequence[Written]) -> None:
-    """Refuse what would only stall.
+def check_environments(conn: psycopg.Connection, written: Sequence[Written], options: Options) -> None:
+    """Refuse what would only stall, with the controller's settings as far as they are known here.
 
     Raises:
         SpecRefused: an environment that was written, or a part of it, breaks a rule of the whole.
@@ -38,10 +39,10 @@ def check_environments(conn: psycopg.Connection, written: Sequence[Written]) -> 
     refusals = []
     for document in documents:
         try:
-            EnvironmentSnapshot.model_validate(document.doc)
-        except ValidationError as error:
+            registered()["environment"].read(document.doc, options)
+        except InvalidSpec as error:
             path = (document.doc["organization"]["slug"], document.doc["app"]["slug"], document.doc["name"])
-            for problem in InvalidSpec.of(error).problems:
+            for problem in error.problems:
                 message = f"{problem.field}: {problem.message}" if problem.field else problem.message
                 resource = f"Environment {'/'.join(path)}"
                 refusals.append(Refusal(places.get(path, ""), resource, message, problem.hint))

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from controller.cli.agreement import check_environments
 from controller.cli.output import Format, console, emit
-from controller.cli.session import Files, Output, Timeout, Wait, database, read_files, seconds
+from controller.cli.session import Files, Output, Timeout, Wait, database, read_files, seconds, settings
 from controller.cli.waiting import wait as wait_for
 from controller.store import progress, specwriter
 from controller.store.specwriter import Written
@@ -44,8 +44,9 @@ def apply(
     """
     limit = seconds(timeout)
     entries = read_files(file)
+    options = settings().options
     with database() as conn:
-        written = specwriter.apply(conn, entries, check=lambda done: check_environments(conn, done))
+        written = specwriter.apply(conn, entries, check=lambda done: check_environments(conn, done, options))
         show(written, output)
         if wait:
             wait_for(conn, progress.affected(conn, [w.status_key for w in written if w.id]), limit, output)
@@ -71,5 +72,5 @@ def to_document(written: Written) -> dict[str, object]:
         "name": written.target.name,
         "id": written.id,
         "action": written.action,
-        "changes": [{"field": c.field, "before": c.before, "after": c.after} for c in written.changes],
+        "changes": [c.document() for c in written.changes],
     }

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from controller.cli.kinds import ALL, complete, kind_of
 from controller.cli.output import Format, emit, say
-from controller.cli.session import Files, Output, read_files
+from controller.cli.session import Files, Output, read_files, settings
+from specs.kinds.environment import Environment
+from specs.loader import FileProblem, Located, SpecFilesError
+from specs.problems import RefusedError
+from specs.registries import check_registry
 from specs.schema_export import ANY_KIND, schemas
 
 
@@ -22,7 +27,8 @@ def register(app: typer.Typer) -> None:
 def validate(file: Files, *, output: Output = Format.TABLE) -> None:
     """Check spec files; every problem is named with its file, line, column and field.
 
-    Whether owners and plans exist is not asked here: `plan -f` does.
+    Whether owners and plans exist is not asked here: `plan -f` does. SKYPANEL_ALLOWED_REGISTRIES is taken as it is set
+    here.
 
     **Examples**
 
@@ -31,6 +37,7 @@ def validate(file: Files, *, output: Output = Format.TABLE) -> None:
         cat app.yaml | skypanel validate -f -
     """
     entries = read_files(file)
+    _check_registries(entries, settings().skypanel_allowed_registries)
     if output is not Format.TABLE:
         emit([{"file": e.file, "line": e.position.line, "resource": str(e.resource.key)} for e in entries], output)
         return
@@ -51,3 +58,22 @@ def schema(
     """
     name = ANY_KIND if kind.lower() == ALL else f"{kind_of(kind).lower()}.json"
     emit(schemas()[name], Format.JSON)
+
+
+def _check_registries(entries: Sequence[Located], allowed: Sequence[str]) -> None:
+    """Refuse images on private hosts.
+
+    Raises:
+        SpecFilesError: names each of them.
+    """
+    problems = []
+    for entry in entries:
+        resource = entry.resource
+        if isinstance(resource, Environment) and resource.spec.image:
+            try:
+                check_registry(resource.spec.image, allowed)
+            except RefusedError as error:
+                label = f"{resource.kind}/{resource.metadata.name}"
+                problems.append(FileProblem(entry.file, entry.position, label, "spec.image", error.message, error.hint))
+    if problems:
+        raise SpecFilesError(problems)

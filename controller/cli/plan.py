@@ -9,7 +9,6 @@ from uuid import UUID
 import psycopg
 import typer
 from psycopg import errors
-from pydantic import ValidationError
 from rich.text import Text
 
 from controller.cli import engine
@@ -32,7 +31,7 @@ from reconcilers import labels
 from reconcilers.objects import Objects
 from reconcilers.ports import Options
 from specs.loader import Located
-from specs.snapshots import describe
+from specs.problems import InvalidSpec
 
 _SIGNS = {"create": "+", "created": "+", "update": "~", "updated": "~", "connect": "~", "recreate": "±", "delete": "-"}
 _STYLES = {"+": "green", "~": "yellow", "±": "yellow", "-": "red"}
@@ -94,7 +93,7 @@ def plan(file: Files, *, output: Output = Format.TABLE) -> None:
     found = settings()
     live, why = _look(found)
     with database() as conn:
-        wanted = _try(conn, entries)
+        wanted = _try(conn, entries, found.options)
     preview = Preview(wanted.rows, unknown=wanted.unknown or why)
     if live is not None and not wanted.unknown:
         preview.changes = list(_swarm_changes(wanted, live, found.options, preview.problems))
@@ -110,11 +109,11 @@ def _look(found: Settings) -> tuple[LiveView | None, str]:
         return None, str(error)
 
 
-def _try(conn: psycopg.Connection, entries: Sequence[Located]) -> _Wanted:
+def _try(conn: psycopg.Connection, entries: Sequence[Located], options: Options) -> _Wanted:
     """Write the rows, read what they would mean, and roll everything back."""
     with conn.transaction(force_rollback=True):
         wanted = _Wanted(specwriter.write(conn, entries))
-        check_environments(conn, wanted.rows)
+        check_environments(conn, wanted.rows, options)
         keys = progress.affected(conn, [w.status_key for w in wanted.rows if w.id])
         try:
             with conn.transaction():
@@ -135,9 +134,9 @@ def _swarm_changes(wanted: _Wanted, live: LiveView, options: Options, problems: 
         if not document.deleted:
             try:
                 objects = render(document.kind, document.doc, options, live, wanted.subnets)
-            except ValidationError as error:
+            except InvalidSpec as error:
                 name = document.doc.get("swarm_name") or document.doc.get("slug")
-                problems.append(f"{document.kind} {name} would stall, and stay as it is: {describe(error)}")
+                problems.append(f"{document.kind} {name} would stall, and stay as it is: {error}")
                 continue
         owner = (document.kind, str(document.id))
         known = wanted.inventory.get((document.kind, document.id), [])
@@ -199,7 +198,7 @@ def _document(preview: Preview) -> dict[str, object]:
                 "action": c.action,
                 "type": c.object_type,
                 "name": c.name,
-                "differences": [{"path": d.path, "live": d.live, "wanted": d.wanted} for d in c.differences],
+                "differences": [d.document() for d in c.differences],
             }
             for c in preview.changes
         ]

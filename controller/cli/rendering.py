@@ -17,8 +17,8 @@ def render(kind: str, doc: Mapping[str, Any], options: Options, live: LiveView, 
     """The objects that a document stands for.
 
     Raises:
-        pydantic.ValidationError: the document breaks a rule.
+        InvalidSpec: the document breaks a rule.
     """
     reconciler = registered()[kind]
-    snapshot = reconciler.snapshot.model_validate(doc)
+    snapshot = reconciler.read(doc, options)
     return reconciler.preview(snapshot, options, live, subnets.get(snapshot.id))

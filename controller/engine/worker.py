@@ -238,8 +238,8 @@ class Worker:
         if loaded.document is None or loaded.deleted:
             return await self._remove(context, loaded)
         try:
-            snapshot = self._reconciler.snapshot.model_validate(loaded.document)
-        except (InvalidSpec, ValidationError) as error:
+            snapshot = self._reconciler.read(loaded.document, self._options)
+        except InvalidSpec as error:
             return await self._keep_last_good(context, loaded, error)
         context.children = self._reconciler.children(snapshot)
         outcome: Outcome = await self._reconciler.body(context, snapshot)
@@ -251,7 +251,7 @@ class Worker:
         self._contention.forget(loaded.key)
         if loaded.document is None or (loaded.status or {}).get("finalized"):
             return Done()  # nothing is left of it that a status could speak of
-        with suppress(InvalidSpec, ValidationError):
+        with suppress(ValidationError):
             context.children = self._reconciler.children(self._reconciler.snapshot.model_validate(loaded.document))
         conditions = paused(pause.message(loaded.key, by))
         context.report_all(conditions)
@@ -288,9 +288,9 @@ class Worker:
             context.finished()
         return Done()
 
-    async def _keep_last_good(self, context: ReconcileContext, loaded: Loaded, error: Exception) -> Outcome:
+    async def _keep_last_good(self, context: ReconcileContext, loaded: Loaded, error: InvalidSpec) -> Outcome:
         """The document is wrong: say which field, and keep what worked before, also against somebody's hands."""
-        context.report(stalled("InvalidSpec", str(error)))
+        context.report(stalled(error.reason, str(error)))
         good = [
             Service(
                 row.name,

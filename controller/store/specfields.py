@@ -12,6 +12,8 @@ from controller.store.specrows import Cell, Row, columns_by_cell
 from specs.binding import from_rows
 from specs.resource import Resource
 
+_CONFIDENTIAL = ("command", "args", "healthcheck", "healthcheck.command")  # they hold words of a command
+
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
@@ -21,7 +23,23 @@ class FieldChange:
     before: Any
     after: Any
 
+    def document(self) -> dict[str, Any]:
+        """For programs: both values, or ``change`` in the place of words of a command, which may be secret."""
+        if self._confidential:
+            return {"field": self.field, "change": self._change}
+        return {"field": self.field, "before": self.before, "after": self.after}
+
+    @property
+    def _confidential(self) -> bool:
+        return self.field in _CONFIDENTIAL
+
+    @property
+    def _change(self) -> str:
+        return "added" if self.before is None else "removed" if self.after is None else "changed"
+
     def __str__(self) -> str:
+        if self._confidential:
+            return f"{self.field}: {self._change}"
         return f"{self.field}: {_short(self.before)} -> {_short(self.after)}"
 
 

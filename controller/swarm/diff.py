@@ -33,6 +33,15 @@ _SETS = {
 }
 _SHOWN = 100
 _ENVIRONMENT = "TaskTemplate.ContainerSpec.Env"
+# Words of commands, and what somebody may have set by hand with a password in it: the field alone is named.
+_CONFIDENTIAL = (
+    _ENVIRONMENT,
+    "TaskTemplate.ContainerSpec.Command",
+    "TaskTemplate.ContainerSpec.Args",
+    "TaskTemplate.ContainerSpec.Healthcheck.Test",
+    "TaskTemplate.ContainerSpec.Mounts",
+    "TaskTemplate.LogDriver.Options",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +52,25 @@ class Difference:
     live: Any
     wanted: Any
 
-    def __str__(self) -> str:
+    def document(self) -> dict[str, Any]:
+        """For programs: both values, or ``change`` in the place of what may be secret."""
+        if self._confidential:
+            return {"path": self.path, "change": self._change}
+        return {"path": self.path, "live": self.live, "wanted": self.wanted}
+
+    @property
+    def _confidential(self) -> bool:
+        return any(self.path == field or self.path.startswith(f"{field}.") for field in _CONFIDENTIAL)
+
+    @property
+    def _change(self) -> str:
         if self.path == _ENVIRONMENT:
-            return f"{self.path}: {_variables(self.live or (), self.wanted or ())}"
+            return _variables(self.live or (), self.wanted or ())
+        return "added" if self.live is None else "removed" if self.wanted is None else "changed"
+
+    def __str__(self) -> str:
+        if self._confidential:
+            return f"{self.path}: {self._change}"
         return f"{self.path}: {_short(self.live)} -> {_short(self.wanted)}"
 
 

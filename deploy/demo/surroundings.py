@@ -34,6 +34,7 @@ def settings(edge: Edge, server: Server, role: str, listen: str) -> dict[str, st
         "DOCKER_HOST": edge.lab.docker_host,
         "SKYPANEL_LISTEN": listen,
         "SKYPANEL_PIN_IMAGE": f"{engine.IMAGE_PREFIX}/pause:1",
+        "SKYPANEL_ALLOWED_REGISTRIES": engine.IMAGE_PREFIX.partition("/")[0],
     }
 
 

@@ -21,7 +21,7 @@ from tests.bench.raw import request
 IMAGE = "127.0.0.1:5000/skypanel/pause:1"
 ENVIRONMENTS_PER_ORGANIZATION = 100
 ENVIRONMENTS_PER_APP = 4
-OPTIONS = Options(installation="skypanel", pin_image=IMAGE)
+OPTIONS = Options(installation="skypanel", pin_image=IMAGE, allowed_registries=("127.0.0.1:5000",))
 
 
 @dataclass(frozen=True, slots=True)

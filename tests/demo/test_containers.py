@@ -87,6 +87,7 @@ def test_a_database_in_a_container_carries_an_app_from_the_schema_to_its_reply(
         "SKYPANEL_INSTALLATION": "boxed",
         "SKYPANEL_LISTEN": f"127.0.0.1:{port}",
         "SKYPANEL_PIN_IMAGE": f"{IMAGE_PREFIX}/pause:1",
+        "SKYPANEL_ALLOWED_REGISTRIES": IMAGE_PREFIX.partition("/")[0],
     }
     specs, log = tmp_path / "boxed.yaml", tmp_path / "controller.log"
     specs.write_text(SPECS)

@@ -26,6 +26,7 @@ from tests.labs import free_port
 PASSWORD = "not-to-be-seen-4711"
 WEB = "127.0.0.1:5000/skypanel/web"
 PAUSE = "127.0.0.1:5000/skypanel/pause:1"
+REGISTRY = "127.0.0.1:5000"
 CREATED = "io.skypanel.installation"
 
 _leftovers: set[str] = set()
@@ -141,6 +142,7 @@ class World:
             "SKYPANEL_INSTALLATION": self.name,
             "SKYPANEL_LISTEN": f"127.0.0.1:{port}",
             "SKYPANEL_PIN_IMAGE": PAUSE,
+            "SKYPANEL_ALLOWED_REGISTRIES": REGISTRY,
             "SKYPANEL_LEASE_SECONDS": "2",
             "SKYPANEL_RESYNC_SECONDS": "300",
             "SKYPANEL_TASK_POLL_SECONDS": "1",
@@ -167,6 +169,7 @@ class World:
                 "DOCKER_HOST": self.lab.docker_host,
                 "SKYPANEL_INSTALLATION": self.name,
                 "SKYPANEL_PIN_IMAGE": PAUSE,
+                "SKYPANEL_ALLOWED_REGISTRIES": REGISTRY,
                 "SKYPANEL_ROLLOUT_MONITOR_SECONDS": "1",
             },
             input=stdin,

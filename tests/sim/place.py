@@ -15,7 +15,12 @@ from reconcilers.ports import Options
 INSTALLATION = "sim"
 LEASE_SECONDS = 10.0
 RESYNC_SECONDS = 3.0
-OPTIONS = Options(installation=INSTALLATION, monitor_seconds=0.4, pin_image="127.0.0.1:5000/pause:1")
+OPTIONS = Options(
+    installation=INSTALLATION,
+    monitor_seconds=0.4,
+    pin_image="127.0.0.1:5000/pause:1",
+    allowed_registries=("127.0.0.1:5000",),
+)
 TUNING = Tuning(
     resync_seconds=RESYNC_SECONDS, task_poll_seconds=5.0, poll_seconds=5.0, quarantine_seconds=60.0, max_rollouts=1
 )

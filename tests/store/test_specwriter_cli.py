@@ -29,6 +29,7 @@ def run(
     """Run a command as a role, expect an exit code, get what it printed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setenv("SKYPANEL_ALLOWED_REGISTRIES", "127.0.0.1:5000")
     for email in ("ops@acme.example", "ops@globex.example"):
         database.execute("INSERT INTO users (email, password_hash, name) VALUES (%s, 'x', 'Ops')", email)
 

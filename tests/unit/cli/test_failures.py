@@ -112,8 +112,13 @@ def test_a_bad_file_is_named_with_line_and_field(tmp_path: Path, capsys: pytest.
     assert "spec.port: 0 is not a port" in said
 
 
-def test_the_published_examples_are_valid(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_published_examples_are_valid_where_their_registry_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     examples = Path(__file__).parents[3] / "specs" / "examples"
+    assert main(["validate", "-f", str(examples)]) == ExitCode.ERROR
+    assert "hello.yaml:11:1: Environment/production: spec.image" in capsys.readouterr().err
+    monkeypatch.setenv("SKYPANEL_ALLOWED_REGISTRIES", "127.0.0.1:5000, registry.internal:*")
     assert main(["validate", "-f", str(examples)]) == ExitCode.OK
     assert "valid:" in capsys.readouterr().out
 

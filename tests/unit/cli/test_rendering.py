@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from pydantic import ValidationError
 
 from controller.cli.rendering import render
 from controller.swarm.client import EngineClient
@@ -14,6 +13,7 @@ from controller.swarm.liveview import LiveView
 from controller.swarm.plan import plan
 from reconcilers.ports import Options
 from reconcilers.registry import registered
+from specs.problems import InvalidSpec
 
 ORGANIZATION = "00000000-0000-4000-8000-000000000001"
 ENVIRONMENT = "00000000-0000-4000-8000-000000000002"
@@ -68,5 +68,5 @@ def test_a_service_that_does_not_exist_yet_is_made(nothing: LiveView) -> None:
 
 
 def test_a_document_that_breaks_a_rule_is_refused(nothing: LiveView) -> None:
-    with pytest.raises(ValidationError, match="port"):
+    with pytest.raises(InvalidSpec, match="port"):
         render("environment", environment_doc(port=0), OPTIONS, nothing, {})

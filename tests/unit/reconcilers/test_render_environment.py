@@ -289,3 +289,13 @@ def test_every_domain_is_routed_once_and_only_where_there_are_domains(snapshot: 
     )
     assert routed == sorted(d.hostname for d in snapshot.domains)
     assert {t for t, spec in found.items() if routes(spec)} == {d.process_type for d in snapshot.domains}
+
+
+@declared
+def test_nothing_that_swarm_expands_holds_a_template(snapshot: EnvironmentSnapshot) -> None:
+    """Environment, mounts, host name, aliases and network options: swarmkit template/expand.go."""
+    for service in render(snapshot, OPTIONS).services:
+        template = service.spec["TaskTemplate"]
+        inner = template["ContainerSpec"]
+        expanded = [inner["Env"], inner["Mounts"], inner.get("Hostname"), template["Networks"]]
+        assert "{{" not in json.dumps(expanded)

@@ -33,3 +33,9 @@ def test_the_closest_word_is_proposed_whatever_its_spelling() -> None:
     assert closest("replcas", ["image", "replicas"]) == "did you mean replicas?"
     assert closest("stop_grace_period", ["image", "stopGracePeriod"]) == "did you mean stopGracePeriod?"
     assert closest("zzz", ["image", "replicas"]) == "known: image, replicas"
+
+
+def test_a_document_with_very_many_problems_is_described_in_bounds() -> None:
+    error = InvalidSpec([Problem(f"processes[{number}].port", 0, "is wrong") for number in range(500)])
+    assert str(error).endswith("; and 480 more")
+    assert len(error.problems) == 500

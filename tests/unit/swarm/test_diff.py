@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.swarm.diff import Difference, label_only, network_differences, normalise, service_differences
+from controller.swarm.plan import Change as Planned
 from reconcilers import labels
 from reconcilers.environment import render
 from reconcilers.objects import Network, Service
@@ -232,8 +233,52 @@ def test_an_unknown_network_is_shown_by_its_id() -> None:
     assert NETWORK_ID in str(difference)
 
 
+secret = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=8)
+spoken = st.fixed_dictionaries(
+    {}, optional={"entrypoint": st.just("-p"), "cmd": st.just("-c"), "healthcheck": st.just("-h")}
+)
+
+
+@settings(max_examples=50)
+@given(secret, secret, spoken, spoken)
+def test_words_of_commands_are_never_shown(old: str, new: str, had: dict[str, str], has: dict[str, str]) -> None:
+    def service(word: str, fields: dict[str, str]) -> Service:
+        columns: dict[str, Any] = {name: ["run", flag + word, word] for name, flag in fields.items()}
+        if "healthcheck" in columns:
+            columns["healthcheck"] = {"command": columns["healthcheck"]}
+        return render(environment(**columns), OPTIONS).services[0]
+
+    live, wanted = service(old, had), service(new, has)
+    differences = service_differences(wanted.spec, stored(live.spec), NAMES)
+    change = Planned("update", "service", wanted.name, wanted, differences=tuple(differences))
+    told = f"{change} {[difference.document() for difference in differences]}"
+    assert old not in told
+    assert new not in told
+    touched = {name for name in had.keys() | has.keys() if name not in had or name not in has or old != new}
+    paths = " ".join(difference.path for difference in differences)
+    fields = {"entrypoint": "Command", "cmd": "Args", "healthcheck": "Healthcheck.Test"}
+    assert {name for name, path in fields.items() if f"ContainerSpec.{path}" in paths} == touched
+
+
+def test_what_somebody_mounted_or_logs_to_by_hand_is_named_and_not_shown() -> None:
+    def change(document: dict[str, Any]) -> None:
+        options = {"o": "username=ada,password=hunter2"}
+        mount = {"Type": "volume", "VolumeOptions": {"DriverConfig": {"Options": options}}}
+        container(document)["Mounts"].append(mount)
+        document["TaskTemplate"]["LogDriver"]["Options"]["splunk-token"] = "hunter2"
+
+    assert [str(difference) for difference in found(change)] == [
+        "TaskTemplate.ContainerSpec.Mounts: changed",
+        "TaskTemplate.LogDriver.Options.splunk-token: removed",
+    ]
+
+
 def test_values_of_environment_variables_are_never_shown() -> None:
     change = Difference(
         "TaskTemplate.ContainerSpec.Env", ["PORT=1", "TOKEN=s3cret", "OLD=1"], ["PORT=2", "NEW=x", "OLD=1"]
     )
     assert str(change) == "TaskTemplate.ContainerSpec.Env: TOKEN removed, NEW added, PORT changed"
+    assert change.document() == {
+        "path": "TaskTemplate.ContainerSpec.Env",
+        "change": "TOKEN removed, NEW added, PORT changed",
+    }

@@ -1,0 +1,82 @@
+"""Registries that a node must not be sent to: each node's engine asks the registry from the host's own network.
+
+An image reference that names a host of a private network would let a tenant knock at any port that a node reaches
+(its metadata service, its engine, the database), and read the answer in a status. Refused are addresses that are not
+public in every spelling that some resolver takes (``127.1``, ``0x7f.1``, ``2130706433``), and names that no public
+registry has (one label, ``localhost``, ``internal`` ...). What an operator lists is allowed.
+
+A public name that leads to a private address cannot be told from its text: that is for the node's firewall.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
+
+from specs.images import parse_image
+from specs.problems import RefusedError, quote
+
+SETTING = "SKYPANEL_ALLOWED_REGISTRIES"
+
+_PRIVATE_SUFFIXES = (
+    "corp", "home", "home.arpa", "internal", "intranet", "lan", "local", "localdomain", "localhost", "private",
+)  # fmt: skip
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+", re.ASCII)
+_PUBLIC_IPV6 = IPv6Network("2000::/3")  # all that is global; the rest holds IPv4 addresses, or is local
+_TRANSLATED = (IPv6Network("2001::/32"), IPv6Network("2002::/16"))  # Teredo and 6to4 hold IPv4 addresses as well
+
+
+def check_registry(image: str, allowed: Iterable[str] = ()) -> str:
+    """``image``, if nodes may be sent to its registry.
+
+    Args:
+        image: an image reference.
+        allowed: hosts with their ports, as they stand in references; ``*`` stands for any characters.
+
+    Raises:
+        RefusedError: it is on a private host that is not ``allowed``.
+    """
+    domain = parse_image(image).domain
+    if domain and not any(_matches(domain, pattern) for pattern in allowed) and (why := _private(domain)):
+        raise RefusedError(
+            f"{quote(domain)} is not a registry that may be used: {why}",
+            f"use a public one, or have the operator list it in {SETTING}",
+        )
+    return image
+
+
+def _matches(domain: str, pattern: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), domain) is not None
+
+
+def _private(domain: str) -> str:
+    """Why ``domain`` is not a public host; empty when it is one, as far as its text tells."""
+    if domain.startswith("["):
+        return _private_ipv6(domain[1:].partition("]")[0])
+    host = domain.partition(":")[0]
+    labels = host.split(".")
+    if _NUMBER.fullmatch(labels[-1]):  # no top-level domain is a number: it is an address, in whatever spelling
+        return _private_ipv4(host)
+    if len(labels) == 1:
+        return "it is a name of the local network"
+    suffix = next((s for s in _PRIVATE_SUFFIXES if f".{host}".endswith(f".{s}")), "")
+    return f"names below {suffix} are private" if suffix else ""
+
+
+def _private_ipv4(host: str) -> str:
+    try:
+        address = IPv4Address(host)
+    except AddressValueError:
+        return "it is an odd spelling of an address"
+    public = address.is_global and not address.is_multicast
+    return "" if public else "it is no public address"
+
+
+def _private_ipv6(host: str) -> str:
+    try:
+        address = IPv6Address(host)
+    except AddressValueError:
+        return "it is no address"
+    public = address.is_global and address in _PUBLIC_IPV6 and not any(address in network for network in _TRANSLATED)
+    return "" if public else "it is no public address"
