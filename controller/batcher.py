@@ -2,7 +2,7 @@
 
 The first caller flushes at once. Those who come meanwhile wait, and one of them flushes for all when the first is
 done. A flush is shielded: a cancelled caller never leaves the others without an answer, and never cancels a database
-call half-way.
+call half-way. A group that fails for what one member asked is done again in halves: that member fails alone.
 """
 
 from __future__ import annotations
@@ -13,8 +13,24 @@ from typing import Generic, TypeVar
 
 import anyio
 
+from reconcilers.outcomes import ReconcileError
+
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+async def halved(flush: Callable[[Sequence[T]], Awaitable[Sequence[R]]], items: Sequence[T]) -> list[R | Exception]:
+    """What ``flush`` gives for each of ``items``; the error of those for which it fails also alone.
+
+    An error that was foreseen (the database is away, the lease is lost) is about all of them: nothing is tried again.
+    """
+    try:
+        return list(await flush(items))
+    except Exception as error:  # noqa: BLE001 - whose fault it is shows in the halves
+        if isinstance(error, ReconcileError) or len(items) == 1:
+            return [error] * len(items)
+    middle = len(items) // 2
+    return [*await halved(flush, items[:middle]), *await halved(flush, items[middle:])]
 
 
 class _Call(Generic[T, R]):
@@ -36,11 +52,12 @@ class Batcher(Generic[T, R]):
     """Turns ``flush(items) -> results`` (same order, same length) into ``await submit(item) -> result``.
 
     Args:
-        flush: does a group; an exception goes to every caller of the group.
+        flush: does a group, all of it or nothing; may be called again with a part of one. What it raises goes to
+            every caller of the group, or to the one whose fault it is; an exception as a result goes to its caller.
         limit: most items of a group.
     """
 
-    def __init__(self, flush: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, limit: int = 200) -> None:
+    def __init__(self, flush: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]], *, limit: int = 200) -> None:
         self._flush = flush
         self._limit = limit
         self._waiting: list[_Call[T, R]] = []
@@ -69,10 +86,13 @@ class Batcher(Generic[T, R]):
     async def _lead(self) -> None:
         group, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
         try:
-            results = await self._flush([call.item for call in group])
-            for call, result in zip(group, results, strict=True):
-                call.result = result
-        except Exception as error:  # noqa: BLE001 - each caller raises it as its own
+            answers = await halved(self._flush, [call.item for call in group])
+            for call, answer in zip(group, answers, strict=True):
+                if isinstance(answer, Exception):
+                    call.error = answer
+                else:
+                    call.result = answer
+        except Exception as error:  # noqa: BLE001 - too few answers: each caller raises it as its own
             for call in group:
                 call.error = error
         except BaseException:  # torn down past the shield: a missing answer must not be taken for an answer

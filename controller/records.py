@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from reconcilers.conditions import Status
+from specs.problems import InvalidSpec
 
 
 class Key(NamedTuple):
@@ -89,7 +90,9 @@ class Loaded:
     """One consistent look at one object: its document, what we made for it, what we last said of it.
 
     Args:
-        document: what ``skypanel.snapshot_<kind>`` gives; None when the row is gone, or a part of it is hidden.
+        document: what ``skypanel.snapshot_<kind>`` gives, as far as it can be read; None when the row is gone, or a
+            part of it is hidden.
+        unreadable: what of the document cannot be read; None: all of it was.
         status: the last one as it is in the database, with ``handled_token``; None when there is none.
         paused: the pause that holds it, if any.
         token: the last "reconcile now" that was asked for; empty when none ever was.
@@ -102,6 +105,7 @@ class Loaded:
     generation: int
     deleted: bool
     document: Mapping[str, Any] | None
+    unreadable: InvalidSpec | None = None
     inventory: tuple[InventoryRow, ...] = ()
     status: Mapping[str, Any] | None = None
     paused: Pause | None = None

@@ -237,6 +237,8 @@ class Worker:
             raise SnapshotMissing(loaded.key)
         if loaded.document is None or loaded.deleted:
             return await self._remove(context, loaded)
+        if loaded.unreadable is not None:
+            return await self._keep_last_good(context, loaded, loaded.unreadable)
         try:
             snapshot = self._reconciler.read(loaded.document, self._options)
         except InvalidSpec as error:
@@ -252,7 +254,8 @@ class Worker:
         if loaded.document is None or (loaded.status or {}).get("finalized"):
             return Done()  # nothing is left of it that a status could speak of
         with suppress(ValidationError):
-            context.children = self._reconciler.children(self._reconciler.snapshot.model_validate(loaded.document))
+            if loaded.unreadable is None:
+                context.children = self._reconciler.children(self._reconciler.snapshot.model_validate(loaded.document))
         conditions = paused(pause.message(loaded.key, by))
         context.report_all(conditions)
         if not pause.was_paused(loaded.status):
@@ -372,7 +375,9 @@ class Worker:
             report.inventory[:0] = earlier.inventory
         try:
             await self._store.report(report)
-        except TransientError:
+        except FencedError:
+            raise
+        except Exception:
             if report.events or report.inventory:
                 self._unsaid[key] = report
             raise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from anyio.lowlevel import checkpoint
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from controller.batcher import Batcher
+from controller.batcher import Batcher, halved
 from controller.records import (
     Changed,
     DesiredObject,
@@ -26,6 +27,7 @@ from controller.records import (
     Pause,
     Report,
 )
+from controller.store import decoding
 from controller.store.ahead import Ahead
 from controller.store.database import Database, fenced, statement
 from controller.store.lease import Lease
@@ -95,7 +97,7 @@ class Store:
         with self._ahead.reading():
             rows = await self._database.fetch(self._consume, {**self._lease.parameters, "limit": CONSUME_LIMIT})
             changes = [row[:5] for row in rows if row[2] is not None]
-            self._ahead.put(_loaded(Key(row[0], row[3]), *row[4:]) for row in rows if row[2] is None)
+            self._ahead.put(_readable(row for row in rows if row[2] is None))
         more = bool(changes) and changes[0][2] >= CONSUME_LIMIT  # many changes of one object are one row here
         return [Changed(Key(kind, i), organization, dependent) for kind, dependent, _, i, organization in changes], more
 
@@ -148,12 +150,13 @@ class Store:
             finally:
                 self._ahead.spoil(report.key)
 
-    async def _write_reports(self, reports: Sequence[Report]) -> list[None]:
-        for group in _apart(reports):
-            await self._write_group(group)
-        return [None] * len(reports)
+    async def _write_reports(self, reports: Sequence[Report]) -> list[Exception | None]:
+        answers: list[Exception | None] = []
+        for group in _apart(reports):  # what one group has written stays written when another cannot be
+            answers += await halved(self._write_group, group)
+        return answers
 
-    async def _write_group(self, reports: Sequence[Report]) -> None:
+    async def _write_group(self, reports: Sequence[Report]) -> list[None]:
         # The same key does not come twice in a group: it is never worked on twice at once.
         statuses = [
             {
@@ -193,6 +196,7 @@ class Store:
                 "inventory": Jsonb(list(inventory.values()), dumps=_storable),
             },
         )
+        return [None] * len(reports)
 
     async def _fenced(self, name: str, parameters: Mapping[str, Any]) -> None:
         rows = await self._database.fetch(fenced(name), {**self._lease.parameters, **parameters})
@@ -266,11 +270,15 @@ class Store:
 
 
 def _apart(reports: Sequence[Report]) -> list[list[Report]]:
-    """Groups in which no two owners speak of one object: a former owner's word must not displace the new one's."""
+    """Groups in which no two owners speak of one object, on the engine or declared.
+
+    A former owner's word must not displace the new one's, and one statement does not write one status twice.
+    """
     groups: list[list[Report]] = [[]]
     owners: dict[tuple[str, str], Key] = {}
     for report in reports:
         places = [(update.object_type, update.name) for update in report.inventory]
+        places += [(status.kind, status.id) for status in report.statuses]
         if any(owners.get(place, report.key) != report.key for place in places):
             groups.append([])
             owners.clear()
@@ -299,8 +307,13 @@ def load_statement(kind: str) -> str:
 
 
 def _load_statement(kind: str, keys: sql.Composable) -> sql.Composed:
-    snapshot = sql.Identifier("skypanel", f"snapshot_{kind}")
-    return sql.SQL(statement("load")).format(kind=sql.Literal(kind), keys=keys, snapshot=snapshot)
+    return sql.SQL(statement("load")).format(
+        kind=sql.Literal(kind),
+        keys=keys,
+        snapshot=sql.Identifier("skypanel", f"snapshot_{kind}"),
+        largest=sql.Literal(decoding.LARGEST_DOCUMENT),
+        member=sql.Literal(decoding.LARGEST_MEMBER),
+    )
 
 
 def _consume_statement(kinds: Sequence[str]) -> str:
@@ -314,29 +327,41 @@ def _consume_statement(kinds: Sequence[str]) -> str:
     return sql.Composed(parts).as_string()
 
 
+def _readable(rows: Iterable[Sequence[Any]]) -> Iterator[Loaded]:
+    """What came with the changes; what cannot be read is left out, and fails by itself when it is loaded."""
+    for row in rows:
+        with suppress(ValueError):
+            yield _loaded(Key(row[0], row[3]), *row[4:])
+
+
 def _loaded(  # noqa: PLR0917 - the columns of a row
     key: Key,
     organization_id: str | None,
     generation: int | None,
     deleted: bool | None,
-    document: Mapping[str, Any] | None,
-    inventory: list[dict[str, Any]],
-    status: dict[str, Any] | None,
-    paused: dict[str, Any] | None,
+    document: str | None,
+    omitted: str | None,
+    inventory: str,
+    status: str | None,
+    paused: str | None,
     token: str | None,
-    bare: dict[str, Any] | None,
+    bare: str | None,
     tombstone: bool | None,
 ) -> Loaded:
-    row = bare or {}
+    said = orjson.loads(status) if status else None
+    pause = orjson.loads(paused) if paused else None
+    row = orjson.loads(bare) if bare else {}
+    read = decoding.read(document, orjson.loads(omitted) if omitted else {}) if document is not None else (None, None)
     return Loaded(
         key=key,
-        organization_id=organization_id or row.get("organization_id") or (status or {}).get("organization_id"),
+        organization_id=organization_id or row.get("organization_id") or (said or {}).get("organization_id"),
         generation=generation or row.get("generation") or 0,
         deleted=bool(deleted or row.get("deleted")),
-        document=document,
-        inventory=tuple(InventoryRow(**row) for row in inventory),
-        status=status,
-        paused=Pause(paused["scope"], paused["reason"] or "", paused["by"] or "", paused["at"]) if paused else None,
+        document=read[0],
+        unreadable=read[1],
+        inventory=tuple(InventoryRow(**made) for made in orjson.loads(inventory)),
+        status=said,
+        paused=Pause(pause["scope"], pause["reason"] or "", pause["by"] or "", pause["at"]) if pause else None,
         token=token or "",
         declared=document is not None or bare is not None,
         tombstone=bool(tombstone),

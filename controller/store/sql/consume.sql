@@ -14,5 +14,5 @@
     FROM taken JOIN skypanel.dependents d ON d.kind = taken.kind AND d.id = taken.id
 )
 SELECT kind, dependent, (SELECT count(*) FROM taken) AS taken, id, organization_id, NULL::bigint, NULL::boolean,
-       NULL::jsonb, NULL::jsonb, NULL::jsonb, NULL::jsonb, NULL::text, NULL::jsonb, NULL::boolean
+       NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, NULL::boolean
 FROM changed

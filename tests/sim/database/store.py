@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 import orjson
 
 from controller.records import Changed, DesiredObject, Intent, InventoryRow, Key, Loaded, Report
+from controller.store import decoding
 from controller.store import store as real
 from reconcilers.outcomes import FencedError
+from specs.problems import InvalidSpec
 from tests.sim.database import subnets
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.lease import SimLease
@@ -263,12 +265,14 @@ def _loaded(key: Key, look: Version) -> Loaded:
             "organization_id": said.organization_id,
             "handled_token": said.handled_token,
         }
+    document, unreadable = _document(declared.document) if declared and not hidden else (None, None)
     return Loaded(
         key=key,
         organization_id=declared.organization_id if declared else said.organization_id if said else None,
         generation=declared.generation if declared else 0,
         deleted=declared.deleted if declared else False,
-        document=orjson.loads(declared.document) if declared and not hidden else None,
+        document=document,
+        unreadable=unreadable,
         inventory=tuple(
             InventoryRow(
                 row.object_type,
@@ -287,3 +291,13 @@ def _loaded(key: Key, look: Version) -> Loaded:
         declared=declared is not None,
         tombstone=tombstone,
     )
+
+
+def _document(text: bytes) -> tuple[dict[str, Any], InvalidSpec | None]:
+    """What ``load`` makes of a document: of one that is too large only the small members come."""
+    if len(text) <= decoding.LARGEST_DOCUMENT:
+        return decoding.read(text.decode(), {})
+    members = {name: orjson.dumps(value) for name, value in orjson.loads(text).items()}
+    large = {name: len(value) for name, value in members.items() if len(value) > decoding.LARGEST_MEMBER}
+    small = {name: orjson.loads(value) for name, value in members.items() if name not in large}
+    return decoding.read(orjson.dumps(small).decode(), large)

@@ -11,7 +11,8 @@ from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.batcher import Batcher
+from controller.batcher import Batcher, halved
+from reconcilers.outcomes import TransientError
 
 pytestmark = pytest.mark.anyio
 
@@ -86,14 +87,37 @@ async def test_a_group_is_no_larger_than_the_limit() -> None:
     assert callers.answers == {n: 2 * n for n in range(1, 7)}
 
 
-async def test_an_error_goes_to_every_caller_of_its_group_and_to_no_other() -> None:
+async def test_one_member_that_cannot_be_done_fails_alone() -> None:
     desk = Desk()
     async with anyio.create_task_group() as tasks:
-        callers = Callers(Batcher(desk, limit=2), tasks)
-        await callers.come(1, 2, -3, 4)
+        callers = Callers(Batcher(desk), tasks)
+        await callers.come(1, 2, -3, 4, 5)
         desk.let.set()
-    assert {item for item, answer in callers.answers.items() if isinstance(answer, ValueError)} == {2, -3}
-    assert (callers.answers[1], callers.answers[4]) == (2, 8)
+    assert isinstance(callers.answers.pop(-3), ValueError)
+    assert callers.answers == {1: 2, 2: 4, 4: 8, 5: 10}
+    assert desk.groups == [[1], [2, -3, 4, 5], [2, -3], [2], [-3], [4, 5]]
+
+
+async def test_an_error_that_is_about_all_of_a_group_goes_to_all_of_it_without_another_try() -> None:
+    groups: list[list[int]] = []
+    away = TransientError("DatabaseUnavailable", "no answer")
+
+    async def flush(items: Sequence[int]) -> list[int]:
+        groups.append(list(items))
+        raise away
+
+    assert await halved(flush, [1, 2, 3]) == [away, away, away]
+    assert groups == [[1, 2, 3]]
+
+
+async def test_an_exception_as_an_answer_is_its_callers_own() -> None:
+    async def flush(items: Sequence[int]) -> list[int | Exception]:
+        return [ValueError(str(item)) if item < 0 else item for item in items]
+
+    batcher = Batcher(flush)
+    with pytest.raises(ValueError, match="-1"):
+        await batcher.submit(-1)
+    assert await batcher.submit(1) == 1
 
 
 async def test_a_flush_that_answers_too_few_fails_the_whole_group() -> None:
@@ -153,18 +177,20 @@ async def test_a_leader_that_is_torn_down_fails_its_group_and_the_next_is_served
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 30)), max_size=30), st.integers(1, 7))
 def test_whoever_comes_when_gets_the_own_answer(arrivals: list[tuple[int, int]], limit: int) -> None:
-    groups: list[list[int]] = []
+    tried: list[list[int]] = []
+    done: list[int] = []
     running = 0
 
     async def flush(items: Sequence[int]) -> list[int]:
         nonlocal running
         running += 1
         assert running == 1, "two groups at once"
-        groups.append(list(items))
+        tried.append(list(items))
         await checkpoint()
         running -= 1
         if -1 in items:
             raise ValueError
+        done.extend(items)
         return [item * 2 for item in items]
 
     async def caller(batcher: Batcher[int, int], steps: int, item: int) -> None:
@@ -173,7 +199,7 @@ def test_whoever_comes_when_gets_the_own_answer(arrivals: list[tuple[int, int]],
         try:
             assert await batcher.submit(item) == item * 2
         except ValueError:
-            assert any(item in group and -1 in group for group in groups)
+            assert item == -1
 
     async def scenario() -> None:
         batcher = Batcher(flush, limit=limit)
@@ -183,5 +209,5 @@ def test_whoever_comes_when_gets_the_own_answer(arrivals: list[tuple[int, int]],
                     tasks.start_soon(caller, batcher, steps, item)
 
     anyio.run(scenario)
-    assert sorted(item for group in groups for item in group) == sorted(item for _, item in arrivals)
-    assert all(0 < len(group) <= limit for group in groups)
+    assert sorted(done) == sorted(item for _, item in arrivals if item != -1), "each once"
+    assert all(0 < len(group) <= limit for group in tried)

@@ -137,6 +137,19 @@ async def test_a_bad_document_is_not_told_of_while_it_is_paused(bench: Bench) ->
         await bench.until(lambda: bench.said() == ("False", "InvalidSpec"))
 
 
+async def test_a_document_that_cannot_be_read_is_a_bad_one_and_is_looked_at_again_when_it_changes(bench: Bench) -> None:
+    async with running(bench):
+        deep: list[Any] = []
+        for _ in range(100):
+            deep = [deep]
+        bench.database.put(ONE, ORGANIZATION, {"ports": deep})
+        await bench.until(lambda: bench.said() == ("False", "InvalidSpec"))
+        assert "ports: cannot be read" in bench.database.statuses[ONE].message
+        assert not bench.looks
+        bench.database.put(ONE, ORGANIZATION, {})
+        await bench.until(lambda: bench.said() == ("True", "Deployed"))
+
+
 async def test_a_look_now_reads_the_engine_and_is_acknowledged_with_the_status(bench: Bench) -> None:
     swarm = Counted()
     async with running(bench, swarm):

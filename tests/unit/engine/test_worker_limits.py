@@ -8,10 +8,11 @@ from typing import Any
 import anyio
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from controller.engine.milestones import Milestones
 from controller.engine.trace import Trace
-from controller.records import Key, Loaded
+from controller.records import Key, Loaded, Report
 from reconcilers.conditions import progressing, ready
 from reconcilers.outcomes import Done, Outcome
 from reconcilers.ports import Context
@@ -153,3 +154,30 @@ async def test_what_is_not_ready_is_not_counted_as_ready() -> None:
             await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
     assert sample("skypanel_time_to_ready_seconds_count") == before
+
+
+async def test_what_a_reconcile_learned_is_said_by_the_next_one_whatever_kept_it_from_saying_so() -> None:
+    said = anyio.Event()
+
+    class Refusing(Table):
+        async def report(self, report: Report) -> None:
+            self.reports.append(report)
+            if len(self.reports) == 1:
+                raise ZeroDivisionError
+            said.set()
+
+    store = Refusing()
+    store.declare(KEY, "acme")
+
+    async def body(context: Context, _: Any) -> Outcome:
+        if not store.reports:
+            context.event("Normal", "Created", "made")  # type: ignore[attr-defined] # the engine's own, which has it
+        context.report(ready("Running", "it runs"))
+        return Done()
+
+    with anyio.fail_after(10), capture_logs():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(manager(store, Nothing(), thing(body, concurrency=1)).run)
+            await said.wait()
+            tasks.cancel_scope.cancel()
+    assert [event.reason for event in store.reports[1].events] == ["Created"]
