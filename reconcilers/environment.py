@@ -17,7 +17,7 @@ from datetime import timedelta
 from reconcilers import labels
 from reconcilers.baseline import harden
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, Condition, progressing, ready, stalled
-from reconcilers.objects import Objects, Service, SpecDocument
+from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import Done, NotReadyError, Outcome, RequeueAfter
 from reconcilers.ports import Child, ChildStatus, Context, Live, Options, Rollout
 from reconcilers.registry import reconciler
@@ -37,24 +37,37 @@ LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 POLL_FASTEST, POLL_SLOWEST = 0.15, 2.0
 
 
-def render(snapshot: EnvironmentSnapshot, options: Options) -> Objects:
-    """The services of an environment; the same snapshot and options give the same documents, byte for byte."""
+def render(snapshot: EnvironmentSnapshot, options: Options, network: HomeNetwork) -> Objects:
+    """The services of an environment; the same snapshot, options and network give the same documents, byte for byte."""
     return Objects(
         services=tuple(
-            Service.seal(service_spec(snapshot, process, options)) for process in snapshot.effective_processes()
+            Service.seal(service_spec(snapshot, process, options, network))
+            for process in snapshot.effective_processes()
         ),
     )
 
 
-def service_spec(snapshot: EnvironmentSnapshot, process: ProcessSnapshot, options: Options) -> SpecDocument:
+def service_of(snapshot: EnvironmentSnapshot, process_type: str, options: Options) -> str:
+    """Name of the service of one process."""
+    return service_name(
+        snapshot.swarm_name,
+        process_type,
+        installation=options.installation,
+        organization=snapshot.organization.id,
+        environment=snapshot.id,
+    )
+
+
+def service_spec(
+    snapshot: EnvironmentSnapshot, process: ProcessSnapshot, options: Options, network: HomeNetwork
+) -> SpecDocument:
     """The Engine API document of one process's service, without the spec-hash label."""
-    name = service_name(snapshot.swarm_name, process.type)
-    network = network_name(snapshot.organization.slug)
+    name = service_of(snapshot, process.type, options)
     owner = labels.owned(options.installation, "environment", str(snapshot.id), str(snapshot.organization.id))
     port = process.port or DEFAULT_PORT
     routes = traefik_labels(
         name,
-        network=network,
+        network=network.name,
         port=port,
         hostnames=[domain.hostname for domain in snapshot.domains if domain.process_type == process.type],
         entrypoints=options.edge_entrypoints,
@@ -71,7 +84,7 @@ def service_spec(snapshot: EnvironmentSnapshot, process: ProcessSnapshot, option
                 "Delay": _nanoseconds(RESTART_DELAY.total_seconds()),
                 "MaxAttempts": 0,
             },
-            "Networks": [{"Target": network, "Aliases": [internal_hostname(snapshot, process)]}],
+            "Networks": [{"Target": network.id, "Aliases": [internal_hostname(snapshot, process)]}],
             "LogDriver": {"Name": "json-file", "Options": dict(LOG_OPTIONS)},
         },
         "Mode": {"Replicated": {"Replicas": 0 if snapshot.suspended else process.instances}},
@@ -161,9 +174,14 @@ def _nanoseconds(seconds: float) -> int:
     return round(seconds * 1_000_000_000)
 
 
-def preview(snapshot: EnvironmentSnapshot, options: Options, _live: Live, _subnet: str | None) -> Objects:
-    """What would exist."""
-    return render(snapshot, options) if snapshot.image_ref is not None else Objects()
+def preview(snapshot: EnvironmentSnapshot, options: Options, live: Live, _subnet: str | None) -> Objects:
+    """What would exist; a network that does not exist yet has no id yet."""
+    if snapshot.image_ref is None:
+        return Objects()
+    organization = snapshot.organization
+    found = live.network_of(str(organization.id))
+    name = network_name(organization.slug, installation=options.installation, organization=organization.id)
+    return render(snapshot, options, HomeNetwork(found.id, found.name) if found else HomeNetwork(name, name))
 
 
 def children(snapshot: EnvironmentSnapshot) -> list[Child]:
@@ -200,11 +218,11 @@ def admit(snapshot: EnvironmentSnapshot, options: Options) -> None:
 )
 async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot) -> Outcome:
     """Converge one environment's services."""
-    network = network_name(snapshot.organization.slug)
-    if context.live.network(network) is None:
+    network = context.live.network_of(str(snapshot.organization.id))
+    if network is None:
         raise NotReadyError(
             "NetworkNotReady",
-            f"network {network} of organization {snapshot.organization.slug} is not there yet: see "
+            f"the network of organization {snapshot.organization.slug} is not there yet: see "
             f"`skypanel describe organization {snapshot.organization.slug}`",
         )
     if snapshot.image_ref is None:
@@ -215,7 +233,7 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
             )
         )
         return Done()
-    objects = render(snapshot, context.options)
+    objects = render(snapshot, context.options, HomeNetwork(network.id, network.name))
     await context.apply(objects)
     rollouts = await context.observe(objects.services)
     conditions, outcome = assess(
@@ -230,7 +248,7 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
             "image": snapshot.image_ref or "",
             "services": {r.service: {"desired": r.desired, "running": r.running} for r in rollouts},
         },
-        children=list(_children(snapshot, rollouts, conditions)),
+        children=list(_children(snapshot, context.options, rollouts, conditions)),
     )
     return outcome
 
@@ -273,14 +291,14 @@ def _progress(rollout: Rollout) -> str:
 
 
 def _children(
-    snapshot: EnvironmentSnapshot, rollouts: Sequence[Rollout], conditions: tuple[Condition, ...]
+    snapshot: EnvironmentSnapshot, options: Options, rollouts: Sequence[Rollout], conditions: tuple[Condition, ...]
 ) -> list[ChildStatus]:
     """Processes and domains share the environment's fate; each says its own part of it."""
     by_service = {r.service: r for r in rollouts}
     settled = conditions[0].status == "True"
     children: list[ChildStatus] = []
     for process in snapshot.processes:
-        rollout = by_service[service_name(snapshot.swarm_name, process.type)]
+        rollout = by_service[service_of(snapshot, process.type, options)]
         own = conditions
         if settled:
             own = ready(conditions[0].reason, f"{rollout.running} of {rollout.desired} task(s) run")
@@ -288,7 +306,7 @@ def _children(
             own = progressing("RollingOut", "waits for the other processes of the environment")
         children.append(ChildStatus("process", str(process.id), process.generation, own))
     for domain in snapshot.domains:
-        name = service_name(snapshot.swarm_name, domain.process_type)
+        name = service_of(snapshot, domain.process_type, options)
         own = ready("Routed", f"the edge sends {domain.hostname} to {name}") if settled else conditions
         children.append(ChildStatus("domain", str(domain.id), domain.generation, own))
     return children

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,7 +21,14 @@ SpecDocument = dict[str, Any]
 
 
 def spec_hash(document: Mapping[str, Any]) -> str:
-    """16 hex digits of the SHA-256 of the canonical JSON of ``document``."""
+    """16 hex digits of the SHA-256 of the canonical JSON of ``document``.
+
+    Without the ids of its networks: the hash says what is wanted, and a network that was made anew is the same wish.
+    """
+    template = document.get("TaskTemplate") or {}
+    if template.get("Networks"):
+        networks = [{k: v for k, v in each.items() if k != "Target"} for each in template["Networks"]]
+        document = {**document, "TaskTemplate": {**template, "Networks": networks}}
     return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
@@ -46,10 +53,24 @@ class Service:
         sealed = {**spec, "Labels": {**spec["Labels"], labels.SPEC_HASH: digest}}
         return cls(name=spec["Name"], spec=sealed, hash=digest)
 
+    def attached_to(self, network_id: str) -> Service:
+        """The same in another network, as an organization has one: the hash leaves it out."""
+        template = self.spec["TaskTemplate"]
+        networks = [{**each, "Target": network_id} for each in template.get("Networks") or ()]
+        spec = {**self.spec, "TaskTemplate": {**template, "Networks": networks}}
+        return Service(name=self.name, spec=spec, hash=self.hash)
+
     @property
     def replicas(self) -> int:
         """Tasks that should run."""
         return int(self.spec["Mode"]["Replicated"]["Replicas"])
+
+
+class HomeNetwork(NamedTuple):
+    """The network that an organization's tasks run in: services are attached by its id, the edge knows its name."""
+
+    id: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from ipaddress import ip_network
 from reconcilers import labels
 from reconcilers.baseline import harden
 from reconcilers.conditions import progressing, ready, stalled
-from reconcilers.objects import Network, Objects, Service
+from reconcilers.objects import HomeNetwork, Network, Objects, Service
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
-from reconcilers.ports import Context, Live, Options
+from reconcilers.ports import Context, Live, LiveNetwork, Options
 from reconcilers.registry import reconciler
 from specs.names import network_name, pin_name
 from specs.snapshots import OrganizationSnapshot
@@ -33,16 +33,26 @@ PIN_POLL_SECONDS = 0.15
 PIN_MEMORY_BYTES = 16 * 1024 * 1024
 
 
-def render(snapshot: OrganizationSnapshot, options: Options, *, subnet: str, edge_node: str | None) -> Objects:
-    """The network of an organization; with an edge, also its pin, and that the edge is on the network."""
-    name = network_name(snapshot.slug)
+def render(
+    snapshot: OrganizationSnapshot, options: Options, *, subnet: str, edge_node: str | None, home: HomeNetwork | None
+) -> Objects:
+    """The network of an organization; with an edge, also its pin, and that the edge is on the network.
+
+    Args:
+        snapshot: the organization.
+        options: of the installation.
+        subnet: of the network.
+        edge_node: where the pin belongs; None without an edge.
+        home: the network when it is live: it keeps its name for life, whatever the organization is called.
+    """
+    name = home.name if home else network_name_of(snapshot, options)
     owner = labels.owned(options.installation, "organization", str(snapshot.id), str(snapshot.id))
     network = Network(name=name, subnet=subnet, labels=owner)
     if edge_node is None:
         return Objects(networks=(network,))
     pin = Service.seal(
         {
-            "Name": pin_name(snapshot.slug),
+            "Name": pin_name(installation=options.installation, organization=snapshot.id),
             "Labels": owner,
             "TaskTemplate": {
                 "ContainerSpec": harden(
@@ -54,7 +64,7 @@ def render(snapshot: OrganizationSnapshot, options: Options, *, subnet: str, edg
                 "Resources": {"Limits": {"MemoryBytes": PIN_MEMORY_BYTES, "Pids": 8}},
                 "RestartPolicy": {"Condition": "any", "Delay": 200_000_000, "MaxAttempts": 0},
                 "Placement": {"Constraints": [f"node.id == {edge_node}"]},
-                "Networks": [{"Target": name}],
+                "Networks": [{"Target": home.id if home else name}],
             },
             "Mode": {"Replicated": {"Replicas": 1}},
             "UpdateConfig": {"Parallelism": 1, "FailureAction": "rollback", "Order": "start-first"},
@@ -66,9 +76,18 @@ def render(snapshot: OrganizationSnapshot, options: Options, *, subnet: str, edg
 
 def preview(snapshot: OrganizationSnapshot, options: Options, live: Live, subnet: str | None) -> Objects:
     """What would exist; the subnet of a network that does not exist yet is chosen when it is made."""
-    network = live.network(network_name(snapshot.slug))
+    network = live.network_of(str(snapshot.id))
     known = subnet or (network.subnet if network else None) or NOT_CHOSEN
-    return render(snapshot, options, subnet=known, edge_node=live.edge_node())
+    return render(snapshot, options, subnet=known, edge_node=live.edge_node(), home=_home(network))
+
+
+def network_name_of(snapshot: OrganizationSnapshot, options: Options) -> str:
+    """What a network that is made now is called."""
+    return network_name(snapshot.slug, installation=options.installation, organization=snapshot.id)
+
+
+def _home(network: LiveNetwork | None) -> HomeNetwork | None:
+    return HomeNetwork(network.id, network.name) if network else None
 
 
 @reconciler(
@@ -81,12 +100,12 @@ def preview(snapshot: OrganizationSnapshot, options: Options, live: Live, subnet
 )
 async def reconcile_organization(context: Context, snapshot: OrganizationSnapshot) -> Outcome:
     """Converge one organization's network."""
-    name = network_name(snapshot.slug)
+    home = context.live.network_of(context.id)
+    name = home.name if home else network_name_of(snapshot, context.options)
     # Another network, of ours or not, may use an address range that our table does not know of: the engine would make
     # a network with an empty driver and say 201 (swarmkit#2398). Such ranges are set aside.
     # What is in place stays in place.
-    settled = context.live.network(name) is not None
-    taken = [] if settled else [subnet for other, subnet in context.live.subnets() if other != name]
+    taken = [] if home else [subnet for other, subnet in context.live.subnets() if other != name]
     subnet = await context.allocate_subnet(snapshot.network_prefix, taken)
     if subnet is None:
         context.report(
@@ -98,7 +117,7 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
         )
         return RequeueAfter(EXHAUSTED_RETRY_SECONDS)
 
-    objects = render(snapshot, context.options, subnet=subnet, edge_node=context.live.edge_node())
+    objects = _objects(context, snapshot, subnet)
     await context.apply(replace(objects, edge_networks=()))
     details = {"network": name, "subnet": subnet, "task_addresses": ip_network(subnet).num_addresses // 2 - 2}
     waiting = [r for r in await context.observe(objects.services) if not r.complete]
@@ -110,9 +129,17 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
         )
         return RequeueAfter(min(5.0, max(PIN_POLL_SECONDS, context.waiting_seconds / 5)))
     # Only now the network is on the edge's node.
+    objects = _objects(context, snapshot, subnet)
     await context.apply(objects)
     edge = (
         ", and every edge container is on it" if objects.edge_networks else "; there is no edge on this node to join it"
     )
     context.report(ready("NetworkReady", f"network {name} ({subnet}) is up{edge}"), details=details)
     return Done()
+
+
+def _objects(context: Context, snapshot: OrganizationSnapshot, subnet: str) -> Objects:
+    live = context.live
+    return render(
+        snapshot, context.options, subnet=subnet, edge_node=live.edge_node(), home=_home(live.network_of(context.id))
+    )

@@ -80,7 +80,10 @@ class Live(Protocol):
     """The live view, as far as reconcilers need it. Reads never block."""
 
     def network(self, name: str) -> LiveNetwork | None:
-        """The network of exactly this name."""
+        """The network of exactly this name, whoever owns it."""
+
+    def network_of(self, organization_id: str) -> LiveNetwork | None:
+        """The network that belongs to this organization of this installation, whatever it is called."""
 
     def edge_node(self) -> str | None:
         """Id of the node of the edge containers that can be joined to networks; None when there is no edge here."""

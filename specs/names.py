@@ -1,8 +1,11 @@
 """The forms of names, and the names of what exists on Swarm.
 
-Checks return their argument or raise ``RefusedError``. Swarm takes names of services and networks that are
-DNS labels of at most 63 characters (swarmkit manager/controlapi/common.go); a longer one is cut, and a hash
-of the whole keeps two of them apart.
+Checks return their argument or raise ``RefusedError``.
+
+A name on Swarm is a readable part, an underscore, and the tag of its owner. The readable part is made of slugs, which
+have no underscore, and is cut where Swarm's limit of 63 characters asks for it (swarmkit
+manager/controlapi/common.go); it is for people. The tag is a hash of what the owner is, which nobody chooses, so names
+of different owners differ whatever these are called, in one installation and across two on the same Swarm.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ PROCESS_TYPE_PATTERN = r"^[a-z][a-z0-9]{0,19}$"
 HOSTNAME_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 HOSTNAME_LIMIT = 253
 
-_HASH_CHARACTERS = 12
+_TAG_CHARACTERS = 10
 _SLUG = re.compile(SLUG_PATTERN.strip("^$"), re.ASCII)
 _PROCESS_TYPE = re.compile(PROCESS_TYPE_PATTERN.strip("^$"), re.ASCII)
 _HOSTNAME = re.compile(HOSTNAME_PATTERN.strip("^$"), re.ASCII)
@@ -52,26 +55,35 @@ def check_hostname(text: str) -> str:
     raise RefusedError(f"{quote(text)} is not a host name", _hostname_hint(text))
 
 
-def service_name(swarm_name: str, process: str) -> str:
-    """Name of the Swarm service of one process of the environment ``swarm_name``; at most 63 characters.
+def owner_tag(installation: str, kind: str, *ids: object) -> str:
+    """10 hex digits that stand for one owner in one installation: an object of ``kind`` with these ids."""
+    whole = "/".join((installation, kind, *map(str, ids)))
+    return hashlib.sha256(whole.encode()).hexdigest()[:_TAG_CHARACTERS]
 
-    Unique over all organizations because ``swarm_name`` is, and because a process type has no hyphen: the
-    last hyphen is always the one before it.
+
+def service_name(swarm_name: str, process: str, *, installation: str, organization: object, environment: object) -> str:
+    """Name of the Swarm service of one process; at most 63 characters, the end of which is ``-process_tag``.
+
+    An environment that moves to another organization gets other names: there it runs in another network.
+
+    Args:
+        swarm_name: readable stem, such as ``acme-shop-production``; cut where it is too long.
+        process: process type; it has no hyphen and is never cut, so processes of one environment differ.
+        installation: of this controller.
+        organization: id of the organization.
+        environment: id of the environment.
     """
-    return _cut(swarm_name, f"-{process}")
+    return _tagged(swarm_name, f"-{process}", owner_tag(installation, "environment", organization, environment))
 
 
-def network_name(organization: str) -> str:
-    """Name of the overlay network of the organization with this slug; at most 63 characters."""
-    return _cut(f"org-{organization}", "")
+def network_name(slug: str, *, installation: str, organization: object) -> str:
+    """Name that the overlay network of an organization is given when it is made; it keeps it for life."""
+    return _tagged(f"org-{slug}", "", owner_tag(installation, "organization", organization))
 
 
-def pin_name(organization: str) -> str:
-    """Name of the service that keeps an organization's network on the edge's node.
-
-    No other name has an underscore, so it is nobody else's.
-    """
-    return _cut(f"org-{organization}", "_pin")
+def pin_name(*, installation: str, organization: object) -> str:
+    """Name of the service that keeps an organization's network on the edge's node; the same for the network's life."""
+    return _tagged("pin", "", owner_tag(installation, "organization", organization))
 
 
 def router_name(service: str, hostname: str) -> str:
@@ -79,13 +91,10 @@ def router_name(service: str, hostname: str) -> str:
     return f"{service}-{hostname.replace('.', '_')}"
 
 
-def _cut(name: str, suffix: str) -> str:
-    """``name + suffix``, or the start of ``name``, a hash of the whole, and ``suffix``."""
-    whole = name + suffix
-    if len(whole) <= NAME_LIMIT:
-        return whole
-    tail = f"-{hashlib.sha256(whole.encode()).hexdigest()[:_HASH_CHARACTERS]}{suffix}"
-    return name[: NAME_LIMIT - len(tail)].rstrip("-") + tail
+def _tagged(stem: str, suffix: str, tag: str) -> str:
+    """``stem``, cut to what there is room for, ``suffix`` and ``tag``."""
+    tail = f"{suffix}_{tag}"
+    return stem[: NAME_LIMIT - len(tail)].rstrip("-") + tail
 
 
 def _hostname_hint(text: str) -> str:

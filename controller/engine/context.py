@@ -127,6 +127,9 @@ class ReconcileContext:
         """
         # What was asked for last, and failed, is no reason here: the last good one is wanted.
         rows = [replace(row, spec_hash=None, failed_hash=None) for row in self._inventory]
+        home = self.live.network_of(self.organization_id)
+        if home is not None:  # the network may have been made anew since
+            services = [service.attached_to(home.id) for service in services]
         changes = self._swarm.plan(self._loaded.key, Objects(services=tuple(services)), rows).without_removals()
         self.planned(changes)
         self.report_out.inventory += changes.seen

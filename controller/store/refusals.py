@@ -12,10 +12,6 @@ import psycopg
 from psycopg import errors
 
 _MEANINGS = {  # constraint: what is wrong, how to mend it
-    "paas_environments_swarm_name_unique": (
-        "its Swarm name (organization-app-environment) is the same as that of another environment",
-        "rename one of the two: a-b/c and a/b-c give the same name",
-    ),
     "paas_domains_hostname_unique": (
         "another environment has this host name",
         "delete the domain there first",

@@ -1,8 +1,8 @@
 """Compares what should exist with what does: pure, field by field, after normalising what the engine fills in.
 
-``normalise`` brings a wanted document and a stored one to the same form: names of networks become ids in the store,
-zero values vanish, defaults appear, ``ForceUpdate`` counts restarts that somebody asked for. What is left different is
-drift, or a new spec; ``Change`` prints it as a person reads it.
+``normalise`` brings a wanted document and a stored one to the same form: zero values vanish, defaults appear,
+``ForceUpdate`` counts restarts that somebody asked for. What is left different is drift, or a new spec; ``Change``
+prints it as a person reads it.
 """
 
 from __future__ import annotations
@@ -74,11 +74,9 @@ class Difference:
         return f"{self.path}: {_short(self.live)} -> {_short(self.wanted)}"
 
 
-def service_differences(
-    wanted: Mapping[str, Any], stored: Mapping[str, Any], network_names: Mapping[str, str]
-) -> list[Difference]:
-    """Fields of a service that differ; ``network_names`` maps ids to names."""
-    return list(_walk((), normalise(stored, network_names), normalise(wanted, {})))
+def service_differences(wanted: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Difference]:
+    """Fields of a service that differ; both name their networks by ids."""
+    return list(_walk((), normalise(stored), normalise(wanted)))
 
 
 def label_only(differences: Sequence[Difference]) -> bool:
@@ -106,12 +104,12 @@ def network_differences(wanted: Network, live: LiveNetwork) -> list[Difference]:
     return found
 
 
-def normalise(document: Mapping[str, Any], network_names: Mapping[str, str]) -> Any:
-    """``document`` (a ServiceSpec) without empty values and engine defaults, with names for networks' ids."""
-    return _clean((), document, network_names)
+def normalise(document: Mapping[str, Any]) -> Any:
+    """``document`` (a ServiceSpec) without empty values and engine defaults, and its sets in order."""
+    return _clean((), document)
 
 
-def _clean(path: tuple[str, ...], value: Any, names: Mapping[str, str]) -> Any:
+def _clean(path: tuple[str, ...], value: Any) -> Any:
     if isinstance(value, dict):  # as they come from JSON; a check for any mapping takes several times as long
         if path[-1:] == ("Labels",):
             return dict(value)  # a label with an empty value is a label
@@ -120,15 +118,14 @@ def _clean(path: tuple[str, ...], value: Any, names: Mapping[str, str]) -> Any:
             here = (*path, key)
             if here in _CO_OWNED or (here in _FILLED_IN and item == _FILLED_IN[here]):
                 continue
-            result = _clean(here, item, names)
+            result = _clean(here, item)
             if not _empty(result):
                 cleaned[key] = result
         return cleaned
     if isinstance(value, list):
-        items = [_clean(path, item, names) for item in value]
+        items = [_clean(path, item) for item in value]
         if path == ("TaskTemplate", "Networks"):
             for item in items:
-                item["Target"] = names.get(item["Target"], item["Target"])
                 item["Aliases"] = sorted(item.get("Aliases") or [])
             items.sort(key=lambda item: item["Target"])
         elif path in _SETS:

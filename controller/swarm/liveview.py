@@ -47,7 +47,6 @@ class LiveView:
         self._services = HeldServices()
         self._networks: dict[str, LiveNetwork] = {}
         self._network_ids: dict[str, str] = {}
-        self._network_names: dict[str, str] = {}
         self._owned: dict[OwnerKey, set[str]] = defaultdict(set)
         self.edge: dict[str, frozenset[str]] = {}
         """Edge containers on this engine: container id -> names of the networks they are on."""
@@ -73,8 +72,15 @@ class LiveView:
         return self._services.get(service_id)
 
     def network(self, name: str) -> LiveNetwork | None:
-        """The network of exactly this name."""
+        """The network of exactly this name, whoever owns it."""
         return self._networks.get(self._network_ids.get(name, ""))
+
+    def network_of(self, organization_id: str) -> LiveNetwork | None:
+        """The network whose labels say that it is this organization's, of this installation.
+
+        There is one but while an older one is on its way out: then the one that is there by name first.
+        """
+        return next(iter(self.owned_networks(("organization", organization_id))), None)
 
     def edge_node(self) -> str | None:
         """This engine's node when there is an edge; its containers on other nodes cannot be joined from here."""
@@ -83,10 +89,6 @@ class LiveView:
     def subnets(self) -> list[tuple[str, str]]:
         """(name, subnet) of all networks that have one."""
         return [(n.name, n.subnet) for n in self._networks.values() if n.subnet]
-
-    def network_names(self) -> Mapping[str, str]:
-        """Names by network id."""
-        return self._network_names
 
     def owned_services(self, owner: OwnerKey) -> list[LiveService]:
         """Services whose owner label names ``owner``, by name."""
@@ -375,7 +377,6 @@ class LiveView:
             self._drop_network(object_id)
         self._networks[object_id] = fresh
         self._network_ids[fresh.name] = object_id
-        self._network_names[object_id] = fresh.name
         owner = self._owner_of(fresh.labels)
         if owner is None:
             return set()
@@ -384,7 +385,6 @@ class LiveView:
 
     def _drop_network(self, object_id: str) -> set[OwnerKey]:
         known = self._networks.pop(object_id, None)
-        self._network_names.pop(object_id, None)
         if known is None:
             return set()
         if self._network_ids.get(known.name) == object_id:

@@ -34,9 +34,6 @@ class View(Protocol):
     def network(self, name: str) -> LiveNetwork | None:
         """The network of this name."""
 
-    def network_names(self) -> Mapping[str, str]:
-        """Names by id."""
-
     def owned_services(self, owner: tuple[str, str]) -> list[LiveService]:
         """Live services of an owner."""
 
@@ -133,7 +130,6 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
 
     for network in wanted.networks:
         changes += _plan_network(network, view, known)
-    names = view.network_names()
     for service in wanted.services:
         row = known.get(("service", service.name))
         live = _mine(view.service(service.name), service, row)
@@ -152,7 +148,7 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
             target = Service(service.name, dict(good), str(good["Labels"].get(labels.SPEC_HASH, "")))
             if live is not None and (live.update_state or "").startswith("rollback_started"):
                 continue  # Swarm is at it
-        changes += _plan_service(target, live, names, row)
+        changes += _plan_service(target, live, row)
 
     wanted_services = {s.name for s in wanted.services}
     wanted_networks = {n.name for n in wanted.networks}
@@ -219,14 +215,12 @@ def _rolled_back(service: Service, live: LiveService, row: InventoryRow) -> bool
     )
 
 
-def _plan_service(
-    service: Service, live: LiveService | None, names: Mapping[str, str], row: InventoryRow | None
-) -> list[Change]:
+def _plan_service(service: Service, live: LiveService | None, row: InventoryRow | None) -> list[Change]:
     existed = row is not None and row.engine_id is not None
     if live is None:
         cause = "Repaired" if existed and row is not None and row.spec_hash == service.hash else "Created"
         return [Change("create", "service", service.name, service, cause=cause)]
-    differences = service_differences(service.spec, live.spec, names)
+    differences = service_differences(service.spec, live.spec)
     if not differences:
         return []
     same_spec = live.labels.get(labels.SPEC_HASH) == service.hash or (

@@ -85,7 +85,7 @@ def rollout(service: LiveService, tasks: Sequence[Document], desired: int, *, he
 
 
 def _task_spec(spec: Mapping[str, Any]) -> Any:
-    normal = normalise({"TaskTemplate": spec}, {}).get("TaskTemplate", {})
+    normal = normalise({"TaskTemplate": spec}).get("TaskTemplate", {})
     normal.pop("Placement", None)  # a new placement that the task's node satisfies leaves the task as it is
     return normal
 

@@ -13,6 +13,7 @@ from typing import Any
 from deploy.demo.controller import wait
 from deploy.demo.errors import DemoError
 from deploy.engine import EngineApi, EngineApiError
+from reconcilers import labels
 
 REPAIR_SECONDS = 30.0
 
@@ -30,6 +31,18 @@ class Repair:
     command: str
     action: str
     milliseconds: float
+
+
+def service_of(api: EngineApi, environment: str) -> str:
+    """Name of the one service of an environment, which its labels tell.
+
+    Raises:
+        DemoError: it has none, or several.
+    """
+    found = api.get("/services", filters={"label": [f"{labels.OWNER}={labels.owner_key('environment', environment)}"]})
+    if len(found) != 1:
+        raise DemoError(f"environment {environment} has {len(found)} services instead of one: run `make demo` again")
+    return str(found[0]["Spec"]["Name"])
 
 
 def remove(api: EngineApi, service: str) -> Repair:

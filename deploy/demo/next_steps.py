@@ -13,7 +13,7 @@ TEXT = """\
   psql "$DATABASE_URL" -c "UPDATE paas_environments SET instances = 4 WHERE swarm_name = 'acme-hello-production'"
   docker service ls                                        # four tasks, as the row says
 
-  docker service rm acme-shop-production-web               # and look again
+  docker service rm $(docker service ls -q -f name=acme-shop-production-web)   # and look again
   skypanel describe environment acme/shop/production       # the event says what was done about it
 
   skypanel plan -f specs/examples/                         # what would change, before it does

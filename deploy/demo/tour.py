@@ -19,13 +19,11 @@ from deploy.engine.paths import exclusive, lab_paths
 from deploy.postgres.server import named
 from specs.kinds.domain import Domain
 from specs.loader import Located
-from specs.names import service_name
 
 EXAMPLES = Path("specs/examples")
 REMOVED = ("acme", "hello", "production")
 SCALED = ("acme", "shop", "production")
 SCALED_TO = 5
-PROCESS = "web"
 READY_SECONDS = 60.0
 
 
@@ -123,8 +121,8 @@ def _damage(edge: ground.Edge, server: postgres.Server, examples: list[Located],
     removed, scaled = _environment(server, REMOVED), _environment(server, SCALED)
     begun = datetime.now(UTC)
     api = edge.lab.api()
-    _show(report, damage.remove(api, service_name(removed["swarm_name"], PROCESS)))
-    _show(report, damage.scale(api, service_name(scaled["swarm_name"], PROCESS), SCALED_TO))
+    _show(report, damage.remove(api, damage.service_of(api, removed["id"])))
+    _show(report, damage.scale(api, damage.service_of(api, scaled["id"]), SCALED_TO))
     with report.step("all tasks run again") as step:
         _wait_ready(server, REMOVED)
         _wait_ready(server, SCALED)

@@ -108,7 +108,7 @@ def figures(place: Place, count: int, rounds: int, samples: int) -> Figures:
             with controller(place, database) as daemon, database.connect() as panel:
                 daemon.wait_for("resync.done")
                 daemon.rest()  # after a start it looks at everything once
-                one = one_at_a_time(place, database, panel, app, "late0-app1", samples)
+                one = one_at_a_time(place, database, panel, app, samples)
     return Figures(count, started, resync, listed, pause, memory, one)
 
 

@@ -18,12 +18,13 @@ from typing import Any
 
 import psycopg
 
-from specs.names import service_name
+from reconcilers.environment import service_of
+from specs.snapshots import IMPLICIT_PROCESS, EnvironmentSnapshot
 from tests.bench.place import Database, Place, accepted_at, wait_until
 from tests.bench.process import controller
 from tests.bench.raw import RawConnection, RawError
 from tests.bench.report import Measurement, percentile
-from tests.bench.workload import add_apps, add_environment, documents, is_ready, unready
+from tests.bench.workload import OPTIONS, add_apps, add_environment, documents, is_ready, unready
 
 AIM_P50, AIM_P99 = 2.0, 4.0
 _WARM_UP = 5
@@ -49,25 +50,31 @@ def _subject(place: Place, samples: int) -> list[float]:
     with place.database() as database, controller(place, database) as daemon, database.connect() as panel:
         (app,) = add_apps(panel, 1, 1)
         daemon.wait_for("resync.done")
-        return one_at_a_time(place, database, panel, app, "org0-app1", samples)
+        return one_at_a_time(place, database, panel, app, samples)
 
 
 def one_at_a_time(
-    place: Place, database: Database, panel: psycopg.Connection[Any], app: str, path: str, samples: int
+    place: Place, database: Database, panel: psycopg.Connection[Any], app: str, samples: int
 ) -> list[float]:
     """Seconds from the commit of each of ``samples`` new environments of ``app`` to the engine's acceptance.
 
-    Each waits until the one before is ready; ``path`` is the names of the organization and the app.
+    Each waits until the one before is ready.
     """
     with database.connect("reader") as reader:
         wait_until(lambda: unready(reader) == 0, "all environments are ready", every=0.1)
         committed = {}
         for number in range(samples + _WARM_UP):
-            name = f"e{number}"
-            environment = add_environment(panel, app, name)
-            committed[service_name(f"{path}-{name}", "web")] = time.time()
+            environment, at = add_environment(panel, app, f"e{number}"), time.time()
+            committed[_service(reader, environment)] = at
             wait_until(partial(is_ready, reader, environment), "the environment is ready", every=0.01)
     return _delays(place, committed)
+
+
+def _service(connection: psycopg.Connection[Any], environment: str) -> str:
+    """Name of the service of its implicit process."""
+    row = connection.execute("SELECT doc FROM skypanel.snapshot_environment WHERE id = %s", (environment,)).fetchone()
+    assert row is not None
+    return service_of(EnvironmentSnapshot.model_validate(row[0]), IMPLICIT_PROCESS, OPTIONS)
 
 
 def _floor(place: Place, samples: int) -> list[float]:

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from reconcilers import environment, labels
-from reconcilers.objects import Network
+from reconcilers.objects import HomeNetwork, Network
 from reconcilers.ports import Options
 from specs.names import network_name
 from specs.snapshots import EnvironmentSnapshot
@@ -100,7 +100,10 @@ def documents(connection: psycopg.Connection[Any], subnets: Mapping[str, str] | 
     """
     rows = connection.execute("SELECT doc FROM skypanel.snapshot_environment ORDER BY id").fetchall()
     snapshots = [EnvironmentSnapshot.model_validate(doc) for (doc,) in rows]
-    services = [s.spec for snapshot in snapshots for s in environment.render(snapshot, OPTIONS).services]
+    services = []
+    for snapshot in snapshots:
+        name = _network_name(snapshot.organization.slug, str(snapshot.organization.id))
+        services += [s.spec for s in environment.render(snapshot, OPTIONS, HomeNetwork(name, name)).services]
     tenants = {str(s.organization.id): s.organization.slug for s in snapshots}
     counted = {tenant: f"10.{64 + number // 256}.{number % 256}.0/24" for number, tenant in enumerate(tenants)}
     networks = [_network(slug, tenant, (subnets or counted)[tenant]) for tenant, slug in tenants.items()]
@@ -119,7 +122,11 @@ def allocate(connection: psycopg.Connection[Any]) -> dict[str, str]:
 
 def _network(slug: str, tenant: str, subnet: str) -> dict[str, Any]:
     owner = labels.owned(OPTIONS.installation, "organization", tenant, tenant)
-    return organization_network(Network(network_name(slug), subnet, owner))
+    return organization_network(Network(_network_name(slug, tenant), subnet, owner))
+
+
+def _network_name(slug: str, tenant: str) -> str:
+    return network_name(slug, installation=OPTIONS.installation, organization=tenant)
 
 
 def organization_network(network: Network) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from controller.swarm.diff import service_differences
 from reconcilers import labels
 from reconcilers.conditions import Condition, check
 from reconcilers.environment import render as render_environment
-from reconcilers.objects import Network, Service
+from reconcilers.objects import HomeNetwork, Network, Service
 from reconcilers.organization import render as render_organization
 from reconcilers.ports import Options
 from specs.snapshots import EnvironmentSnapshot, OrganizationSnapshot
@@ -118,13 +118,20 @@ def _declared(scene: Scene) -> tuple[dict[str, Service], dict[str, Network]]:
         str(row["organization_id"]): str(row["subnet"])
         for row in world.root("SELECT * FROM skypanel.subnets WHERE organization_id IS NOT NULL")
     }
+    homes = {n["Labels"].get(labels.ORGANIZATION): HomeNetwork(n["Id"], n["Name"]) for n in world.networks().values()}
     for row in world.root("SELECT doc FROM skypanel.snapshot_environment WHERE NOT deleted"):
-        objects = render_environment(EnvironmentSnapshot.model_validate(row["doc"]), options)
+        snapshot = EnvironmentSnapshot.model_validate(row["doc"])
+        home = homes.get(str(snapshot.organization.id), HomeNetwork("missing", "missing"))
+        objects = render_environment(snapshot, options, home)
         services |= {service.name: service for service in objects.services}
     for row in world.root("SELECT doc FROM skypanel.snapshot_organization WHERE NOT deleted"):
         organization = OrganizationSnapshot.model_validate(row["doc"])
         objects = render_organization(
-            organization, options, subnet=subnets.get(str(organization.id), "0.0.0.0/31"), edge_node=node
+            organization,
+            options,
+            subnet=subnets.get(str(organization.id), "0.0.0.0/31"),
+            edge_node=node,
+            home=homes.get(str(organization.id)),
         )
         services |= {service.name: service for service in objects.services}
         networks |= {network.name: network for network in objects.networks}
@@ -138,12 +145,11 @@ def _unequal(scene: Scene) -> list[str]:
     live = scene.world.engine.get("/services", filters=_ours(scene))
     tasks = scene.world.engine.get("/tasks", filters={"desired-state": ["running"]})
     running = Counter(task["ServiceID"] for task in tasks if task["Status"]["State"] == "running")
-    names = {n["Id"]: n["Name"] for n in scene.world.engine.get("/networks")}
     found += _names("service", set(services), [s["Spec"]["Name"] for s in live])
     for stored in live:
         if (wanted := services.get(stored["Spec"]["Name"])) is None:
             continue
-        found += [f"{wanted.name}: {d}" for d in service_differences(wanted.spec, stored["Spec"], names)]
+        found += [f"{wanted.name}: {d}" for d in service_differences(wanted.spec, stored["Spec"])]
         if (count := running[stored["ID"]]) != wanted.replicas:
             found.append(f"{wanted.name}: {count} of {wanted.replicas} tasks run")
     live_networks = list(scene.world.networks().values())

@@ -33,7 +33,7 @@ def wide(nodes: Lab, server: Server, tmp_path_factory: pytest.TempPathFactory) -
 
 def places(scene: Scene) -> list[str]:
     """Nodes that the wide environment's tasks run on and shall run on."""
-    name = f"{scene.world.name}-acme-app0-wide-web"
+    name = scene.world.service("acme-app0-wide")
     tasks = scene.world.engine.get("/tasks", filters={"service": [name], "desired-state": ["running"]})
     return [task["NodeID"] for task in tasks if task["Status"]["State"] == "running"]
 

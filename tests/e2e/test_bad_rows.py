@@ -53,7 +53,7 @@ def test_an_impossible_row_is_stalled_by_name_and_its_last_good_service_goes_on(
     kept = {name: version for name, version in here.versions().items() if name in services}
     assert kept == services
     assert here.curl(host)[0] == 200
-    (service,) = [name for name in services if name.endswith("-production-web")]
+    (service,) = [name for name in services if "-production-web_" in name]
     here.engine.delete(f"/services/{service}")
     eventually(lambda: service in here.services(), what="its last good service is put back")
 
@@ -77,14 +77,14 @@ def test_a_corrected_row_converges(here: World) -> None:
 
 
 def test_a_service_of_somebody_else_with_our_name_is_left_alone(here: World) -> None:
-    name = f"{here.name}-acme-shop-production-web"
+    environment = here.environment(here.app(here.organization("acme"), "shop"))
+    name = here.service()
     foreign = here.engine.post(
         "/services/create",
         {"Name": name, "TaskTemplate": {"ContainerSpec": {"Image": f"{WEB}:1"}}, "EndpointSpec": {"Mode": "dnsrr"}},
     )["ID"]
     try:
         here.controller().start()
-        environment = here.environment(here.app(here.organization("acme"), "shop"))
         eventually(lambda: "Stalled" in here.conditions("environment", environment), what="it is stalled")
         assert here.conditions("environment", environment)["Stalled"]["reason"] == "NameConflict"
         assert not here.engine.get(f"/services/{name}")["Spec"]["Labels"]

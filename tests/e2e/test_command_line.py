@@ -34,14 +34,16 @@ def spec(world: World, *, replicas: int) -> str:
 def test_plan_says_what_apply_then_does_and_afterwards_there_is_nothing_to_do(here: World) -> None:
     here.root("INSERT INTO users (email, password_hash, name) VALUES ('ops@example.com', '!', 'ops')")
     here.controller().start()
-    service = f"{here.slug('acme')}-shop-production-web"
 
     ahead = here.skypanel("plan", "-f", "-", stdin=spec(here, replicas=1))
-    assert (ahead.returncode, f"+ service {service}" in ahead.stdout) == (2, True), ahead.stdout + ahead.stderr
+    assert (ahead.returncode, f"+ service {here.slug('acme')}-shop-production-web_" in ahead.stdout) == (2, True), (
+        ahead.stdout + ahead.stderr
+    )
     assert here.sql("SELECT count(*) FROM paas_apps")[0]["count"] == 0, "a look ahead wrote something"
 
     done = here.skypanel("apply", "-f", "-", "--wait", "--timeout", "60s", stdin=spec(here, replicas=1))
     assert done.returncode == 0, done.stdout + done.stderr
+    service = here.service()
     assert service in here.services()
 
     again = here.skypanel("plan", "-f", "-", stdin=spec(here, replicas=1))
@@ -65,9 +67,10 @@ def test_what_get_prints_as_yaml_is_what_apply_takes(here: World) -> None:
     described = here.skypanel("describe", "environment", path, "-o", "json")
     found = json.loads(described.stdout)
     assert "running" in json.dumps(found)
+    service = here.service()
     deleted = here.skypanel("delete", "environment", path, "--yes", "--wait")
     assert deleted.returncode == 0, deleted.stderr
-    assert f"{here.slug('acme')}-shop-production-web" not in here.services()
+    assert service not in here.services()
 
 
 def test_doctor_finds_nothing_wrong_with_a_running_installation(here: World) -> None:

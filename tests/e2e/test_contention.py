@@ -39,7 +39,7 @@ def test_a_fight_is_spaced_out_named_and_ended_on_request(here: World) -> None:
     controller = here.controller().start()
     environment = here.environment(here.app(here.organization("acme"), "shop"), instances=0)
     here.wait_ready(environment)
-    name, path = here.slug("acme-shop-production-web"), f"{here.slug('acme')}/shop/production"
+    name, path = here.service(), f"{here.slug('acme')}/shop/production"
 
     def contested() -> dict[str, str] | None:
         ready = here.conditions("environment", environment)["Ready"]

@@ -18,7 +18,7 @@ def test_what_is_paused_is_left_alone_says_so_and_is_caught_up_with_afterwards(h
     domain = here.insert("paas_domains", environment_id=changed, hostname=f"shop.{here.name}.localhost")
     for environment in (changed, damaged, leaving):
         here.wait_ready(environment)
-    names = {e: here.slug(f"acme-shop-{e}-web") for e in ("changed", "damaged", "leaving")}
+    names = {e: here.service(f"acme-shop-{e}") for e in ("changed", "damaged", "leaving")}
 
     said = here.skypanel("pause", "--organization", here.slug("acme"), "--reason", "audit", role="panel")
     assert said.returncode == 0, said.stderr
@@ -62,7 +62,7 @@ def test_a_pause_of_everything_is_said_by_doctor_and_waited_for_by_nobody(here: 
     here.environment(app, "staging", instances=0)
     path = f"{here.slug('acme')}/shop/staging"
     eventually(lambda: "Paused" in here.skypanel("get", "env", path).stdout, what="a new one is paused, too")
-    assert here.slug("acme-shop-staging-web") not in here.services()
+    assert here.service("acme-shop-staging") not in here.services()
     refused = here.skypanel("pause", "process", f"{path}/web")
     assert refused.returncode == 1
     assert "has no reconciler of its own" in refused.stderr

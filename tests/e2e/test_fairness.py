@@ -30,7 +30,7 @@ def test_one_change_is_made_within_a_second_while_another_organization_has_hundr
     eventually(lambda: len(here.services()) > 2, what="the crowd is on its way")
     here.environment(shop, instances=0)
     asked = time.monotonic()
-    name = here.slug("small-shop-production-web")
+    name = here.service("small-shop-production")
     eventually(lambda: here.engine.get(f"/services/{name}"), seconds=5, what="the single change is made")
     took = time.monotonic() - asked
     assert took < 1.0

@@ -25,8 +25,8 @@ def rows(world: World, count: int) -> list[str]:
 def assert_all_converged(world: World, environments: list[str], *, seconds: float = 60.0) -> None:
     for environment in environments:
         world.wait_ready(environment, seconds=seconds)
-    names = [f"{world.name}-acme-shop-e{number}-web" for number in range(len(environments))]
-    assert sorted(name for name in world.services() if not name.endswith("_pin")) == sorted(names)
+    names = [world.service(f"acme-shop-e{number}") for number in range(len(environments))]
+    assert sorted(name for name in world.services() if not name.startswith("pin_")) == sorted(names)
     owners = [s["Spec"]["Labels"]["io.skypanel.owner"] for s in world.services().values()]
     assert len(owners) == len(set(owners)), "an object has two services"
     inventory = world.root("SELECT name, state, engine_id FROM skypanel.inventory WHERE object_type = 'service'")
@@ -92,9 +92,7 @@ def test_a_restarted_engine_costs_nothing_but_the_time(here: World) -> None:
     node.wait()
     assert_all_converged(here, environments, seconds=90)
     eventually(lambda: controller.metric("skypanel_engine_up") == 1, what="the metric says it is back")
-    eventually(
-        lambda: f"org-{here.name}-acme" in here.edge_networks(), seconds=60, what="the edge is on the network again"
-    )
+    eventually(lambda: here.network() in here.edge_networks(), seconds=60, what="the edge is on the network again")
 
 
 @pytest.fixture
@@ -125,7 +123,7 @@ def test_a_cut_connection_is_made_again_and_nothing_is_lost(
     assert_all_converged(here, environments)
     relays[which].cut()
     here.sql("UPDATE paas_environments SET stop_grace_seconds = 7")
-    here.engine.delete(f"/services/{here.name}-acme-shop-e0-web")
+    here.engine.delete(f"/services/{here.service('acme-shop-e0')}")
     eventually(lambda: "lost" in controller.text(), what="the log says so")
     relays[which].heal()
     assert_all_converged(here, environments)

@@ -23,8 +23,8 @@ def test_deleting_an_environment_removes_exactly_its_objects(here: World) -> Non
     before = set(here.services())
     here.sql("UPDATE paas_environments SET deleted_at = now() WHERE id = %s", gone)
     eventually(lambda: (here.status("environment", gone) or {}).get("finalized_at"), what="the deletion is finished")
-    assert before - set(here.services()) == {f"{here.name}-acme-shop-gone-web"}
-    assert f"org-{here.name}-acme" in here.networks()
+    assert before - set(here.services()) == {here.service("acme-shop-gone")}
+    assert here.network() in here.networks()
     assert here.root("SELECT count(*) FROM skypanel.inventory WHERE owner_id = %s", gone)[0]["count"] == 0
 
 
@@ -48,7 +48,7 @@ def test_the_same_name_can_be_used_again_at_once(here: World) -> None:
     here.sql("UPDATE paas_environments SET deleted_at = now() WHERE id = %s", first)
     second = here.environment(app, cmd=["worker"])
     here.wait_ready(second)
-    labels = here.services()[f"{here.name}-acme-shop-production-web"]["Spec"]["Labels"]
+    labels = here.services()[here.service()]["Spec"]["Labels"]
     assert labels["io.skypanel.owner"] == f"environment/{second}"
     eventually(lambda: (here.status("environment", first) or {}).get("finalized_at"), what="the first one is removed")
     here.wait_ready(second)

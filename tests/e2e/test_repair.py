@@ -12,15 +12,14 @@ from deploy.engine import EngineApiError
 from tests.e2e.world import WEB, Controller, World, eventually
 
 Hand = Callable[[World], None]
-SERVICE = "{name}-acme-shop-production-web"
 
 
 def service_of(world: World) -> str:
-    return SERVICE.format(name=world.name)
+    return world.service()
 
 
 def network_of(world: World) -> str:
-    return f"org-{world.name}-acme"
+    return world.network()
 
 
 def remove_the_service(world: World) -> None:
@@ -173,11 +172,11 @@ def test_a_removed_network_and_pin_come_back_while_the_controller_runs(here: Wor
     here.controller().start()
     organization = here.organization("acme")
     here.insert("paas_organizations", organization_id=organization)
-    name = network_of(here)
+    pin = here.pin()
     eventually(lambda: (here.status("organization", organization) or {}).get("ready"), what="the network is up")
-    here.engine.delete(f"/services/{name}_pin")
+    here.engine.delete(f"/services/{pin}")
     eventually(
-        lambda: f"{name}_pin" in here.services() and (here.status("organization", organization) or {}).get("ready"),
+        lambda: pin in here.services() and (here.status("organization", organization) or {}).get("ready"),
         what="the pin is back",
     )
 

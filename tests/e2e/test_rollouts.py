@@ -15,7 +15,7 @@ def test_rollouts_beyond_the_limit_wait_for_their_turn_and_stopped_ones_do_not(h
 
     def all_ready() -> bool:
         nonlocal most
-        made = sum(name.endswith(("-a-web", "-b-web")) for name in here.services())
+        made = sum(any(part in name for part in ("-a-web_", "-b-web_")) for name in here.services())
         said = {e: here.status("environment", e) or {} for e in environments}
         queued.update(e for e, status in said.items() if status.get("reason") == "RolloutQueued")
         most = max(most, made - sum(bool(status.get("ready")) for status in said.values()))

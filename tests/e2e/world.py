@@ -21,6 +21,7 @@ from psycopg.rows import dict_row
 
 from deploy.engine import EngineApi, EngineApiError, Lab
 from deploy.postgres import Server
+from specs import names
 from tests.labs import free_port
 
 PASSWORD = "not-to-be-seen-4711"
@@ -233,6 +234,32 @@ class World:
     def environment(self, app: str, name: str = "production", **columns: object) -> str:
         values: dict[str, object] = {"image_ref": f"{WEB}:1", "port": 8080, "instances": 1, "memory_mb": 16, **columns}
         return self.insert("paas_environments", app_id=app, name=name, **values)
+
+    def service(self, stem: str = "acme-shop-production", process: str = "web") -> str:
+        """Name of the service of an environment; ``stem`` is what the rows call it, without the test's name."""
+        found = self.root(
+            "SELECT e.id, a.organization_id FROM paas_environments e JOIN paas_apps a ON a.id = e.app_id"
+            " WHERE e.swarm_name = %s ORDER BY e.created_at DESC",
+            self.slug(stem),
+        )[0]
+        return names.service_name(
+            self.slug(stem),
+            process,
+            installation=self.name,
+            organization=found["organization_id"],
+            environment=found["id"],
+        )
+
+    def network(self, slug: str = "acme") -> str:
+        """Name of an organization's network, if it has not been renamed since that was made."""
+        return names.network_name(self.slug(slug), installation=self.name, organization=self._organization(slug))
+
+    def pin(self, slug: str = "acme") -> str:
+        """Name of an organization's pin."""
+        return names.pin_name(installation=self.name, organization=self._organization(slug))
+
+    def _organization(self, slug: str) -> str:
+        return str(self.root("SELECT id FROM organizations WHERE slug = %s", self.slug(slug))[0]["id"])
 
     def status(self, kind: str, object_id: str) -> dict[str, Any] | None:
         rows = self.sql("SELECT * FROM skypanel.object_status WHERE kind = %s AND id = %s", kind, object_id)

@@ -76,4 +76,4 @@ def seen(
         environment = here.environment(app)
         here.wait_ready(environment)
         slug = here.slug("acme")
-        yield Seen(here, controller, environment, f"{slug}-hello-production-web", f"{slug}/hello/production")
+        yield Seen(here, controller, environment, here.service("acme-hello-production"), f"{slug}/hello/production")

@@ -2,7 +2,7 @@
 
 A step is one thing that crosses the border of a process: a request to the engine, a statement to the database, a hint
 that comes in. It is named by the process, what it does and to which object, and by how often that has happened in this
-run: ``a engine POST /services/create acme-shop-production-web`` for the first time. Names outlive changes of the code
+run: ``a engine POST /services/create strangers-web`` for the first time. Names outlive changes of the code
 better than numbers.
 """
 

@@ -71,7 +71,7 @@ def _counts(world: World, reference: Reference, extra: frozenset[str]) -> Iterat
     old = any(fault is Fault.OLD_ANSWER for _, fault in world.plan.faults)
     for (name, action), count in sorted((now - reference.counts).items()):
         # An edge that an old list does not show is taken for none: its pins go, and come back.
-        named = action in allowed or (old and name.endswith("_pin"))
+        named = action in allowed or (old and " pin_" in name)
         if not named or count > len(world.plan.faults):
             yield f"{action} of {name}: {count} more than without the fault"
     for (name, action), count in sorted((reference.counts - now).items()):
@@ -91,18 +91,22 @@ def _quiet(world: World) -> Iterator[str]:
 
 
 def _one_live_service_each(world: World) -> Iterator[str]:
-    live: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    """Two while a process changes its name, the former and the present one; one at the end."""
+    live: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for w in world.swarm.log:
         if not w.accepted or w.object_type != "service":
             continue
         if w.action == "create" and labels.PROCESS in w.labels and w.labels.get(labels.INSTALLATION) == INSTALLATION:
             who = w.labels.get(labels.OWNER, ""), w.labels[labels.PROCESS]
-            live[who].add(w.object_id)
-            if len(live[who]) > 1:
-                yield f"{who} has {len(live[who])} services at once"
+            live[who][w.object_id] = w.name
+            if len(live[who]) > 2 or len(set(live[who].values())) < len(live[who]):
+                yield f"{who} has services {sorted(live[who].values())} at once"
         elif w.action == "remove":
             for ids in live.values():
-                ids.discard(w.object_id)
+                ids.pop(w.object_id, None)
+    for who, names in live.items():
+        if len(names) > 1:
+            yield f"{who} still has {sorted(names.values())} at the end"
 
 
 def _only_ours(world: World) -> Iterator[str]:

@@ -24,9 +24,11 @@ from typing import Any
 import orjson
 
 from controller.records import Key
+from specs import names
 from tests.sim.database.database import SimDatabase
 from tests.sim.hands import Hands
 from tests.sim.loop import VirtualLoop
+from tests.sim.place import INSTALLATION
 from tests.sim.swarm.swarm import SimSwarm
 from tests.sim.world import World
 
@@ -55,6 +57,27 @@ class Desk:
     def identify(self, kind: str, name: str) -> str:
         """The id of a declared object: always the same for the same name."""
         return self._world.names.identify(kind, name)
+
+    def service(self, environment: Key, process: str = "web") -> str:
+        """Name of the service of one process, as it is declared now."""
+        document = self.document(environment)
+        organization = document["organization"]["id"]
+        return names.service_name(
+            document["swarm_name"],
+            process,
+            installation=INSTALLATION,
+            organization=organization,
+            environment=environment.id,
+        )
+
+    def network(self, organization: Key) -> str:
+        """Name that the organization's network is given when it is made now."""
+        slug = self.document(organization)["slug"]
+        return names.network_name(slug, installation=INSTALLATION, organization=organization.id)
+
+    def pin(self, organization: Key) -> str:
+        """Name of the organization's pin."""
+        return names.pin_name(installation=INSTALLATION, organization=organization.id)
 
     def put(
         self, kind: str, name: str, document: dict[str, Any], *, organization: str, depends_on: Iterable[Key] = ()

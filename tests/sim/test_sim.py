@@ -73,7 +73,7 @@ def failing(name: str, *chosen: Fault) -> int:
 
 
 def test_an_inventory_that_is_not_put_right_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "organization.is_renamed_with_its_network"
+    name = "environment.is_renamed"
     assert failing(name, Fault.CRASH_AFTER) == 0
 
     async def leave_it(*_: object) -> None: ...

@@ -77,6 +77,7 @@ class Panel:
 
     async def act_on(self, what: str, app: str, change: dict[str, Any]) -> None:
         key, _ = self.rows[app]
+        name = self.desk.service(key)
         match what:
             case "declare":
                 self.change(app, change)
@@ -86,7 +87,7 @@ class Panel:
                 self.desk.delete(key)
                 del self.rows[app]
             case _:
-                await self.damage(what, f"acme-{app}-production-web")
+                await self.damage(what, name)
 
     def change(self, app: str, change: dict[str, Any]) -> None:
         """Good fields; they are what counts at the end."""

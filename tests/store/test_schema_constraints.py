@@ -76,10 +76,17 @@ def test_a_good_health_check_and_host_name_are_taken(database: Database, tenant:
         )
 
 
-def test_two_organizations_cannot_make_the_same_swarm_name(database: Database) -> None:
-    make_tenant(database, organization="a-b", app="c")
-    with pytest.raises(psycopg.errors.UniqueViolation, match="paas_environments_swarm_name_unique"):
-        make_tenant(database, organization="a", app="b-c")
+def test_names_that_read_the_same_do_not_stop_another_tenant(database: Database) -> None:
+    make_tenant(database, organization="acme", app="shop-eu")
+    make_tenant(database, organization="acme-shop", app="eu")
+    assert database.execute("SELECT swarm_name FROM paas_environments") == [("acme-shop-eu-production",)] * 2
+
+
+def test_renaming_an_organization_never_fails_because_of_another(database: Database) -> None:
+    make_tenant(database, organization="acme", app="shop-eu")
+    make_tenant(database, organization="globex", app="eu")
+    database.execute("UPDATE organizations SET slug = 'acme-shop' WHERE slug = 'globex'", role="panel")
+    assert database.execute("SELECT swarm_name FROM paas_environments") == [("acme-shop-eu-production",)] * 2
 
 
 def test_a_host_name_belongs_to_one_environment_of_all(database: Database, tenant: Tenant) -> None:

@@ -113,12 +113,15 @@ def test_what_the_files_do_not_name_is_left_alone(conn: psycopg.Connection, data
 
 
 def test_nothing_is_written_when_the_last_one_is_refused(conn: psycopg.Connection, database: Database) -> None:
-    apps = resource("App", "b", 1) + resource("App", "b-c", 1)
-    first = resource("Environment", "c-d", 2, '{image: "web:1"}').replace("app: shop", "app: b")
-    second = resource("Environment", "d", 2, '{image: "web:1"}').replace("app: shop", "app: b-c")
+    other = make_tenant(database, organization="umbrella")
+    database.execute(
+        "INSERT INTO paas_domains (environment_id, hostname) VALUES (%s, 'shop.example.com')",
+        other.environment,
+        role="panel",
+    )
     before = rows(database)
-    with pytest.raises(SpecRefused, match="Swarm name") as refused:
-        apply(conn, ORGANIZATION + apps + first + second)
+    with pytest.raises(SpecRefused, match="has this host name") as refused:
+        apply(conn, ALL)
     assert refused.value.refusals[0].place.startswith("test.yaml:")
     assert rows(database) == before
 

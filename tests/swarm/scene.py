@@ -17,7 +17,7 @@ from controller.swarm.cluster import Cluster
 from controller.swarm.plan import Change, ChangeSet
 from deploy.engine import IMAGE_PREFIX, EngineApi, Lab
 from reconcilers import environment, labels, organization
-from reconcilers.objects import Objects, Service
+from reconcilers.objects import HomeNetwork, Objects, Service
 from reconcilers.outcomes import ConflictError
 from reconcilers.ports import LiveService, Options
 from specs.snapshots import EnvironmentSnapshot, OrganizationSnapshot
@@ -73,7 +73,7 @@ class Scene:
         """The organization's objects."""
         document = {"id": self.organization_id, "slug": self.slug, "name": "Acme", "network_prefix": 24}
         snapshot = OrganizationSnapshot.model_validate(document | {"suspended": False})
-        render = {"subnet": self.subnet, "edge_node": self.cluster.live.edge_node(), **changes}
+        render = {"subnet": self.subnet, "edge_node": self.cluster.live.edge_node(), "home": None, **changes}
         return organization.render(snapshot, self.options, **render)
 
     def services(self, **changes: Any) -> Objects:
@@ -91,7 +91,10 @@ class Scene:
             "cpu_limit": 0.1,
             **changes,
         }
-        return environment.render(EnvironmentSnapshot.model_validate(document), self.options)
+        live = self.cluster.live.network_of(self.organization_id)
+        assert live is not None
+        home = HomeNetwork(live.id, live.name)
+        return environment.render(EnvironmentSnapshot.model_validate(document), self.options, home)
 
     # -- what is done --------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 -- One environment by its path, and how far it is for the generation that it has now.
-SELECT e.id, e.swarm_name, coalesce(s.ready AND s.observed_generation >= e.generation, false) AS ready,
+SELECT e.id, coalesce(s.ready AND s.observed_generation >= e.generation, false) AS ready,
        coalesce(s.message, 'the controller has not said anything of it yet') AS message
 FROM paas_environments e
 JOIN paas_apps a ON a.id = e.app_id

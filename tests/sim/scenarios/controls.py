@@ -7,8 +7,6 @@ from tests.sim.scenarios.environment import BROKEN, WEB2, environment
 from tests.sim.scenarios.organization import organization
 from tests.sim.swarm.behaviour import NORMAL
 
-SERVICE = "acme-shop-production-web"
-
 
 @scenario()
 async def an_object_is_paused_and_resumed(desk: Desk) -> None:
@@ -19,9 +17,9 @@ async def an_object_is_paused_and_resumed(desk: Desk) -> None:
     await desk.settle()
     assert desk.reason(shop) == "Paused"
     desk.change(shop, image_ref=WEB2)
-    await desk.hands.remove_service(SERVICE)
+    await desk.hands.remove_service(desk.service(shop))
     await desk.settle()
-    assert SERVICE not in desk.swarm.state()["services"], "made again, although it is paused"
+    assert desk.service(shop) not in desk.swarm.state()["services"], "made again, although it is paused"
     desk.database.resume("object", shop)
     await desk.settle()
     assert desk.reason(shop) == "Deployed"
@@ -35,10 +33,10 @@ async def an_organization_is_paused_while_it_is_deleted(desk: Desk) -> None:
     desk.database.pause("organization", home, reason="an invoice")
     desk.delete(home, shop)
     await desk.settle()
-    assert SERVICE in desk.swarm.state()["services"], "removed, although it is paused"
+    assert desk.service(shop) in desk.swarm.state()["services"], "removed, although it is paused"
     desk.database.resume("organization", home)
     await desk.settle()
-    assert SERVICE not in desk.swarm.state()["services"]
+    assert desk.service(shop) not in desk.swarm.state()["services"]
 
 
 @scenario()
@@ -50,7 +48,7 @@ async def everything_is_paused(desk: Desk) -> None:
     other = organization(desk, "other")
     environment(desk, other, "blog")
     await desk.settle()
-    assert "org-other" not in desk.swarm.state()["networks"], "made, although everything is paused"
+    assert desk.network(other) not in desk.swarm.state()["networks"], "made, although everything is paused"
     desk.database.resume("installation")
     await desk.settle()
 
@@ -72,11 +70,11 @@ async def a_rollout_that_failed_is_tried_again_when_it_is_asked_for(desk: Desk) 
 @scenario(counts=False)
 async def somebody_fights(desk: Desk) -> None:
     home = organization(desk, "acme")
-    environment(desk, home, "shop")
+    shop = environment(desk, home, "shop")
     await desk.settle()
     for _ in range(12):
         await desk.sleep(1.0)
-        await desk.hands.scale(SERVICE, 3)
+        await desk.hands.scale(desk.service(shop), 3)
     await desk.settle()
 
 

@@ -78,6 +78,15 @@ async def has_processes_and_domains(desk: Desk) -> None:
 
 
 @scenario()
+async def is_renamed(desk: Desk) -> None:
+    home = organization(desk, "acme")
+    shop = environment(desk, home, "shop", instances=2, domains=[domain(desk, "shop.example.com")])
+    await desk.settle()
+    desk.change(shop, swarm_name="acme-store-production", app={"id": desk.identify("app", "shop"), "slug": "store"})
+    await desk.settle()
+
+
+@scenario()
 async def is_suspended_and_comes_back(desk: Desk) -> None:
     home = organization(desk, "acme")
     shop = environment(desk, home, "shop", instances=2)
@@ -98,7 +107,7 @@ async def keeps_the_last_good_while_the_row_is_wrong(desk: Desk) -> None:
     await desk.settle()
     assert desk.reason(shop) == "InvalidSpec"
     assert desk.swarm.state() == before, "a row that is wrong changed what runs"
-    await desk.hands.remove_service("acme-shop-production-web")
+    await desk.hands.remove_service(desk.service(shop))
     await desk.settle()
     assert desk.swarm.state() == before, "the last good service did not come back"
     desk.change(shop, image_ref=WEB)
@@ -122,9 +131,9 @@ async def goes_back_when_the_new_image_does_not_start(desk: Desk) -> None:
 @scenario()
 async def is_repaired(desk: Desk) -> None:
     home = organization(desk, "acme")
-    environment(desk, home, "shop", domains=[domain(desk, "shop.example.com")])
+    shop = environment(desk, home, "shop", domains=[domain(desk, "shop.example.com")])
     await desk.settle()
-    name = "acme-shop-production-web"
+    name = desk.service(shop)
     await desk.hands.remove_service(name)
     await desk.settle()
     await desk.hands.scale(name, 5)

@@ -24,7 +24,7 @@ async def comes_and_goes(desk: Desk) -> None:
 
 
 @scenario()
-async def is_renamed_with_its_network(desk: Desk) -> None:
+async def is_renamed_and_keeps_its_network(desk: Desk) -> None:
     acme = organization(desk, "acme")
     await desk.settle()
     desk.change(acme, slug="apex")
@@ -45,19 +45,19 @@ async def is_dropped_and_its_name_is_given_to_another(desk: Desk) -> None:
 
 @scenario()
 async def is_repaired(desk: Desk) -> None:
-    organization(desk, "acme")
+    acme = organization(desk, "acme")
     await desk.settle()
-    await desk.hands.remove_service("org-acme_pin")
+    await desk.hands.remove_service(desk.pin(acme))
     await desk.settle()
-    await desk.hands.change_service("org-acme_pin", lambda spec: spec["Labels"].clear())
+    await desk.hands.change_service(desk.pin(acme), lambda spec: spec["Labels"].clear())
     await desk.settle()
 
 
 @scenario()
 async def gets_its_network_back(desk: Desk) -> None:
-    organization(desk, "acme")
+    acme = organization(desk, "acme")
     await desk.settle()
-    await desk.hands.take_edge_off("org-acme")
+    await desk.hands.take_edge_off(desk.network(acme))
     await desk.settle()
     desk.swarm.fail_task("edge_traefik")
     await desk.settle()

@@ -13,6 +13,7 @@ from controller.swarm.liveview import LiveView
 from controller.swarm.plan import plan
 from reconcilers.ports import Options
 from reconcilers.registry import registered
+from specs.names import network_name, service_name
 from specs.problems import InvalidSpec
 
 ORGANIZATION = "00000000-0000-4000-8000-000000000001"
@@ -52,7 +53,9 @@ def test_every_reconciled_kind_can_be_looked_at_ahead(nothing: LiveView) -> None
 def test_a_network_that_does_not_exist_yet_is_made(nothing: LiveView) -> None:
     wanted = render("organization", ORGANIZATION_DOC, OPTIONS, nothing, {})
     changes = plan(("organization", ORGANIZATION), wanted, nothing, []).changes
-    assert [str(change) for change in changes] == ["+ network org-acme"]
+    assert [str(change) for change in changes] == [
+        f"+ network {network_name('acme', installation='skypanel', organization=ORGANIZATION)}"
+    ]
 
 
 def test_a_recorded_subnet_is_used(nothing: LiveView) -> None:
@@ -64,7 +67,10 @@ def test_a_recorded_subnet_is_used(nothing: LiveView) -> None:
 def test_a_service_that_does_not_exist_yet_is_made(nothing: LiveView) -> None:
     wanted = render("environment", environment_doc(), OPTIONS, nothing, {})
     changes = plan(("environment", ENVIRONMENT), wanted, nothing, []).changes
-    assert [str(change) for change in changes] == ["+ service acme-shop-production-web"]
+    name = service_name(
+        "acme-shop-production", "web", installation="skypanel", organization=ORGANIZATION, environment=ENVIRONMENT
+    )
+    assert [str(change) for change in changes] == [f"+ service {name}"]
 
 
 def test_a_document_that_breaks_a_rule_is_refused(nothing: LiveView) -> None:

@@ -7,13 +7,25 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
+from reconcilers.objects import HomeNetwork
 from reconcilers.ports import Options
+from specs.names import network_name, service_name
 from specs.snapshots import EnvironmentSnapshot, OrganizationSnapshot
 
 ENVIRONMENT_ID = UUID("e0000000-0000-4000-8000-000000000001")
 ORGANIZATION_ID = UUID("00000000-0000-4000-8000-000000000002")
 OTHER_ID = UUID("f0000000-0000-4000-8000-000000000003")
 OPTIONS = Options(installation="blue", monitor_seconds=1.5)
+ORG_ACME = network_name("acme", installation="blue", organization=ORGANIZATION_ID)
+HOME = HomeNetwork("nx4ydrs8x5yh8kqcqz6eft1pm", ORG_ACME)
+"""The network of the organization when it is live."""
+
+
+def name_of(process_type: str = "web", swarm_name: str = "acme-shop-production") -> str:
+    """Name of the service of a process of ``environment()``."""
+    return service_name(
+        swarm_name, process_type, installation="blue", organization=ORGANIZATION_ID, environment=ENVIRONMENT_ID
+    )
 
 
 def environment(**changes: Any) -> EnvironmentSnapshot:

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from reconcilers.baseline import lost
 from reconcilers.environment import render
 from specs.snapshots import EnvironmentSnapshot
-from tests.unit.reconcilers.documents import OPTIONS, environment, environments
+from tests.unit.reconcilers.documents import HOME, OPTIONS, environment, environments
 
 CONTAINER = ("TaskTemplate", "ContainerSpec")
 
 
 def written() -> dict[str, Any]:
-    (service,) = render(environment(run_as="1000:1000"), OPTIONS).services
+    (service,) = render(environment(run_as="1000:1000"), OPTIONS, HOME).services
     return service.spec
 
 
@@ -34,7 +34,7 @@ def without(spec: dict[str, Any], *path: str) -> dict[str, Any]:
 @settings(max_examples=40)
 @given(environments())
 def test_what_is_stored_as_it_was_written_has_lost_nothing(snapshot: EnvironmentSnapshot) -> None:
-    for service in render(snapshot, OPTIONS).services:
+    for service in render(snapshot, OPTIONS, HOME).services:
         assert lost(service.spec, copy.deepcopy(service.spec)) == []
 
 

@@ -15,11 +15,13 @@ from reconcilers.objects import spec_hash
 from specs.snapshots import DEFAULT_PIDS, EnvironmentSnapshot
 from tests.unit.reconcilers.documents import (
     ENVIRONMENT_ID,
+    HOME,
     OPTIONS,
     ORGANIZATION_ID,
     domain,
     environment,
     environments,
+    name_of,
     plan,
     process,
 )
@@ -31,7 +33,7 @@ SECOND = 1_000_000_000
 
 def specs(snapshot: EnvironmentSnapshot, **options: Any) -> dict[str, dict[str, Any]]:
     """The documents by process type."""
-    objects = render(snapshot, replace(OPTIONS, **options))
+    objects = render(snapshot, replace(OPTIONS, **options), HOME)
     assert not objects.networks
     return {service.spec["Labels"][labels.PROCESS]: service.spec for service in objects.services}
 
@@ -49,13 +51,13 @@ def routes(spec: dict[str, Any]) -> dict[str, str]:
 
 
 def test_without_process_rows_there_is_one_service_for_web() -> None:
-    (service,) = render(environment(), OPTIONS).services
-    assert service.name == service.spec["Name"] == "acme-shop-production-web"
+    (service,) = render(environment(), OPTIONS, HOME).services
+    assert service.name == service.spec["Name"] == name_of("web")
 
 
 def test_each_process_has_a_service_of_its_own() -> None:
-    objects = render(environment(processes=[process("clock"), process("web"), process("worker")]), OPTIONS)
-    assert [s.name for s in objects.services] == [f"acme-shop-production-{t}" for t in ("clock", "web", "worker")]
+    objects = render(environment(processes=[process("clock"), process("web"), process("worker")]), OPTIONS, HOME)
+    assert [s.name for s in objects.services] == [name_of(t) for t in ("clock", "web", "worker")]
 
 
 def test_service_and_container_say_whose_they_are() -> None:
@@ -79,7 +81,7 @@ def test_the_container_s_labels_do_not_change_with_the_spec() -> None:
 
 def test_tasks_are_on_the_organization_s_network_alone_under_a_name_that_cannot_collide() -> None:
     networks = specs(environment())["web"]["TaskTemplate"]["Networks"]
-    assert networks == [{"Target": "org-acme", "Aliases": ["web.production.shop.internal"]}]
+    assert networks == [{"Target": HOME.id, "Aliases": ["web.production.shop.internal"]}]
 
 
 # -- what runs -------------------------------------------------------------------------------------------------------
@@ -184,10 +186,10 @@ def test_domains_are_routed_to_the_port_of_their_process() -> None:
         domains=[domain("b.example.com"), domain("a.example.com"), domain("api.example.com", "api")],
     )
     found = specs(snapshot)
-    name = "acme-shop-production-web"
+    name = name_of("web")
     assert routes(found["web"]) == {
         "traefik.enable": "true",
-        "traefik.swarm.network": "org-acme",
+        "traefik.swarm.network": HOME.name,
         f"traefik.http.services.{name}.loadbalancer.server.port": "8080",
         f"traefik.http.routers.{name}.rule": "Host(`a.example.com`) || Host(`b.example.com`)",
         f"traefik.http.routers.{name}.entrypoints": "web",
@@ -197,15 +199,15 @@ def test_domains_are_routed_to_the_port_of_their_process() -> None:
         f"traefik.http.middlewares.{name}-retry.retry.initialinterval": "100ms",
     }
     api = routes(found["api"])
-    assert api["traefik.http.services.acme-shop-production-api.loadbalancer.server.port"] == "9000"
-    assert api["traefik.http.routers.acme-shop-production-api.rule"] == "Host(`api.example.com`)"
+    assert api[f"traefik.http.services.{name_of('api')}.loadbalancer.server.port"] == "9000"
+    assert api[f"traefik.http.routers.{name_of('api')}.rule"] == "Host(`api.example.com`)"
     assert routes(found["worker"]) == {}
 
 
 def test_a_certificate_resolver_makes_the_routers_tls_routers() -> None:
     snapshot = environment(domains=[domain("a.example.com")])
     found = routes(specs(snapshot, edge_entrypoints=("web", "websecure"), edge_cert_resolver="acme")["web"])
-    router = "traefik.http.routers.acme-shop-production-web"
+    router = f"traefik.http.routers.{name_of('web')}"
     assert found[f"{router}.entrypoints"] == "web,websecure"
     assert (found[f"{router}.tls"], found[f"{router}.tls.certresolver"]) == ("true", "acme")
 
@@ -216,34 +218,32 @@ def test_a_certificate_resolver_makes_the_routers_tls_routers() -> None:
 @declared
 def test_the_same_snapshot_gives_the_same_bytes(snapshot: EnvironmentSnapshot) -> None:
     again = EnvironmentSnapshot.model_validate(snapshot.model_dump())
-    first, second = (json.dumps([s.spec for s in render(e, OPTIONS).services]) for e in (snapshot, again))
+    first, second = (json.dumps([s.spec for s in render(e, OPTIONS, HOME).services]) for e in (snapshot, again))
     assert first == second
 
 
 @declared
 def test_names_are_unique_and_short_enough_and_made_of_what_dns_takes(snapshot: EnvironmentSnapshot) -> None:
-    services = render(snapshot, OPTIONS).services
+    services = render(snapshot, OPTIONS, HOME).services
     names = [service.name for service in services]
     assert len(set(names)) == len(names) == max(1, len(snapshot.processes))
-    for service in services:
-        (network,) = service.spec["TaskTemplate"]["Networks"]
-        for name in (service.name, network["Target"]):
-            assert len(name) <= 63
-            assert name.strip("abcdefghijklmnopqrstuvwxyz0123456789-") == ""
-            assert not name.startswith("-")
-            assert not name.endswith("-")
+    for name in names:
+        assert len(name) <= 63
+        assert name.strip("abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+        assert not name.startswith("-")
+        assert "-_" not in name
 
 
 @declared
 def test_the_hash_is_that_of_the_rest_of_the_document(snapshot: EnvironmentSnapshot) -> None:
-    for service in render(snapshot, OPTIONS).services:
+    for service in render(snapshot, OPTIONS, HOME).services:
         rest = {k: v for k, v in service.spec["Labels"].items() if k != labels.SPEC_HASH}
         assert service.hash == service.spec["Labels"][labels.SPEC_HASH] == spec_hash({**service.spec, "Labels": rest})
 
 
 @declared
 def test_every_container_has_the_security_baseline(snapshot: EnvironmentSnapshot) -> None:
-    for service in render(snapshot, OPTIONS).services:
+    for service in render(snapshot, OPTIONS, HOME).services:
         found = container(service.spec)
         assert found["CapabilityDrop"] == ["ALL"]
         assert "CapabilityAdd" not in found
@@ -265,7 +265,7 @@ def test_every_container_has_the_security_baseline(snapshot: EnvironmentSnapshot
 
 @declared
 def test_what_is_reserved_is_something_and_within_the_limits(snapshot: EnvironmentSnapshot) -> None:
-    for service in render(snapshot, OPTIONS).services:
+    for service in render(snapshot, OPTIONS, HOME).services:
         resources = service.spec["TaskTemplate"]["Resources"]
         for field, least in (("NanoCPUs", 1_000_000), ("MemoryBytes", 4 * MIB)):
             assert least <= resources["Reservations"][field] <= resources["Limits"][field]
@@ -273,7 +273,7 @@ def test_what_is_reserved_is_something_and_within_the_limits(snapshot: Environme
 
 @declared
 def test_nothing_is_published_and_every_rollout_goes_back_by_itself(snapshot: EnvironmentSnapshot) -> None:
-    for service in render(snapshot, OPTIONS).services:
+    for service in render(snapshot, OPTIONS, HOME).services:
         assert service.spec["EndpointSpec"] == {"Mode": "dnsrr"}
         assert service.spec["UpdateConfig"]["FailureAction"] == "rollback"
         assert service.spec["UpdateConfig"]["Monitor"] == 1.5 * SECOND

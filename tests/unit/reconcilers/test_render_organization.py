@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from reconcilers import labels
 from reconcilers.objects import Network, spec_hash
 from reconcilers.organization import render
-from tests.unit.reconcilers.documents import OPTIONS, ORGANIZATION_ID, organization, slugs
+from specs.names import network_name
+from tests.unit.reconcilers.documents import HOME, OPTIONS, ORG_ACME, ORGANIZATION_ID, organization
 
 SUBNET = "10.64.3.0/24"
 
 
 def test_without_an_edge_there_is_the_network_alone() -> None:
-    objects = render(organization(), OPTIONS, subnet=SUBNET, edge_node=None)
+    objects = render(organization(), OPTIONS, subnet=SUBNET, edge_node=None, home=HOME)
     (network,) = objects.networks
-    assert (network.name, network.subnet) == ("org-acme", SUBNET)
+    assert (network.name, network.subnet) == (ORG_ACME, SUBNET)
     assert network.labels == {
         labels.INSTALLATION: "blue",
         labels.OWNER: f"organization/{ORGANIZATION_ID}",
@@ -29,37 +30,34 @@ def test_without_an_edge_there_is_the_network_alone() -> None:
 
 
 def test_with_an_edge_a_pin_on_its_node_keeps_the_network_there_and_the_edge_joins_it() -> None:
-    objects = render(organization(), OPTIONS, subnet=SUBNET, edge_node="n0de")
+    objects = render(organization(), OPTIONS, subnet=SUBNET, edge_node="n0de", home=HOME)
     (pin,) = objects.services
     template = pin.spec["TaskTemplate"]
     assert template["Placement"] == {"Constraints": ["node.id == n0de"]}
-    assert template["Networks"] == [{"Target": "org-acme"}]
+    assert template["Networks"] == [{"Target": HOME.id}]
     assert template["ContainerSpec"]["Image"] == OPTIONS.pin_image
-    assert objects.edge_networks == ("org-acme",)
+    assert objects.edge_networks == (ORG_ACME,)
 
 
 def test_the_pin_has_the_security_baseline_and_nobody_s_rights() -> None:
-    (pin,) = render(organization(), OPTIONS, subnet=SUBNET, edge_node="n0de").services
+    (pin,) = render(organization(), OPTIONS, subnet=SUBNET, edge_node="n0de", home=HOME).services
     container = pin.spec["TaskTemplate"]["ContainerSpec"]
     assert container["User"] == "65534:65534"
     assert (container["CapabilityDrop"], container["ReadOnly"], container["Mounts"]) == (["ALL"], True, [])
     assert container["Privileges"]["NoNewPrivileges"] is True
 
 
-@given(slugs, slugs)
-def test_names_of_two_organizations_differ_and_fit(one: str, other: str) -> None:
-    names = [
-        name
-        for slug in (one, other)
-        for objects in [render(organization(slug=slug), OPTIONS, subnet=SUBNET, edge_node="n0de")]
-        for name in (objects.networks[0].name, objects.services[0].name)
-    ]
-    assert len(set(names)) == (4 if one != other else 2)
-    assert all(len(name) <= 63 for name in names)
+def test_a_live_network_keeps_its_name_when_the_organization_is_renamed() -> None:
+    before, after, new = (
+        render(organization(slug=slug), OPTIONS, subnet=SUBNET, edge_node="n0de", home=home)
+        for slug, home in (("acme", HOME), ("apex", HOME), ("apex", None))
+    )
+    assert before == after
+    assert new.networks[0].name == network_name("apex", installation="blue", organization=ORGANIZATION_ID)
 
 
 def test_the_pin_s_hash_is_that_of_the_rest_of_its_document() -> None:
-    (pin,) = render(organization(), OPTIONS, subnet=SUBNET, edge_node="n0de").services
+    (pin,) = render(organization(), OPTIONS, subnet=SUBNET, edge_node="n0de", home=HOME).services
     rest = {k: v for k, v in pin.spec["Labels"].items() if k != labels.SPEC_HASH}
     assert pin.hash == spec_hash({**pin.spec, "Labels": rest})
 

@@ -1,4 +1,4 @@
-"""A service as an engine gives it back: with ids for names, defaults filled in, and zeros left out.
+"""A service as an engine gives it back: with defaults filled in, and zeros left out.
 
 ``tests/swarm`` shows on a real engine that this is what engines do.
 """
@@ -13,18 +13,14 @@ from typing import Any
 from reconcilers import labels
 from reconcilers.objects import Network, Service
 from reconcilers.ports import LiveNetwork, LiveService
-
-NETWORK_ID = "nx4ydrs8x5yh8kqcqz6eft1pm"
-NAMES = {NETWORK_ID: "org-acme"}
+from tests.unit.reconcilers.documents import HOME
 
 
-def stored(spec: Mapping[str, Any], names: Mapping[str, str] = NAMES) -> dict[str, Any]:
-    """What the engine keeps of a written ``spec``; ``names`` are the networks' by their ids."""
+def stored(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What the engine keeps of a written ``spec``."""
     kept: dict[str, Any] = _without_zeros(copy.deepcopy(dict(spec)))
     template = kept["TaskTemplate"]
     template |= {"ForceUpdate": 0, "Runtime": "container"}
-    for network in template["Networks"]:
-        network["Target"] = next(i for i, name in names.items() if name == network["Target"])
     container = template["ContainerSpec"]
     container |= {"Isolation": "default", "DNSConfig": {}}
     container["Privileges"] |= {"CredentialSpec": None, "SELinuxContext": None}
@@ -39,7 +35,7 @@ def live(service: Service, *, version: int = 10, update_state: str | None = None
 def live_network(network: Network, **changes: Any) -> LiveNetwork:
     """``network`` as it is live when nobody touched it."""
     made = LiveNetwork(
-        id=NETWORK_ID,
+        id=HOME.id,
         name=network.name,
         driver="overlay",
         scope="swarm",
@@ -75,9 +71,6 @@ class View:
 
     def network(self, name: str) -> LiveNetwork | None:
         return next((n for n in self.networks if n.name == name), None)
-
-    def network_names(self) -> Mapping[str, str]:
-        return NAMES | {n.id: n.name for n in self.networks}
 
     def owned_services(self, owner: tuple[str, str]) -> list[LiveService]:
         return [s for s in self.services if s.labels.get(labels.OWNER) == labels.owner_key(*owner)]

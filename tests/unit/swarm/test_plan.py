@@ -15,14 +15,22 @@ from reconcilers import labels, organization
 from reconcilers.environment import render
 from reconcilers.objects import Network, Objects, Service
 from reconcilers.ports import LiveService
-from tests.unit.reconcilers.documents import ENVIRONMENT_ID, OPTIONS, ORGANIZATION_ID, environment, process
+from tests.unit.reconcilers.documents import (
+    ENVIRONMENT_ID,
+    HOME,
+    OPTIONS,
+    ORG_ACME,
+    ORGANIZATION_ID,
+    environment,
+    process,
+)
 from tests.unit.reconcilers.documents import organization as an_organization
 from tests.unit.swarm.stored import View, live, live_network
 
 OWNER = ("environment", str(ENVIRONMENT_ID))
-HOME = ("organization", str(ORGANIZATION_ID))
+ORGANIZATION = ("organization", str(ORGANIZATION_ID))
 ONE, TWO, THREE = (
-    render(environment(image_ref=f"registry.example.com/shop:{tag}"), OPTIONS).services[0] for tag in (1, 2, 3)
+    render(environment(image_ref=f"registry.example.com/shop:{tag}"), OPTIONS, HOME).services[0] for tag in (1, 2, 3)
 )
 NAME = ONE.name
 
@@ -101,7 +109,7 @@ def test_what_is_no_longer_wanted_is_removed() -> None:
 
 
 def test_another_owner_s_service_of_the_same_name_is_not_taken_over() -> None:
-    (other,) = render(environment(id=str(ORGANIZATION_ID)), OPTIONS).services
+    (other,) = render(environment(id=str(ORGANIZATION_ID)), OPTIONS, HOME).services
     change = one(planned(ONE, live(other)))
     assert change.action == "create", "the create then waits for the name"
 
@@ -183,7 +191,7 @@ def test_a_rollback_of_an_older_spec_does_not_hold_the_present_one() -> None:
 
 
 def home(edge_node: str | None = "n0de") -> Objects:
-    return organization.render(an_organization(), OPTIONS, subnet="10.64.3.0/24", edge_node=edge_node)
+    return organization.render(an_organization(), OPTIONS, subnet="10.64.3.0/24", edge_node=edge_node, home=HOME)
 
 
 def actions(changes: ChangeSet) -> list[tuple[str, str]]:
@@ -191,27 +199,27 @@ def actions(changes: ChangeSet) -> list[tuple[str, str]]:
 
 
 def test_the_network_comes_first_then_its_pin_then_the_edge() -> None:
-    changes = plan(HOME, home(), View(edge={"c1": frozenset()}), ())
+    changes = plan(ORGANIZATION, home(), View(edge={"c1": frozenset()}), ())
     assert actions(changes) == [("create", "network"), ("create", "service"), ("connect", "edge")]
-    assert str(changes).splitlines()[-1] == "~ edge joins network org-acme"
+    assert str(changes).splitlines()[-1] == f"~ edge joins network {ORG_ACME}"
 
 
 def test_services_go_before_their_network() -> None:
     wanted = home()
-    view = View([live(s) for s in wanted.services], [live_network(wanted.networks[0])], {"c1": frozenset({"org-acme"})})
-    assert actions(plan(HOME, Objects(), view, ())) == [("delete", "service"), ("delete", "network")]
+    view = View([live(s) for s in wanted.services], [live_network(wanted.networks[0])], {"c1": frozenset({ORG_ACME})})
+    assert actions(plan(ORGANIZATION, Objects(), view, ())) == [("delete", "service"), ("delete", "network")]
 
 
 def test_a_network_that_is_otherwise_is_made_anew() -> None:
     (network,) = home(None).networks
     there = live_network(network, subnet="10.0.5.0/24")
-    change = one(plan(HOME, home(None), View(networks=[there]), ()))
+    change = one(plan(ORGANIZATION, home(None), View(networks=[there]), ()))
     assert (change.action, change.cause, change.live) == ("recreate", "Repaired", there)
 
 
 def test_a_network_that_somebody_removed_is_a_repair() -> None:
-    rows = (InventoryRow("network", "org-acme", "some-id", "10.64.3.0/24", state="present"),)
-    assert one(plan(HOME, home(None), View(), rows)).cause == "Repaired"
+    rows = (InventoryRow("network", ORG_ACME, "some-id", "10.64.3.0/24", state="present"),)
+    assert one(plan(ORGANIZATION, home(None), View(), rows)).cause == "Repaired"
 
 
 def test_the_edge_joins_only_when_one_of_its_containers_is_not_there() -> None:
@@ -219,24 +227,24 @@ def test_the_edge_joins_only_when_one_of_its_containers_is_not_there() -> None:
     there = View([live(wanted.services[0])], [live_network(wanted.networks[0])])
     for edge, joins in (
         ({}, False),
-        ({"c1": frozenset({"org-acme", "other"})}, False),
-        ({"c1": frozenset({"org-acme"}), "c2": frozenset({"other"})}, True),
+        ({"c1": frozenset({ORG_ACME, "other"})}, False),
+        ({"c1": frozenset({ORG_ACME}), "c2": frozenset({"other"})}, True),
     ):
-        changes = plan(HOME, wanted, replace(there, edge=edge), ())
+        changes = plan(ORGANIZATION, wanted, replace(there, edge=edge), ())
         assert actions(changes) == ([("connect", "edge")] if joins else [])
 
 
 def test_a_network_of_another_owner_is_not_learned() -> None:
     (network,) = home(None).networks
     other = live_network(network, labels={**network.labels, labels.OWNER: "organization/other"})
-    assert plan(HOME, home(None), View(networks=[other]), ()).seen == ()
+    assert plan(ORGANIZATION, home(None), View(networks=[other]), ()).seen == ()
 
 
 # -- change sets -----------------------------------------------------------------------------------------------------
 
 
 def test_without_removals_nothing_is_taken_away() -> None:
-    worker = render(environment(processes=[process("worker")]), OPTIONS).services[0]
+    worker = render(environment(processes=[process("worker")]), OPTIONS, HOME).services[0]
     changes = plan(OWNER, Objects(services=(ONE,)), View([live(worker)]), ())
     assert actions(changes) == [("create", "service"), ("delete", "service")]
     assert actions(changes.without_removals()) == [("create", "service")]
@@ -262,9 +270,9 @@ tags = st.integers(1, 2)
 def test_doing_what_was_planned_leaves_nothing_to_plan(wanted: dict[str, int], there: dict[str, int]) -> None:
     def services(of: dict[str, int]) -> list[Service]:
         return [
-            render(environment(image_ref=f"registry.example.com/shop:{tag}", processes=[process(t)]), OPTIONS).services[
-                0
-            ]
+            render(
+                environment(image_ref=f"registry.example.com/shop:{tag}", processes=[process(t)]), OPTIONS, HOME
+            ).services[0]
             for t, tag in of.items()
         ]
 
@@ -284,6 +292,9 @@ def test_doing_what_was_planned_leaves_nothing_to_plan(wanted: dict[str, int], t
 
 
 def test_networks_are_planned_on_their_exact_name() -> None:
-    network = Network("org-acme", "10.64.3.0/24", labels.owned("blue", "organization", "1", "1"))
+    network = Network(ORG_ACME, "10.64.3.0/24", labels.owned("blue", "organization", "1", "1"))
     other = live_network(replace(network, name="org-acme-two"))
-    assert actions(plan(HOME, Objects(networks=(network,)), View(networks=[other]), ()))[0] == ("create", "network")
+    assert actions(plan(ORGANIZATION, Objects(networks=(network,)), View(networks=[other]), ()))[0] == (
+        "create",
+        "network",
+    )

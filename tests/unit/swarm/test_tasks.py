@@ -11,10 +11,12 @@ import pytest
 from controller.swarm.tasks import rollout
 from reconcilers.environment import render
 from reconcilers.ports import Rollout
-from tests.unit.reconcilers.documents import OPTIONS, environment
+from tests.unit.reconcilers.documents import HOME, OPTIONS, environment
 from tests.unit.swarm.stored import live, stored
 
-ONE, TWO = (render(environment(image_ref=f"registry.example.com/shop:{tag}"), OPTIONS).services[0] for tag in (1, 2))
+ONE, TWO = (
+    render(environment(image_ref=f"registry.example.com/shop:{tag}"), OPTIONS, HOME).services[0] for tag in (1, 2)
+)
 
 
 def task(
