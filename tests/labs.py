@@ -1,6 +1,7 @@
 """Labs for tests: one run at a time uses one, and what a killed run left is cleaned before the next.
 
 With ``SKYPANEL_TEST_KEEP=1`` a lab stays up afterwards and is used again as it is: faster while one works on a test.
+``SKYPANEL_TEST_SUITE=forky`` runs them on the engine of another Debian suite.
 """
 
 from __future__ import annotations
@@ -63,7 +64,14 @@ def exclusive_lab(
         if not kept():
             engine.down(name)
         try:
-            yield engine.up(name, images=images, forwards=forwards, nodes=nodes, managers=managers)
+            yield engine.up(
+                name,
+                images=images,
+                forwards=forwards,
+                nodes=nodes,
+                managers=managers,
+                suite=os.environ.get("SKYPANEL_TEST_SUITE") or None,
+            )
         finally:
             if not kept():
                 engine.down(name)

@@ -7,13 +7,14 @@ the bytes travel is the transport's affair.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 from docker.tls import TLSConfig
 
-from controller.swarm.errors import classify
+from controller.swarm.errors import NotFound, classify
 from controller.swarm.transport import DockerTransport, Transport
 from reconcilers import labels
 
@@ -179,9 +180,16 @@ class EngineClient:
         return [str(d["ID"]) for d in await self.request("GET", "/services", query=query) or []]
 
     async def service_containers(self, service_id: str) -> list[Document]:
-        """Running containers of a service on this engine, with the networks they are on."""
+        """Running containers of a service on this engine, each inspected: with the networks that it is on now.
+
+        The list alone may be some ten milliseconds older than the event that had us look.
+        """
         query = {"filters": {"label": [f"com.docker.swarm.service.id={service_id}"], "status": ["running"]}}
-        return list(await self.request("GET", "/containers/json", query=query) or [])
+        found: list[Document] = []
+        for listed in await self.request("GET", "/containers/json", query=query) or []:
+            with suppress(NotFound):  # gone meanwhile
+                found.append(await self.request("GET", f"/containers/{listed['Id']}/json"))
+        return found
 
     async def connect(self, network_id: str, container_id: str, address: str) -> None:
         """Join a running container to a network, with an address that the network's range for tasks leaves out."""

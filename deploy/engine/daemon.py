@@ -126,6 +126,7 @@ class Daemon:
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
             "cgroup-parent": f"/{CGROUP_PARENT}/{self.cgroup}",
             "storage-driver": "overlay2",
+            "init-path": str(init_program(self.binaries)),
             "log-opts": {"max-size": "10m", "max-file": "2"},
             "shutdown-timeout": 5,
             **dict(self.options),
@@ -142,8 +143,9 @@ def binaries(suite: str) -> Path:
 
 
 def init_program(folder: Path) -> Path:
-    """The static init of an unpacked engine."""
-    return folder / "usr/bin/tini-static"
+    """The static init of an unpacked engine; newer suites have none in their packages, and take the default suite's."""
+    own = folder / "usr/bin/tini-static"
+    return own if own.exists() else debian.fetch(DEFAULT_SUITE, PACKAGES[DEFAULT_SUITE]) / "usr/bin/tini-static"
 
 
 def cgroup_name(mark: Path) -> str:

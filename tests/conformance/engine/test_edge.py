@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
 import pytest
 
 from tests.conformance.engine.place import PAUSE, Answer, Place
@@ -23,9 +27,44 @@ def at(place: Place, number: int) -> str:
 
 
 async def joined(place: Place, text: str = "edge") -> dict[str, str]:
-    """Network -> address of a service's one container."""
-    (container,) = await place.containers(text)
-    return {name: found["IPAddress"] for name, found in container["NetworkSettings"]["Networks"].items()}
+    """Network -> address of a service's one container, the same in the list and by itself."""
+    (listed,) = await place.containers(text)
+    container = await place.get(f"/containers/{listed['Id']}/json")
+    assert (container["Id"], container["Name"]) == (listed["Id"], listed["Names"][0])
+    assert (container["State"]["Status"], container["State"]["Running"]) == ("running", True)
+    addresses, again = (
+        {name: found["IPAddress"] for name, found in of["NetworkSettings"]["Networks"].items()}
+        for of in (listed, container)
+    )
+    assert addresses == again
+    return addresses
+
+
+async def test_a_container_by_itself_is_on_the_networks_that_its_event_speaks_of(place: Place) -> None:
+    """The list can be older than the event; one container that is asked for waits for what is being done to it."""
+    network = await place.network("tenant")
+    for name in ("edge", "pin"):
+        home = {"Networks": [{"Target": network}]} if name == "pin" else {}
+        await place.create(name, replicas=1, container={"Image": PAUSE}, template=home)
+    (edge,), _ = await place.runs("edge"), await place.runs("pin")
+    container = edge["Status"]["ContainerStatus"]["ContainerID"]
+    seen: list[bool] = []
+    async with place.events() as heard:
+        for action in ("connect", "disconnect") * 3:
+            heard.clear()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(connect if action == "connect" else disconnect, place, network, container)
+                await place.until(_named(heard, action, container), what=f"the event {action}")
+                found = await place.get(f"/containers/{container}/json")
+                seen.append((place.name("tenant") in found["NetworkSettings"]["Networks"]) == (action == "connect"))
+    assert seen == [True] * 6
+
+
+def _named(heard: list[dict[str, Any]], action: str, container: str) -> Callable[[], Awaitable[bool]]:
+    async def there() -> bool:
+        return any(e["Action"] == action and e["Actor"]["Attributes"].get("container") == container for e in heard)
+
+    return there
 
 
 async def test_an_edge_joins_a_network_that_a_task_brought_and_leaves_it(place: Place) -> None:

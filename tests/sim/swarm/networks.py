@@ -121,6 +121,16 @@ class Networks:
         """Running containers of an engine, as ``GET /containers/json`` has them."""
         return [self._container_document(task, node) for task in self._running(node)]
 
+    def container(self, asked: str, node: Node) -> Document:
+        """One of them, as ``GET /containers/{id}/json`` has it."""
+        listed = self._container_document(self._container(asked, node), node)
+        return {
+            "Id": listed["Id"],
+            "Name": listed["Names"][0],
+            "State": {"Status": listed["State"], "Running": listed["State"] == "running"},
+            "NetworkSettings": {"Networks": listed["NetworkSettings"]["Networks"]},
+        }
+
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _add(self, written: Document) -> Network:

@@ -120,6 +120,8 @@ class SimTransport:
             case ["containers", "json"]:
                 found = self.swarm.networks.containers(self._node)
                 return reading.select(found, reading.filters_of(query), reading.CONTAINERS)
+            case ["containers", asked, "json"]:
+                return self.swarm.networks.container(asked, self._node)
             case [kind] if kind in _FILTERS:
                 return self._list(kind, query)
             case [kind, asked] if kind in _FILTERS:
