@@ -294,7 +294,7 @@ def test_every_domain_is_routed_once_and_only_where_there_are_domains(snapshot: 
 @declared
 def test_nothing_that_swarm_expands_holds_a_template(snapshot: EnvironmentSnapshot) -> None:
     """Environment, mounts, host name, aliases and network options: swarmkit template/expand.go."""
-    for service in render(snapshot, OPTIONS).services:
+    for service in render(snapshot, OPTIONS, HOME).services:
         template = service.spec["TaskTemplate"]
         inner = template["ContainerSpec"]
         expanded = [inner["Env"], inner["Mounts"], inner.get("Hostname"), template["Networks"]]

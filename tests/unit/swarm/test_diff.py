@@ -247,10 +247,10 @@ def test_words_of_commands_are_never_shown(old: str, new: str, had: dict[str, st
         columns: dict[str, Any] = {name: ["run", flag + word, word] for name, flag in fields.items()}
         if "healthcheck" in columns:
             columns["healthcheck"] = {"command": columns["healthcheck"]}
-        return render(environment(**columns), OPTIONS).services[0]
+        return render(environment(**columns), OPTIONS, HOME).services[0]
 
     live, wanted = service(old, had), service(new, has)
-    differences = service_differences(wanted.spec, stored(live.spec), NAMES)
+    differences = service_differences(wanted.spec, stored(live.spec))
     change = Planned("update", "service", wanted.name, wanted, differences=tuple(differences))
     told = f"{change} {[difference.document() for difference in differences]}"
     assert old not in told
