@@ -3,7 +3,8 @@
 Each file is applied in one transaction of its own, together with its line in `skypanel.schema_migrations`:
 after a crash a file is either there with its line, or not at all. A lock that ends with the transaction lets
 two runs at once take turns (also through a pooler that shares sessions); the one that waited finds the work
-done. All functions raise the errors of `controller.store.migration_errors`.
+done. At the end every right of our groups is given again, as a restored database may lack them. All functions
+raise the errors of `controller.store.migration_errors`.
 """
 
 from __future__ import annotations
@@ -33,8 +34,12 @@ __all__ = ["Migration", "MigrationError", "Plan", "apply", "check", "describe", 
 
 OLDEST_SERVER = 140000  # CREATE OR REPLACE TRIGGER
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
-# The panel's tables may be busy. Waiting for a lock on them makes all that come later wait too: not for long.
-_CAUTIONS = "SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = 0; SET LOCAL client_min_messages = warning"
+# The panel's tables may be busy. Waiting for a lock on them makes all that come later wait too: not for long. What a
+# file makes is bound to PostgreSQL's own operators and functions, never to one that somebody else has put in public.
+_CAUTIONS = (
+    "SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = 0; SET LOCAL client_min_messages = warning;"
+    " SET LOCAL search_path = pg_catalog, pg_temp"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +112,11 @@ def check(conn: psycopg.Connection, migrations: Sequence[Migration] | None = Non
         raise PendingMigrationsError(f"{len(pending)} not applied: {names}. Run `skypanel migrate`")
     with readable("check the rights"), conn.transaction():
         privileges.check_row_security(conn)
+        privileges.check_groups(conn)
 
 
 def apply(conn: psycopg.Connection, migrations: Sequence[Migration] | None = None) -> tuple[Migration, ...]:
-    """Applies what is not applied yet and gives that; nothing when there is nothing to do.
+    """Applies what is not applied yet and gives that; nothing when there is nothing to do. Gives all rights again.
 
     Args:
         conn: a connection that is not in a transaction, of the role that shall own the schema.
@@ -123,11 +129,15 @@ def apply(conn: psycopg.Connection, migrations: Sequence[Migration] | None = Non
     applied = []
     for migration in plan(conn, known).pending:
         with readable(f"apply {migration}"), conn.transaction():
-            conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('skypanel.migrate', 0))")
+            _take_turn(conn)
             record = _record(conn)
             if migration in _compare(known, record).pending:  # else another run has done it meanwhile
                 _apply_one(conn, migration, first=not record)
                 applied.append(migration)
+    if migrations is None:
+        with readable("give the rights"), conn.transaction():
+            _take_turn(conn)
+            _give_rights(conn)
     return tuple(applied)
 
 
@@ -135,6 +145,29 @@ def describe(migrations: Sequence[Migration]) -> Iterator[str]:
     """One line a migration, for people: its name and the first line of its file."""
     for migration in migrations:
         yield f"{migration}  {migration.sql.partition(chr(10))[0].removeprefix('-- ')}"
+
+
+def grants() -> str:
+    """The text of the file that gives every right."""
+    return resources.files("migrations").joinpath("grants.sql").read_text(encoding="utf-8")
+
+
+def _take_turn(conn: psycopg.Connection) -> None:
+    """One run at a time, until the transaction ends."""
+    if not _has_record(conn):
+        conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('skypanel.migrate', 0))")
+    if _has_record(conn):  # anybody may take that lock; this one only who may write the table
+        conn.execute("LOCK TABLE skypanel.schema_migrations IN SHARE ROW EXCLUSIVE MODE")
+
+
+def _give_rights(conn: psycopg.Connection) -> None:
+    if missing := privileges.missing_groups(conn):
+        raise MissingPrivilegeError(
+            f"groups are missing, which role {conn.info.user} may not make; let a superuser run:\n  "
+            + "\n  ".join(missing)
+        )
+    conn.execute(_CAUTIONS)
+    conn.execute(grants().encode())
 
 
 def _apply_one(conn: psycopg.Connection, migration: Migration, *, first: bool) -> None:
@@ -151,12 +184,16 @@ def _apply_one(conn: psycopg.Connection, migration: Migration, *, first: bool) -
 
 def _record(conn: psycopg.Connection) -> dict[int, tuple[str, str]]:
     """Version -> name and checksum, as the database has it; empty where it has no record."""
-    # Not to_regclass: it may remember that the table was absent before this transaction waited for its turn.
-    found = conn.execute("SELECT FROM pg_tables WHERE schemaname = 'skypanel' AND tablename = 'schema_migrations'")
-    if found.fetchone() is None:
+    if not _has_record(conn):
         return {}
     rows = conn.execute("SELECT version, name, checksum FROM skypanel.schema_migrations")
     return {version: (name, checksum) for version, name, checksum in rows}
+
+
+def _has_record(conn: psycopg.Connection) -> bool:
+    # Not to_regclass: it may remember that the table was absent before this transaction waited for its turn.
+    found = conn.execute("SELECT FROM pg_tables WHERE schemaname = 'skypanel' AND tablename = 'schema_migrations'")
+    return found.fetchone() is not None
 
 
 def _compare(known: Sequence[Migration], record: dict[int, tuple[str, str]]) -> Plan:

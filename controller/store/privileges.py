@@ -25,6 +25,11 @@ def missing(conn: psycopg.Connection) -> list[str]:
     return [f"{statement.as_string(conn)};" for statement in found]
 
 
+def missing_groups(conn: psycopg.Connection) -> list[str]:
+    """The statements that make groups which are not there and which this role may not make."""
+    return [f"{statement.as_string(conn)};" for statement in _missing_groups(conn)]
+
+
 def _missing_on_database(conn: psycopg.Connection, me: sql.Identifier) -> Iterator[sql.Composed]:
     has_schema = _one(conn, "SELECT to_regnamespace('skypanel') IS NOT NULL")
     if not has_schema and not _one(conn, "SELECT has_database_privilege(current_database(), 'CREATE')"):
@@ -71,6 +76,19 @@ def check_row_security(conn: psycopg.Connection) -> None:
         )
 
 
+def check_groups(conn: psycopg.Connection) -> None:
+    """Raises MissingPrivilegeError when the groups or their rights are not there, as after a restore without roles."""
+    there = _one(conn, "SELECT count(*) FROM pg_roles WHERE rolname = ANY (%s)", list(GROUPS)) == len(GROUPS)
+    lacking = (
+        "SELECT NOT has_schema_privilege(name, 'skypanel', 'USAGE') FROM unnest(%s::text[]) AS name ORDER BY 1 DESC"
+    )
+    if not there or _one(conn, lacking, list(GROUPS)):
+        raise MissingPrivilegeError(
+            "the groups of roles, or their rights, are not there (a dump of one database has no roles):"
+            " run `skypanel migrate`, which gives them again, then GRANT the groups to your login roles"
+        )
+
+
 def _has_right(conn: psycopg.Connection, table: str, right: str) -> bool:
     return bool(_one(conn, "SELECT has_table_privilege(%s, %s)", table, right))
 
@@ -80,6 +98,6 @@ def _row_security_hides(conn: psycopg.Connection) -> bool:
     return bool(exists and _one(conn, "SELECT row_security_active('public.organizations')"))
 
 
-def _one(conn: psycopg.Connection, query: LiteralString, *values: str) -> Any:
+def _one(conn: psycopg.Connection, query: LiteralString, *values: object) -> Any:
     row = conn.execute(query, values or None).fetchone()
     return None if row is None else row[0]

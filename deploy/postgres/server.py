@@ -115,7 +115,7 @@ class Server:
         with self.connect() as conn:
             roles = {name for (name,) in conn.execute("SELECT rolname FROM pg_roles")}
             if OWNER not in roles:
-                conn.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEROLE").format(sql.Identifier(OWNER)))
+                conn.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(OWNER)))
             for login, group in LOGINS.items():
                 if group not in roles:
                     conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(group)))

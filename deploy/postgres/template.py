@@ -23,7 +23,7 @@ def migrated_template(server: Server, conn: psycopg.Connection) -> str:
         server: where.
         conn: a superuser's autocommit connection to it.
     """
-    content = "".join(step.checksum for step in migrate.load())
+    content = "".join(step.checksum for step in migrate.load()) + migrate.grants()
     name = PREFIX + hashlib.sha256(content.encode()).hexdigest()[:12]
     found = conn.execute("SELECT datname, datistemplate FROM pg_database WHERE starts_with(datname, %s)", [PREFIX])
     templates: dict[str, bool] = dict(found.fetchall())

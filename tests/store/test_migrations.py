@@ -142,6 +142,7 @@ def test_running_every_file_again_by_hand_changes_nothing(database: Database) ->
     with database.connect() as conn:
         for migration in migrate.load():
             conn.execute(migration.sql.encode())
+        conn.execute(migrate.grants().encode())
     assert schema(database) == before
 
 
@@ -167,8 +168,8 @@ def test_runs_at_the_same_time_take_turns(empty: Database) -> None:
 
 def test_a_file_that_fails_leaves_nothing_and_the_files_before_it_stay(empty: Database) -> None:
     steps = [
-        made("good", 1, "CREATE TABLE one (a int)"),
-        made("bad", 2, "CREATE TABLE two (a int); SELECT nonsense FROM one"),
+        made("good", 1, "CREATE TABLE public.one (a int)"),
+        made("bad", 2, "CREATE TABLE public.two (a int); SELECT nonsense FROM public.one"),
     ]
     with (
         empty.connect() as conn,

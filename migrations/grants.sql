@@ -1,0 +1,97 @@
+-- Who may do what: every right of the three groups, given again at the end of each `skypanel migrate`.
+--
+--   skypanel_panel       writes spec, reads status
+--   skypanel_controller  reads spec, writes status and its own state
+--   skypanel_reader      reads everything but secrets
+--
+-- A dump of one database has no roles, and a restore without them has no rights: this gives them back. Roles belong to
+-- the whole server, so another database's migration may be making them at the same moment.
+
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['skypanel_panel', 'skypanel_controller', 'skypanel_reader'] LOOP
+        IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = wanted) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL;
+            END;
+        END IF;
+    END LOOP;
+END
+$$;
+
+REVOKE ALL ON SCHEMA skypanel FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
+GRANT USAGE ON SCHEMA skypanel TO skypanel_panel, skypanel_controller, skypanel_reader;
+
+-- What is asked for.
+DO $$
+DECLARE
+    declared text;
+BEGIN
+    FOR declared IN SELECT name FROM skypanel.declared_tables ORDER BY name LOOP
+        CALL skypanel.grant_declared_table(declared);
+    END LOOP;
+END
+$$;
+
+-- Records of what was done.
+REVOKE ALL ON public.paas_releases, public.paas_containers, public.paas_usage, public.caas_exec_audit
+    FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
+GRANT SELECT ON public.paas_releases, public.paas_containers, public.paas_usage, public.caas_exec_audit
+    TO skypanel_panel, skypanel_controller, skypanel_reader;
+GRANT INSERT, UPDATE, DELETE ON public.paas_containers, public.paas_usage TO skypanel_controller;
+GRANT INSERT, DELETE, UPDATE (is_primary) ON public.paas_releases TO skypanel_controller;
+GRANT INSERT, UPDATE (duration_ms, status) ON public.caas_exec_audit TO skypanel_controller;
+
+-- The controller's own state.
+REVOKE ALL ON
+    skypanel.schema_migrations, skypanel.declared_tables, skypanel.change_log, skypanel.inventory, skypanel.lease,
+    skypanel.subnets, skypanel.fuse, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.tombstones,
+    skypanel.objects, skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
+    FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
+GRANT SELECT ON skypanel.schema_migrations, skypanel.object_status, skypanel.events, skypanel.reconcile_controls
+    TO skypanel_panel, skypanel_controller, skypanel_reader;
+GRANT SELECT ON
+    skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.tombstones,
+    skypanel.declared_tables, skypanel.objects, skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
+    TO skypanel_controller, skypanel_reader;
+GRANT INSERT, UPDATE, DELETE ON
+    skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.object_status, skypanel.events
+    TO skypanel_controller;
+GRANT DELETE ON skypanel.tombstones TO skypanel_controller;
+GRANT DELETE,
+      INSERT (scope, kind, id, paused, paused_reason, paused_by, reconcile_token),
+      UPDATE (paused, paused_reason, paused_by, reconcile_token)
+    ON skypanel.reconcile_controls TO skypanel_panel;
+
+-- Functions: the forms that checks use are for whoever writes. They are bound when they are made and read nothing.
+REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA skypanel FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
+DO $$
+DECLARE
+    form regprocedure;
+BEGIN
+    FOR form IN SELECT oid FROM pg_proc
+                 WHERE pronamespace = 'skypanel'::regnamespace AND prosqlbody IS NOT NULL AND provolatile = 'i' ORDER BY oid LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', form);
+    END LOOP;
+END
+$$;
+GRANT EXECUTE ON FUNCTION skypanel.allocate_subnet, skypanel.release_subnet, skypanel.lowest_free_subnet TO skypanel_controller;
+GRANT EXECUTE ON FUNCTION skypanel.pause_of TO skypanel_panel, skypanel_controller, skypanel_reader;
+
+-- The panel's tables. Only their owner can grant on them; where that is someone else, the docs list what he grants.
+DO $$
+BEGIN
+    IF (SELECT bool_and(pg_has_role(current_user, relowner, 'USAGE')) FROM pg_class
+         WHERE oid IN ('public.users'::regclass, 'public.organizations'::regclass, 'public.organization_members'::regclass)) THEN
+        GRANT SELECT ON public.organizations, public.organization_members TO skypanel_panel, skypanel_reader;
+        GRANT SELECT (id, email, name, role, created_at, updated_at) ON public.users TO skypanel_panel, skypanel_reader;
+        GRANT INSERT, UPDATE, DELETE ON public.organizations, public.organization_members TO skypanel_panel;
+        GRANT INSERT (id, email, password_hash, name, role) ON public.users TO skypanel_panel;
+        GRANT SELECT (id, name, slug) ON public.organizations TO skypanel_controller;
+    END IF;
+END
+$$;
