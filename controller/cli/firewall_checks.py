@@ -48,7 +48,11 @@ def examine(engine: Engine, info: Document, nodes: Iterable[Document], *, local:
         return
     network = _a_tasks_network(engine)
     if network is None:
-        yield warn(NAME, "not looked at: no task runs on this node", "deploy something, and look again")
+        yield warn(
+            NAME,
+            "not looked at: there is no task on this node whose network can be entered from here",
+            "deploy something, and run `skypanel doctor` as root on the node itself",
+        )
         return
     yield verdict(reached(network, targets(info, nodes)))
 

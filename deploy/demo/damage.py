@@ -33,15 +33,19 @@ class Repair:
     milliseconds: float
 
 
-def service_of(api: EngineApi, environment: str) -> str:
-    """Name of the one service of an environment, which its labels tell.
+def service_of(api: EngineApi, environment: str, process: str) -> str:
+    """Name of the service of one process of an environment, which its labels tell.
 
     Raises:
         DemoError: it has none, or several.
     """
-    found = api.get("/services", filters={"label": [f"{labels.OWNER}={labels.owner_key('environment', environment)}"]})
+    wanted = {labels.OWNER: labels.owner_key("environment", environment), labels.PROCESS: process}
+    found = api.get("/services", filters={"label": [f"{label}={value}" for label, value in wanted.items()]})
     if len(found) != 1:
-        raise DemoError(f"environment {environment} has {len(found)} services instead of one: run `make demo` again")
+        raise DemoError(
+            f"process {process} of environment {environment} has {len(found)} services instead of one: "
+            "run `make demo` again"
+        )
     return str(found[0]["Spec"]["Name"])
 
 

@@ -24,6 +24,7 @@ EXAMPLES = Path("specs/examples")
 REMOVED = ("acme", "hello", "production")
 SCALED = ("acme", "shop", "production")
 SCALED_TO = 5
+PROCESS = "web"
 READY_SECONDS = 60.0
 
 
@@ -121,8 +122,8 @@ def _damage(edge: ground.Edge, server: postgres.Server, examples: list[Located],
     removed, scaled = _environment(server, REMOVED), _environment(server, SCALED)
     begun = datetime.now(UTC)
     api = edge.lab.api()
-    _show(report, damage.remove(api, damage.service_of(api, removed["id"])))
-    _show(report, damage.scale(api, damage.service_of(api, scaled["id"]), SCALED_TO))
+    _show(report, damage.remove(api, damage.service_of(api, removed["id"], PROCESS)))
+    _show(report, damage.scale(api, damage.service_of(api, scaled["id"], PROCESS), SCALED_TO))
     with report.step("all tasks run again") as step:
         _wait_ready(server, REMOVED)
         _wait_ready(server, SCALED)
