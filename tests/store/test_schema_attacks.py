@@ -1,4 +1,4 @@
-"""What the panel's role and the owner of its tables may try: their code runs as themselves, and holds nothing of ours."""
+"""What the panel's role and the owner of its tables may try: their code runs as they, and holds nothing of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A walk over the catalog, on an empty database and on the panel's: whose code runs with our rights, and who may do what."""
+"""A walk over the catalog, of an empty database and the panel's: whose code runs as we, and who may do what."""
 
 from __future__ import annotations
 
