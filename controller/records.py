@@ -44,7 +44,8 @@ class InventoryRow:
     Args:
         engine_id: id on the engine; None between the intent and the first sight of the object.
         spec_hash: hash of the spec that was last applied.
-        failed_hash: hash of a spec that Swarm rolled back; it is not applied again. Empty: none.
+        template_hash: hash of the task template in it; None for what is no service, or older than the column.
+        failed_hash: hash of a task template that failed; it is not applied again. Empty: none.
         last_good: the spec that was last seen working, or None.
         state: ``applying``, ``present`` or ``deleting``.
     """
@@ -56,6 +57,7 @@ class InventoryRow:
     failed_hash: str | None = None
     last_good: Mapping[str, Any] | None = None
     state: str = "applying"
+    template_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ class InventoryUpdate:
     failed_hash: str | None = None
     last_good: Mapping[str, Any] | None = None
     gone: bool = False
+    template_hash: str | None = None
 
 
 @dataclass(slots=True)

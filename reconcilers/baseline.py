@@ -51,7 +51,7 @@ def lost(written: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
     """Paths of baseline fields that ``written`` (a service spec) has and ``stored`` (as read back) has not."""
     want, have = written["TaskTemplate"], stored.get("TaskTemplate") or {}
     want_container, have_container = want["ContainerSpec"], have.get("ContainerSpec") or {}
-    want_privileges, have_privileges = want_container["Privileges"], have_container.get("Privileges") or {}
+    want_privileges, have_privileges = want_container.get("Privileges") or {}, have_container.get("Privileges") or {}
     dropped = [
         f"Privileges.{field}"
         for field in ("NoNewPrivileges", "Seccomp", "AppArmor")
@@ -62,7 +62,7 @@ def lost(written: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
         for field in ("CapabilityDrop", "ReadOnly", "Init", "Ulimits", "User")
         if want_container.get(field) and not _covers(want_container[field], have_container.get(field))
     ]
-    want_limits = want["Resources"]["Limits"]
+    want_limits = (want.get("Resources") or {}).get("Limits") or {}
     have_limits = (have.get("Resources") or {}).get("Limits") or {}
     dropped += [f"Resources.Limits.{field}" for field in want_limits if have_limits.get(field) != want_limits[field]]
     return dropped

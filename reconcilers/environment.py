@@ -3,10 +3,10 @@
 Expected flow: the organization's network is there -> render (pure) -> apply -> observe the tasks until all of them run
 the new spec and Swarm has stopped watching them -> Ready.
 
-Guarantees: the names are deterministic, so a create that was lost and is done again finds itself; a rollout that Swarm
-rolled back is reported and not tried again before the spec changes; services of removed processes go.
+Guarantees: the names are deterministic, so a create that was lost and is done again finds itself; a task template that
+failed is reported and not tried again before it changes, whatever else does; services of removed processes go.
 
-Assumptions: the snapshot is valid (the engine refuses invalid ones, and leaves the last good services alone).
+Assumptions: the snapshot is valid (for one that is not, the engine keeps what ``reconcilers.salvage`` gives).
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from reconcilers.outcomes import Done, NotReadyError, Outcome, RequeueAfter
 from reconcilers.ports import Child, ChildStatus, Context, Live, Options, Rollout
 from reconcilers.registry import reconciler
 from reconcilers.routes import traefik_labels
+from reconcilers.salvage import salvage
 from specs.names import network_name, service_name
-from specs.problems import InvalidSpec, Problem, RefusedError
+from specs.problems import InvalidSpec, NoImage, Problem, RefusedError
 from specs.registries import check_registry
 from specs.snapshots import EnvironmentSnapshot, ProcessSnapshot
 
@@ -176,8 +177,6 @@ def _nanoseconds(seconds: float) -> int:
 
 def preview(snapshot: EnvironmentSnapshot, options: Options, live: Live, _subnet: str | None) -> Objects:
     """What would exist; a network that does not exist yet has no id yet."""
-    if snapshot.image_ref is None:
-        return Objects()
     organization = snapshot.organization
     found = live.network_of(str(organization.id))
     name = network_name(organization.slug, installation=options.installation, organization=organization.id)
@@ -193,13 +192,15 @@ def children(snapshot: EnvironmentSnapshot) -> list[Child]:
 
 
 def admit(snapshot: EnvironmentSnapshot, options: Options) -> None:
-    """Refuse what the settings forbid.
+    """Refuse what there is nothing to run of, and what the settings forbid.
 
     Raises:
+        NoImage: no image is named.
         InvalidSpec: the image is on a private host that the operator has not listed.
     """
     if snapshot.image_ref is None:
-        return
+        hint = "set image_ref, or have a release built for this environment"
+        raise NoImage([Problem("image_ref", None, "there is no image to run", hint, ("image_ref",))])
     try:
         check_registry(snapshot.image_ref, options.allowed_registries)
     except RefusedError as error:
@@ -212,6 +213,7 @@ def admit(snapshot: EnvironmentSnapshot, options: Options) -> None:
     preview=preview,
     admit=admit,
     children=children,
+    salvage=salvage,
     wakes_on=("organization",),
     concurrency=128,
     resync_seconds=300.0,
@@ -225,14 +227,6 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
             f"the network of organization {snapshot.organization.slug} is not there yet: see "
             f"`skypanel describe organization {snapshot.organization.slug}`",
         )
-    if snapshot.image_ref is None:
-        context.report(
-            stalled(
-                "NoImage",
-                "there is no image to run: set image_ref, or have a release built for this environment",
-            )
-        )
-        return Done()
     objects = render(snapshot, context.options, HomeNetwork(network.id, network.name))
     await context.apply(objects)
     rollouts = await context.observe(objects.services)

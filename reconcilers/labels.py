@@ -7,6 +7,7 @@ INSTALLATION = PREFIX + "installation"
 OWNER = PREFIX + "owner"
 ORGANIZATION = PREFIX + "organization"
 SPEC_HASH = PREFIX + "spec-hash"
+TEMPLATE_HASH = PREFIX + "template-hash"
 PROCESS = PREFIX + "process"
 EDGE = PREFIX + "edge"
 

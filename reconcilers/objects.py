@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from typing import Any, NamedTuple
 
@@ -32,38 +32,48 @@ def spec_hash(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
+def template_hash(document: Mapping[str, Any]) -> str:
+    """Hash of what can fail in a service: its task template, without the networks that the tasks are on."""
+    return spec_hash({k: v for k, v in document["TaskTemplate"].items() if k != "Networks"})
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A Swarm service.
 
     Args:
         name: at most 63 characters.
-        spec: the whole document, with the spec-hash label in it.
-        hash: the value of that label.
+        spec: the whole document, with both hashes in its labels.
+        hash: the value of the spec-hash label.
+        template_hash: the value of the template-hash label; see ``template_hash``.
     """
 
     name: str
     spec: SpecDocument
     hash: str
+    template_hash: str
 
     @classmethod
-    def seal(cls, spec: SpecDocument) -> Service:
-        """Put the hash of ``spec`` into its labels; ``spec`` must not have one yet."""
-        digest = spec_hash(spec)
-        sealed = {**spec, "Labels": {**spec["Labels"], labels.SPEC_HASH: digest}}
-        return cls(name=spec["Name"], spec=sealed, hash=digest)
+    def seal(cls, spec: SpecDocument, *, template: str = "") -> Service:
+        """Put the hashes of ``spec`` into its labels, in the place of any that are there; ``template``: if known."""
+        template = template or template_hash(spec)
+        plain = {k: v for k, v in spec["Labels"].items() if k != labels.SPEC_HASH}
+        hashed = {**spec, "Labels": {**plain, labels.TEMPLATE_HASH: template}}
+        digest = spec_hash(hashed)
+        sealed = {**hashed, "Labels": {**hashed["Labels"], labels.SPEC_HASH: digest}}
+        return cls(name=spec["Name"], spec=sealed, hash=digest, template_hash=template)
 
     def attached_to(self, network_id: str) -> Service:
         """The same in another network, as an organization has one: the hash leaves it out."""
         template = self.spec["TaskTemplate"]
         networks = [{**each, "Target": network_id} for each in template.get("Networks") or ()]
         spec = {**self.spec, "TaskTemplate": {**template, "Networks": networks}}
-        return Service(name=self.name, spec=spec, hash=self.hash)
+        return replace(self, spec=spec)
 
     @property
     def replicas(self) -> int:
         """Tasks that should run."""
-        return int(self.spec["Mode"]["Replicated"]["Replicas"])
+        return int((self.spec["Mode"].get("Replicated") or {}).get("Replicas") or 0)
 
 
 class HomeNetwork(NamedTuple):

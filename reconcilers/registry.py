@@ -10,13 +10,13 @@ all kinds.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from reconcilers.objects import Objects
+from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import Outcome
 from reconcilers.ports import Child, Context, Live, Options
 from specs.problems import InvalidSpec
@@ -34,6 +34,7 @@ S = TypeVar("S", bound=Snapshot)
 Body = Callable[[Context, Any], Awaitable[Outcome]]
 Preview = Callable[[Any, Options, Live, str | None], Objects]
 Admit = Callable[[Any, Options], None]
+Salvage = Callable[[Mapping[str, Any], Sequence[SpecDocument], Options, HomeNetwork | None], Sequence[Service]]
 
 
 def _childless(_: Any) -> Sequence[Child]:
@@ -42,6 +43,12 @@ def _childless(_: Any) -> Sequence[Child]:
 
 def _admit_all(_: Any, __: Options) -> None:
     """Every valid document may be deployed."""
+
+
+def _as_it_was(
+    _: Mapping[str, Any], good: Sequence[SpecDocument], _options: Options, _home: HomeNetwork | None
+) -> Sequence[Service]:
+    return [Service.seal(spec) for spec in good]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,9 @@ class Reconciler:
         children: rows whose status goes with the object's: what the engine says of it by itself, it says of them too.
         admit: raises ``InvalidSpec`` for a valid document that must not be deployed here: what the settings forbid, or
             what would have no effect (``NotSupported``).
+        salvage: what is wanted while the document cannot be rendered: ``(document, last good documents of services,
+            options, the organization's network) -> services``; one that is left out goes. Pure. Without it they stay as
+            they were.
     """
 
     kind: str
@@ -73,6 +83,7 @@ class Reconciler:
     limited: bool = True
     children: Callable[[Any], Sequence[Child]] = _childless
     admit: Admit = _admit_all
+    salvage: Salvage = _as_it_was
 
     def read(self, document: Any, options: Options) -> Any:
         """The snapshot that ``document`` is.
@@ -102,6 +113,7 @@ def reconciler(
     limited: bool = True,
     children: Callable[[S], Sequence[Child]] = _childless,
     admit: Callable[[S, Options], None] = _admit_all,
+    salvage: Salvage = _as_it_was,
 ) -> Callable[[Callable[[Context, S], Awaitable[Outcome]]], Callable[[Context, S], Awaitable[Outcome]]]:
     """Register the decorated coroutine function for ``kind``; a kind has one reconciler."""
 
@@ -111,7 +123,7 @@ def reconciler(
         if kind in _registered:
             raise ValueError(f"kind {kind!r} has a reconciler already: {_registered[kind].body!r}")
         _registered[kind] = Reconciler(
-            kind, snapshot, body, preview, wakes_on, concurrency, resync_seconds, limited, children, admit
+            kind, snapshot, body, preview, wakes_on, concurrency, resync_seconds, limited, children, admit, salvage
         )
         return body
 

@@ -7,10 +7,15 @@ of a task's networks (traefik#3535).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 RETRY_ATTEMPTS = 3
 RETRY_INTERVAL = "100ms"
+LABELS = "traefik."
+_ROUTER = "traefik.http.routers."
+_PORT_LABEL = ".loadbalancer.server.port"
+_HOST = re.compile(r"Host\(`([^`]*)`\)")
 
 
 def traefik_labels(
@@ -45,3 +50,14 @@ def traefik_labels(
         labels[f"{router}.tls"] = "true"
         labels[f"{router}.tls.certresolver"] = cert_resolver
     return labels
+
+
+def at_port(labels: Mapping[str, str], port: str | None) -> dict[str, str]:
+    """``labels`` with their routes going to ``port``; None: as they are."""
+    return {k: port if port is not None and k.endswith(_PORT_LABEL) else v for k, v in labels.items()}
+
+
+def hostnames_of(labels: Mapping[str, str]) -> frozenset[str]:
+    """The host names that ``labels`` route."""
+    rules = (value for key, value in labels.items() if key.startswith(_ROUTER) and key.endswith(".rule"))
+    return frozenset(found for rule in rules for found in _HOST.findall(rule))

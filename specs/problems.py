@@ -7,7 +7,8 @@ collection into ``Problem`` entries whose ``field`` reads as the writer knows it
     ValueError
     ├── RefusedError   one value breaks one rule
     └── InvalidSpec    one document has one or more problems
-        └── NotSupported   it asks for something that this version does not do
+        ├── NotSupported   it asks for something that this version does not do
+        └── NoImage        it names nothing to run
 """
 
 from __future__ import annotations
@@ -109,6 +110,10 @@ class InvalidSpec(ValueError):  # noqa: N818 - the name that users see as the re
 
 class NotSupported(InvalidSpec):
     """A document that is right and asks for something that would have no effect yet."""
+
+
+class NoImage(InvalidSpec):
+    """A document that is right and names nothing to run."""
 
 
 def describe(error: ValidationError) -> str:

@@ -17,7 +17,7 @@ from controller.store.refusals import Refusal, SpecRefused
 from controller.store.specwriter import Target, Written
 from reconcilers.ports import Options
 from reconcilers.registry import registered
-from specs.problems import InvalidSpec
+from specs.problems import InvalidSpec, NoImage
 
 _PARTS = ("Environment", "Process", "Domain")
 
@@ -40,6 +40,8 @@ def check_environments(conn: psycopg.Connection, written: Sequence[Written], opt
     for document in documents:
         try:
             registered()["environment"].read(document.doc, options)
+        except NoImage:
+            continue  # its first release is still to come
         except InvalidSpec as error:
             path = (document.doc["organization"]["slug"], document.doc["app"]["slug"], document.doc["name"])
             for problem in error.problems:

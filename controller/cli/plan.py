@@ -186,8 +186,9 @@ def _print(sign: str, name: str, details: Sequence[str]) -> None:
 
 
 def _telling(change: Change) -> list[Difference]:
-    """The hash differs whenever anything does."""
-    return [d for d in change.differences if d.path != f"Labels.{labels.SPEC_HASH}"]
+    """The hashes differ whenever anything does."""
+    hashes = {f"Labels.{labels.SPEC_HASH}", f"Labels.{labels.TEMPLATE_HASH}"}
+    return [d for d in change.differences if d.path not in hashes]
 
 
 def _document(preview: Preview) -> dict[str, object]:

@@ -13,9 +13,10 @@ from controller.engine.trace import Trace
 from controller.metrics import DRIFT_REPAIRS, ENGINE_WRITES
 from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Report
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, RECONCILING, Condition, Status, check
-from reconcilers.objects import Objects, Service
+from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import ConflictError, FencedError
 from reconcilers.ports import Child, ChildStatus, Live, Options, Rollout
+from reconcilers.registry import Salvage
 
 _MESSAGE_LENGTH = 2000
 REPAIRED = "Repaired"
@@ -71,10 +72,12 @@ class ReconcileContext:
         self._services: dict[str, Service] = {}
 
     def _try_again(self) -> None:
-        """What Swarm rolled back may be tried once more: as if it had never been applied."""
+        """What failed may be tried once more: as if it had never been applied."""
         failed = [row for row in self._inventory if row.failed_hash]
         # All of them: an attempt that failed for another reason may have forgiven one already.
-        self._inventory = tuple(replace(row, failed_hash=None, spec_hash=None) for row in self._inventory)
+        self._inventory = tuple(
+            replace(row, failed_hash=None, spec_hash=None, template_hash=None) for row in self._inventory
+        )
         self.report_out.inventory += [InventoryUpdate(row.object_type, row.name, failed_hash="") for row in failed]
 
     @property
@@ -119,24 +122,40 @@ class ReconcileContext:
         """Whether the object's row is there."""
         return self._loaded.declared or self._loaded.document is not None
 
-    async def keep(self, services: Sequence[Service]) -> float | None:
-        """Put the last good services back where they were changed; nothing else of the owner is touched.
+    async def keep(self, salvage: Salvage) -> float | None:
+        """Keep what worked last, under the wishes of today that can be read; also against somebody's hands.
 
         Returns:
-            in how many seconds to look again, when that had to be left for later.
+            in how many seconds to look again, when something had to be left for later.
         """
-        # What was asked for last, and failed, is no reason here: the last good one is wanted.
-        rows = [replace(row, spec_hash=None, failed_hash=None) for row in self._inventory]
-        home = self.live.network_of(self.organization_id)
+        good = self._good_documents()
+        if not good:
+            return None
+        found = self.live.network_of(self.organization_id)
+        home = HomeNetwork(found.id, found.name) if found is not None else None
+        services = salvage(self._loaded.document or {}, list(good.values()), self._options, home)
         if home is not None:  # the network may have been made anew since
             services = [service.attached_to(home.id) for service in services]
-        changes = self._swarm.plan(self._loaded.key, Objects(services=tuple(services)), rows).without_removals()
+        gone = good.keys() - {service.name for service in services}
+        # What was asked for last, and failed, is no reason here: the last good one is wanted.
+        rows = [replace(row, spec_hash=None, failed_hash=None) for row in self._inventory]
+        changes = self._swarm.plan(self._loaded.key, Objects(services=tuple(services)), rows)
+        changes = changes.without(lambda change: change.action == "delete" and change.name not in gone)
         self.planned(changes)
         self.report_out.inventory += changes.seen
         changes, contested = self._spaced(changes)
         if changes.changes:
             await self.execute(changes)
         return contested.retry_after if contested else None
+
+    def _good_documents(self) -> dict[str, SpecDocument]:
+        """By service name: the last document that worked, or what is live where none ever did; scaled as it is now."""
+        live = self._swarm.documents(self._loaded.key)
+        good = {name: dict(document) for name, document in live.items()}
+        for row in self._inventory:
+            if row.object_type == "service" and row.last_good is not None:
+                good[row.name] = {**row.last_good, "Mode": (live.get(row.name) or row.last_good)["Mode"]}
+        return good
 
     def _spaced(self, changes: Any) -> tuple[Any, ContestedError | None]:
         """What may be done now; repairs that come again and again have to wait."""
@@ -161,9 +180,12 @@ class ReconcileContext:
         self._services = {s.name: s for s in objects.services}
         self.report_out.inventory += [
             *(InventoryUpdate("service", name, failed_hash=digest) for name, digest in changes.failed.items()),
-            *(update for update in changes.seen if update.name not in changes.held),
+            *changes.seen,
             *self._forgiven(changes),
         ]
+        if changes.failed and changes.changes:
+            # What is about to be written takes the marks of the rollback off: nobody else could know it after a crash.
+            await self._remember()
         await self._strike_off(objects, changes)
         if changes.changes:
             await self.execute(changes)
@@ -171,6 +193,12 @@ class ReconcileContext:
             raise contested
         if queued is not None:
             raise queued
+
+    async def _remember(self) -> None:
+        """Write down now what was learned of the engine's objects."""
+        learned, self.report_out.inventory = self.report_out.inventory, []
+        await self._store.report(Report(self._loaded.key, self._loaded.organization_id, inventory=learned))
+        self.trace.lap("remember")
 
     def _in_turn(self, changes: Any) -> tuple[Any, RolloutQueuedError | None]:
         """What may be done now; what starts tasks has to wait for a slot, and what it replaces stays until then."""
@@ -182,13 +210,13 @@ class ReconcileContext:
         return allowed, RolloutQueuedError(self._rollouts.in_flight)
 
     def _forgiven(self, changes: Any) -> list[InventoryUpdate]:
-        """Another spec is wanted than the one that failed: that one may be tried again when it is asked for anew."""
+        """Another template is wanted than the one that failed: that may be tried again when it is asked for anew."""
         return [
             InventoryUpdate("service", row.name, failed_hash="")
             for row in self._inventory
             if row.failed_hash
             and (service := self._services.get(row.name)) is not None
-            and row.failed_hash != service.hash
+            and row.failed_hash != service.template_hash
             and row.name not in changes.held
         ]
 

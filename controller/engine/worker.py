@@ -31,9 +31,8 @@ from controller.engine.rollouts import RolloutQueuedError, Rollouts
 from controller.engine.trace import Recorder, Trace
 from controller.metrics import Reconciles
 from controller.records import Key, Loaded, Pause, Report
-from reconcilers import labels
 from reconcilers.conditions import paused, progressing, stalled
-from reconcilers.objects import Objects, Service
+from reconcilers.objects import Objects
 from reconcilers.outcomes import (
     ConflictError,
     Done,
@@ -238,11 +237,11 @@ class Worker:
         if loaded.document is None or loaded.deleted:
             return await self._remove(context, loaded)
         if loaded.unreadable is not None:
-            return await self._keep_last_good(context, loaded, loaded.unreadable)
+            return await self._keep_last_good(context, loaded.unreadable)
         try:
             snapshot = self._reconciler.read(loaded.document, self._options)
         except InvalidSpec as error:
-            return await self._keep_last_good(context, loaded, error)
+            return await self._keep_last_good(context, error)
         context.children = self._reconciler.children(snapshot)
         outcome: Outcome = await self._reconciler.body(context, snapshot)
         return outcome
@@ -291,19 +290,10 @@ class Worker:
             context.finished()
         return Done()
 
-    async def _keep_last_good(self, context: ReconcileContext, loaded: Loaded, error: InvalidSpec) -> Outcome:
-        """The document is wrong: say which field, and keep what worked before, also against somebody's hands."""
+    async def _keep_last_good(self, context: ReconcileContext, error: InvalidSpec) -> Outcome:
+        """The document is wrong: say which field, and keep what worked before, as far as it is wanted today."""
         context.report(stalled(error.reason, str(error)))
-        good = [
-            Service(
-                row.name,
-                dict(row.last_good),
-                str((row.last_good.get("Labels") or {}).get(labels.SPEC_HASH, "")),
-            )
-            for row in loaded.inventory
-            if row.object_type == "service" and row.last_good is not None
-        ]
-        later = await context.keep(good) if good else None
+        later = await context.keep(self._reconciler.salvage)
         return Done() if later is None else RequeueAfter(later)
 
     async def _failed(self, key: Key, context: ReconcileContext | None, error: ReconcileError, trace: Trace) -> str:

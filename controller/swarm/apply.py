@@ -130,7 +130,7 @@ class Applier:
             raise
         await self._live.read_back(service_id, new=True)
         await self._verify(service, service_id, previous=None)
-        return [InventoryUpdate("service", service.name, engine_id=service_id, spec_hash=service.hash)]
+        return [_applied(service, service_id)]
 
     async def _take_back(self, service: Service, row: InventoryRow | None) -> list[InventoryUpdate]:
         """Somebody took our labels off a service that the inventory knows by its id; another one is not ours."""
@@ -194,7 +194,7 @@ class Applier:
             raise
         await self._see(live)
         await self._verify(service, live.id, previous=live)
-        return [InventoryUpdate("service", service.name, engine_id=live.id, spec_hash=service.hash)]
+        return [_applied(service, live.id)]
 
     async def _see(self, before: LiveService) -> None:
         """Read back what was written. The engine may still show what was before it (moby#30794): then ask again.
@@ -326,6 +326,16 @@ class Applier:
                 await self._live.refresh_edge(tell=False)
         except EngineError:
             pass  # the engine is away; the list after its return brings the truth
+
+
+def _applied(service: Service, service_id: str) -> InventoryUpdate:
+    return InventoryUpdate(
+        "service",
+        service.name,
+        engine_id=service_id,
+        spec_hash=service.hash,
+        template_hash=service.template_hash,
+    )
 
 
 def _intent(change: Change) -> Intent:

@@ -149,6 +149,10 @@ class Cluster:
         """Versions of the live services of ``key``, by name."""
         return {service.name: service.version for service in self.live.owned_services(key)}
 
+    def documents(self, key: Key) -> dict[str, Mapping[str, Any]]:
+        """Specs of the live services of ``key``, by name."""
+        return {service.name: service.spec for service in self.live.owned_services(key)}
+
     def counts(self) -> dict[str, int]:
         """Live objects of ours by type."""
         return self.live.counts()

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from controller.records import InventoryRow, InventoryUpdate
 from controller.swarm.diff import Difference, network_differences, service_differences
+from controller.swarm.fate import fate
 from reconcilers import labels
 from reconcilers.objects import Network, Objects, Service
 from reconcilers.ports import LiveNetwork, LiveService
@@ -18,7 +19,7 @@ from reconcilers.ports import LiveNetwork, LiveService
 Action = Literal["create", "update", "recreate", "delete", "connect"]
 _VERBS = {"create": "+", "update": "~", "recreate": "±", "delete": "-", "connect": "~"}
 _SHOWN_DIFFERENCES = 6
-_HASH_PATH = f"Labels.{labels.SPEC_HASH}"
+_HASH_PATHS = {f"Labels.{labels.SPEC_HASH}", f"Labels.{labels.TEMPLATE_HASH}"}
 
 
 class View(Protocol):
@@ -53,6 +54,7 @@ class Change:
         live: the object that it was planned on.
         differences: why, field by field.
         cause: one word for events: ``Created``, ``Updated``, ``Repaired``, ``Removed`` ...
+        note: what somebody did that made it necessary; empty when that is not known.
     """
 
     action: Action
@@ -62,6 +64,7 @@ class Change:
     live: LiveService | LiveNetwork | None = None
     differences: tuple[Difference, ...] = ()
     cause: str = ""
+    note: str = ""
 
     @property
     def starts_tasks(self) -> bool:
@@ -82,13 +85,15 @@ class Change:
         return tuple(d.path for d in self._telling())
 
     def _telling(self) -> Sequence[Difference]:
-        """The hash says that something else changed; alone, it is what somebody changed."""
-        return [d for d in self.differences if d.path != _HASH_PATH] or self.differences
+        """A hash says that something else changed; alone, it is what somebody changed."""
+        return [d for d in self.differences if d.path not in _HASH_PATHS] or self.differences
 
     def __str__(self) -> str:
         text = f"{_VERBS[self.action]} {self.object_type} {self.name}"
         if self.action == "connect":
             text = f"~ edge joins network {self.name}"
+        if self.note:
+            text += f" ({self.note})"
         if not self.differences:
             return text
         telling = self._telling()
@@ -105,7 +110,7 @@ class ChangeSet:
     changes: tuple[Change, ...] = ()
     held: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
-    """Hashes that Swarm has just rolled back, by service name: to be remembered."""
+    """Hashes of templates that Swarm has just rolled back, by service name: to be remembered."""
     seen: tuple[InventoryUpdate, ...] = ()
     """What is live and as it should be, and not in the inventory yet: a crash after the write, a restored database."""
 
@@ -130,25 +135,18 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
 
     for network in wanted.networks:
         changes += _plan_network(network, view, known)
+    targets: list[Service] = []
     for service in wanted.services:
         row = known.get(("service", service.name))
         live = _mine(view.service(service.name), service, row)
-        target = service
-        if row is not None and live is not None and _rolled_back(service, live, row):
-            if row.failed_hash != service.hash:
-                failed[service.name] = service.hash
-            told = (live.update_state or "").startswith("rollback_") and live.update_message
-            held[service.name] = told or "Swarm rolled the update back"
-        elif row is not None and row.failed_hash == service.hash:
-            held[service.name] = "this spec was rolled back before; change the spec to try again"
-        if service.name in held:
-            good = row.last_good if row else None
-            if good is None:
-                continue  # nothing better is known: what runs, runs
-            target = Service(service.name, dict(good), str(good["Labels"].get(labels.SPEC_HASH, "")))
-            if live is not None and (live.update_state or "").startswith("rollback_started"):
-                continue  # Swarm is at it
-        changes += _plan_service(target, live, row)
+        found = fate(service, live, row)
+        if found.held:
+            held[service.name] = found.held
+        if found.failed:
+            failed[service.name] = service.template_hash
+        if found.target is not None:
+            targets.append(found.target)
+            changes += _plan_service(found.target, live, row, found.note)
 
     wanted_services = {s.name for s in wanted.services}
     wanted_networks = {n.name for n in wanted.networks}
@@ -167,7 +165,8 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
         for name in wanted.edge_networks
         if any(name not in joined for joined in view.edge.values())
     ]
-    return ChangeSet(tuple(changes), held, failed, tuple(_seen(owner, wanted, view, known, changes)))
+    aimed = replace(wanted, services=tuple(targets))
+    return ChangeSet(tuple(changes), held, failed, tuple(_seen(owner, aimed, view, known, changes)))
 
 
 def _seen(
@@ -178,18 +177,18 @@ def _seen(
     changes: Sequence[Change],
 ) -> Iterator[InventoryUpdate]:
     changing = {(c.object_type, c.name) for c in changes}
-    objects: list[tuple[str, str, str, LiveService | LiveNetwork | None]] = [
-        *(("service", s.name, s.hash, view.service(s.name)) for s in wanted.services),
-        *(("network", n.name, n.subnet, view.network(n.name)) for n in wanted.networks),
+    objects: list[tuple[str, str, str, str | None, LiveService | LiveNetwork | None]] = [
+        *(("service", s.name, s.hash, s.template_hash, view.service(s.name)) for s in wanted.services),
+        *(("network", n.name, n.subnet, None, view.network(n.name)) for n in wanted.networks),
     ]
-    for object_type, name, digest, live in objects:
+    for object_type, name, digest, template, live in objects:
         if live is not None and labels.OWNER in live.labels and live.labels[labels.OWNER] != labels.owner_key(*owner):
             continue
         row = known.get((object_type, name))
         if live is None or (object_type, name) in changing:
             continue
         if row is None or row.engine_id != live.id or row.state != "present":
-            yield InventoryUpdate(object_type, name, engine_id=live.id, spec_hash=digest)
+            yield InventoryUpdate(object_type, name, engine_id=live.id, spec_hash=digest, template_hash=template)
 
 
 def _mine(live: LiveService | None, service: Service, row: InventoryRow | None) -> LiveService | None:
@@ -202,20 +201,7 @@ def _mine(live: LiveService | None, service: Service, row: InventoryRow | None) 
     return live if row is not None and row.engine_id == live.id else None
 
 
-def _rolled_back(service: Service, live: LiveService, row: InventoryRow) -> bool:
-    """Swarm itself went back from exactly the spec that is wanted now. Not drift: the spec failed.
-
-    A rollback can end as ``completed``; what tells it from an update then is that no spec is there to go back to.
-    """
-    gone_back = live.update_state == "completed" and not live.has_previous and row.engine_id == live.id
-    return (
-        (gone_back or (live.update_state or "").startswith("rollback_"))
-        and row.spec_hash == service.hash
-        and live.labels.get(labels.SPEC_HASH) != service.hash
-    )
-
-
-def _plan_service(service: Service, live: LiveService | None, row: InventoryRow | None) -> list[Change]:
+def _plan_service(service: Service, live: LiveService | None, row: InventoryRow | None, note: str) -> list[Change]:
     existed = row is not None and row.engine_id is not None
     if live is None:
         cause = "Repaired" if existed and row is not None and row.spec_hash == service.hash else "Created"
@@ -227,7 +213,7 @@ def _plan_service(service: Service, live: LiveService | None, row: InventoryRow 
         row is not None and row.spec_hash == service.hash and row.state == "present"
     )
     cause = "Repaired" if same_spec else "Updated"
-    return [Change("update", "service", service.name, service, live, tuple(differences), cause)]
+    return [Change("update", "service", service.name, service, live, tuple(differences), cause, note)]
 
 
 def _plan_network(network: Network, view: View, known: Mapping[tuple[str, str], InventoryRow]) -> list[Change]:

@@ -176,9 +176,18 @@ class PostgresTables:
     def inventory(self) -> dict[tuple[str, str], dict[str, Any]]:
         rows = self._database.execute(
             "SELECT object_type, name, owner_kind, owner_id::text, organization_id::text, engine_id, spec_hash,"
-            " failed_hash, last_good, state, epoch FROM skypanel.inventory"
+            " failed_hash, template_hash, last_good, state, epoch FROM skypanel.inventory"
         )
-        columns = ("organization_id", "engine_id", "spec_hash", "failed_hash", "last_good", "state", "epoch")
+        columns = (
+            "organization_id",
+            "engine_id",
+            "spec_hash",
+            "failed_hash",
+            "template_hash",
+            "last_good",
+            "state",
+            "epoch",
+        )
         return {
             (row[0], row[1]): {"owner": Key(row[2], row[3]), **dict(zip(columns, row[4:], strict=True))} for row in rows
         }

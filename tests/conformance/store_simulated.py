@@ -138,6 +138,7 @@ class SimulatedTables:
                 "engine_id": row.engine_id,
                 "spec_hash": row.spec_hash,
                 "failed_hash": row.failed_hash,
+                "template_hash": row.template_hash,
                 "last_good": orjson.loads(row.last_good) if row.last_good is not None else None,
                 "state": row.state,
                 "epoch": row.epoch,

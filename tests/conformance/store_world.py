@@ -51,7 +51,7 @@ class Tables(Protocol):
     """Looks into the tables, past the store, and sets what a test cannot wait for."""
 
     def inventory(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """(type, name) -> owner, organization_id, engine_id, spec_hash, failed_hash, last_good, state, epoch."""
+        """(type, name) -> owner, and the row's other columns by their names."""
 
     def statuses(self) -> dict[Key, dict[str, Any]]:
         """Key -> the row's columns; ``finalized`` for finalized_at."""

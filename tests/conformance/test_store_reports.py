@@ -52,6 +52,7 @@ async def test_an_intent_is_written_with_owner_and_epoch(store_world: StoreWorld
             "engine_id": None,
             "spec_hash": None,
             "failed_hash": None,
+            "template_hash": None,
             "last_good": None,
             "epoch": one.lease.epoch,
         }
@@ -76,14 +77,14 @@ async def test_an_intent_keeps_what_is_known_of_the_object(store_world: StoreWor
 async def test_what_is_learned_is_added_to_what_is_known(store_world: StoreWorld) -> None:
     async with store_world.leader() as one:
         for update in (
-            learned(engine_id="e", spec_hash="h1"),
+            learned(engine_id="e", spec_hash="h1", template_hash="t1"),
             learned(last_good={"Name": WEB[1]}),
             learned(spec_hash="h2", failed_hash="h1"),
             learned(failed_hash=""),
         ):
             await one.store.report(report(learned=(update,)))
     row = store_world.tables.inventory()[WEB]
-    assert (row["engine_id"], row["spec_hash"], row["failed_hash"]) == ("e", "h2", "")
+    assert (row["engine_id"], row["spec_hash"], row["template_hash"], row["failed_hash"]) == ("e", "h2", "t1", "")
     assert (row["last_good"], row["state"]) == ({"Name": WEB[1]}, "present")
 
 
@@ -124,16 +125,24 @@ async def test_a_row_that_changed_hands_is_not_touched_by_its_former_owner(store
 async def test_a_new_owner_of_a_name_begins_with_nothing(store_world: StoreWorld) -> None:
     async with store_world.leader() as one:
         learned = InventoryUpdate(
-            "service", WEB[1], engine_id="e1", spec_hash="h1", failed_hash="f1", last_good={"a": 1}
+            "service",
+            WEB[1],
+            engine_id="e1",
+            spec_hash="h1",
+            template_hash="t1",
+            failed_hash="f1",
+            last_good={"a": 1},
         )
         await one.store.announce(ME, ORGANIZATION, [Intent("service", WEB[1], "applying")])
         await one.store.report(Report(ME, ORGANIZATION, inventory=[learned]))
         await one.store.announce(ME, ORGANIZATION, [Intent("service", WEB[1], "applying")])
         (mine,) = (await one.store.load(ME)).inventory
         assert (mine.engine_id, mine.spec_hash, mine.failed_hash, mine.last_good) == ("e1", "h1", "f1", {"a": 1})
+        assert mine.template_hash == "t1"
         await one.store.announce(OTHER, ORGANIZATION, [Intent("service", WEB[1], "applying")])
         (theirs,) = (await one.store.load(OTHER)).inventory
         assert (theirs.engine_id, theirs.spec_hash, theirs.failed_hash, theirs.last_good) == (None, None, None, None)
+        assert theirs.template_hash is None
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])

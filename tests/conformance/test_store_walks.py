@@ -182,9 +182,8 @@ class Walk:
         for _ in range(self.chance.randrange(3)):
             report.events.append(EventRecord("Normal", "Created", self.chance.choice(NAMES)))
         for _ in range(self.chance.randrange(3)):
-            values = {
-                column: self.chance.choice((None, "", "x", "y")) for column in ("engine_id", "spec_hash", "failed_hash")
-            }
+            columns = ("engine_id", "spec_hash", "failed_hash", "template_hash")
+            values = {column: self.chance.choice((None, "", "x", "y")) for column in columns}
             good = self.chance.choice((None, {"Name": "a"}))
             gone = self.chance.random() < 0.3
             name = self.chance.choice(NAMES)

@@ -59,6 +59,12 @@ class Hands:
         version = service["Version"]["Index"]
         await self.call("POST", f"/services/{service['ID']}/update", service["Spec"], {"version": version})
 
+    async def roll_back(self, name: str) -> None:
+        """``docker service rollback``."""
+        service = await self.call("GET", f"/services/{name}")
+        query = {"version": service["Version"]["Index"], "rollback": "previous"}
+        await self.call("POST", f"/services/{service['ID']}/update", service["Spec"], query)
+
     async def scale(self, name: str, replicas: int) -> None:
         """``docker service scale``."""
         await self.change_service(name, lambda spec: spec["Mode"]["Replicated"].update(Replicas=replicas))

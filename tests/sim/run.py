@@ -91,12 +91,12 @@ def listen_to(world: World) -> None:
             world.lines.append(dict(event))
         raise structlog.DropEvent
 
-    processors: Sequence[Any] = (
+    processors: Sequence[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.format_exc_info,
         take,
-    )
+    ]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger("debug"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from uuid import uuid4
@@ -14,7 +15,7 @@ from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineUnavailable
 from deploy.engine import IMAGE_PREFIX, EngineApiError, Lab
 from reconcilers import labels
-from reconcilers.objects import Objects, Service
+from reconcilers.objects import Objects
 from reconcilers.outcomes import ConflictError, FencedError, NotReadyError, TerminalError, TransientError
 from tests.swarm.scene import Scene, scene
 
@@ -211,7 +212,7 @@ async def test_a_document_that_the_engine_refuses_is_said_with_its_words(lab: La
             "TaskTemplate": {**service.spec["TaskTemplate"], "Resources": {"Limits": {"NanoCPUs": 1}}},
         }
         with pytest.raises(TerminalError, match=r"(?i)cpu value") as refused:
-            await here.apply(here.key, Objects(services=(Service(service.name, spec, service.hash),)))
+            await here.apply(here.key, Objects(services=(replace(service, spec=spec),)))
         assert refused.value.reason == "EngineRefused"
         assert here.cluster.live.owned_services(here.key) == []
 

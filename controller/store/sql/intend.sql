@@ -14,6 +14,7 @@
         engine_id   = CASE WHEN (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id) THEN i.engine_id END,
         spec_hash   = CASE WHEN (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id) THEN i.spec_hash END,
         failed_hash = CASE WHEN (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id) THEN i.failed_hash END,
-        last_good   = CASE WHEN (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id) THEN i.last_good END
+        last_good   = CASE WHEN (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id) THEN i.last_good END,
+        template_hash = CASE WHEN (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id) THEN i.template_hash END
 )
 SELECT count(*) FROM leader

@@ -9,7 +9,8 @@ SELECT k.id::text, s.organization_id::text, s.generation, s.deleted,
              WHERE octet_length(m.value::text) > {member}) END AS omitted,
        (SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'object_type', i.object_type, 'name', i.name, 'engine_id', i.engine_id, 'spec_hash', i.spec_hash,
-                'failed_hash', i.failed_hash, 'last_good', i.last_good, 'state', i.state)), '[]'::jsonb)::text
+                'failed_hash', i.failed_hash, 'last_good', i.last_good, 'state', i.state,
+                'template_hash', i.template_hash)), '[]'::jsonb)::text
         FROM skypanel.inventory i WHERE i.owner_kind = {kind} AND i.owner_id = k.id) AS inventory,
        (SELECT jsonb_build_object(
                 'observed_generation', t.observed_generation, 'conditions', t.conditions, 'details', t.details,

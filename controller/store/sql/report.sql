@@ -42,7 +42,7 @@
 ), learned AS (
     SELECT * FROM jsonb_to_recordset(%(inventory)s::jsonb)
         AS i(object_type text, name text, owner_kind text, owner_id uuid, organization_id uuid, engine_id text, spec_hash text,
-             failed_hash text, last_good jsonb, gone bool)
+             failed_hash text, last_good jsonb, template_hash text, gone bool)
     WHERE EXISTS (SELECT FROM leader)
 ), removed AS (
     DELETE FROM skypanel.inventory i USING learned l
@@ -50,14 +50,15 @@
 ), kept AS (
     -- A row that is not there is made: the object may be older than this database.
     INSERT INTO skypanel.inventory AS i (object_type, name, owner_kind, owner_id, organization_id, engine_id, spec_hash,
-                                         failed_hash, last_good, state, epoch)
+                                         failed_hash, last_good, template_hash, state, epoch)
     SELECT object_type, name, owner_kind, owner_id, organization_id, engine_id, spec_hash, failed_hash, last_good,
-           'present', %(epoch)s
+           template_hash, 'present', %(epoch)s
     FROM learned WHERE NOT gone
     ON CONFLICT (object_type, name) DO UPDATE
     SET engine_id = coalesce(excluded.engine_id, i.engine_id), spec_hash = coalesce(excluded.spec_hash, i.spec_hash),
         failed_hash = coalesce(excluded.failed_hash, i.failed_hash),
-        last_good = coalesce(excluded.last_good, i.last_good), state = 'present', epoch = excluded.epoch
+        last_good = coalesce(excluded.last_good, i.last_good),
+        template_hash = coalesce(excluded.template_hash, i.template_hash), state = 'present', epoch = excluded.epoch
     WHERE (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id)
 )
 SELECT count(*) FROM leader

@@ -34,7 +34,7 @@ class Sent:
         inventory: dict[tuple[str, str], dict[str, Any]] = {}
         for update in report.inventory:
             known = inventory.setdefault((update.object_type, update.name), {})
-            for column in ("engine_id", "spec_hash", "failed_hash"):
+            for column in ("engine_id", "spec_hash", "failed_hash", "template_hash"):
                 if (value := getattr(update, column)) is not None:
                     known[column] = storable(value)
             if update.last_good is not None:

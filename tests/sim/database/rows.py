@@ -47,6 +47,7 @@ class Made(NamedTuple):
     last_good: bytes | None
     state: str
     epoch: int
+    template_hash: str | None = None
 
 
 class Said(NamedTuple):

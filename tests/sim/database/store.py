@@ -282,6 +282,7 @@ def _loaded(key: Key, look: Version) -> Loaded:
                 row.failed_hash,
                 orjson.loads(row.last_good) if row.last_good is not None else None,
                 row.state,
+                row.template_hash,
             )
             for row in made
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from controller.records import Key
+from reconcilers.routes import hostnames_of
 from tests.sim.scenario import Desk, scenario
 from tests.sim.scenarios.organization import organization
 from tests.sim.swarm.swarm import StaleReads
@@ -31,6 +32,9 @@ def environment(desk: Desk, home: Key, app: str, *, row: str = "", name: str = "
         "instances": 1,
         "memory_mb": 32,
         "cpu_limit": 0.1,
+        "suspended": False,
+        "processes": [],
+        "domains": [],
         **fields,
     }
     return desk.put("environment", row or full, document, organization=home.id, depends_on=[home])
@@ -238,3 +242,94 @@ async def waits_for_an_image_that_is_not_there(desk: Desk) -> None:
     await desk.sleep(5.0)
     desk.change(shop, image_ref=WEB)
     await desk.settle()
+
+
+# -- what fails is the task template; routes, scale and suspension do not wait for it ----------------------------------
+
+
+def runs(desk: Desk, key: Key) -> tuple[int, str]:
+    """Tasks of an environment's web that are running, and the image that is wanted of it."""
+    name = desk.service(key)
+    spec = desk.swarm.state()["services"][name]
+    running = [t for t in desk.swarm.tasks(name) if t.state == "running" and t.desired == "running"]
+    return len(running), spec["TaskTemplate"]["ContainerSpec"]["Image"]
+
+
+def routed(desk: Desk, key: Key) -> set[str]:
+    """Host names that an environment's web has a live rule for."""
+    return set(hostnames_of(desk.swarm.state()["services"][desk.service(key)]["Labels"]))
+
+
+def attempts(desk: Desk, key: Key, image: str) -> int:
+    """How many tasks there were of an image, as far as the engine remembers."""
+    return sum(t.spec["ContainerSpec"]["Image"] == image for t in desk.swarm.tasks(desk.service(key)))
+
+
+@scenario(extra=_ONCE_MORE)
+async def changes_all_but_the_template_while_that_is_held(desk: Desk) -> None:
+    home, other = organization(desk, "acme"), organization(desk, "beta")
+    shop = environment(desk, home, "shop", domains=[domain(desk, "www.example.com")])
+    blog = environment(desk, other, "blog")
+    await desk.settle()
+    desk.change(shop, image_ref=BROKEN)
+    await desk.settle()
+    assert (desk.reason(shop), runs(desk, shop)) == ("RolledBack", (1, WEB))
+    failed = attempts(desk, shop, BROKEN)
+    desk.change(shop, domains=[])
+    desk.change(blog, domains=[domain(desk, "www.example.com", generation=2)])
+    await desk.settle()
+    assert routed(desk, shop) == set(), "a domain that was taken off is still routed"
+    assert routed(desk, blog) == {"www.example.com"}
+    desk.change(shop, instances=3)
+    await desk.settle()
+    assert (desk.reason(shop), runs(desk, shop)) == ("RolledBack", (3, WEB)), "the last good one is not scaled"
+    desk.change(shop, suspended=True)
+    await desk.settle()
+    assert runs(desk, shop) == (0, WEB), "suspended, and it runs on"
+    desk.change(shop, suspended=False)
+    await desk.settle()
+    assert runs(desk, shop) == (3, WEB)
+    assert attempts(desk, shop, BROKEN) <= failed, "what failed was tried again because something else changed"
+
+
+@scenario()
+async def is_suspended_while_its_row_is_wrong(desk: Desk) -> None:
+    home = organization(desk, "acme")
+    web, worker = process(desk, "shop", "web", port=8080), process(desk, "shop", "worker", command=["work"])
+    hosts = [domain(desk, "shop.example.com"), domain(desk, "www.example.com")]
+    shop = environment(desk, home, "shop", instances=2, processes=[web, worker], domains=hosts)
+    await desk.settle()
+    desk.change(shop, domains=[hosts[1], domain(desk, "x.example.com", process_type="nope")])
+    await desk.settle()
+    assert desk.reason(shop) == "InvalidSpec"
+    assert (runs(desk, shop), routed(desk, shop)) == ((1, WEB), {"www.example.com"}), (
+        "a domain that is gone is still routed"
+    )
+    desk.change(shop, suspended=True)
+    await desk.settle()
+    assert (desk.reason(shop), runs(desk, shop)) == ("InvalidSpec", (0, WEB)), (
+        "a wrong row keeps what is suspended running"
+    )
+    desk.change(shop, suspended=False, processes=[web | {"instances": 2}])
+    await desk.settle()
+    assert runs(desk, shop) == (2, WEB)
+    assert desk.service(shop, "worker") not in desk.swarm.state()["services"], "a process that is gone runs on"
+    desk.change(shop, domains=[], deploy_mode="buildpack", image_ref=None)
+    await desk.settle()
+    assert (desk.reason(shop), runs(desk, shop), routed(desk, shop)) == ("NoImage", (2, WEB), set())
+    desk.change(shop, suspended=True)
+    await desk.settle()
+    assert runs(desk, shop) == (0, WEB), "nothing to run keeps what is suspended running"
+
+
+@scenario()
+async def is_rolled_back_by_hand(desk: Desk) -> None:
+    home = organization(desk, "acme")
+    shop = environment(desk, home, "shop")
+    await desk.settle()
+    desk.change(shop, image_ref=WEB2)
+    await desk.settle()
+    await desk.hands.roll_back(desk.service(shop))
+    await desk.settle()
+    assert (desk.reason(shop), runs(desk, shop)) == ("Deployed", (1, WEB2))
+    assert "rolled it back by hand" in desk.told(shop)[-1]

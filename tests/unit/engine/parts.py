@@ -122,6 +122,9 @@ class Nothing:
     def versions(self, key: Key) -> dict[str, int]:
         return {}
 
+    def documents(self, key: Key) -> dict[str, Mapping[str, Any]]:
+        return {}
+
     def counts(self) -> dict[str, int]:
         return {}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,7 +35,14 @@ NAME = ONE.name
 
 
 def row(service: Service = ONE, **changes: Any) -> InventoryRow:
-    known = InventoryRow("service", service.name, f"id-of-{service.name}", service.hash, state="present")
+    known = InventoryRow(
+        "service",
+        service.name,
+        f"id-of-{service.name}",
+        service.hash,
+        state="present",
+        template_hash=service.template_hash,
+    )
     return replace(known, **changes)
 
 
@@ -47,10 +53,6 @@ def planned(wanted: Service | None, *services: LiveService, rows: tuple[Inventor
 def one(changes: ChangeSet) -> Change:
     (change,) = changes.changes
     return change
-
-
-def rolled_back(now: Service, message: str = "update rolled back", state: str = "rollback_completed") -> LiveService:
-    return live(now, update_state=state, message=message)
 
 
 # -- services --------------------------------------------------------------------------------------------------------
@@ -122,7 +124,9 @@ def test_a_service_that_we_made_is_ours_whatever_its_owner_label_says() -> None:
 
 
 def test_what_lives_already_is_learned_when_the_inventory_does_not_know_it() -> None:
-    seen = InventoryUpdate("service", NAME, engine_id=f"id-of-{NAME}", spec_hash=ONE.hash)
+    seen = InventoryUpdate(
+        "service", NAME, engine_id=f"id-of-{NAME}", spec_hash=ONE.hash, template_hash=ONE.template_hash
+    )
     assert planned(ONE, live(ONE)).seen == (seen,)
     assert planned(ONE, live(ONE), rows=(row(state="applying"),)).seen == (seen,)
     assert planned(ONE, live(ONE), rows=(row(engine_id="another"),)).seen == (seen,)
@@ -130,61 +134,6 @@ def test_what_lives_already_is_learned_when_the_inventory_does_not_know_it() -> 
 
 def test_what_is_about_to_be_written_is_not_learned_before() -> None:
     assert planned(TWO, live(ONE)).seen == ()
-
-
-# -- after a rollback ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("state", ["rollback_started", "rollback_completed", "rollback_paused"])
-def test_swarm_s_own_rollback_is_not_drift(state: str) -> None:
-    changes = planned(TWO, rolled_back(ONE, state=state), rows=(row(TWO, last_good=ONE.spec),))
-    assert changes.changes == ()
-    assert changes.held == {NAME: "update rolled back"}
-    assert changes.failed == {NAME: TWO.hash}
-
-
-def test_a_spec_that_failed_is_not_tried_again_and_not_counted_again() -> None:
-    changes = planned(TWO, live(ONE), rows=(row(TWO, failed_hash=TWO.hash, last_good=ONE.spec),))
-    assert changes.changes == ()
-    assert list(changes.held) == [NAME]
-    assert changes.failed == {}
-
-
-def test_the_next_spec_is_applied_after_one_that_failed() -> None:
-    changes = planned(THREE, rolled_back(ONE), rows=(row(TWO, failed_hash=TWO.hash, last_good=ONE.spec),))
-    assert one(changes).target == THREE
-    assert changes.held == {}
-
-
-def test_while_a_spec_is_held_the_last_good_one_is_defended() -> None:
-    there = rolled_back(ONE)
-    there = replace(there, spec={**there.spec, "Mode": {"Replicated": {"Replicas": 5}}})
-    changes = planned(TWO, there, rows=(row(TWO, failed_hash=TWO.hash, last_good=ONE.spec),))
-    change = one(changes)
-    assert (change.action, change.target) == ("update", ONE)
-    assert list(changes.held) == [NAME]
-
-
-def test_a_held_service_that_somebody_removed_comes_back_as_it_last_was_good() -> None:
-    changes = planned(TWO, rows=(row(TWO, failed_hash=TWO.hash, last_good=ONE.spec),))
-    assert (one(changes).action, one(changes).target) == ("create", ONE)
-
-
-def test_nothing_is_written_while_swarm_is_still_rolling_back() -> None:
-    there = rolled_back(THREE, state="rollback_started")
-    assert planned(TWO, there, rows=(row(TWO, last_good=ONE.spec),)).changes == ()
-
-
-def test_without_a_last_good_spec_what_runs_is_left_alone() -> None:
-    changes = planned(TWO, rolled_back(ONE), rows=(row(TWO),))
-    assert changes.changes == ()
-    assert list(changes.held) == [NAME]
-
-
-def test_a_rollback_of_an_older_spec_does_not_hold_the_present_one() -> None:
-    """The write of the wanted spec is what clears the mark of a rollback."""
-    changes = planned(THREE, rolled_back(ONE), rows=(row(TWO, last_good=ONE.spec),))
-    assert (one(changes).action, changes.held) == ("update", {})
 
 
 # -- networks and the edge -------------------------------------------------------------------------------------------
