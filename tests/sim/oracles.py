@@ -50,6 +50,7 @@ def problems(
         *_nothing_leaks(world),
         *_no_panic(world),
         *_nothing_is_left_over(world),
+        *world.watch.end(),
     ]
     if reference is not None and counts:
         found += _counts(world, reference, extra)

@@ -45,6 +45,12 @@ class Names:
         """``kind name``."""
         return f"{key.kind} {self._declared.get(key.id, key.id)}"
 
+    def readable(self, sentence: str) -> str:
+        """A sentence with names for ids of declared objects."""
+        for found, name in self._declared.items():
+            sentence = sentence.replace(found, name)
+        return sentence
+
     def of_request(self, method: str, path: str, query: Mapping[str, Any] | None, payload: bytes | None) -> str:
         """``engine METHOD path``, with names for ids, and the name in the document of a create."""
         parts = [self.of_live(part) for part in path.split("/")]

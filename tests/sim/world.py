@@ -25,6 +25,7 @@ from tests.sim.process import SimProcess
 from tests.sim.state import State, read_state
 from tests.sim.swarm.behaviour import Pace
 from tests.sim.swarm.swarm import SimSwarm
+from tests.sim.watch import Watch
 
 RESTART_SECONDS = 1.0
 PACE = Pace(stop_on_overlay=0.3)
@@ -66,6 +67,7 @@ class World:
         self.names.of_live = self._name_of
         self.course = Course(self.plan, self._usurp, self._moves)
         self.hands = Hands(self.swarm)
+        self.watch = Watch(self.swarm, self.database, self.plan, self.names)
         self._counted_writes = self._moved = 0
         self._known: tuple[tuple[int, int], State] | None = None
         self.quiet_from: tuple[int, int] | None = None
@@ -134,6 +136,7 @@ class World:
             if asyncio.get_running_loop().time() > deadline:
                 raise NotConvergedError(f"settle {len(self.settled) + 1} did not come: {wanted.differences(now)}")
             await asyncio.sleep(0.5)
+        self.watch.look()
         self.settled.append(now)
 
     def _state(self) -> State:
@@ -152,6 +155,7 @@ class World:
             await asyncio.sleep(0.5)
             if (now := self._moves()) != before:
                 before, since = now, loop.time()
+                self.watch.look()
             if loop.time() > deadline:
                 raise NotConvergedError(f"without any fault it never came to rest: {self._unanswered()}")
 
@@ -183,6 +187,7 @@ class World:
         await asyncio.sleep(2 * RESYNC_SECONDS + slow)
         self.quiet_from = (len(self.swarm.log), len(self.database.history.writes))
         await asyncio.sleep(QUIET_RESYNCS * RESYNC_SECONDS * 1.1)
+        self.watch.look()
 
     # -- what others have on the same Swarm ------------------------------------------------------------------------
 

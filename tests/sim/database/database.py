@@ -16,7 +16,20 @@ from typing import Any
 from controller.records import Key
 from tests.sim.database.controls import Controls, place
 from tests.sim.database.link import now
-from tests.sim.database.rows import Declared, Fuse, Happened, Held, History, Logged, Made, Said, Subnet, Version, Write
+from tests.sim.database.rows import (
+    Declared,
+    Fuse,
+    Happened,
+    Held,
+    History,
+    Logged,
+    Made,
+    Said,
+    StatusWritten,
+    Subnet,
+    Version,
+    Write,
+)
 from tests.sim.database.transaction import Transaction
 
 OLD_VERSIONS = 8
@@ -46,6 +59,10 @@ class SimDatabase:
         self.hidden: set[Key] = set()
         self.controls = Controls()
         self.history = History()
+        self.on_commit: Callable[[Mapping[Key, Declared | None]], None] = lambda _rows: None
+        """Called with the rows of each commit, right before they become visible."""
+        self.on_status: Callable[[StatusWritten], None] = lambda _said: None
+        """Called with each status that changed its row."""
         self.listeners: list[Callable[[], None]] = []
         self.notify_hook: Callable[[Callable[[], None]], None] = lambda deliver: deliver()
         self._owned: dict[Key, dict[tuple[str, str], Made]] = {}
@@ -178,6 +195,7 @@ class SimDatabase:
     ) -> None:
         """Make rows, edges and log entries visible, and notify."""
         self.unlock(rows)
+        self.on_commit(rows)
         for key, row in rows.items():
             if row is not None:
                 self.objects[key] = row

@@ -115,6 +115,7 @@ def _say(
     row = database.objects.get(key)
     written = replace(status, details=orjson.loads(details))
     database.history.statuses.append(StatusWritten(n, epoch, written, row.generation if row else None))
+    database.on_status(database.history.statuses[-1])
     return 1
 
 

@@ -69,6 +69,8 @@ class Agenda:
     """
 
     def __init__(self) -> None:
+        self.after: Callable[[], None] = lambda: None
+        """Called after each thing that happened."""
         self._heap: list[tuple[float, int, Entry]] = []
         self._number = 0
         self._now: float | None = None
@@ -116,6 +118,7 @@ class Agenda:
                     continue
                 self._now = entry.when
                 entry.action()
+                self.after()
         finally:
             self._now = None
 

@@ -6,7 +6,7 @@ assertions on both. The same calls at the same times give the same answers, ids 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +107,10 @@ class SimSwarm:
         self.networks = Networks(self.store, self.agents, pace)
         self.secrets, self.configs = Contents(self.store, secret=True), Contents(self.store, secret=False)
         self.log: list[WriteRecord] = []
+        self.on_write: Callable[[WriteRecord], None] = lambda _write: None
+        """Called with each record of the log."""
+        self.on_node: Callable[[], None] = lambda: None
+        """Called when a node was lost, came back, or was made available or not."""
         self.stale_reads: StaleReads | None = None
         self.names: dict[str, str] = {}
         """Id -> name of every object that a client ever made."""
@@ -199,6 +203,7 @@ class SimSwarm:
             self._node_changed(node)
 
     def _node_changed(self, node: Node) -> None:
+        self.on_node()
         self.store.touch(node.meta)
         self.orchestrator.nodes_changed()
         for task in list(self.store.tasks.values()):

@@ -278,23 +278,23 @@ class SimTransport:
         self, method: str, kind: str, target: Target, name: str, action: str, found: Mapping[str, str], *, status: int
     ) -> None:
         log = self.swarm.log
-        log.append(
-            WriteRecord(
-                n=len(log) + 1,
-                time=self.swarm.agenda.now,
-                client=self.client,
-                epoch=self._epoch(),
-                method=method,
-                object_type=_OBJECT_TYPES[kind],
-                object_id=target.meta.id if target is not None else "",
-                name=name,
-                action=action,
-                accepted=status < 400,
-                labels_owner=found.get(labels.OWNER, ""),
-                status=status,
-                labels=dict(found),
-            )
+        record = WriteRecord(
+            n=len(log) + 1,
+            time=self.swarm.agenda.now,
+            client=self.client,
+            epoch=self._epoch(),
+            method=method,
+            object_type=_OBJECT_TYPES[kind],
+            object_id=target.meta.id if target is not None else "",
+            name=name,
+            action=action,
+            accepted=status < 400,
+            labels_owner=found.get(labels.OWNER, ""),
+            status=status,
+            labels=dict(found),
         )
+        log.append(record)
+        self.swarm.on_write(record)
 
 
 def _action(method: str, parts: list[str]) -> tuple[str, str]:

@@ -1,0 +1,181 @@
+"""What safety properties read: live objects and declared rows in one plain form, from the simulator or the real engine.
+
+A row is read as far as it can be read: one that is wrong still says which hosts it names and whether it is suspended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from controller.records import Key
+from reconcilers import labels
+
+_HOST = re.compile(r"Host\(([^)]*)\)")
+_QUOTED = re.compile(r"[`'\"]([^`'\"]+)[`'\"]")
+_NETWORK_LABELS = ("traefik.swarm.network", "traefik.docker.network")
+_ALWAYS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFact:
+    """A live service.
+
+    Args:
+        owner: the owner label as a key; None without a good one.
+        process: the process label; empty for what is no process of an environment.
+        networks: ids of the networks that it is attached to.
+        hosts: host names of its live rules.
+        routed_by: name of the network that the edge is told to use.
+        by_hand: somebody else than a controller wrote it last.
+    """
+
+    id: str
+    name: str
+    installation: str
+    owner: Key | None
+    organization: str
+    process: str
+    networks: tuple[str, ...]
+    hosts: frozenset[str]
+    routed_by: str
+    replicas: int
+    template: Mapping[str, Any]
+    edge: bool
+    by_hand: bool = False
+
+    @property
+    def container(self) -> Mapping[str, Any]:
+        """Of the template."""
+        found: Mapping[str, Any] = self.template.get("ContainerSpec") or {}
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFact:
+    """A live network."""
+
+    id: str
+    name: str
+    installation: str
+    owner: Key | None
+    subnet: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFact:
+    """A task that runs and is wanted; seconds of the world's clock, and its address by network id."""
+
+    id: str
+    since: float
+    addresses: Mapping[str, str]
+    current: bool = True
+    """It runs the service's present template."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is declared of one object, as one version of its row had it.
+
+    ``state`` is ``declared``, ``deleted`` (asked for in the row), ``dropped`` (a DELETE, with its tombstone) or
+    ``lost`` (there is no row, and nothing says why).
+    """
+
+    state: str
+    organization: str = ""
+    generation: int = 0
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Whether somebody asked for its end."""
+        return self.state in ("deleted", "dropped")
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing of it may run."""
+        return self.ended or self.document.get("suspended") is True
+
+    @property
+    def image(self) -> str:
+        """Of an environment; empty without one."""
+        return str(self.document.get("image_ref") or "")
+
+    @cached_property
+    def hosts(self) -> Mapping[str, str]:
+        """Host name -> type of the process that answers."""
+        domains = self.document.get("domains") or ()
+        if self.ended or not isinstance(domains, list | tuple):
+            return {}
+        return {
+            d["hostname"]: d.get("process_type") or "web" for d in domains if isinstance(d, Mapping) and "hostname" in d
+        }
+
+    @cached_property
+    def processes(self) -> Mapping[str, int]:
+        """Type -> tasks; without rows one ``web``."""
+        rows = self.document.get("processes") or ()
+        if self.ended or not isinstance(rows, list | tuple):
+            return {}
+        if not rows:
+            return {"web": _count(self.document.get("instances"))}
+        return {r["type"]: _count(r.get("instances")) for r in rows if isinstance(r, Mapping) and "type" in r}
+
+    @cached_property
+    def children(self) -> frozenset[Key]:
+        """Of an environment: its processes and domains."""
+        found = [("process", self.document.get("processes")), ("domain", self.document.get("domains"))]
+        return frozenset(
+            Key(kind, str(row["id"]))
+            for kind, rows in found
+            if isinstance(rows, list) and not self.ended
+            for row in rows
+            if isinstance(row, Mapping) and "id" in row
+        )
+
+
+def service_fact(live_id: str, spec: Mapping[str, Any], *, by_hand: bool = False) -> ServiceFact:
+    """From the specification that the engine keeps."""
+    found: Mapping[str, str] = spec.get("Labels") or _ALWAYS
+    template = spec["TaskTemplate"]
+    routed = found.get("traefik.enable") == "true"
+    return ServiceFact(
+        id=live_id,
+        name=spec["Name"],
+        installation=found.get(labels.INSTALLATION, ""),
+        owner=_owner(found),
+        organization=found.get(labels.ORGANIZATION, ""),
+        process=found.get(labels.PROCESS, ""),
+        networks=tuple(each["Target"] for each in template.get("Networks") or ()),
+        hosts=frozenset(_hosts(found)) if routed else frozenset(),
+        routed_by=next((found[name] for name in _NETWORK_LABELS if name in found), ""),
+        replicas=int((spec.get("Mode", {}).get("Replicated") or {}).get("Replicas", 1) or 0),
+        template=template,
+        edge=found.get(labels.EDGE) == "true",
+        by_hand=by_hand,
+    )
+
+
+def network_fact(live_id: str, name: str, found: Mapping[str, str] | None, subnet: str) -> NetworkFact:
+    """From what the engine says."""
+    found = found or _ALWAYS
+    return NetworkFact(live_id, name, found.get(labels.INSTALLATION, ""), _owner(found), subnet)
+
+
+def _owner(found: Mapping[str, str]) -> Key | None:
+    parsed = labels.parse_owner(found.get(labels.OWNER, ""))
+    return Key(*parsed) if parsed else None
+
+
+def _hosts(found: Mapping[str, str]) -> Iterator[str]:
+    for label, value in found.items():
+        if label.startswith("traefik.http.routers.") and label.endswith(".rule"):
+            for arguments in _HOST.findall(value):
+                yield from _QUOTED.findall(arguments)
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) else 1
