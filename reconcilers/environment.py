@@ -17,6 +17,7 @@ from datetime import timedelta
 from reconcilers import labels
 from reconcilers.baseline import harden
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, Condition, progressing, ready, stalled
+from reconcilers.edge import reached
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import Done, NotReadyError, Outcome, RequeueAfter
 from reconcilers.ports import Child, ChildStatus, Context, Live, Options, Rollout
@@ -242,7 +243,7 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
             "image": snapshot.image_ref or "",
             "services": {r.service: {"desired": r.desired, "running": r.running} for r in rollouts},
         },
-        children=list(_children(snapshot, context.options, rollouts, conditions)),
+        children=list(_children(context, snapshot, rollouts, conditions, network.name)),
     )
     return outcome
 
@@ -285,14 +286,18 @@ def _progress(rollout: Rollout) -> str:
 
 
 def _children(
-    snapshot: EnvironmentSnapshot, options: Options, rollouts: Sequence[Rollout], conditions: tuple[Condition, ...]
+    context: Context,
+    snapshot: EnvironmentSnapshot,
+    rollouts: Sequence[Rollout],
+    conditions: tuple[Condition, ...],
+    network: str,
 ) -> list[ChildStatus]:
     """Processes and domains share the environment's fate; each says its own part of it."""
     by_service = {r.service: r for r in rollouts}
     settled = conditions[0].status == "True"
     children: list[ChildStatus] = []
     for process in snapshot.processes:
-        rollout = by_service[service_of(snapshot, process.type, options)]
+        rollout = by_service[service_of(snapshot, process.type, context.options)]
         own = conditions
         if settled:
             own = ready(conditions[0].reason, f"{rollout.running} of {rollout.desired} task(s) run")
@@ -300,7 +305,9 @@ def _children(
             own = progressing("RollingOut", "waits for the other processes of the environment")
         children.append(ChildStatus("process", str(process.id), process.generation, own))
     for domain in snapshot.domains:
-        name = service_of(snapshot, domain.process_type, options)
-        own = ready("Routed", f"the edge sends {domain.hostname} to {name}") if settled else conditions
+        rollout = by_service[service_of(snapshot, domain.process_type, context.options)]
+        own = conditions
+        if settled:
+            own = reached(domain.hostname, rollout, context.live, network, suspended=snapshot.suspended)
         children.append(ChildStatus("domain", str(domain.id), domain.generation, own))
     return children

@@ -10,19 +10,24 @@ node that blocks its name and its addresses until the engine is restarted.
 
 Expected flow: allocate the subnet (kept for the organization's life, so that a network that somebody removed comes
 back with the same addresses) -> the network -> the pin -> every edge container is on it.
+
+Guarantees: a live network is found by its owner label and keeps its name and its addresses for life; the address plan
+follows it. While a service is on it, it is neither removed nor made anew, and the edge stays on it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import ip_network
 
 from reconcilers import labels
 from reconcilers.baseline import harden
-from reconcilers.conditions import progressing, ready, stalled
+from reconcilers.conditions import Condition, progressing, ready, stalled
+from reconcilers.edge import edge_problem
 from reconcilers.objects import HomeNetwork, Network, Objects, Service
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
-from reconcilers.ports import Context, Live, LiveNetwork, Options
+from reconcilers.ports import Context, EdgePlace, Live, LiveNetwork, Options
 from reconcilers.registry import reconciler
 from specs.names import network_name, pin_name
 from specs.snapshots import OrganizationSnapshot
@@ -30,6 +35,8 @@ from specs.snapshots import OrganizationSnapshot
 EXHAUSTED_RETRY_SECONDS = 60.0
 NOT_CHOSEN = "0.0.0.0/31"
 PIN_POLL_SECONDS = 0.15
+PLAN_RETRY_SECONDS = 5.0
+IN_USE_RETRY_SECONDS = 30.0
 PIN_MEMORY_BYTES = 16 * 1024 * 1024
 
 
@@ -77,7 +84,7 @@ def render(
 def preview(snapshot: OrganizationSnapshot, options: Options, live: Live, subnet: str | None) -> Objects:
     """What would exist; the subnet of a network that does not exist yet is chosen when it is made."""
     network = live.network_of(str(snapshot.id))
-    known = subnet or (network.subnet if network else None) or NOT_CHOSEN
+    known = (network.subnet if network else None) or subnet or NOT_CHOSEN
     return render(snapshot, options, subnet=known, edge_node=live.edge_node(), home=_home(network))
 
 
@@ -102,11 +109,16 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
     """Converge one organization's network."""
     home = context.live.network_of(context.id)
     name = home.name if home else network_name_of(snapshot, context.options)
-    # Another network, of ours or not, may use an address range that our table does not know of: the engine would make
-    # a network with an empty driver and say 201 (swarmkit#2398). Such ranges are set aside.
-    # What is in place stays in place.
-    taken = [] if home else [subnet for other, subnet in context.live.subnets() if other != name]
-    subnet = await context.allocate_subnet(snapshot.network_prefix, taken)
+    holder: str | None = None
+    subnet: str | None
+    if home is not None and home.usable and home.subnet is not None:
+        subnet = home.subnet
+        holder = await _adopt(context, subnet)
+    else:
+        # Another network, of ours or not, may use an address range that our table does not know of: the engine would
+        # make a network with an empty driver and say 201 (swarmkit#2398). Such ranges are set aside.
+        taken = [subnet for other, subnet in context.live.subnets() if other != name]
+        subnet = await context.allocate_subnet(snapshot.network_prefix, taken)
     if subnet is None:
         context.report(
             stalled(
@@ -130,12 +142,52 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
         return RequeueAfter(min(5.0, max(PIN_POLL_SECONDS, context.waiting_seconds / 5)))
     # Only now the network is on the edge's node.
     objects = _objects(context, snapshot, subnet)
-    await context.apply(objects)
-    edge = (
-        ", and every edge container is on it" if objects.edge_networks else "; there is no edge on this node to join it"
-    )
-    context.report(ready("NetworkReady", f"network {name} ({subnet}) is up{edge}"), details=details)
-    return Done()
+    kept = await context.apply(objects)
+    conditions, outcome = assess(name, subnet, context.live.edge_place(), kept, holder)
+    context.report(conditions, details=details)
+    return outcome
+
+
+async def _adopt(context: Context, subnet: str) -> str | None:
+    """Have the address plan say what is live; whose ``subnet`` is in it when that cannot be."""
+    holder = await context.adopt_subnet(subnet)
+    kind, _, other = (holder or "").partition(" ")
+    if kind != "organization":
+        return holder
+    rival = context.live.network_of(other)
+    if rival is not None and rival.subnet and ip_network(rival.subnet).overlaps(ip_network(subnet)):
+        return holder
+    return await context.adopt_subnet(subnet, instead_of=other)
+
+
+def assess(
+    name: str, subnet: str, place: EdgePlace, kept: Mapping[str, str], holder: str | None
+) -> tuple[tuple[Condition, ...], Outcome]:
+    """What to say of an organization whose network and pin are up, and when to look again.
+
+    Args:
+        name: of its network.
+        subnet: of its network.
+        place: where the edge's tasks run.
+        kept: what is wrong with networks that are in use, by name.
+        holder: whose the subnet is in the address plan, if it is somebody else's.
+    """
+    if name in kept:
+        message = f"network {name} is not as it should be, and is made anew when nothing uses it: {kept[name]}"
+        return progressing("NetworkInUse", message), RequeueAfter(IN_USE_RETRY_SECONDS)
+    if holder is not None:
+        message = (
+            f"network {name} has {subnet}, which is of {holder} by the address plan, skypanel.subnets, and may not be "
+            "given twice; the network is left as it is. Make the other one anew elsewhere, or correct the plan"
+        )
+        return progressing("SubnetClaimed", message), RequeueAfter(PLAN_RETRY_SECONDS)
+    problem = edge_problem(place)
+    if problem is not None and place.declared:
+        return progressing(problem.reason, f"network {name} ({subnet}) is up; {problem.message}"), Done()
+    edge = f"{problem.message}" if problem is not None else "every edge container is on it"
+    left = "".join(f". Network {other} of it is left over: {why}" for other, why in kept.items())
+    outcome = RequeueAfter(IN_USE_RETRY_SECONDS) if kept else Done()
+    return ready("NetworkReady", f"network {name} ({subnet}) is up; {edge}{left}"), outcome
 
 
 def _objects(context: Context, snapshot: OrganizationSnapshot, subnet: str) -> Objects:

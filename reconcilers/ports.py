@@ -55,6 +55,26 @@ class LiveNetwork:
     labels: Mapping[str, str]
     options: Mapping[str, str]
 
+    @property
+    def usable(self) -> bool:
+        """Whether it is an overlay of the Swarm that has its IPv4 addresses."""
+        return self.driver == "overlay" and self.scope == "swarm" and self.subnet is not None and ":" not in self.subnet
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePlace:
+    """Where the edge's tasks run.
+
+    Args:
+        declared: whether there is a service that is the edge.
+        here: its running tasks on this engine's node, whose containers can be joined to networks.
+        elsewhere: ids of the other nodes that have running tasks of it.
+    """
+
+    declared: bool = False
+    here: int = 0
+    elsewhere: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class LiveService:
@@ -85,8 +105,17 @@ class Live(Protocol):
     def network_of(self, organization_id: str) -> LiveNetwork | None:
         """The network that belongs to this organization of this installation, whatever it is called."""
 
+    def on_network(self, network_id: str) -> Sequence[str]:
+        """Names of our services that are attached to this network."""
+
     def edge_node(self) -> str | None:
         """Id of the node of the edge containers that can be joined to networks; None when there is no edge here."""
+
+    def edge_place(self) -> EdgePlace:
+        """Where the edge's tasks run."""
+
+    def edge_is_on(self, network: str) -> bool:
+        """Whether there are running edge tasks, and every one of them is on the network of this name."""
 
     def subnets(self) -> Sequence[tuple[str, str]]:
         """(name, subnet) of every network that the engine has, ours or not."""
@@ -174,8 +203,11 @@ class Context(Protocol):
     def waiting_seconds(self) -> float:
         """How long this generation has not been ready."""
 
-    async def apply(self, objects: Objects) -> None:
+    async def apply(self, objects: Objects) -> Mapping[str, str]:
         """Make the engine have exactly ``objects`` for this owner; what was written is in the live view after.
+
+        Returns:
+            networks that are not as they should be and stay so, as something uses them: by name, what is wrong.
 
         Raises:
             ConflictError: an object changed meanwhile.
@@ -189,6 +221,17 @@ class Context(Protocol):
 
     async def allocate_subnet(self, prefix: int, taken: Sequence[str]) -> str | None:
         """This organization's subnet; a free one when it has none that is usable; None when the pool is used up."""
+
+    async def adopt_subnet(self, subnet: str, instead_of: str | None = None) -> str | None:
+        """Have the address plan say that ``subnet``, which a live network has, is this organization's.
+
+        Args:
+            subnet: as the network has it.
+            instead_of: organization whose row gives way, as its own live network has other addresses.
+
+        Returns:
+            whose it is in the plan, when that is somebody else's and was left so; else None.
+        """
 
     def report(
         self,

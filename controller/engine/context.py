@@ -170,7 +170,7 @@ class ReconcileContext:
             self.event("Warning", contested.reason, contested.message)
         return changes.without(lambda change: change.cause == REPAIRED), contested
 
-    async def apply(self, objects: Objects) -> None:
+    async def apply(self, objects: Objects) -> Mapping[str, str]:
         """Plan, and do what is planned; see ``reconcilers.ports.Context``."""
         changes = self._swarm.plan(self._loaded.key, objects, self._inventory)
         self.planned(changes)
@@ -193,6 +193,8 @@ class ReconcileContext:
             raise contested
         if queued is not None:
             raise queued
+        kept: Mapping[str, str] = changes.kept
+        return kept
 
     async def _remember(self) -> None:
         """Write down now what was learned of the engine's objects."""
@@ -308,6 +310,12 @@ class ReconcileContext:
         )
         self.trace.lap("subnet", subnet or "none is free")
         return subnet
+
+    async def adopt_subnet(self, subnet: str, instead_of: str | None = None) -> str | None:
+        """Whose the live network's subnet is in the address plan, when that was left so."""
+        holder = await self._store.adopt_subnet(self.organization_id, subnet, instead_of)
+        self.trace.lap("subnet", f"{subnet}, in the plan of {holder}" if holder else subnet)
+        return holder
 
     def report(
         self,

@@ -276,6 +276,9 @@ class Worker:
             # The inventory keeps its rows until nothing lives and all is given back: a crash is found by them.
             context.report_out.inventory[:] = [update for update in context.report_out.inventory if not update.gone]
             return RequeueAfter(_GONE_POLL_SECONDS)
+        if changes.kept:
+            name, why = next(iter(changes.kept.items()))
+            raise NotReadyError("InUse", f"network {name}: {why}; it goes after that", retry_after=_GONE_POLL_SECONDS)
         # The live view shows nothing; intents that never became objects, and confirmed removals, are struck off.
         still_there = await self._swarm.forget_missing(key, loaded.inventory, context.report_out.inventory)
         context.trace.lap("observe", "something lives that was not known" if still_there else "nothing lives")

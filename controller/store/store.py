@@ -232,6 +232,13 @@ class Store:
         )
         return subnet
 
+    async def adopt_subnet(self, organization_id: str, subnet: str, instead_of: str | None) -> str | None:
+        """Have the plan say that a live network's subnet is the organization's; whose it is when it was left so."""
+        holder: str | None = await self._fenced_value(
+            "adopt_subnet", {"organization": organization_id, "subnet": subnet, "instead_of": instead_of}
+        )
+        return holder
+
     async def release_subnet(self, organization_id: str) -> None:
         """Give it back; it rests in quarantine for a while."""
         await self._fenced_value("release_subnet", {"organization": organization_id})

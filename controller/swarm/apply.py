@@ -99,8 +99,7 @@ class Applier:
             case "create", Network() as network, _:
                 return await self._create_network(network)
             case "recreate", Network() as network, LiveNetwork() as live:
-                if live.labels.get(labels.OWNER) != network.labels[labels.OWNER]:
-                    raise _name_conflict("network", live.name)
+                await self._remove_users(live)
                 await self._remove_network(live)
                 return await self._create_network(network)
             case "delete", _, LiveNetwork() as live:
@@ -262,7 +261,19 @@ class Applier:
             ours = live is not None and live.labels.get(labels.OWNER) == network.labels[labels.OWNER]
             if ours and live is not None and live.id not in self._gone:
                 raise ConflictError("AlreadyThere", f"network {network.name} is there already; looking again") from None
-            if live is None or labels.INSTALLATION in live.labels:
+            if (
+                live is not None
+                and live.labels.get(labels.INSTALLATION) == self._live.installation
+                and not ours
+                and live.id not in self._gone
+            ):
+                raise NotReadyError(
+                    "NameStillInUse",
+                    f"network {network.name} still belongs to {live.labels.get(labels.OWNER)}; waiting until it is "
+                    "removed",
+                    retry_after=0.5,
+                ) from None
+            if live is None or live.labels.get(labels.INSTALLATION) == self._live.installation:
                 raise TransientError(
                     "NetworkLeftover",
                     f"the Swarm has no network {network.name}, and the node still holds a copy; it goes with the last "
@@ -305,13 +316,28 @@ class Applier:
                 return str(document["Name"])
         return ""
 
+    async def _remove_users(self, live: LiveNetwork) -> None:
+        """The owner's own services on a network that is made anew: its pin, which is made again after it."""
+        for name in self._live.on_network(live.id):
+            service = self._live.service(name)
+            if service is not None and service.labels.get(labels.OWNER) == live.labels.get(labels.OWNER):
+                await self._remove_service(service)
+
     async def _remove_network(self, live: LiveNetwork) -> list[InventoryUpdate]:
+        """The edge leaves last of all, and comes back when the engine does not let the network go."""
+        if users := self._live.on_network(live.id):
+            raise NotReadyError("InUse", f"network {live.name}: {', '.join(users[:3])} still on it", retry_after=0.5)
         await self._edge.leave(live)
         self._live.wrote(live.id, "remove")
         try:
             await self._client.remove_network(live.id)
         except NotFound:
             self._gone.add(live.id)  # a node may still list its copy
+        except InUse:
+            self._live.did_not_write(live.id, "remove")
+            with suppress(EngineError, ReconcileError):
+                await self._edge.join(live)
+            raise
         self._live.removed_network(live.id)
         return [InventoryUpdate("network", live.name, gone=True)]
 

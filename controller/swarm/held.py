@@ -6,6 +6,7 @@ tenth of that. Those that were looked at last are kept decoded, as a reconcile l
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,10 +19,11 @@ _KEPT_DECODED = 256
 
 
 class _Held:
-    __slots__ = ("data", "name", "owner", "version")
+    __slots__ = ("data", "name", "networks", "owner", "version")
 
-    def __init__(self, name: str, version: int, owner: OwnerKey, data: bytes) -> None:
+    def __init__(self, name: str, version: int, owner: OwnerKey, data: bytes, networks: tuple[str, ...]) -> None:
         self.name = name
+        self.networks = networks
         self.version = version
         self.owner = owner
         self.data = data
@@ -33,6 +35,7 @@ class HeldServices:
     def __init__(self) -> None:
         self._held: dict[str, _Held] = {}
         self._ids: dict[str, str] = {}
+        self._on: defaultdict[str, set[str]] = defaultdict(set)
         self._decoded: dict[str, LiveService] = {}
 
     def __len__(self) -> int:
@@ -77,13 +80,18 @@ class HeldServices:
 
     def put(self, service: LiveService, owner: OwnerKey, data: bytes) -> None:
         """Hold it; ``data`` is what ``service`` was decoded from."""
-        self._held[service.id] = _Held(service.name, service.version, owner, data)
+        self._leave(service.id)
+        networks = networks_of(service)
+        self._held[service.id] = _Held(service.name, service.version, owner, data, networks)
+        for network_id in networks:
+            self._on[network_id].add(service.id)
         self._ids[service.name] = service.id
         self._decoded.pop(service.id, None)
         self._keep(service)
 
     def drop(self, service_id: str) -> OwnerKey | None:
         """Hold it no longer; whose it was."""
+        self._leave(service_id)
         held = self._held.pop(service_id, None)
         if held is None:
             return None
@@ -92,10 +100,27 @@ class HeldServices:
             del self._ids[held.name]
         return held.owner
 
+    def on_network(self, network_id: str) -> list[str]:
+        """Names of the services that are attached to a network, sorted."""
+        return sorted(self._held[i].name for i in self._on.get(network_id, ()))
+
+    def _leave(self, service_id: str) -> None:
+        held = self._held.get(service_id)
+        for network_id in held.networks if held is not None else ():
+            self._on[network_id].discard(service_id)
+            if not self._on[network_id]:
+                del self._on[network_id]
+
     def _keep(self, service: LiveService) -> None:
         if len(self._decoded) >= _KEPT_DECODED:
             del self._decoded[next(iter(self._decoded))]
         self._decoded[service.id] = service
+
+
+def networks_of(service: LiveService) -> tuple[str, ...]:
+    """Ids of the networks that a service is attached to."""
+    attached = (service.spec.get("TaskTemplate") or {}).get("Networks") or service.spec.get("Networks") or ()
+    return tuple(str(a["Target"]) for a in attached)
 
 
 def service_of(document: Mapping[str, Any]) -> LiveService:

@@ -21,7 +21,7 @@ from controller.swarm.client import Document, EngineClient
 from controller.swarm.errors import EngineUnavailable, NotFound
 from controller.swarm.held import HeldServices, OwnerKey, service_of
 from reconcilers import labels
-from reconcilers.ports import LiveNetwork, LiveService
+from reconcilers.ports import EdgePlace, LiveNetwork, LiveService
 
 _OWN_EVENT_SECONDS = 5.0
 _READ_TOGETHER = 50
@@ -52,6 +52,9 @@ class LiveView:
         """Edge containers on this engine: container id -> names of the networks they are on."""
         self.edge_services: frozenset[str] = frozenset()
         """Ids of the services that are the edge."""
+        self._edge_tasks: tuple[tuple[str, str], ...] = ()
+        """Node and container of each running task of the edge."""
+        self._edge_asked = self._edge_taken = 0
         self._counter = 0
         self._lists: list[int] = []
         """What the counter was when each list that is on its way was asked for."""
@@ -76,15 +79,28 @@ class LiveView:
         return self._networks.get(self._network_ids.get(name, ""))
 
     def network_of(self, organization_id: str) -> LiveNetwork | None:
-        """The network whose labels say that it is this organization's, of this installation.
+        """The network of an organization, by its owner label; of several, the one that most services are on."""
+        found = self.owned_networks(("organization", organization_id))
+        return min(found, key=lambda n: (not n.usable, -len(self.on_network(n.id)), n.name)) if found else None
 
-        There is one but while an older one is on its way out: then the one that is there by name first.
-        """
-        return next(iter(self.owned_networks(("organization", organization_id))), None)
+    def on_network(self, network_id: str) -> list[str]:
+        """Names of our services that are attached to a network, sorted."""
+        return self._services.on_network(network_id)
 
     def edge_node(self) -> str | None:
         """This engine's node when there is an edge; its containers on other nodes cannot be joined from here."""
         return self._client.node_id if self.edge_services else None
+
+    def edge_place(self) -> EdgePlace:
+        """Where the edge's tasks run."""
+        nodes = [node for node, _ in self._edge_tasks]
+        here = nodes.count(self._client.node_id)
+        elsewhere = sorted({node for node in nodes if node != self._client.node_id})
+        return EdgePlace(bool(self.edge_services), here, tuple(elsewhere))
+
+    def edge_is_on(self, network: str) -> bool:
+        """Whether there are edge tasks and each of them is on the network of this name."""
+        return bool(self._edge_tasks) and all(network in self.edge.get(c, ()) for _, c in self._edge_tasks)
 
     def subnets(self) -> list[tuple[str, str]]:
         """(name, subnet) of all networks that have one."""
@@ -114,17 +130,17 @@ class LiveView:
         version = self._services.version
         own = tuple(sorted((i, version(i)) for i in self._owned.get(owner, ())))
         home = [i for i in self._owned.get(("organization", organization_id), ()) if i in self._networks]
-        edge: tuple[tuple[str, bool], ...] = ()
-        if owner[0] == "organization":
-            names = [self._networks[i].name for i in home]
-            edge = tuple(sorted((c, all(n in joined for n in names)) for c, joined in self.edge.items()))
-        return own, tuple(sorted(home)), edge
+        names = [self._networks[i].name for i in home]
+        return own, tuple(sorted(home)), self.edge_place(), all(self.edge_is_on(name) for name in names)
 
     # -- refresh -------------------------------------------------------------------------------------------------
 
     async def refresh_all(self) -> None:
-        """List services, networks and edge containers; tell every owner whose objects changed."""
-        changed, _ = await self._list_services()
+        """List services, networks and edge containers; tell every owner whose objects changed.
+
+        What is listed replaces what is held, also where its version went back: an older copy of the Swarm is the Swarm.
+        """
+        changed, _ = await self._list_services(replace=True)
         asked = self._counter
         networks = await self._client.networks()
         changed |= self._take_networks(networks, asked)
@@ -136,6 +152,8 @@ class LiveView:
     async def count_tasks(self) -> list[OwnerKey]:
         """List our services with their tasks' counts; owners of those that are short of running tasks."""
         changed, counts = await self._list_services(status=True)
+        if self.edge_services:  # a task of it on another node makes no event here
+            changed |= await self._refresh_edge()
         self._tell(changed)
         lost = await self._lost_tasks()
         short = [i for i, (running, desired) in counts.items() if running - lost[i] != desired]
@@ -265,16 +283,18 @@ class LiveView:
             return None
         return labels.parse_owner(found.get(labels.OWNER, ""))
 
-    async def _list_services(self, *, status: bool = False) -> tuple[set[OwnerKey], dict[str, tuple[int, int]]]:
+    async def _list_services(
+        self, *, status: bool = False, replace: bool = False
+    ) -> tuple[set[OwnerKey], dict[str, tuple[int, int]]]:
         """List our services; owners of those that changed, and the counts of those that have tasks or should."""
         asked = self._counter
         self._lists.append(asked)
         try:
             data = await self._client.services(f"{labels.INSTALLATION}={self.installation}", status=status)
             try:
-                found = await self._take_services(elements.elements(data), asked, counted=status)
+                found = await self._take_services(elements.elements(data), asked, counted=status, replace=replace)
             except ValueError:  # an element with something inside that looks like the end of one
-                found = await self._take_services(elements.decoded(data), asked, counted=status)
+                found = await self._take_services(elements.decoded(data), asked, counted=status, replace=replace)
         except ValueError as error:
             raise EngineUnavailable(0, f"{self._client.host}: the list of services is no JSON: {error}") from error
         finally:
@@ -283,7 +303,7 @@ class LiveView:
         return found
 
     async def _take_services(
-        self, found: Iterator[bytes], asked: int, *, counted: bool
+        self, found: Iterator[bytes], asked: int, *, counted: bool, replace: bool
     ) -> tuple[set[OwnerKey], dict[str, tuple[int, int]]]:
         changed: set[OwnerKey] = set()
         listed: set[str] = set()
@@ -294,7 +314,7 @@ class LiveView:
             if service_id is None or not self._services.same(service_id, data):
                 service = service_of(orjson.loads(data))
                 service_id = service.id
-                changed |= self._put_service(service, data, asked)
+                changed |= self._put_service(service, data, asked, replace=replace)
             listed.add(service_id)
             if any(count):
                 counts[service_id] = count
@@ -304,14 +324,14 @@ class LiveView:
             changed |= self._drop_service(gone)
         return changed, counts
 
-    def _put_service(self, fresh: LiveService, data: bytes, asked: int) -> set[OwnerKey]:
-        """Hold a service that was decoded from ``data``; the owners that are concerned."""
+    def _put_service(self, fresh: LiveService, data: bytes, asked: int, *, replace: bool = False) -> set[OwnerKey]:
+        """Hold a service that was decoded from ``data``; the owners concerned. ``replace`` a newer version too."""
         if self._touched.get(fresh.id, 0) > asked:
             return set()
         known = self._services.version(fresh.id)
         before = self._services.owner(fresh.id)
         owner = self._owner_of(fresh.labels)
-        if known >= fresh.version:
+        if known == fresh.version or (known > fresh.version and not replace):
             if known == fresh.version and owner is not None and owner == before:
                 self._services.put(fresh, owner, data)
             return set()
@@ -392,10 +412,20 @@ class LiveView:
         return self._disown(self._owner_of(known.labels), object_id)
 
     async def _refresh_edge(self) -> set[OwnerKey]:
-        documents = [d for i in self.edge_services for d in await self._client.service_containers(i)]
+        self._edge_asked += 1
+        asked, services = self._edge_asked, sorted(self.edge_services)
+        documents = [d for i in services for d in await self._client.service_containers(i)]
+        filters = {"service": services, "desired-state": ["running"]}
+        tasks = await self._client.tasks(filters) if services else []
+        if asked < self._edge_taken:
+            return set()  # what was asked for later has come already
+        self._edge_taken = asked
+        place = self.edge_place()
+        self._edge_tasks = tuple(sorted(_place(task) for task in tasks if task["Status"]["State"] == "running"))
         fresh = {d["Id"]: frozenset((d.get("NetworkSettings") or {}).get("Networks") or {}) for d in documents}
         before, self.edge = self.edge, fresh
-        if before == fresh:
+        moved = place != self.edge_place() or set(before) != set(fresh)
+        if before == fresh and not moved:
             return set()
         every = frozenset().union(*before.values(), *fresh.values())
         common_before = frozenset(every).intersection(*before.values()) if before else frozenset()
@@ -407,7 +437,7 @@ class LiveView:
             and (network := self.network(name)) is not None
             and (owner := self._owner_of(network.labels)) is not None
         }
-        if set(before) != set(fresh):
+        if moved:
             changed |= {o for n in self._networks.values() if (o := self._owner_of(n.labels)) is not None}
         return changed
 
@@ -416,3 +446,8 @@ class LiveView:
         old = clock.monotonic() - _OWN_EVENT_SECONDS
         self._own_writes = {k: stamps for k, stamps in self._own_writes.items() if stamps[-1] > old}
         self._touched = {i: stamp for i, stamp in self._touched.items() if stamp > asked}
+
+
+def _place(task: Document) -> tuple[str, str]:
+    container = task["Status"].get("ContainerStatus") or {}
+    return str(task.get("NodeID") or ""), str(container.get("ContainerID") or "")

@@ -19,6 +19,7 @@ from reconcilers.ports import LiveNetwork, LiveService
 Action = Literal["create", "update", "recreate", "delete", "connect"]
 _VERBS = {"create": "+", "update": "~", "recreate": "±", "delete": "-", "connect": "~"}
 _SHOWN_DIFFERENCES = 6
+_SHOWN_USERS = 3
 _HASH_PATHS = {f"Labels.{labels.SPEC_HASH}", f"Labels.{labels.TEMPLATE_HASH}"}
 
 
@@ -34,6 +35,9 @@ class View(Protocol):
 
     def network(self, name: str) -> LiveNetwork | None:
         """The network of this name."""
+
+    def on_network(self, network_id: str) -> Sequence[str]:
+        """Names of our services on a network."""
 
     def owned_services(self, owner: tuple[str, str]) -> list[LiveService]:
         """Live services of an owner."""
@@ -113,6 +117,8 @@ class ChangeSet:
     """Hashes of templates that Swarm has just rolled back, by service name: to be remembered."""
     seen: tuple[InventoryUpdate, ...] = ()
     """What is live and as it should be, and not in the inventory yet: a crash after the write, a restored database."""
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """Networks that would be made anew or removed, were they not in use: by name, what is wrong and who uses them."""
 
     def without_removals(self) -> ChangeSet:
         """The same, taking nothing away."""
@@ -127,14 +133,23 @@ class ChangeSet:
 
 
 def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequence[InventoryRow]) -> ChangeSet:
-    """Networks before services, services before removals, the edge when its network is there."""
+    """Networks before services, the edge before removals, services before their network.
+
+    A network that somebody else's service is on is neither removed nor made anew, nor is the pin that keeps it.
+    """
     known = {(row.object_type, row.name): row for row in inventory}
     changes: list[Change] = []
     held: dict[str, str] = {}
     failed: dict[str, str] = {}
 
+    kept: dict[str, str] = {}
+
     for network in wanted.networks:
-        changes += _plan_network(network, view, known)
+        steps = _plan_network(network, view, known)
+        if steps and isinstance(steps[0].live, LiveNetwork) and (users := _others_on(steps[0].live, owner, view)):
+            kept[network.name] = f"{'; '.join(map(str, steps[0].differences))}; {_are_on_it(users)}"
+        else:
+            changes += steps
     targets: list[Service] = []
     for service in wanted.services:
         row = known.get(("service", service.name))
@@ -150,23 +165,34 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
 
     wanted_services = {s.name for s in wanted.services}
     wanted_networks = {n.name for n in wanted.networks}
-    changes += [
-        Change("delete", "service", s.name, live=s, cause="Removed")
-        for s in view.owned_services(owner)
-        if s.name not in wanted_services
-    ]
-    changes += [
-        Change("delete", "network", n.name, live=n, cause="Removed")
-        for n in view.owned_networks(owner)
-        if n.name not in wanted_networks
-    ]
+    leaving = [n for n in view.owned_networks(owner) if n.name not in wanted_networks]
+    used = {n.name: (n, users) for n in leaving if (users := _others_on(n, owner, view))}
+    kept |= {name: f"it is not wanted any more; {_are_on_it(users)}" for name, (_, users) in used.items()}
+    needed = {name for network, _ in used.values() for name in view.on_network(network.id)}
     changes += [
         Change("connect", "edge", name, live=view.network(name), cause="EdgeJoined")
         for name in wanted.edge_networks
         if any(name not in joined for joined in view.edge.values())
     ]
     aimed = replace(wanted, services=tuple(targets))
-    return ChangeSet(tuple(changes), held, failed, tuple(_seen(owner, aimed, view, known, changes)))
+    changes += [
+        Change("delete", "service", s.name, live=s, cause="Removed")
+        for s in view.owned_services(owner)
+        if s.name not in wanted_services and s.name not in needed
+    ]
+    changes += [Change("delete", "network", n.name, live=n, cause="Removed") for n in leaving if n.name not in used]
+    return ChangeSet(tuple(changes), held, failed, tuple(_seen(owner, aimed, view, known, changes)), kept)
+
+
+def _others_on(network: LiveNetwork, owner: tuple[str, str], view: View) -> list[str]:
+    """Services on a network that are not its owner's own."""
+    own = {service.name for service in view.owned_services(owner)}
+    return [name for name in view.on_network(network.id) if name not in own]
+
+
+def _are_on_it(users: Sequence[str]) -> str:
+    shown = ", ".join(users[:_SHOWN_USERS]) + (f" and {more} more" if (more := len(users) - _SHOWN_USERS) > 0 else "")
+    return f"{shown} {'is' if len(users) == 1 else 'are'} on it"
 
 
 def _seen(
@@ -218,7 +244,7 @@ def _plan_service(service: Service, live: LiveService | None, row: InventoryRow 
 
 def _plan_network(network: Network, view: View, known: Mapping[tuple[str, str], InventoryRow]) -> list[Change]:
     live = view.network(network.name)
-    if live is None:
+    if live is None or live.labels.get(labels.OWNER) != network.labels[labels.OWNER]:  # then the create waits for it
         row = known.get(("network", network.name))
         cause = "Repaired" if row is not None and row.engine_id else "Created"
         return [Change("create", "network", network.name, network, cause=cause)]

@@ -129,6 +129,7 @@ WRITES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "allocate a new subnet": lambda store: store.allocate_subnet(ME.id, "10.64.0.0/12", 24, [], 0),
     "allocate its own": lambda store: store.allocate_subnet(ORGANIZATION, "10.64.0.0/12", 24, [], 0),
     "allocate another": lambda store: store.allocate_subnet(ORGANIZATION, "10.64.0.0/12", 24, ["10.64.0.0/24"], 0),
+    "adopt a subnet": lambda store: store.adopt_subnet(ORGANIZATION, "10.64.9.0/24", None),
     "release a subnet": lambda store: store.release_subnet(ORGANIZATION),
     "trip the fuse": lambda store: store.trip_fuse([ME], 1, 1),
     "clear the fuse": lambda store: store.clear_fuse(),

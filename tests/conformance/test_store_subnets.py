@@ -100,3 +100,38 @@ async def test_what_is_no_network_is_refused(store_world: StoreWorld) -> None:
         for text in ("10.64.0.1/24", "here"):
             with pytest.raises(psycopg.errors.InvalidTextRepresentation):
                 await allocate(one, 1, text)
+
+
+async def adopt(one: Process, number: int, subnet: str, instead_of: int | None = None) -> str | None:
+    return await one.store.adopt_subnet(
+        organization(number), subnet, organization(instead_of) if instead_of is not None else None
+    )
+
+
+async def test_the_plan_follows_a_live_network(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        assert await adopt(one, 1, "10.99.0.0/24") is None, "it was in no plan"
+        assert await adopt(one, 1, "10.99.0.0/24") is None
+        assert await allocate(one, 2) == "10.64.0.0/24"
+        assert await adopt(one, 2, "10.64.0.0/23") is None, "its own row gives way, also where they overlap"
+        await one.store.release_subnet(organization(1))
+        assert await adopt(one, 3, "10.99.0.0/24") is None, "what rests is taken out of quarantine"
+    assert store_world.tables.subnets() == {
+        "10.64.0.0/23": (organization(2), "allocated"),
+        "10.99.0.0/24": (organization(3), "allocated"),
+    }
+
+
+async def test_what_is_somebody_else_s_in_the_plan_is_left_and_named(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        assert await allocate(one, 1) == "10.64.0.0/24"
+        assert await allocate(one, 2) == "10.64.1.0/24"
+        before = store_world.tables.subnets()
+        assert await adopt(one, 2, "10.64.0.0/24") == f"organization {organization(1)}"
+        assert await adopt(one, 2, "10.64.0.0/24", 3) == f"organization {organization(1)}"
+        assert store_world.tables.subnets() == before
+        assert await adopt(one, 2, "10.64.0.0/24", 1) is None
+    assert store_world.tables.subnets() == {
+        "10.64.0.0/24": (organization(2), "allocated"),
+        "10.64.1.0/24": (None, "quarantined"),
+    }

@@ -26,6 +26,7 @@ STEPS = 100
 SEEDS = range(6)
 PROCESSES = 2
 NOBODY = Key("environment", str(UUID(int=1 << 100)))
+SUBNETS = "10.64.0.0/24", "10.64.1.0/25", "10.99.0.0/24"
 NAMES = ("a", "b", "c")
 
 Step = Callable[["Side"], Awaitable[Any]]
@@ -201,6 +202,7 @@ class Walk:
                 ("consume", ()),
                 ("allocate_subnet", (organization, "10.64.0.0/22", self.chance.randint(23, 26), taken, quarantine)),
                 ("release_subnet", (organization,)),
+                ("adopt_subnet", (organization, self.chance.choice(SUBNETS), self.chance.choice((None, NOBODY.id)))),
                 ("trip_fuse", (doomed, 2, 3)),
                 ("clear_fuse", ()),
                 ("leftovers", (("organization", "environment"),)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network
 from typing import Any, TypeVar
 
 import orjson
@@ -164,6 +165,15 @@ class SimStore:
             return subnets.allocate(plan, organization_id, pool, prefix, excluded, quarantine_seconds, now())
 
         return await self._write("allocate_subnet", (), effect)
+
+    async def adopt_subnet(self, organization_id: str, subnet: str, instead_of: str | None) -> str | None:
+        """Whose the subnet is in the plan, when that is somebody else; it is the organization's otherwise."""
+        network = IPv4Network(subnet)
+
+        def effect(_number: int, _epoch: int) -> tuple[str | None, int]:
+            return subnets.adopt(self._database.subnets, organization_id, network, instead_of, now())
+
+        return await self._write("adopt_subnet", (), effect)
 
     async def release_subnet(self, organization_id: str) -> None:
         """Give it back; it rests in quarantine for a while."""

@@ -60,6 +60,23 @@ def allocate(
     return str(chosen), rows + 1
 
 
+def adopt(
+    subnets: list[Subnet], organization_id: str, wanted: IPv4Network, instead_of: str | None, now: float
+) -> tuple[str | None, int]:
+    """Whose it is when it is somebody else's in the plan, or None; and how many rows were written."""
+    if any(s.organization_id == organization_id and s.network == wanted for s in subnets):
+        return None, 0
+    overlapping = [s for s in subnets if s.network.overlaps(wanted)]
+    for other in sorted(overlapping, key=lambda s: str(s.network)):
+        mine = other.organization_id in (organization_id, instead_of) and other.organization_id is not None
+        if other.state != "quarantined" and not mine:
+            return f"organization {other.organization_id}" if other.organization_id else other.state, 0
+    rows = release(subnets, organization_id, now)
+    subnets[:] = [s for s in subnets if not s.network.overlaps(wanted)]
+    subnets.append(Subnet(wanted, organization_id, "allocated"))
+    return None, rows + 1
+
+
 def release(subnets: list[Subnet], organization_id: str, now: float) -> int:
     """Into quarantine with the organization's subnet; how many rows that changed."""
     for index, subnet in enumerate(subnets):

@@ -27,8 +27,10 @@ async def comes_and_goes(desk: Desk) -> None:
 async def is_renamed_and_keeps_its_network(desk: Desk) -> None:
     acme = organization(desk, "acme")
     await desk.settle()
+    before = desk.swarm.state()
     desk.change(acme, slug="apex")
     await desk.settle()
+    assert desk.swarm.state() == before, "a network was touched for a name"
 
 
 @scenario()

@@ -73,6 +73,9 @@ class Table:
     ) -> str | None:
         return None
 
+    async def adopt_subnet(self, organization_id: str, subnet: str, instead_of: str | None) -> str | None:
+        return None
+
     async def release_subnet(self, organization_id: str) -> None:
         pass
 

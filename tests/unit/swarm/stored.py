@@ -72,6 +72,13 @@ class View:
     def network(self, name: str) -> LiveNetwork | None:
         return next((n for n in self.networks if n.name == name), None)
 
+    def on_network(self, network_id: str) -> list[str]:
+        return sorted(
+            s.name
+            for s in self.services
+            if any(a["Target"] == network_id for a in s.spec["TaskTemplate"].get("Networks") or ())
+        )
+
     def owned_services(self, owner: tuple[str, str]) -> list[LiveService]:
         return [s for s in self.services if s.labels.get(labels.OWNER) == labels.owner_key(*owner)]
 

@@ -17,7 +17,7 @@ from controller.swarm.errors import EngineUnavailable, NotFound
 from controller.swarm.held import OwnerKey
 from controller.swarm.liveview import LiveView
 from reconcilers import labels
-from reconcilers.ports import LiveService
+from reconcilers.ports import EdgePlace, LiveService
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +57,7 @@ class Engine:
         self.nets: dict[str, dict[str, Any]] = {}
         self.edges: dict[str, list[str]] = {}
         self.edge_ids: list[str] = []
+        self.edge_elsewhere: dict[str, str] = {}
         self.states: dict[str, str] = {}
         self.running: list[dict[str, Any]] = []
         self.release = anyio.Event()
@@ -94,6 +95,12 @@ class Engine:
         return [{"ID": node, "Status": {"State": state}} for node, state in self.states.items()]
 
     async def tasks(self, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
+        if "service" in filters:
+            found = {**dict.fromkeys(self.edges, self.node_id), **self.edge_elsewhere}
+            return [
+                {"NodeID": node, "Status": {"State": "running", "ContainerStatus": {"ContainerID": container}}}
+                for container, node in found.items()
+            ]
         return [t for t in self.running if t["NodeID"] in filters["node"]]
 
     async def edge_services(self) -> list[str]:
@@ -309,6 +316,46 @@ async def test_there_is_an_edge_node_only_with_an_edge(seen: Seen) -> None:
     assert seen.view.edge_node() == "n0de"
 
 
+async def test_where_the_edge_s_tasks_run_is_asked_and_not_taken_for_granted(seen: Seen) -> None:
+    seen.has(network("n"))
+    await seen.look()
+    assert (seen.view.edge_place(), seen.view.edge_is_on("org-acme")) == (EdgePlace(), False)
+    seen.engine.edge_ids, seen.engine.edges = ["edge"], {"c1": ["org-acme"]}
+    assert await seen.look() == [{HOME}]
+    assert (seen.view.edge_place(), seen.view.edge_is_on("org-acme")) == (EdgePlace(declared=True, here=1), True)
+    seen.engine.edge_elsewhere = {"c2": "another"}
+    seen.told.clear()
+    await seen.view.count_tasks()
+    assert seen.told == [{HOME}], "the poll sees what no event of this engine says"
+    assert seen.view.edge_place() == EdgePlace(declared=True, here=1, elsewhere=("another",))
+    assert not seen.view.edge_is_on("org-acme")
+
+
+async def test_the_network_of_an_organization_is_found_by_its_owner_whatever_it_is_called(seen: Seen) -> None:
+    attached: Any = {"Networks": [{"Target": "n2"}]}
+    seen.has(network("n1", Name="a"), network("n2", Name="b"), network("n3", Name="c", Driver=""))
+    await seen.look()
+    assert [seen.view.network_of("acme")] == [seen.view.network("a")]
+    seen.has(service("1", TaskTemplate=attached))
+    await seen.look()
+    assert [seen.view.network_of("acme")] == [seen.view.network("b")], "the one that services are on"
+    assert seen.view.on_network("n2") == ["name-1"]
+    seen.has(service("1", 2))
+    await seen.look()
+    assert seen.view.on_network("n2") == []
+    assert seen.view.network_of("globex") is None
+
+
+async def test_an_older_copy_of_the_swarm_is_the_swarm(seen: Seen) -> None:
+    seen.has(service("1", 90, Name="late"))
+    await seen.look()
+    seen.has(service("1", 7, Name="early"))
+    await seen.view.count_tasks()
+    assert seen.view.service("late") is not None, "a poll may be late, and does not go back"
+    assert await seen.look() == [{ACME}]
+    assert (seen.view.service("early") is not None, seen.view.service("late")) == (True, None)
+
+
 async def test_a_fingerprint_changes_with_whatever_an_object_depends_on(seen: Seen) -> None:
     seen.engine.edge_ids, seen.engine.edges = ["edge"], {"c1": ["org-acme"]}
     seen.has(service("1"), service("2", owner=GLOBEX), network("n"))
@@ -325,7 +372,7 @@ async def test_a_fingerprint_changes_with_whatever_an_object_depends_on(seen: Se
     assert (second[0] != first[0], second[1] == first[1]) == (True, True)
     seen.engine.edges = {"c1": []}
     third = await prints()
-    assert (third[0] == second[0], third[1] != second[1]) == (True, True)
+    assert (third[0] != second[0], third[1] != second[1]) == (True, True), "its domains depend on the edge too"
     seen.engine.nets = {}
     seen.has(network("n2"))
     fourth = await prints()

@@ -12,8 +12,8 @@ from controller.records import InventoryRow, InventoryUpdate
 from controller.swarm.plan import Change, ChangeSet, plan
 from reconcilers import labels, organization
 from reconcilers.environment import render
-from reconcilers.objects import Network, Objects, Service
-from reconcilers.ports import LiveService
+from reconcilers.objects import HomeNetwork, Network, Objects, Service
+from reconcilers.ports import LiveNetwork, LiveService
 from tests.unit.reconcilers.documents import (
     ENVIRONMENT_ID,
     HOME,
@@ -164,6 +164,39 @@ def test_a_network_that_is_otherwise_is_made_anew() -> None:
     there = live_network(network, subnet="10.0.5.0/24")
     change = one(plan(ORGANIZATION, home(None), View(networks=[there]), ()))
     assert (change.action, change.cause, change.live) == ("recreate", "Repaired", there)
+
+
+def app_on(network: LiveNetwork) -> LiveService:
+    """An environment's service on an organization's network."""
+    (app,) = render(environment(), OPTIONS, HomeNetwork(network.id, network.name)).services
+    return live(app)
+
+
+def test_a_network_that_something_uses_is_not_made_anew() -> None:
+    (network,) = home().networks
+    there = live_network(network, attachable=True)
+    view = View([live(home().services[0]), app_on(there)], [there], {"c1": frozenset({ORG_ACME})})
+    changes = plan(ORGANIZATION, home(), view, ())
+    assert changes.changes == ()
+    assert changes.kept == {ORG_ACME: f"Attachable: True -> False; {NAME} is on it"}
+    view.services.pop()
+    assert actions(plan(ORGANIZATION, home(), view, ())) == [("recreate", "network")], "its own pin is no reason"
+
+
+def test_a_network_that_something_uses_stays_with_its_pin() -> None:
+    (network,) = home().networks
+    there = live_network(network)
+    view = View([live(home().services[0]), app_on(there)], [there], {"c1": frozenset({ORG_ACME})})
+    changes = plan(ORGANIZATION, Objects(), view, ())
+    assert changes.changes == ()
+    assert changes.kept == {ORG_ACME: f"it is not wanted any more; {NAME} is on it"}
+
+
+def test_the_edge_joins_before_anything_is_taken_away() -> None:
+    wanted = home()
+    stray = replace(live(wanted.services[0]), id="stray", name="stray")
+    view = View([live(wanted.services[0]), stray], [live_network(wanted.networks[0])], {"c1": frozenset()})
+    assert actions(plan(ORGANIZATION, wanted, view, ())) == [("connect", "edge"), ("delete", "service")]
 
 
 def test_a_network_that_somebody_removed_is_a_repair() -> None:
