@@ -15,7 +15,7 @@ from controller.cli.output import Format, emit, say
 from controller.cli.session import Output, database, settings
 from controller.metrics import own_version
 from controller.store import migrate as migrations
-from controller.store.database import connection_string
+from controller.store.connecting import connection_string
 from controller.swarm.client import MINIMUM_API
 
 _GC_THRESHOLDS = (10_000, 20, 1_000)

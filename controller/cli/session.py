@@ -14,7 +14,7 @@ import typer
 from controller.cli.failures import CliError
 from controller.cli.output import Format
 from controller.settings import Settings
-from controller.store.database import connection_string
+from controller.store.connecting import connection_string, session
 from specs.loader import Located, load
 from specs.problems import RefusedError
 from specs.units import parse_duration
@@ -53,6 +53,7 @@ def database(url: str | None = None) -> Iterator[psycopg.Connection]:
     except ValueError as error:
         raise CliError(str(error)) from None
     with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute(session(conninfo).encode())
         yield conn
 
 

@@ -18,27 +18,21 @@ import orjson
 import psycopg
 import structlog
 from psycopg import errors, sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import set_json_loads
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
+from controller.store.connecting import connection_string, session
 from reconcilers.outcomes import TransientError
 
 log = structlog.get_logger(__name__)
 
 CALL_SECONDS = 15.0
 _SLICE = 1000
-# All statements look keys up: planning one anew for its parameters takes longer than doing it, and compiling it longer.
-_PLANS = "-c plan_cache_mode=force_generic_plan -c jit=off"
-_OPTIONS = f"{_PLANS} -c statement_timeout=12000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=15000"
-_KEEPALIVE = {
-    "connect_timeout": "5",
-    "keepalives": "1",
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "20000",
-}
+_OF_THE_STATEMENT = ("21", "22", "23", "42", "44", "54", "P0")
+"""Classes of errors that say something of one statement; all others are the server's state, and pass."""
+_OF_THE_CONNECTION = (errors.DuplicatePreparedStatement,)
+_KEPT = ("40", "55", "57014")
+"""States after which the connection is as good as before."""
 
 
 class DatabaseUnavailable(TransientError):  # noqa: N818 - reads as what happened
@@ -66,54 +60,45 @@ def fenced(name: str) -> str:
     return statement("leader") + statement(name)
 
 
-def connection_string(url: str, application: str) -> str:
-    """``url`` with keep-alives and time-outs, for those that it does not set itself.
-
-    Raises:
-        ValueError: it is not a connection string; the message does not repeat it, as it may hold a password.
-    """
-    try:
-        given = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        raise ValueError(
-            "DATABASE_URL is not a connection string: write postgresql://user:password@host:5432/database"
-        ) from None
-    defaults: dict[str, Any] = {**_KEEPALIVE, "application_name": application, "options": _OPTIONS}
-    return make_conninfo("", **{**defaults, **{k: v for k, v in given.items() if v is not None}})
-
-
 class Database:
     """A pool of connections in autocommit mode; each call is one statement, which is one transaction.
 
     Args:
         url: connection string.
-        connections: most at once.
+        connections: most at once, beside the one of the lease.
     """
 
     def __init__(self, url: str, *, connections: int) -> None:
-        self.conninfo = connection_string(url, "skypanel")
-        self._pool = AsyncConnectionPool(
+        self.conninfo = connection_string(url, "skypanel", writes=True)
+        self._session = session(self.conninfo)
+        self._pool = self._new_pool("skypanel", connections)
+        self._apart = self._new_pool("skypanel-lease", 1)
+        self.up = False
+
+    def _new_pool(self, name: str, connections: int) -> AsyncConnectionPool:
+        return AsyncConnectionPool(
             self.conninfo,
-            min_size=2,
+            min_size=min(2, connections),
             max_size=connections,
             open=False,
             timeout=5.0,
             max_idle=120.0,
             reconnect_timeout=5.0,
             kwargs={"autocommit": True},
-            configure=_configure,
-            name="skypanel",
+            configure=self._configure,
+            name=name,
         )
-        self.up = False
 
     async def open(self) -> None:
-        """Start the pool; it connects, and connects again, by itself."""
-        await self._pool.open(wait=False)
+        """Start the pools; they connect, and connect again, by themselves."""
+        for pool in (self._apart, self._pool):
+            await pool.open(wait=False)
 
     async def close(self) -> None:
         """Close all connections."""
         with anyio.CancelScope(shield=True):
-            await self._pool.close(timeout=5.0)
+            for pool in (self._pool, self._apart):
+                await pool.close(timeout=5.0)
 
     async def fetch(
         self,
@@ -121,27 +106,26 @@ class Database:
         parameters: Mapping[str, Any] | None = None,
         *,
         seconds: float = CALL_SECONDS,
+        apart: bool = False,
     ) -> list[tuple[Any, ...]]:
         """Run one statement within ``seconds``; its rows (none for a statement that returns nothing).
 
+        Args:
+            query: with named parameters.
+            parameters: their values.
+            seconds: it is given up after that.
+            apart: on a connection that no other call keeps busy: for the lease alone.
+
         Raises:
-            DatabaseUnavailable: no connection, or it was lost; a write may have happened.
+            DatabaseUnavailable: no connection, or it was lost, or the server cannot do it now (it is read-only, fails
+                over, is full or broken); a write may have happened.
             psycopg.Error: the statement itself is wrong, or a constraint refuses it.
         """
         rows: list[tuple[Any, ...]] = []
         with anyio.CancelScope(shield=True):
             try:
                 async with asyncio.timeout(seconds):
-                    rows = await self._fetch(query, parameters)
-            except (
-                psycopg.OperationalError,
-                psycopg.InterfaceError,
-                PoolTimeout,
-                TimeoutError,
-                OSError,
-            ) as error:
-                self._was(up=False, why=error)
-                raise DatabaseUnavailable(error) from error
+                    rows = await self._fetch(self._apart if apart else self._pool, query, parameters)
             except (
                 errors.UndefinedTable,
                 errors.UndefinedFunction,
@@ -159,11 +143,23 @@ class Database:
                     f"the role of DATABASE_URL may not do this ({error.diag.message_primary}): "
                     "grant it skypanel_controller",
                 ) from error
+            except (psycopg.Error, TimeoutError, OSError) as error:
+                if isinstance(error, psycopg.Error) and _is_of_the_statement(error):
+                    raise
+                self._was(up=False, why=error)
+                raise DatabaseUnavailable(error) from error
         return rows
 
-    async def _fetch(self, query: str | sql.Composed, parameters: Mapping[str, Any] | None) -> list[tuple[Any, ...]]:
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(query, parameters)
+    async def _fetch(
+        self, pool: AsyncConnectionPool, query: str | sql.Composed, parameters: Mapping[str, Any] | None
+    ) -> list[tuple[Any, ...]]:
+        async with pool.connection() as connection:
+            try:
+                cursor = await connection.execute(query, parameters)
+            except psycopg.Error as error:
+                if not _is_of_the_statement(error) and not (error.sqlstate or "").startswith(_KEPT):
+                    await connection.close()  # the pool makes a new one, which may find a server that can
+                raise
             rows: list[tuple[Any, ...]] = []
             if cursor.description:
                 while len(rows) < cursor.rowcount:  # the rows are here; to make Python's of many takes its time
@@ -172,6 +168,11 @@ class Database:
                     rows += await cursor.fetchmany(_SLICE)
         self._was(up=True)
         return rows
+
+    async def _configure(self, connection: psycopg.AsyncConnection) -> None:
+        set_json_loads(orjson.loads, connection)
+        connection.prepare_threshold = 0  # each statement is planned once a connection
+        await connection.execute(self._session)
 
     def _was(self, *, up: bool, why: BaseException | None = None) -> None:
         if up != self.up:
@@ -182,6 +183,8 @@ class Database:
                 log.warning("database.lost", error=str(why))
 
 
-async def _configure(connection: psycopg.AsyncConnection) -> None:
-    set_json_loads(orjson.loads, connection)
-    connection.prepare_threshold = 0  # each statement is planned once a connection
+def _is_of_the_statement(error: psycopg.Error) -> bool:
+    """Whether another server, or the same one later, would say the same."""
+    if error.sqlstate is None:  # said by the client itself: the connection is lost, or a value cannot be sent
+        return not isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+    return error.sqlstate.startswith(_OF_THE_STATEMENT) and not isinstance(error, _OF_THE_CONNECTION)

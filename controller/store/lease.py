@@ -79,14 +79,16 @@ class Lease:
 
     async def leader(self) -> str | None:
         """Who holds the lease now: ``host:process:number``; None when nobody does."""
-        rows = await self._database.fetch(statement("read_lease"), {"name": self.name})
+        rows = await self._database.fetch(statement("read_lease"), {"name": self.name}, apart=True)
         return str(rows[0][0]) if rows and rows[0][3] > 0 else None
 
     async def release(self) -> None:
         """Let it run out now, so that a stand-by need not wait."""
         self._trusted_until = 0.0
         if self.epoch:
-            await self._database.fetch(statement("lease_release"), self.parameters, seconds=_RELEASE_SECONDS)
+            await self._database.fetch(
+                statement("lease_release"), self.parameters, seconds=_RELEASE_SECONDS, apart=True
+            )
 
     async def _ask(self, name: str) -> bool:
         started = clock.monotonic()
@@ -94,7 +96,8 @@ class Lease:
         longest = self.seconds / 2
         if self.trusted:  # one call that hangs must not outlive the lease
             longest = max(_SHORTEST_CALL_SECONDS, min(longest, self._trusted_until - started))
-        rows = await self._database.fetch(statement(name), {**self.parameters, "seconds": lasts}, seconds=longest)
+        sent = {**self.parameters, "seconds": lasts}
+        rows = await self._database.fetch(statement(name), sent, seconds=longest, apart=True)
         if not rows:
             self._trusted_until = 0.0
             return False

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import anyio
+import psycopg
 import pytest
 from anyio.lowlevel import checkpoint
 from psycopg import errors, sql
 
-from controller.records import Key
+from controller.records import Intent, Key
+from controller.store.connecting import connection_string, session
 from controller.store.database import Database as Connections
-from controller.store.database import DatabaseUnavailable, connection_string
+from controller.store.database import DatabaseUnavailable
 from deploy.postgres import Server, ensure
 from reconcilers.outcomes import TransientError
 from tests.store.conftest import Database
@@ -50,14 +53,15 @@ def own(own_server: Server) -> Iterator[Database]:
 
 
 async def settled(one: Connections) -> None:
-    """Until a statement is answered again."""
-    with anyio.fail_after(20):
-        while True:
-            try:
-                await one.fetch("SELECT 1")
-            except DatabaseUnavailable:
-                continue
-            return
+    """Until a statement is answered again, on the lease's connection too."""
+    for apart in (False, True):
+        with anyio.fail_after(20):
+            while True:
+                try:
+                    await one.fetch("SELECT 1", apart=apart)
+                except DatabaseUnavailable:
+                    continue
+                break
 
 
 async def backends(one: Connections) -> set[int]:
@@ -154,6 +158,77 @@ async def test_a_wrong_statement_is_no_outage(database: Database) -> None:
         assert one.connections.up
 
 
+@contextmanager
+def read_only(database: Database) -> Iterator[None]:
+    """As behind a name that leads to a replica: no session of the controller's role can write any more."""
+    database.execute("ALTER ROLE controller SET default_transaction_read_only = on", role="postgres")
+    try:
+        end_sessions(database)
+        yield
+    finally:
+        database.execute("ALTER ROLE controller RESET default_transaction_read_only", role="postgres")
+
+
+def end_sessions(database: Database) -> None:
+    database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'controller'", role="postgres"
+    )
+
+
+async def test_a_server_that_cannot_be_written_to_is_one_that_is_away(own: Database) -> None:
+    async with leader(own) as one:
+        with read_only(own):
+            for ask in (
+                one.lease.renew,
+                one.lease.acquire,
+                lambda: one.store.announce(Key("a", str(uuid4())), None, []),
+            ):
+                with pytest.raises(DatabaseUnavailable):
+                    await ask()
+            is_up = one.connections.up
+        assert not is_up
+        await settled(one.connections)
+        assert await one.lease.renew(), "it is writable again, and nobody had to do anything"
+
+
+async def test_a_session_that_has_become_read_only_is_thrown_away(database: Database) -> None:
+    async with leader(database) as one:
+        for _ in range(20):  # whichever connection of the pool it is
+            await one.connections.fetch("SELECT set_config('default_transaction_read_only', 'on', false)")
+        with pytest.raises(DatabaseUnavailable, match="read-only transaction"):
+            await one.store.announce(Key("environment", str(uuid4())), None, [Intent("service", "web", "applying")])
+        with anyio.fail_after(20):
+            while True:
+                try:
+                    await one.store.announce(
+                        Key("environment", str(uuid4())), None, [Intent("service", "web", "applying")]
+                    )
+                except DatabaseUnavailable:
+                    continue
+                break
+
+
+async def test_what_the_server_cannot_do_now_is_an_outage_whatever_psycopg_calls_it(database: Database) -> None:
+    async with leader(database) as one:
+        for state in ("25006", "53100", "57P03", "58030", "XX000", "72000", "0A000", "26000", "42P05"):
+            with pytest.raises(DatabaseUnavailable):
+                await one.connections.fetch(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$")
+        for state in ("22003", "23505", "42601", "54000", "P0001"):
+            with pytest.raises(psycopg.Error) as raised:
+                await one.connections.fetch(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$")
+            assert raised.value.sqlstate == state
+        with pytest.raises(psycopg.DataError, match="NUL"):
+            await one.connections.fetch("SELECT %(text)s", {"text": "a\0b"})
+
+
+async def test_the_lease_is_kept_while_every_other_connection_is_busy(database: Database) -> None:
+    async with leader(database) as one, anyio.create_task_group() as tasks:
+        for _ in range(12):
+            tasks.start_soon(one.connections.fetch, "SELECT pg_sleep(0.5)")
+        with anyio.fail_after(0.4):
+            assert await one.lease.renew()
+
+
 # -- the connection string -------------------------------------------------------------------------------------------
 
 
@@ -164,7 +239,21 @@ def test_a_connection_string_gets_time_outs_and_keeps_what_it_says_itself() -> N
     assert "connect_timeout=60" in made
     assert "application_name=mine" in made
     assert "tcp_user_timeout=" in made
-    assert "statement_timeout" in made
+    assert "options" not in made, "poolers refuse them"
+    assert "target_session_attrs" not in made
+
+
+def test_a_process_that_writes_looks_for_a_server_that_can_be_written_to() -> None:
+    assert "target_session_attrs=read-write" in connection_string("host=a,b", "skypanel", writes=True)
+    asked = connection_string("host=a,b target_session_attrs=any", "skypanel", writes=True)
+    assert "target_session_attrs=any" in asked
+
+
+def test_a_session_is_set_up_but_for_what_the_url_sets_itself() -> None:
+    assert "'statement_timeout', '12s'" in session("host=a")
+    own = session("postgresql://a/b?options=-c%20statement_timeout%3D90s")
+    assert "statement_timeout" not in own
+    assert "'lock_timeout'" in own
 
 
 def test_what_is_no_connection_string_is_refused_without_repeating_it() -> None:

@@ -35,7 +35,9 @@ class _Connection:
         self._database = database
         self._link = link
 
-    async def fetch(self, query: str, parameters: Mapping[str, Any], *, seconds: float) -> list[tuple[Any, ...]]:
+    async def fetch(
+        self, query: str, parameters: Mapping[str, Any], *, seconds: float, apart: bool
+    ) -> list[tuple[Any, ...]]:
         name, effect = _EFFECTS[query]
         sent = dict(parameters)
         return await self._link(name, (), lambda: self._do(name, effect, sent))
