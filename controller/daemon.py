@@ -21,6 +21,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 import reconcilers  # noqa: F401 - registers all kinds
 from controller import looplag, metrics, tracing
 from controller.api.health import HealthServer, ListenError
+from controller.engine.loops import forever
 from controller.engine.process import Process
 from controller.engine.trace import Recorder
 from controller.records import Key
@@ -57,6 +58,7 @@ class Daemon:
         self._cluster = Cluster(self._client, settings.skypanel_installation)
         self._client.guard = self._lease.guard
         self._stopping = anyio.Event()
+        self._server: HealthServer | None = None
         self._process = Process(
             registered(),
             lease=self._lease,
@@ -85,16 +87,16 @@ class Daemon:
         await self._database.open()
         try:
             async with anyio.create_task_group() as tasks:
-                server = HealthServer(self._checks, self._reconciles)
-                tasks.start_soon(server.serve, [listener])
-                tasks.start_soon(self._signals)
-                tasks.start_soon(looplag.measure)
+                tasks.start_soon(forever, "http", self._serve, listener)
+                tasks.start_soon(forever, "signals", self._signals)
+                tasks.start_soon(forever, "event_loop", looplag.measure)
                 try:
                     await self._unless_stopped(self._wait_for_engine)
                     await self._process.run()
                 except* UnsupportedEngine as group:
                     refused = next(e for e in group.exceptions if isinstance(e, UnsupportedEngine))
-                server.should_exit = True
+                if self._server is not None:
+                    self._server.should_exit = True
                 tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
@@ -106,6 +108,10 @@ class Daemon:
             log.info("daemon.stopped")
         if refused is not None:
             raise refused
+
+    async def _serve(self, listener: socket.socket) -> None:
+        self._server = HealthServer(self._checks, self._reconciles)
+        await self._server.serve([listener.dup()])  # it closes what it is given
 
     def _bind(self) -> socket.socket:
         host, _, port = self._settings.skypanel_listen.rpartition(":")

@@ -31,6 +31,11 @@ STREAMS = ("database", "engine")
 PRIORITIES = ("change", "dependency", "drift", "resync")
 RENEWALS = ("renewed", "lost", "unreachable")
 SCOPES = ("object", "organization", "installation")
+LOOPS = (
+    *("election", "renewal", "lease_watch", "database_hints", "engine_hints", "engine_events"),
+    *("work", "first_comparison", "comparison", "changes", "dependents", "pauses", "tasks", "pruning"),
+    *("http", "signals", "event_loop"),
+)
 
 RECONCILE_TOTAL = Counter("skypanel_reconcile_total", "Reconciles by kind and result.", ["kind", "result"])
 RECONCILE_ERRORS = Counter(
@@ -42,6 +47,9 @@ TERMINAL_ERRORS = Counter(
     "skypanel_terminal_reconcile_errors_total",
     "Reconciles that ended in an error that only a new generation can mend.",
     ["kind"],
+)
+LOOP_FAILURES = Counter(
+    "skypanel_loop_failures_total", "Times that a loop of the process met a defect and began anew.", ["loop"]
 )
 PANICS = Counter("skypanel_reconcile_panics_total", "Reconciles that ended in a defect of the program.", ["kind"])
 TIMEOUTS = Counter("skypanel_reconcile_timeouts_total", "Reconciles that were cut off by their own time-out.", ["kind"])
@@ -216,6 +224,8 @@ def initialise(concurrency: Mapping[str, int]) -> None:
         LIVE_OBJECTS.labels(object=object_type).set(0)
     for scope in SCOPES:
         PAUSED.labels(scope=scope).set(0)
+    for loop in LOOPS:
+        LOOP_FAILURES.labels(loop=loop)
     for result in RENEWALS:
         LEASE_RENEWALS.labels(result=result)
     BUILD_INFO.labels(version=own_version(), python=platform.python_version()).set(1)

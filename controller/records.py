@@ -62,12 +62,13 @@ class InventoryRow:
 
 @dataclass(frozen=True, slots=True)
 class DesiredObject:
-    """One row of the index of all wanted objects."""
+    """One row of the index of all wanted objects; ``asked``: somebody asks for a look now and has not had it."""
 
     key: Key
     organization_id: str
     generation: int
     deleted: bool
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from controller.engine import pauses
 from controller.engine.fuse import Fuse
+from controller.engine.loops import failed, forever
 from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Priority, Queue
 from controller.engine.rollouts import Rollouts
@@ -48,7 +49,8 @@ log = structlog.get_logger(__name__)
 
 _JITTER = 0.1
 _EVENT_DAYS = 30
-_PRUNE_SECONDS = 3600.0
+_FIRST_PRUNE_SECONDS, _PRUNE_SECONDS = 60.0, 3600.0
+_PRUNE_PIECE, _PRUNE_PIECE_SECONDS = 1000, 0.1
 _DEEP_EVERY = 12
 _SLOT_DEADLINES, _SLOT_SECONDS = 1.5, 30.0
 _SLICE = 500
@@ -128,18 +130,18 @@ class Manager:
     async def _run(self) -> None:
         warm = self._swarm.synced and self._tuning.hints  # without events a view grows cold
         if not warm:
-            await self._first_look()
+            await forever("first_comparison", self._first_look)
         async with anyio.create_task_group() as tasks:
             if warm:  # what is live is known well enough to begin with
-                tasks.start_soon(self._first_look)
+                tasks.start_soon(forever, "first_comparison", self._first_look)
             for kind, reconciler in self._reconcilers.items():
-                tasks.start_soon(self._give_out, kind, reconciler.concurrency)
-            tasks.start_soon(self._watch_changes)
-            tasks.start_soon(self._wake_dependents)
-            tasks.start_soon(self._count_pauses)
-            tasks.start_soon(self._resync_loop)
-            tasks.start_soon(self._count_tasks)
-            tasks.start_soon(self._prune)
+                tasks.start_soon(forever, "work", self._give_out, kind, reconciler.concurrency)
+            tasks.start_soon(forever, "changes", self._watch_changes)
+            tasks.start_soon(forever, "dependents", self._wake_dependents)
+            tasks.start_soon(forever, "pauses", self._count_pauses)
+            tasks.start_soon(forever, "comparison", self._resync_loop)
+            tasks.start_soon(forever, "tasks", self._count_tasks)
+            tasks.start_soon(forever, "pruning", self._prune)
 
     async def drain(self) -> None:
         """Give out no more keys and wait for the running reconciles."""
@@ -169,6 +171,8 @@ class Manager:
             # Work is shielded wherever it waits: without this a task that was cancelled unstarted would do all of it.
             await anyio.lowlevel.checkpoint_if_cancelled()
             await self._workers[key.kind].work(key)
+        except Exception:  # noqa: BLE001 - it would end the work on all other keys
+            failed("work")
         finally:
             active.dec()
             self._queues[key.kind].done(key)
@@ -195,12 +199,14 @@ class Manager:
         self.add(key, Priority.CHANGE)
 
     async def _watch_changes(self) -> None:
+        anew = True  # what an earlier run was given may not have been queued
         while True:
             self._changed = anyio.Event()
             try:
                 more = True
                 while more:
-                    changes, more = await self._store.consume()
+                    changes, more = await self._store.consume(anew=anew)
+                    anew = False
                     for key, organization_id, dependent in changes:
                         if dependent and not self._wakes(key):
                             continue
@@ -233,12 +239,20 @@ class Manager:
             await self._dependents_wake.wait()
             self._dependents_wake = anyio.Event()
             changed, self._wake_dependents_of = self._wake_dependents_of, set()
-            for owner in changed:
-                try:
-                    for key in await self._store.dependents(owner):
-                        self.add(key, Priority.DEPENDENCY)
-                except TransientError:
-                    log.debug("dependents.unread", key=str(owner))  # they ask again by themselves
+            try:
+                await self._queue_dependents(changed)
+            except Exception:
+                self._wake_dependents_of |= changed
+                self._dependents_wake.set()
+                raise
+
+    async def _queue_dependents(self, owners: Iterable[Key]) -> None:
+        for owner in owners:
+            try:
+                for key in await self._store.dependents(owner):
+                    self.add(key, Priority.DEPENDENCY)
+            except TransientError:
+                log.debug("dependents.unread", key=str(owner))  # they ask again by themselves
 
     def _pauses_changed(self) -> None:
         self._pauses_wake.set()
@@ -321,6 +335,7 @@ class Manager:
             if (
                 deep
                 or not ready
+                or entry.asked
                 or entry.deleted
                 or not self._is_verified(key, entry.generation, entry.organization_id)
             ):
@@ -368,10 +383,16 @@ class Manager:
             period = max(self._tuning.task_poll_seconds, 30 * (time.perf_counter() - started))
 
     async def _prune(self) -> None:
+        """Soon after the begin, and hourly: in small pieces, each of which is a short statement."""
+        pause = _FIRST_PRUNE_SECONDS
         while True:
-            await anyio.sleep(_PRUNE_SECONDS)
+            await anyio.sleep(pause * (1 + random.uniform(0, _JITTER)))  # noqa: S311 - jitter
+            pause = _PRUNE_SECONDS
             try:
-                await self._store.prune_events(_EVENT_DAYS)
+                gone = _PRUNE_PIECE
+                while gone == _PRUNE_PIECE:
+                    gone = await self._store.prune_events(_EVENT_DAYS, _PRUNE_PIECE)
+                    await anyio.sleep(_PRUNE_PIECE_SECONDS)
             except TransientError as error:
                 log.warning("events.unpruned", error=error.message)
 

@@ -17,6 +17,7 @@ import anyio
 import structlog
 
 from controller import metrics
+from controller.engine.loops import failed, forever
 from controller.engine.manager import Manager
 from controller.engine.ports import Lease, Store, Swarm
 from controller.engine.trace import Recorder
@@ -73,15 +74,18 @@ class Process:
         """Run until told to stop."""
         async with anyio.create_task_group() as tasks:
             if self._tuning.hints:
-                tasks.start_soon(self._listen, self._hint)
-                tasks.start_soon(self._swarm.hints, self._woken_by_engine)
-            while not self._stopping.is_set():
-                self._released = anyio.Event()
-                if await self._elected():
-                    await self._lead()
-                else:
-                    await self._stand_by()
+                tasks.start_soon(forever, "database_hints", self._listen, self._hint)
+                tasks.start_soon(forever, "engine_hints", self._swarm.hints, self._woken_by_engine)
+            await forever("election", self._take_turns)
             tasks.cancel_scope.cancel()
+
+    async def _take_turns(self) -> None:
+        while not self._stopping.is_set():
+            self._released = anyio.Event()
+            if await self._elected():
+                await self._lead()
+            else:
+                await self._stand_by()
 
     # -- hints ---------------------------------------------------------------------------------------------------
 
@@ -135,8 +139,8 @@ class Process:
         log.info("lease.acquired", epoch=self._lease.epoch)
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._keep_lease, tasks.cancel_scope)
-                tasks.start_soon(self._watch_lease, tasks.cancel_scope)
+                tasks.start_soon(forever, "renewal", self._keep_lease, tasks.cancel_scope)
+                tasks.start_soon(forever, "lease_watch", self._watch_lease, tasks.cancel_scope)
                 tasks.start_soon(manager.run)
                 await self._stopping.wait()
                 log.info("daemon.draining", seconds=self._tuning.drain_seconds)
@@ -167,6 +171,9 @@ class Process:
             except TransientError as error:
                 metrics.LEASE_RENEWALS.labels(result="unreachable").inc()
                 log.warning("lease.not_renewed", error=error.message)
+                held, pause = self._lease.trusted, period / 10
+            except Exception:  # noqa: BLE001 - the next try may succeed, and the clock watches over the lease
+                failed("renewal")
                 held, pause = self._lease.trusted, period / 10
             if not held:
                 self._lost_lease(scope)

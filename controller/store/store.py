@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from controller import clock
 from controller.batcher import Batcher, halved
 from controller.records import (
     Changed,
@@ -39,6 +40,10 @@ log = structlog.get_logger(__name__)
 CONSUME_LIMIT = 2000
 _AHEAD_LIMIT = 16
 _SLICE = 1000
+_LATE = 5000
+"""Rows of the change log that are so much older than the newest are looked for on the timer alone: dead ones, which a
+transaction that stays open keeps from being cleaned away, would be gone through for each change."""
+_WHOLE_SECONDS = 5.0
 _BACKSLASH_OR_NUL = re.compile(r"\\\\|\\u0000")  # what follows an escaped backslash is no escape
 
 
@@ -56,6 +61,10 @@ class Store:
         self._lease = lease
         self._consume = _consume_statement(sorted(kinds))
         self._ahead = Ahead()
+        self._given: list[int] = []
+        """Rows of the change log that the last look gave."""
+        self._newest = 0
+        self._next_whole = 0.0
         self._loads: dict[str, Batcher[Key, Loaded]] = {}
         self._intents: Batcher[list[dict[str, Any]], None] = Batcher(self._write_intents)
         self._reports: Batcher[Report, None] = Batcher(self._write_reports)
@@ -81,8 +90,11 @@ class Store:
         """(object, whether its last status is Ready for this generation, whether its deletion is finished)."""
         rows = await self._database.fetch(statement("index"))
         found = []
-        for number, (kind, object_id, organization_id, generation, deleted, ready, finalized) in enumerate(rows, 1):
-            found.append((DesiredObject(Key(kind, object_id), organization_id, generation, deleted), ready, finalized))
+        for number, (kind, object_id, organization_id, generation, deleted, ready, finalized, asked) in enumerate(
+            rows, 1
+        ):
+            entry = DesiredObject(Key(kind, object_id), organization_id, generation, deleted, asked)
+            found.append((entry, ready, finalized))
             if not number % _SLICE:
                 await checkpoint()
         return found
@@ -92,13 +104,30 @@ class Store:
         rows = await self._database.fetch(statement("leftovers"), {"kinds": list(kinds)})
         return [Key(*row) for row in rows]
 
-    async def consume(self) -> tuple[list[Changed], bool]:
-        """Take changes off the log, and say whether more may be there."""
+    async def consume(self, *, anew: bool = False) -> tuple[list[Changed], bool]:
+        """Changes that were not given yet, and whether more may be there; none when this process does not lead.
+
+        They stay in the log until the next call, which takes them off: an answer that is lost loses nothing.
+
+        Args:
+            anew: the caller may not have done with what the last call gave: it comes once more.
+        """
+        if anew:
+            self._given = []
+        whole = anew or clock.monotonic() >= self._next_whole
+        since = 0 if whole else max(0, self._newest - _LATE)
         with self._ahead.reading():
-            rows = await self._database.fetch(self._consume, {**self._lease.parameters, "limit": CONSUME_LIMIT})
-            changes = [row[:5] for row in rows if row[2] is not None]
-            self._ahead.put(_readable(row for row in rows if row[2] is None))
-        more = bool(changes) and changes[0][2] >= CONSUME_LIMIT  # many changes of one object are one row here
+            rows = await self._database.fetch(
+                self._consume,
+                {**self._lease.parameters, "given": self._given, "since": since, "limit": CONSUME_LIMIT},
+            )
+            changes = [row[:5] for row in rows if row[1] is not None]
+            self._ahead.put(_readable(row for row in rows if row[1] is None))
+        if whole:
+            self._next_whole = clock.monotonic() + _WHOLE_SECONDS
+        self._given = [number for row in changes for number in row[2] or ()]
+        self._newest = max([self._newest, *self._given])
+        more = len(self._given) >= CONSUME_LIMIT
         return [Changed(Key(kind, i), organization, dependent) for kind, dependent, _, i, organization in changes], more
 
     async def dependents(self, key: Key) -> list[Key]:
@@ -210,9 +239,10 @@ class Store:
             raise FencedError
         return rows[0][0]
 
-    async def prune_events(self, days: int) -> None:
-        """Forget events older than ``days``."""
-        await self._database.fetch(statement("prune_events"), {"days": days})
+    async def prune_events(self, days: int, most: int) -> int:
+        """Forget events older than ``days``, at most so many at once; how many were forgotten."""
+        rows = await self._database.fetch(statement("prune_events"), {"days": days, "most": most})
+        return int(rows[0][0])
 
     # -- subnets -------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ import structlog
 import urllib3
 
 from controller import clock
-from controller.metrics import ENGINE_HINTS
+from controller.metrics import ENGINE_HINTS, LOOP_FAILURES
 from controller.swarm.errors import EngineError, classify
 
 log = structlog.get_logger(__name__)
@@ -113,8 +113,14 @@ class EventStream:
                 log.warning("hints.lost", stream="engine", error=str(error), retry_in=delay)
                 self._stopping.wait(delay)
                 since = self._engine_time()
-            except RuntimeError:
-                return  # the loop has gone
+            except Exception:
+                if self._stopping.is_set() or loop.is_closed():
+                    return
+                log.exception("loop.failed", loop="engine_events")
+                LOOP_FAILURES.labels(loop="engine_events").inc()
+                connected = False
+                self._stopping.wait(_RETRY_SECONDS[-1])
+                since = self._engine_time()
 
     def _engine_time(self) -> float:
         return clock.wall() + self._ahead

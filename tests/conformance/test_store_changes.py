@@ -54,6 +54,40 @@ async def test_changes_come_off_the_log_once_with_those_that_depend_on_them(stor
     assert store_world.tables.logged() == 0
 
 
+async def test_changes_whose_answer_was_lost_are_given_again(store_world: StoreWorld) -> None:
+    """They are in the log until somebody who was given them looks again; another leader is given them too."""
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    web = desk.environment(acme, "production")
+    async with store_world.leader() as one, store_world.process() as other:
+        await one.store.consume()
+        desk.change(web, instances=2)
+        before = store_world.tables.logged()
+        given, _ = await one.store.consume()
+        assert itself(web, acme) in given
+        assert 0 < store_world.tables.logged() <= before
+        again, _ = await one.store.consume(anew=True)
+        assert set(again) == set(given), "as after an answer that never came"
+        store_world.tables.run_out()
+        assert await other.lease.acquire()
+        assert set((await other.store.consume())[0]) == set(given)
+        assert await other.store.consume() == ([], False)
+        assert store_world.tables.logged() == 0
+
+
+async def test_the_changes_that_a_former_leader_was_given_are_not_its_to_take_off(store_world: StoreWorld) -> None:
+    acme = store_world.desk.organization("acme")
+    async with store_world.leader() as one, store_world.process() as other:
+        given, _ = await one.store.consume()
+        logged = store_world.tables.logged()
+        store_world.tables.run_out()
+        assert await other.lease.acquire()
+        assert await one.store.consume() == ([], False)
+        assert store_world.tables.logged() == logged
+        assert set((await other.store.consume())[0]) == set(given)
+    assert itself(acme, acme) in given
+
+
 async def test_a_wish_to_delete_and_its_being_taken_back_are_changes(store_world: StoreWorld) -> None:
     desk = store_world.desk
     acme = desk.organization("acme")

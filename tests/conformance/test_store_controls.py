@@ -127,3 +127,22 @@ async def test_a_request_to_look_now_wakes_and_stays_until_it_is_handled_with_a_
         assert await one.store.pauses() == {}
     handled = {key: row["reason"] for key, row in store_world.tables.statuses().items()}
     assert handled == {environment: "Paused", Key("process", part): "Deployed"}
+
+
+async def test_the_index_names_who_was_asked_for_until_it_is_acknowledged(store_world: StoreWorld) -> None:
+    """A request whose row in the change log is lost with a crash is found by the full comparison."""
+    desk = store_world.desk
+    home = desk.organization("acme")
+    environment = desk.environment(home, "production")
+    async with store_world.leader() as one:
+
+        async def asked() -> set[Key]:
+            return {entry.key for entry, _, _ in await one.store.index() if entry.asked}
+
+        assert await asked() == set()
+        for token in ("first", "second"):
+            desk.ask(environment, token)
+            assert await asked() == {environment}
+            status = Status(*environment, home.id, 1, ready("Deployed", "1 task runs"), {})
+            await one.store.report(Report(environment, home.id, [status], handled_token=token))
+            assert await asked() == set()

@@ -333,6 +333,6 @@ async def test_old_events_are_forgotten_and_others_kept_by_any_process(store_wor
         await one.store.report(report(events=(event("old"),)))
         store_world.tables.age_events(31 * 24 * 60)
         await one.store.report(report(events=(event("new"),)))
-        await standby.store.prune_events(30)
+        await standby.store.prune_events(30, 1000)
         await one.store.report(report(events=(event("new"),)))
     assert store_world.tables.events() == [(ME, "Created", "new", 2)]

@@ -209,7 +209,7 @@ class Walk:
                 ("dependents", (self._key(),)),
                 ("unwanted", (doomed,)),
                 ("confirmed_removals", ()),
-                ("prune_events", (1,)),
+                ("prune_events", (1, 1000)),
             )
         )
 

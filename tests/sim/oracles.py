@@ -191,5 +191,5 @@ def _nothing_is_left_over(world: World) -> Iterator[str]:
 
 def _no_panic(world: World) -> Iterator[str]:
     for line in world.lines:
-        if line.get("event") == "reconcile.panic":
-            yield f"a defect: {line.get('key')}: {line.get('exception', '')[-400:]}"
+        if line.get("event") in {"reconcile.panic", "loop.failed"}:
+            yield f"a defect: {line.get('key') or line.get('loop')}: {line.get('exception', '')[-400:]}"

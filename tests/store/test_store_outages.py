@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import uuid4
 
 import anyio
@@ -13,13 +14,15 @@ import pytest
 from anyio.lowlevel import checkpoint
 from psycopg import errors, sql
 
+from controller import clock
 from controller.records import Intent, Key
+from controller.store import store
 from controller.store.connecting import connection_string, session
 from controller.store.database import Database as Connections
 from controller.store.database import DatabaseUnavailable
 from deploy.postgres import Server, ensure
 from reconcilers.outcomes import TransientError
-from tests.store.conftest import Database
+from tests.store.conftest import Database, Tenant
 from tests.store.leading import leader, process
 
 pytestmark = pytest.mark.anyio
@@ -227,6 +230,61 @@ async def test_the_lease_is_kept_while_every_other_connection_is_busy(database: 
             tasks.start_soon(one.connections.fetch, "SELECT pg_sleep(0.5)")
         with anyio.fail_after(0.4):
             assert await one.lease.renew()
+
+
+async def test_changes_whose_answer_is_lost_come_with_the_next_look(
+    database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has done it, and the connection is gone before it could say so."""
+    fetch, lost = Connections.fetch, 0
+
+    async def cut(self: Connections, *arguments: Any, **options: Any) -> Any:
+        nonlocal lost
+        rows = await fetch(self, *arguments, **options)
+        if "change_log" in arguments[0] and lost < 1:
+            lost += 1
+            raise DatabaseUnavailable(OSError("connection reset"))
+        return rows
+
+    key = Key("environment", str(tenant.environment))
+    async with leader(database) as one:
+        await one.store.consume()
+        database.execute("UPDATE paas_environments SET instances = 3")
+        monkeypatch.setattr(Connections, "fetch", cut)
+        with pytest.raises(DatabaseUnavailable):
+            await one.store.consume()
+        changes, _ = await one.store.consume()
+        assert key in {change.key for change in changes}
+        database.execute("UPDATE paas_environments SET instances = 4")
+        lost = 0
+        with pytest.raises(DatabaseUnavailable):
+            await one.store.consume()
+        changes, _ = await one.store.consume()
+        assert key in {change.key for change in changes}, "also when what was given before was taken off meanwhile"
+        await one.store.consume()
+    assert database.one("SELECT count(*) FROM skypanel.change_log") == 0
+
+
+async def test_a_change_that_commits_late_is_found_by_the_timer_however_many_came_since(
+    database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks on a hint pass over old rows, which dead ones of a transaction that stays open would make slow."""
+    monkeypatch.setattr(store, "_LATE", 3)
+    now = 1000.0
+    monkeypatch.setattr(clock, "monotonic", lambda: now)
+    async with leader(database) as one:
+        await one.store.consume()
+        with database.connect("panel") as slow, slow.transaction():
+            slow.execute("UPDATE paas_environments SET instances = 3 WHERE id = %s", [tenant.environment])
+            database.execute(
+                "INSERT INTO skypanel.change_log (kind, id, op)"
+                " SELECT 'environment', gen_random_uuid(), 'U' FROM generate_series(1, 5)"
+            )
+            await one.store.consume()
+        assert await one.store.consume() == ([], False)
+        now += 5
+        changes, _ = await one.store.consume()
+    assert [change.key for change in changes] == [Key("environment", str(tenant.environment))]
 
 
 # -- the connection string -------------------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ class SimStore:
         self._lease = lease
         self._link = link
         self.read_back: Callable[[Key], int] = newest
+        self._given: frozenset[int] = frozenset()
 
     # -- desired state -------------------------------------------------------------------------------------------
 
@@ -75,7 +76,10 @@ class SimStore:
             said = self._database.statuses.get(key)
             ready = said is not None and said.ready and said.observed_generation == row.generation
             finalized = said is not None and said.finalized_at is not None
-            found.append((DesiredObject(key, row.organization_id, row.generation, row.deleted), ready, finalized))
+            token = self._database.controls.tokens.get(key)
+            asked = token is not None and token != (said.handled_token if said else None)
+            entry = DesiredObject(key, row.organization_id, row.generation, row.deleted, asked)
+            found.append((entry, ready, finalized))
         return found
 
     async def leftovers(self, kinds: Sequence[str]) -> list[Key]:
@@ -89,22 +93,28 @@ class SimStore:
         kept = [Key("organization", s.organization_id) for s in database.subnets if s.organization_id]
         return [key for key in dict.fromkeys([*database.owners(), *kept, *open_]) if key not in database.objects]
 
-    async def consume(self) -> tuple[list[Changed], bool]:
-        """Take changes off the log; nothing when this process does not lead."""
-        limit = real.CONSUME_LIMIT
-        return await self._write("consume", (), lambda _n, _epoch: self._consume(limit), otherwise=([], False))
+    async def consume(self, *, anew: bool = False) -> tuple[list[Changed], bool]:
+        """Changes that were not given yet; those of the last call are taken off. None when it does not lead."""
+        given, limit = frozenset[int]() if anew else self._given, real.CONSUME_LIMIT
+        nothing: tuple[list[Changed], frozenset[int]] = ([], frozenset())
+        changes, numbers = await self._write(
+            "consume", (), lambda _n, _epoch: self._consume(given, limit), otherwise=nothing
+        )
+        self._given = numbers
+        return changes, len(numbers) >= limit
 
-    def _consume(self, limit: int) -> tuple[tuple[list[Changed], bool], int]:
+    def _consume(self, given: frozenset[int], limit: int) -> tuple[tuple[list[Changed], frozenset[int]], int]:
         log = self._database.change_log
+        gone = [log.pop(number) for number in given if number in log]
         numbers = sorted(log)[:limit]
-        logged = dict.fromkeys(log.pop(number) for number in numbers)
+        logged = dict.fromkeys(log[number] for number in numbers)
         changed = dict.fromkeys(Changed(key, organization, dependent=False) for key, organization in logged)
         changed |= dict.fromkeys(
             Changed(dependent, organization, dependent=True)
             for key, organization in logged
             for dependent in self._database.edges.get(key, ())
         )
-        return (list(changed), len(numbers) >= limit), len(numbers)
+        return (list(changed), frozenset(numbers)), len(gone)
 
     async def dependents(self, key: Key) -> list[Key]:
         """Objects to look at again when ``key`` changed on the engine."""
@@ -140,17 +150,19 @@ class SimStore:
                 "report", (report.key,), lambda n, epoch: (None, write_report(self._database, n, sent, epoch))
             )
 
-    async def prune_events(self, days: int) -> None:
-        """Forget events older than ``days``; not fenced."""
-        await self._link("prune_events", (), lambda: self._prune_events(days))
+    async def prune_events(self, days: int, most: int) -> int:
+        """Forget events older than ``days``, at most so many at once; not fenced."""
+        return await self._link("prune_events", (), lambda: self._prune_events(days, most))
 
-    def _prune_events(self, days: int) -> None:
+    def _prune_events(self, days: int, most: int) -> int:
         oldest = now() - days * DAY_SECONDS
         events = self._database.events
-        for number in [n for n, event in events.items() if event.last_at < oldest]:
+        old = [n for n, event in events.items() if event.last_at < oldest][:most]
+        for number in old:
             key = events.pop(number).key
             if self._database.last_event.get(key) == number:
                 del self._database.last_event[key]
+        return len(old)
 
     # -- subnets -------------------------------------------------------------------------------------------------
 

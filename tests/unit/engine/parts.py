@@ -49,7 +49,7 @@ class Table:
     async def leftovers(self, kinds: Any) -> list[Key]:
         return []
 
-    async def consume(self) -> tuple[list[Changed], bool]:
+    async def consume(self, *, anew: bool = False) -> tuple[list[Changed], bool]:
         taken, self.log[:2000] = self.log[:2000], []
         return taken, len(taken) == 2000
 
@@ -65,8 +65,8 @@ class Table:
     async def report(self, report: Report) -> None:
         self.reports.append(report)
 
-    async def prune_events(self, days: int) -> None:
-        pass
+    async def prune_events(self, days: int, most: int) -> int:
+        return 0
 
     async def allocate_subnet(
         self, organization_id: str, pool: str, prefix: int, taken: Sequence[str], quarantine_seconds: float
