@@ -1,5 +1,7 @@
 """The two clocks: monotonic seconds for waiting and trusting, wall time for people.
 
+The monotonic one goes on while the machine is suspended: what was trusted for ten seconds is not trusted an hour later.
+
 A loop with a method ``wall`` has a world of its own: its clocks move everything that runs in it. Of other loops the
 system's clocks are read, not the loop's: uvloop's stands still between two turns, and a process that was stopped for a
 while within a turn would go on trusting what has run out.
@@ -11,11 +13,13 @@ import asyncio
 import time
 from typing import Any
 
+_ALSO_SUSPENDED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 def monotonic() -> float:
     """Seconds that only grow."""
     world = _world()
-    return time.monotonic() if world is None else float(world.time())
+    return time.clock_gettime(_ALSO_SUSPENDED) if world is None else float(world.time())
 
 
 def wall() -> float:

@@ -14,7 +14,7 @@ from controller.metrics import DRIFT_REPAIRS, ENGINE_WRITES
 from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Report
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, RECONCILING, Condition, Status, check
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
-from reconcilers.outcomes import ConflictError, FencedError
+from reconcilers.outcomes import ConflictError
 from reconcilers.ports import Child, ChildStatus, Live, Options, Rollout
 from reconcilers.registry import Salvage
 
@@ -259,13 +259,13 @@ class ReconcileContext:
         self.trace.lap("plan", note)
 
     async def _announce(self, intents: Sequence[Intent]) -> None:
-        """The database is asked before the first write, and for each intent; before the others the clock is enough."""
+        """Ask the database before the first write, and for each intent; before the others when that is a while ago."""
         self.trace.wrote(self.done)
         if intents or not self.done:
             await self._store.announce(self._loaded.key, self._loaded.organization_id, intents)
             self.trace.lap("announce")
-        elif not self._store.leads:
-            raise FencedError
+        else:
+            await self._store.affirm()
 
     def _tell(self, made: Sequence[Any]) -> None:
         if not made:

@@ -7,10 +7,13 @@ begin. Renewals touch no key column and so do not wait for writes that check the
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import uuid
 from typing import Any
+
+from psycopg import errors
 
 from controller import clock
 from controller.store.database import Database, statement
@@ -39,6 +42,7 @@ class Lease:
         self.holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.epoch = 0
         self._trusted_until = 0.0
+        self._proven = (-math.inf, 0.0)
 
     @property
     def trusted(self) -> bool:
@@ -60,6 +64,20 @@ class Lease:
             raise FencedError
 
     @property
+    def proven_seconds(self) -> float:
+        """How long ago the database was last asked whether this process leads, and said so.
+
+        By the clock that says more: a machine that was paused from outside knows it by its wall time alone, if at all.
+        """
+        since, wall = self._proven
+        return max(clock.monotonic() - since, abs(clock.wall() - wall))
+
+    def proved(self, asked: float) -> None:
+        """The database has said that this process leads; it was asked at ``asked``, of the monotonic clock."""
+        if asked > self._proven[0]:
+            self._proven = (asked, clock.wall() - (clock.monotonic() - asked))
+
+    @property
     def remaining_seconds(self) -> float:
         """How long it may still believe so."""
         return max(0.0, self._trusted_until - clock.monotonic())
@@ -71,7 +89,10 @@ class Lease:
 
     async def acquire(self) -> bool:
         """Take the lease if it is free or has run out."""
-        return await self._ask("lease_acquire")
+        try:
+            return await self._ask("lease_acquire")
+        except errors.UniqueViolation:  # somebody else's first row came at the same moment
+            return False
 
     async def renew(self) -> bool:
         """Prolong it; False when it was lost."""
@@ -103,4 +124,5 @@ class Lease:
             return False
         self.epoch = rows[0][0]
         self._trusted_until = started + lasts - min(_MARGIN_SECONDS, lasts / 4)
+        self.proved(started)
         return True

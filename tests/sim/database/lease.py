@@ -59,7 +59,7 @@ def _acquire(database: SimDatabase, sent: Mapping[str, Any]) -> Held | None:
     if held is not None and held.expires_at > now():
         return None
     newest = max((other.epoch for other in database.leases.values()), default=0)
-    return Held(sent["holder"], newest + 1, now() + sent["seconds"])
+    return Held(sent["holder"], max(newest, sent["epoch"]) + 1, now() + sent["seconds"])
 
 
 def _renew(database: SimDatabase, sent: Mapping[str, Any]) -> Held | None:

@@ -133,6 +133,13 @@ class SimStore:
         """Whether this process may believe that it leads, by the clock alone."""
         return self._lease.trusted
 
+    async def affirm(self) -> None:
+        """Be sure to lead."""
+        if not self._lease.trusted:
+            raise FencedError
+        if self._lease.proven_seconds > real.PROOF_SECONDS:
+            await self._write("announce", (), lambda _n, _epoch: (None, 0))
+
     async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> None:
         """Write down what is about to be done, and check the lease."""
         sent = tuple(intents)
@@ -259,6 +266,7 @@ class SimStore:
         ``otherwise`` is the result of a statement that does not say that this process does not lead.
         """
         name, holder, epoch = self._lease.name, self._lease.holder, self._lease.epoch
+        asked = now()
 
         def fenced() -> R:
             database = self._database
@@ -272,7 +280,10 @@ class SimStore:
             database.wrote(n, (holder, epoch), operation, keys, accepted=True, rows=rows)
             return result
 
-        return await self._link(operation, keys, fenced)
+        result = await self._link(operation, keys, fenced)
+        if otherwise is None:
+            self._lease.proved(asked)
+        return result
 
 
 def _loaded(key: Key, look: Version) -> Loaded:

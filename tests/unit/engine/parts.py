@@ -59,6 +59,9 @@ class Table:
     async def pauses(self) -> dict[str, int]:
         return {}
 
+    async def affirm(self) -> None:
+        pass
+
     async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> None:
         pass
 
