@@ -1,8 +1,9 @@
 """Traefik labels of a service: which hosts the edge sends to it.
 
-Labels, as Traefik's Swarm provider reads them from the service. Router, service and middleware bear the name of the
-Swarm service, which is unique over all tenants; the network is always named, because Traefik otherwise takes any one
-of a task's networks (traefik#3535).
+Labels, as Traefik's Swarm provider reads them from the service. Service and middleware bear the name of the Swarm
+service, which is unique over all tenants; the network is always named, because Traefik otherwise takes any one of a
+task's networks (traefik#3535). Each host has a router of its own: what is wrong with one, above all its certificate, is
+nothing to the others.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-RETRY_ATTEMPTS = 3
-RETRY_INTERVAL = "100ms"
+from specs.names import router_name
+
+RETRY_ATTEMPTS = 4
+RETRY_INTERVAL = "50ms"
 LABELS = "traefik."
 _ROUTER = "traefik.http.routers."
 _PORT_LABEL = ".loadbalancer.server.port"
@@ -30,25 +33,27 @@ def traefik_labels(
     """Labels that route ``hostnames`` to ``port`` of the service ``name``; none at all without a hostname.
 
     The retry middleware covers the seconds in which Traefik still knows the address of a task that has gone: it
-    retries only when no connection could be made.
+    retries, also what is no GET, only when no connection could be made.
     """
     if not hostnames:
         return {}
-    router, retry = f"traefik.http.routers.{name}", f"{name}-retry"
+    retry = f"{name}-retry"
     labels = {
         "traefik.enable": "true",
         "traefik.swarm.network": network,
         f"traefik.http.services.{name}.loadbalancer.server.port": str(port),
-        f"{router}.rule": " || ".join(f"Host(`{hostname}`)" for hostname in sorted(hostnames)),
-        f"{router}.entrypoints": ",".join(entrypoints),
-        f"{router}.service": name,
-        f"{router}.middlewares": retry,
         f"traefik.http.middlewares.{retry}.retry.attempts": str(RETRY_ATTEMPTS),
         f"traefik.http.middlewares.{retry}.retry.initialinterval": RETRY_INTERVAL,
     }
-    if cert_resolver:
-        labels[f"{router}.tls"] = "true"
-        labels[f"{router}.tls.certresolver"] = cert_resolver
+    for hostname in sorted(hostnames):
+        router = f"{_ROUTER}{router_name(name, hostname)}"
+        labels[f"{router}.rule"] = f"Host(`{hostname}`)"
+        labels[f"{router}.entrypoints"] = ",".join(entrypoints)
+        labels[f"{router}.service"] = name
+        labels[f"{router}.middlewares"] = retry
+        if cert_resolver:
+            labels[f"{router}.tls"] = "true"
+            labels[f"{router}.tls.certresolver"] = cert_resolver
     return labels
 
 

@@ -12,7 +12,7 @@ from controller.cli import firewall_checks, limit_checks
 from controller.cli.checks import Check, fail, ok, warn
 from controller.cli.engine import client
 from controller.settings import Settings
-from controller.swarm.client import MINIMUM_API
+from controller.swarm.client import MINIMUM_API, swarm_trouble
 from controller.swarm.errors import EngineError
 from reconcilers import labels
 
@@ -98,12 +98,9 @@ def version_check(version: Document) -> Check:
 def swarm_check(info: Document) -> Check:
     """Only a manager can be worked with."""
     swarm = info.get("Swarm") or {}
-    if swarm.get("LocalNodeState") != "active" or not swarm.get("ControlAvailable"):
-        return fail(
-            "swarm manager",
-            f"node state {swarm.get('LocalNodeState') or 'unknown'}, not a manager",
-            "run `docker swarm init` there, or point DOCKER_HOST at a manager",
-        )
+    trouble = swarm_trouble(swarm)
+    if trouble is not None:
+        return fail("swarm manager", trouble.what, trouble.mend)
     managers = swarm.get("Managers", 0)
     if managers % 2 == 0:
         return warn("swarm manager", f"{managers} managers: losing one stops the Swarm", "have 1, 3 or 5 managers")

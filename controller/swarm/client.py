@@ -8,19 +8,54 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import orjson
 from docker.tls import TLSConfig
 
-from controller.swarm.errors import NotFound, classify
+from controller.swarm.errors import EngineUnavailable, NotFound, classify
 from controller.swarm.transport import DockerTransport, Transport
 from reconcilers import labels
 
 MINIMUM_API = (1, 44)
 
 Document = dict[str, Any]
+
+
+class SwarmTrouble(NamedTuple):
+    """Why an engine cannot be worked with as a manager, and what to do; ``passes``: worth waiting for."""
+
+    what: str
+    mend: str
+    passes: bool
+
+
+def swarm_trouble(swarm: Mapping[str, Any]) -> SwarmTrouble | None:
+    """What is wrong with an engine's part in a Swarm, by the ``Swarm`` of its ``/info``; None for a manager."""
+    state = str(swarm.get("LocalNodeState") or "unknown")
+    match state:
+        case "active" if swarm.get("ControlAvailable"):
+            return None
+        case "active":
+            return SwarmTrouble("it is a worker of its Swarm", "point DOCKER_HOST at a manager", passes=False)
+        case "locked":
+            return SwarmTrouble(
+                "its Swarm is locked (SwarmLocked)", "run `docker swarm unlock` there, with the key", passes=True
+            )
+        case "pending":
+            return SwarmTrouble("it is joining a Swarm", "wait until another manager takes it in", passes=True)
+        case "error":
+            why = str(swarm.get("Error") or "no reason given")
+            return SwarmTrouble(
+                f"its Swarm does not start ({why})", "see the engine's log; what it knew is still there", passes=True
+            )
+        case _:
+            return SwarmTrouble(
+                f"it is in no Swarm (node state {state})",
+                "run `docker swarm init` there, or point DOCKER_HOST at a manager",
+                passes=False,
+            )
 
 
 class UnsupportedEngine(Exception):  # noqa: N818 - it is refused, not broken
@@ -93,7 +128,7 @@ class EngineClient:
 
         Raises:
             UnsupportedEngine: with what is wrong and what to install.
-            EngineUnavailable: no answer.
+            EngineUnavailable: no answer, or a Swarm that is locked or not there yet.
         """
         version = await self.request("GET", "/version")
         api = str(version.get("ApiVersion", "0.0"))
@@ -108,12 +143,10 @@ class EngineClient:
         self._transport.api_version = api
         info = await self.request("GET", "/info")
         swarm = info.get("Swarm") or {}
-        if swarm.get("LocalNodeState") != "active" or not swarm.get("ControlAvailable"):
-            raise UnsupportedEngine(
-                f"Docker Engine {engine} at {self.host} is not a Swarm manager (node state "
-                f"{swarm.get('LocalNodeState') or 'unknown'}): run `docker swarm init` there, or point DOCKER_HOST at "
-                "a manager."
-            )
+        trouble = swarm_trouble(swarm)
+        if trouble is not None:
+            message = f"Docker Engine {engine} at {self.host}: {trouble.what}: {trouble.mend}"
+            raise EngineUnavailable(0, message) if trouble.passes else UnsupportedEngine(f"{message}.")
         self.node_id = str(swarm.get("NodeID") or "")
         return dict(version)
 

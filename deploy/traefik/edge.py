@@ -39,6 +39,7 @@ def deploy(
     *,
     port: int = 80,
     refresh_seconds: int = 1,
+    read_timeout: str = "10m",
     traefik_image: str = f"{PREFIX}/traefik:3",
     proxy_image: str = f"{PREFIX}/socket-proxy:2",
 ) -> list[str]:
@@ -48,6 +49,7 @@ def deploy(
         api: a manager's engine.
         port: published in host mode on the edge's node.
         refresh_seconds: how often Traefik looks at the services; a change is routed within that time.
+        read_timeout: how long a request may take to arrive, an upload included.
         traefik_image: Traefik 3.
         proxy_image: HAProxy 2 as the lab builds it (the program is its entrypoint).
 
@@ -62,7 +64,8 @@ def deploy(
     door = _network(api, SOCKET_SERVICE, internal=True, written=written)
     config = _config(api, (Path(__file__).parent / "haproxy.cfg").read_bytes(), written)
     _service(api, _proxy(proxy_image, config, door), written)
-    _service(api, _traefik(traefik_image, edge, door, port, refresh_seconds), written)
+    node = str(api.get("/info")["Swarm"]["NodeID"])
+    _service(api, _traefik(traefik_image, [edge, door], port, node, _arguments(refresh_seconds, read_timeout)), written)
     for name in (SOCKET_SERVICE, SERVICE):
         wait(api, name)
     return written
@@ -87,25 +90,31 @@ def wait(api: EngineApi, service: str, *, seconds: float = 60.0) -> str:
         time.sleep(0.05)
 
 
-def _traefik(image: str, edge: str, door: str, port: int, refresh_seconds: int) -> dict[str, Any]:
-    arguments = [
+def _arguments(refresh_seconds: int, read_timeout: str) -> list[str]:
+    return [
         "--global.checkNewVersion=false",
         "--global.sendAnonymousUsage=false",
-        "--serversTransport.forwardingTimeouts.dialTimeout=2s",  # a task that has gone: the next is tried soon
+        "--serversTransport.forwardingTimeouts.dialTimeout=300ms",  # a task that has gone: the next is tried at once
         "--log.level=INFO",
         "--accessLog=true",
         "--ping=true",
         "--entryPoints.web.address=:80",
         "--entryPoints.web.transport.lifeCycle.graceTimeOut=3s",
+        f"--entryPoints.web.transport.respondingTimeouts.readTimeout={read_timeout}",
+        "--entryPoints.web.transport.respondingTimeouts.idleTimeout=3m",
         "--providers.swarm=true",
         f"--providers.swarm.endpoint=tcp://{SOCKET_SERVICE}:2375",
         "--providers.swarm.exposedByDefault=false",
         f"--providers.swarm.refreshSeconds={refresh_seconds}",
     ]
+
+
+def _traefik(image: str, networks: list[str], port: int, node: str, arguments: list[str]) -> dict[str, Any]:
     check = ["CMD", "/usr/local/bin/traefik", "healthcheck", "--ping"]
-    spec = _specification(SERVICE, image, NOBODY, arguments, [edge, door])
+    spec = _specification(SERVICE, image, NOBODY, arguments, networks)
     spec["TaskTemplate"]["ContainerSpec"]["HealthCheck"] = _healthcheck(check)
     spec["TaskTemplate"]["Resources"] = {"Limits": {"MemoryBytes": 512 * MIB, "Pids": 256}}
+    spec["TaskTemplate"]["Placement"] = {"Constraints": [f"node.id == {node}"]}  # only there it can be joined
     published = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": port, "PublishMode": "host"}
     spec["EndpointSpec"] = {"Mode": "dnsrr", "Ports": [published]}
     spec["Labels"][EDGE_LABEL] = "true"

@@ -60,6 +60,23 @@ def test_a_worker_or_a_lone_engine_fails() -> None:
     assert swarm_check({"Swarm": {"LocalNodeState": "active", "ControlAvailable": False}}).level == "fail"
 
 
+@pytest.mark.parametrize(
+    ("state", "advice"),
+    [
+        ("locked", "docker swarm unlock"),
+        ("pending", "wait"),
+        ("error", "the engine's log"),
+        ("active", "point DOCKER_HOST at a manager"),
+        ("inactive", "docker swarm init"),
+    ],
+)
+def test_the_advice_is_for_the_state_that_the_swarm_is_in(state: str, advice: str) -> None:
+    found = swarm_check({"Swarm": {"LocalNodeState": state, "ControlAvailable": False}})
+    assert found.level == "fail"
+    assert advice in found.mend
+    assert ("run `docker swarm init`" in found.mend) == (state == "inactive"), "it would cost a locked node its Swarm"
+
+
 @pytest.mark.parametrize(("managers", "level"), [(1, "ok"), (2, "warn"), (3, "ok"), (4, "warn")])
 def test_an_even_number_of_managers_is_warned_of(managers: int, level: str) -> None:
     info = {"Swarm": {"LocalNodeState": "active", "ControlAvailable": True, "Nodes": 5, "Managers": managers}}

@@ -191,25 +191,31 @@ def test_domains_are_routed_to_the_port_of_their_process() -> None:
         "traefik.enable": "true",
         "traefik.swarm.network": HOME.name,
         f"traefik.http.services.{name}.loadbalancer.server.port": "8080",
-        f"traefik.http.routers.{name}.rule": "Host(`a.example.com`) || Host(`b.example.com`)",
-        f"traefik.http.routers.{name}.entrypoints": "web",
-        f"traefik.http.routers.{name}.service": name,
-        f"traefik.http.routers.{name}.middlewares": f"{name}-retry",
-        f"traefik.http.middlewares.{name}-retry.retry.attempts": "3",
-        f"traefik.http.middlewares.{name}-retry.retry.initialinterval": "100ms",
+        f"traefik.http.routers.{name}-a_example_com.rule": "Host(`a.example.com`)",
+        f"traefik.http.routers.{name}-a_example_com.entrypoints": "web",
+        f"traefik.http.routers.{name}-a_example_com.service": name,
+        f"traefik.http.routers.{name}-a_example_com.middlewares": f"{name}-retry",
+        f"traefik.http.routers.{name}-b_example_com.rule": "Host(`b.example.com`)",
+        f"traefik.http.routers.{name}-b_example_com.entrypoints": "web",
+        f"traefik.http.routers.{name}-b_example_com.service": name,
+        f"traefik.http.routers.{name}-b_example_com.middlewares": f"{name}-retry",
+        f"traefik.http.middlewares.{name}-retry.retry.attempts": "4",
+        f"traefik.http.middlewares.{name}-retry.retry.initialinterval": "50ms",
     }
     api = routes(found["api"])
     assert api[f"traefik.http.services.{name_of('api')}.loadbalancer.server.port"] == "9000"
-    assert api[f"traefik.http.routers.{name_of('api')}.rule"] == "Host(`api.example.com`)"
+    assert api[f"traefik.http.routers.{name_of('api')}-api_example_com.rule"] == "Host(`api.example.com`)"
     assert routes(found["worker"]) == {}
 
 
-def test_a_certificate_resolver_makes_the_routers_tls_routers() -> None:
-    snapshot = environment(domains=[domain("a.example.com")])
+def test_each_host_has_a_certificate_of_its_own() -> None:
+    snapshot = environment(domains=[domain("a.example.com"), domain("b.example.com")])
     found = routes(specs(snapshot, edge_entrypoints=("web", "websecure"), edge_cert_resolver="acme")["web"])
-    router = f"traefik.http.routers.{name_of('web')}"
-    assert found[f"{router}.entrypoints"] == "web,websecure"
-    assert (found[f"{router}.tls"], found[f"{router}.tls.certresolver"]) == ("true", "acme")
+    for host in ("a", "b"):
+        router = f"traefik.http.routers.{name_of('web')}-{host}_example_com"
+        assert found[f"{router}.rule"] == f"Host(`{host}.example.com`)", "one host in an order for a certificate"
+        assert found[f"{router}.entrypoints"] == "web,websecure"
+        assert (found[f"{router}.tls"], found[f"{router}.tls.certresolver"]) == ("true", "acme")
 
 
 # -- whatever is declared --------------------------------------------------------------------------------------------

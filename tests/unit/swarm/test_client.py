@@ -1,0 +1,52 @@
+"""The engine's client: which engines are refused, and which are waited for."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import orjson
+import pytest
+
+from controller.swarm.client import EngineClient, UnsupportedEngine
+from controller.swarm.errors import EngineUnavailable
+from controller.swarm.transport import Transport
+
+pytestmark = pytest.mark.anyio
+
+
+class Engine:
+    """A transport to an engine that says only what it is."""
+
+    host = "unix:///engine"
+    api_version = "1.45"
+
+    def __init__(self, swarm: dict[str, Any]) -> None:
+        self._answers = {"/version": {"Version": "26.1.5", "ApiVersion": "1.45"}, "/info": {"Swarm": swarm}}
+
+    async def exchange(self, _method: str, path: str, *_: Any) -> tuple[int, bytes]:
+        return 200, orjson.dumps(self._answers[path])
+
+
+def client(**swarm: Any) -> EngineClient:
+    return EngineClient(cast("Transport", Engine(swarm)))
+
+
+async def test_a_manager_is_worked_with() -> None:
+    engine = client(LocalNodeState="active", ControlAvailable=True, NodeID="n0de")
+    await engine.check()
+    assert engine.node_id == "n0de"
+
+
+@pytest.mark.parametrize(
+    ("state", "advice"), [("locked", "docker swarm unlock"), ("pending", "wait"), ("error", "log")]
+)
+async def test_a_swarm_that_is_locked_or_not_there_yet_is_waited_for(state: str, advice: str) -> None:
+    with pytest.raises(EngineUnavailable, match=advice) as raised:
+        await client(LocalNodeState=state).check()
+    assert "run `docker swarm init`" not in raised.value.message
+
+
+@pytest.mark.parametrize(("state", "advice"), [("inactive", "docker swarm init"), ("active", "point DOCKER_HOST")])
+async def test_what_is_no_manager_is_refused(state: str, advice: str) -> None:
+    with pytest.raises(UnsupportedEngine, match=advice):
+        await client(LocalNodeState=state).check()
