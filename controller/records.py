@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from reconcilers.conditions import Status
+from reconcilers.conditions import Condition, Status
 from specs.problems import InvalidSpec
 
 
@@ -154,11 +154,25 @@ class InventoryUpdate:
     template_hash: str | None = None
 
 
+class Rest(NamedTuple):
+    """What is said of the parts of an object that were spoken of before and have no status in its report.
+
+    Args:
+        conditions: of each of them; they are not ready.
+        finalized: whether nothing is left of them.
+    """
+
+    conditions: tuple[Condition, ...]
+    finalized: bool
+
+
 @dataclass(slots=True)
 class Report:
     """Everything that one reconcile writes to the database at its end, in one statement.
 
     Args:
+        statuses: of ``key`` and of its parts.
+        rest: of its other parts; None: what was said of them stays.
         handled_token: the "reconcile now" that this acted upon, written with the status of ``key``; None: none.
     """
 
@@ -168,3 +182,4 @@ class Report:
     events: list[EventRecord] = field(default_factory=list)
     inventory: list[InventoryUpdate] = field(default_factory=list)
     handled_token: str | None = None
+    rest: Rest | None = None

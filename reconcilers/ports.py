@@ -238,6 +238,9 @@ class Context(Protocol):
         conditions: tuple[Condition, ...],
         *,
         details: Mapping[str, object] | None = None,
-        children: Sequence[ChildStatus] = (),
+        children: Sequence[ChildStatus] | None = None,
     ) -> None:
-        """State how far the object is; written when the reconcile returns, and only when it differs."""
+        """State how far the object is; written when the reconcile returns, and only when it differs.
+
+        Parts that were spoken of before and are not among ``children`` are over; None says nothing of any part.
+        """

@@ -11,7 +11,7 @@ from controller.engine.ports import Store, Swarm
 from controller.engine.rollouts import RolloutQueuedError, Rollouts
 from controller.engine.trace import Trace
 from controller.metrics import DRIFT_REPAIRS, ENGINE_WRITES
-from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Report
+from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Report, Rest
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, RECONCILING, Condition, Status, check
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import ConflictError
@@ -19,6 +19,7 @@ from reconcilers.ports import Child, ChildStatus, Live, Options, Rollout
 from reconcilers.registry import Salvage
 
 _MESSAGE_LENGTH = 2000
+_NO_PART = (Condition("Ready", "False", "Deleted", "it is no part of what it belonged to any more"),)
 REPAIRED = "Repaired"
 
 
@@ -67,8 +68,8 @@ class ReconcileContext:
         self._moving = False
         self.done: list[Any] = []
         self.conditions: tuple[Condition, ...] = ()
-        self.children: Sequence[Child] = ()
-        """Whose status goes with the object's; known once its document was read."""
+        self.children: Sequence[Child] | None = None
+        """Whose status goes with the object's; None until its document was read."""
         self._services: dict[str, Service] = {}
 
     def _try_again(self) -> None:
@@ -322,9 +323,9 @@ class ReconcileContext:
         conditions: tuple[Condition, ...],
         *,
         details: Mapping[str, object] | None = None,
-        children: Sequence[ChildStatus] = (),
+        children: Sequence[ChildStatus] | None = None,
     ) -> None:
-        """State how far the object is."""
+        """State how far the object is, and each of its parts; None: what was said of those stays."""
         generation = self._loaded.generation
         broken = check(conditions, generation=generation, observed_generation=generation)
         if broken:
@@ -334,13 +335,23 @@ class ReconcileContext:
             details = (self._loaded.status or {}).get("details") or {}
         self.report_out.statuses = [
             Status(self.kind, self.id, self._loaded.organization_id, generation, conditions, dict(details)),
-            *(Status(c.kind, c.id, self._loaded.organization_id, c.generation, c.conditions, {}) for c in children),
+            *(
+                Status(c.kind, c.id, self._loaded.organization_id, c.generation, c.conditions, {})
+                for c in children or ()
+            ),
         ]
+        self.report_out.rest = None if children is None else Rest(_NO_PART, finalized=True)
         self._warn(conditions)
 
     def report_all(self, conditions: tuple[Condition, ...]) -> None:
-        """State the same of the object and of its children."""
-        self.report(conditions, children=[ChildStatus(c.kind, c.id, c.generation, conditions) for c in self.children])
+        """State the same of the object and of its children; where those of today are not known, of all there were."""
+        if self.children is None:
+            self.report(conditions)
+            self.report_out.rest = Rest(conditions, finalized=False)
+        else:
+            self.report(
+                conditions, children=[ChildStatus(c.kind, c.id, c.generation, conditions) for c in self.children]
+            )
 
     def finished(self) -> None:
         """Nothing live remains of a deleted object."""
@@ -350,6 +361,7 @@ class ReconcileContext:
         self.report_out.statuses = [
             Status(self.kind, self.id, self._loaded.organization_id, observed, conditions, {}, finalized=True)
         ]
+        self.report_out.rest = Rest(conditions, finalized=True)
 
     def event(self, type_: Any, reason: str, message: str) -> None:
         """One event for people."""

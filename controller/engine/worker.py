@@ -271,7 +271,7 @@ class Worker:
             await self._fuse.allow(key)
             context.planned(changes)
             if loaded.document is not None:
-                context.report(progressing("Deleting", "what lives of it is being removed"))
+                context.report_all(progressing("Deleting", "what lives of it is being removed"))
             await context.execute(changes)
             # The inventory keeps its rows until nothing lives and all is given back: a crash is found by them.
             context.report_out.inventory[:] = [update for update in context.report_out.inventory if not update.gone]
@@ -295,7 +295,7 @@ class Worker:
 
     async def _keep_last_good(self, context: ReconcileContext, error: InvalidSpec) -> Outcome:
         """The document is wrong: say which field, and keep what worked before, as far as it is wanted today."""
-        context.report(stalled(error.reason, str(error)))
+        context.report_all(stalled(error.reason, str(error)))
         later = await context.keep(self._reconciler.salvage)
         return Done() if later is None else RequeueAfter(later)
 

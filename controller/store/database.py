@@ -45,13 +45,13 @@ class DatabaseUnavailable(TransientError):  # noqa: N818 - reads as what happene
 
 @cache
 def statement(name: str) -> str:
-    """The text of ``sql/<name>.sql``, without its comments and its indentation.
+    """The text of ``sql/<name>.sql``, without its comments, its indentation and what follows a comma.
 
     psycopg keeps the places of the parameters of texts up to 4,096 characters, and looks for them anew in longer ones.
     """
     text = files("controller.store").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
     lines = (line.strip() for line in text.splitlines())
-    return "\n".join(line for line in lines if not line.startswith("--")) + "\n"
+    return "\n".join(line for line in lines if not line.startswith("--")).replace(", ", ",") + "\n"
 
 
 @cache

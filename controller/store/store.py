@@ -212,9 +212,24 @@ class Store:
                 "details": s.details,
                 "finalized": s.finalized,
                 "handled_token": report.handled_token if (s.kind, s.id) == report.key else None,
+                **(
+                    {} if (s.kind, s.id) == report.key else {"parent_kind": report.key.kind, "parent_id": report.key.id}
+                ),
             }
             for report in reports
             for s in report.statuses
+        ]
+        rest = [
+            {
+                "kind": r.key.kind,
+                "id": r.key.id,
+                "conditions": [_fields(c) for c in r.rest.conditions],
+                "reason": r.rest.conditions[0].reason,
+                "message": r.rest.conditions[0].message,
+                "finalized": r.rest.finalized,
+            }
+            for r in reports
+            if r.rest is not None
         ]
         events = [
             {**_fields(e), "kind": r.key.kind, "object_id": r.key.id, "organization_id": r.organization_id}
@@ -233,6 +248,7 @@ class Store:
             "report",
             {
                 "statuses": Jsonb(statuses, dumps=_storable),
+                "rest": Jsonb(rest, dumps=_storable),
                 "events": Jsonb(events, dumps=_storable),
                 "inventory": Jsonb(list(inventory.values()), dumps=_storable),
             },

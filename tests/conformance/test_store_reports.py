@@ -8,8 +8,9 @@ from uuid import UUID
 import anyio
 import pytest
 
-from controller.records import EventRecord, Intent, InventoryUpdate, Key, Report
-from reconcilers.conditions import Status, progressing, ready
+from controller.records import EventRecord, Intent, InventoryUpdate, Key, Report, Rest
+from reconcilers.conditions import Condition, Status, progressing, ready
+from reconcilers.outcomes import FencedError
 from tests.conformance.store_world import StoreWorld
 
 pytestmark = pytest.mark.anyio
@@ -272,6 +273,85 @@ async def test_text_that_the_database_cannot_hold_does_not_stop_a_report(store_w
     assert (row["message"], row["details"]) == ("a\ufffdb", {"image": good, "bad": "a\ufffdb"})
     assert store_world.tables.events() == [(ME, "Created", "a\ufffdb", 1)]
     assert store_world.tables.inventory()[WEB]["last_good"] == {"Name": "a\ufffdb"}
+
+
+# -- parts -----------------------------------------------------------------------------------------------------------
+
+WEB_PART, API_PART = (Key("process", str(UUID(int=(1 << 100) + n))) for n in (1, 2))
+OVER = Rest((Condition("Ready", "False", "Deleted", "it is over"),), finalized=True)
+GOING = Rest(progressing("Deleting", "it goes"), finalized=False)
+
+
+def parts(*keys: Key, of: Key = ME, rest: Rest | None = OVER) -> Report:
+    """A report of an object with parts."""
+    statuses = [Status(*of, ORGANIZATION, 1, ready("Deployed", "runs"), {})]
+    statuses += [Status(*key, ORGANIZATION, 1, ready("Deployed", "runs"), {}) for key in keys]
+    return Report(of, ORGANIZATION, statuses, rest=rest)
+
+
+def how(store_world: StoreWorld, key: Key) -> tuple[bool, str, bool]:
+    row = store_world.tables.statuses()[key]
+    return row["ready"], row["reason"], row["finalized"]
+
+
+async def test_a_part_that_is_named_no_more_is_over(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        await one.store.report(parts(WEB_PART, API_PART))
+        await one.store.report(parts(WEB_PART))
+        assert how(store_world, WEB_PART) == (True, "Deployed", False)
+        assert how(store_world, API_PART) == (False, "Deleted", True)
+        before = store_world.tables.written()
+        await one.store.report(parts(WEB_PART))
+        assert store_world.tables.written() == before
+        await one.store.report(parts(WEB_PART, API_PART))
+    assert how(store_world, API_PART) == (True, "Deployed", False)
+
+
+async def test_a_report_that_does_not_speak_of_parts_leaves_them(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        await one.store.report(parts(WEB_PART))
+        await one.store.report(parts(rest=None))
+    assert how(store_world, WEB_PART) == (True, "Deployed", False)
+
+
+async def test_parts_go_and_end_with_what_they_belong_to(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        await one.store.report(parts(WEB_PART, API_PART))
+        await one.store.report(parts(rest=GOING))
+        assert {how(store_world, part) for part in (WEB_PART, API_PART)} == {(False, "Deleting", False)}
+        await one.store.report(parts(rest=OVER))
+        assert {how(store_world, part) for part in (WEB_PART, API_PART)} == {(False, "Deleted", True)}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["the old one first", "the new one first"])
+@pytest.mark.parametrize("at_once", [False, True], ids=["one after the other", "at once"])
+async def test_a_part_that_moves_is_its_new_owners(
+    store_world: StoreWorld, order: tuple[int, int], *, at_once: bool
+) -> None:
+    reports = [parts(), parts(WEB_PART, of=OTHER)]
+    async with store_world.leader() as one:
+        await one.store.report(parts(WEB_PART))
+        if at_once:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(one.store.report, report(events=(event(),)))  # the others wait, and go together
+                for number in order:
+                    tasks.start_soon(one.store.report, reports[number])
+        else:
+            for number in order:
+                await one.store.report(reports[number])
+        assert how(store_world, WEB_PART) == (True, "Deployed", False)
+        await one.store.report(parts())
+        assert how(store_world, WEB_PART) == (True, "Deployed", False)
+        await one.store.report(parts(of=OTHER))
+    assert how(store_world, WEB_PART) == (False, "Deleted", True)
+
+
+async def test_who_does_not_lead_ends_nothing(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one, store_world.process() as other:
+        await one.store.report(parts(WEB_PART))
+        with pytest.raises(FencedError):
+            await other.store.report(parts())
+    assert how(store_world, WEB_PART) == (True, "Deployed", False)
 
 
 # -- events ----------------------------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ def problems(
         *_nothing_leaks(world),
         *_no_panic(world),
         *_nothing_is_left_over(world),
+        *_nothing_that_is_gone_is_ready(world),
         *world.watch.end(),
     ]
     if reference is not None and counts:
@@ -170,6 +171,20 @@ def _nothing_leaks(world: World) -> Iterator[str]:
     for where, texts in said.items():
         if MARKER.encode() in orjson.dumps(texts, default=repr, option=orjson.OPT_NON_STR_KEYS):
             yield f"{where} has a value that is secret"
+
+
+def _nothing_that_is_gone_is_ready(world: World) -> Iterator[str]:
+    """At the end: whatever is said to be ready is declared, parts as well."""
+    declared = {key: row for key, row in world.database.objects.items() if not row.deleted}
+    parts = {
+        Key(kind, part["id"])
+        for row in declared.values()
+        for kind, name in (("process", "processes"), ("domain", "domains"))
+        for part in orjson.loads(row.document).get(name) or []
+    }
+    for key, said in world.database.statuses.items():
+        if said.ready and key not in declared and key not in parts:
+            yield f"{key} is said to be ready, and is not declared"
 
 
 def _nothing_is_left_over(world: World) -> Iterator[str]:

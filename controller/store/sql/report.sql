@@ -1,37 +1,46 @@
 -- All that reconciles have to say at their end: status, events, inventory; nothing is rewritten that says the same.
 -- Returns 1 when this process leads; otherwise nothing was written.
 , said AS (
-    SELECT * FROM jsonb_to_recordset(%(statuses)s::jsonb)
-        AS s(kind text, id uuid, organization_id uuid, observed_generation bigint, conditions jsonb, ready bool,
-             reason text, message text, details jsonb, finalized bool, handled_token text)
-    WHERE EXISTS (SELECT FROM leader)
+    SELECT * FROM jsonb_to_recordset(%(statuses)s)
+        s(kind text, id uuid, organization_id uuid, observed_generation bigint, conditions jsonb, ready bool,
+             reason text, message text, details jsonb, finalized bool, handled_token text, parent_kind text, parent_id uuid), leader
 ), statuses AS (
     INSERT INTO skypanel.object_status AS t (kind, id, organization_id, observed_generation, conditions, ready, reason,
-                                             message, details, finalized_at, epoch, updated_at, handled_token)
+                                             message, details, finalized_at, epoch, handled_token,
+                                             parent_kind, parent_id)
     SELECT kind, id, organization_id, observed_generation, conditions, ready, reason, message, details,
-           CASE WHEN finalized THEN now() END, %(epoch)s, now(), handled_token
+           CASE WHEN finalized THEN now() END, %(epoch)s, handled_token, parent_kind, parent_id
     FROM said
     ON CONFLICT (kind, id) DO UPDATE
     SET organization_id = coalesce(excluded.organization_id, t.organization_id),
         observed_generation = excluded.observed_generation, conditions = excluded.conditions, ready = excluded.ready,
         reason = excluded.reason, message = excluded.message, details = excluded.details,
-        finalized_at = excluded.finalized_at, epoch = excluded.epoch, updated_at = excluded.updated_at,
-        handled_token = coalesce(excluded.handled_token, t.handled_token)
-    WHERE (t.observed_generation, t.conditions, t.details, t.finalized_at IS NULL, t.handled_token)
+        finalized_at = excluded.finalized_at, epoch = excluded.epoch,
+        handled_token = coalesce(excluded.handled_token, t.handled_token),
+        parent_kind = excluded.parent_kind, parent_id = excluded.parent_id
+    WHERE (t.observed_generation, t.conditions, t.details, t.finalized_at IS NULL, t.parent_id, t.handled_token)
           IS DISTINCT FROM
           (excluded.observed_generation, excluded.conditions, excluded.details, excluded.finalized_at IS NULL,
-           coalesce(excluded.handled_token, t.handled_token))
+           excluded.parent_id, coalesce(excluded.handled_token, t.handled_token))
+), rest AS (
+    -- Parts that were spoken of and are not any more: over, or going.
+    UPDATE skypanel.object_status t
+    SET conditions = r.conditions, ready = false, reason = r.reason, message = r.message, details = '{}',
+        finalized_at = CASE WHEN r.finalized THEN now() END, epoch = %(epoch)s
+    FROM jsonb_to_recordset(%(rest)s)
+        r(kind text, id uuid, conditions jsonb, reason text, message text, finalized bool), leader
+    WHERE (t.parent_kind, t.parent_id) = (r.kind, r.id) AND t.finalized_at IS NULL
+      AND (r.finalized OR t.conditions <> r.conditions)
+      AND (t.kind, t.id) NOT IN (SELECT kind, id FROM said)
 ), happened AS (
-    SELECT * FROM jsonb_to_recordset(%(events)s::jsonb)
-        AS e(ordinal int, kind text, object_id uuid, organization_id uuid, type text, reason text, message text)
-    WHERE EXISTS (SELECT FROM leader)
+    SELECT * FROM jsonb_to_recordset(%(events)s)
+        e(ordinal int, kind text, object_id uuid, organization_id uuid, type text, reason text, message text), leader
 ), again AS (
     -- The same thing once more within ten minutes is counted, not written again.
     UPDATE skypanel.events e
     SET count = e.count + 1, last_at = now()
     FROM happened h
-    WHERE e.id = (SELECT x.id FROM skypanel.events x
-                  WHERE x.kind = h.kind AND x.object_id = h.object_id ORDER BY x.id DESC LIMIT 1)
+    WHERE e.id = (SELECT max(id) FROM skypanel.events x WHERE (x.kind, x.object_id) = (h.kind, h.object_id))
       AND (e.type, e.reason, e.message) = (h.type, h.reason, h.message)
       AND e.last_at > now() - interval '10 minutes'
     RETURNING h.ordinal
@@ -40,10 +49,9 @@
     SELECT kind, object_id, organization_id, type, reason, message
     FROM happened WHERE ordinal NOT IN (SELECT ordinal FROM again) ORDER BY ordinal
 ), learned AS (
-    SELECT * FROM jsonb_to_recordset(%(inventory)s::jsonb)
-        AS i(object_type text, name text, owner_kind text, owner_id uuid, organization_id uuid, engine_id text, spec_hash text,
-             failed_hash text, last_good jsonb, template_hash text, gone bool)
-    WHERE EXISTS (SELECT FROM leader)
+    SELECT * FROM jsonb_to_recordset(%(inventory)s)
+        i(object_type text, name text, owner_kind text, owner_id uuid, organization_id uuid, engine_id text, spec_hash text,
+             failed_hash text, last_good jsonb, template_hash text, gone bool), leader
 ), removed AS (
     DELETE FROM skypanel.inventory i USING learned l
     WHERE l.gone AND (i.object_type, i.name, i.owner_kind, i.owner_id) = (l.object_type, l.name, l.owner_kind, l.owner_id)

@@ -49,6 +49,7 @@ class SimDatabase:
         self.change_log: dict[int, Logged] = {}
         self.edges: dict[Key, dict[Key, None]] = {}
         self.statuses: dict[Key, Said] = {}
+        self.parts: dict[Key, set[Key]] = {}
         self.events: dict[int, Happened] = {}
         self.last_event: dict[Key, int] = {}
         self.inventory: dict[tuple[str, str], Made] = {}
@@ -248,6 +249,11 @@ class SimDatabase:
 
     def say(self, key: Key, row: Said) -> None:
         """Insert or replace a status."""
+        before = self.statuses.get(key)
+        if before is not None and before.parent is not None:
+            self.parts[before.parent].discard(key)
+        if row.parent is not None:
+            self.parts.setdefault(row.parent, set()).add(key)
         self.statuses[key] = row
         self._changed[key] = None
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import orjson
 
-from controller.records import EventRecord, Intent, Key, Report
+from controller.records import EventRecord, Intent, Key, Report, Rest
 from reconcilers.conditions import Status
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.link import now
@@ -27,6 +27,7 @@ class Sent:
     events: tuple[EventRecord, ...]
     inventory: Mapping[tuple[str, str], Mapping[str, Any]]
     handled_token: str | None
+    rest: Rest | None
 
     @classmethod
     def of(cls, report: Report) -> Self:
@@ -47,6 +48,7 @@ class Sent:
             tuple(report.events),
             inventory,
             report.handled_token,
+            report.rest,
         )
 
 
@@ -68,7 +70,8 @@ def write_intents(
 
 def write_report(database: SimDatabase, n: int, sent: Sent, epoch: int) -> int:
     """Write what says something new, as the statement ``n``; how many rows."""
-    rows = sum(_say(database, n, *said, epoch, _token(sent, said[0])) for said in sent.statuses)
+    rows = sum(_say(database, n, sent, *said, epoch) for said in sent.statuses)
+    rows += _end_the_rest(database, n, sent, epoch)
     rows += _happen(database, n, sent)
     return rows + sum(_learn(database, sent, *place, known, epoch) for place, known in sent.inventory.items())
 
@@ -78,7 +81,42 @@ def _token(sent: Sent, status: Status) -> str | None:
     return sent.handled_token if (status.kind, status.id) == sent.key else None
 
 
+def _end_the_rest(database: SimDatabase, n: int, sent: Sent, epoch: int) -> int:
+    """Parts that were spoken of and are not in this report get the report's word for them."""
+    if sent.rest is None:
+        return 0
+    conditions, finalized = dumps([_condition(c) for c in sent.rest.conditions]), sent.rest.finalized
+    named = {Key(status.kind, status.id) for status, _, _ in sent.statuses}
+    ended = 0
+    for key in sorted(database.parts.get(sent.key, set()) - named):
+        before = database.statuses[key]
+        if before.finalized_at is not None or not (finalized or before.conditions != conditions):
+            continue
+        status = Status(*key, before.organization_id, before.observed_generation, sent.rest.conditions, {}, finalized)
+        ended += _write(database, n, status, conditions, dumps({}), epoch, before.handled_token, before.parent)
+    return ended
+
+
 def _say(
+    database: SimDatabase, n: int, sent: Sent, status: Status, conditions: bytes, details: bytes, epoch: int
+) -> int:
+    key = Key(status.kind, status.id)
+    before = database.statuses.get(key)
+    parent = None if key == sent.key else sent.key
+    handled_token = _token(sent, status) or (before.handled_token if before else None)
+    if before is not None and (
+        before.observed_generation,
+        before.conditions,
+        before.details,
+        before.finalized_at is not None,
+        before.parent,
+        before.handled_token,
+    ) == (status.observed_generation, conditions, details, status.finalized, parent, handled_token):
+        return 0
+    return _write(database, n, status, conditions, details, epoch, handled_token, parent)
+
+
+def _write(
     database: SimDatabase,
     n: int,
     status: Status,
@@ -86,18 +124,10 @@ def _say(
     details: bytes,
     epoch: int,
     handled_token: str | None,
+    parent: Key | None,
 ) -> int:
     key = Key(status.kind, status.id)
     before = database.statuses.get(key)
-    handled_token = handled_token or (before.handled_token if before else None)
-    if before is not None and (
-        before.observed_generation,
-        before.conditions,
-        before.details,
-        before.finalized_at is not None,
-        before.handled_token,
-    ) == (status.observed_generation, conditions, details, status.finalized, handled_token):
-        return 0
     ready = status.ready
     said = Said(
         status.organization_id or (before.organization_id if before else None),
@@ -110,6 +140,7 @@ def _say(
         now() if status.finalized else None,
         epoch,
         handled_token,
+        parent,
     )
     database.say(key, said)
     row = database.objects.get(key)

@@ -63,6 +63,7 @@ class Said(NamedTuple):
     finalized_at: float | None
     epoch: int
     handled_token: str | None = None
+    parent: Key | None = None
 
 
 class Happened(NamedTuple):

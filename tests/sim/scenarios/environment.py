@@ -82,6 +82,17 @@ async def has_processes_and_domains(desk: Desk) -> None:
 
 
 @scenario()
+async def goes_with_its_processes_and_domains(desk: Desk) -> None:
+    home = organization(desk, "acme")
+    shop = environment(
+        desk, home, "shop", processes=[process(desk, "shop", "web")], domains=[domain(desk, "shop.example.com")]
+    )
+    await desk.settle()
+    desk.delete(shop)
+    await desk.settle()
+
+
+@scenario()
 async def is_renamed(desk: Desk) -> None:
     home = organization(desk, "acme")
     shop = environment(desk, home, "shop", instances=2, domains=[domain(desk, "shop.example.com")])
