@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -120,6 +120,51 @@ class Loaded:
     def asked(self) -> bool:
         """Whether somebody asks for a look now and has not had it."""
         return bool(self.token) and self.token != (self.status or {}).get("handled_token")
+
+
+class Loss(NamedTuple):
+    """What of one owner lives and would not any more.
+
+    Args:
+        why: ``absent``: its row is not there and nobody deleted it; ``deleted``: it was asked to go; ``reduced``: it
+            stays, and something of it would stop or lose its route.
+        objects: services and networks that would be removed with their owner.
+        processes: processes of a wanted owner that run and would not.
+        hosts: host names of a wanted owner that would lead nowhere.
+        confirmed: an operator said so, of no less than this.
+    """
+
+    why: str
+    objects: int
+    processes: int
+    hosts: int
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What lives: objects by owner, (environment, process type) that run, (environment, host name) that are routed."""
+
+    owners: Mapping[Key, int]
+    processes: Sequence[tuple[str, str]] = ()
+    hosts: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What of the holdings would be lost, by one look at the database.
+
+    Args:
+        tripped: the fuse has tripped, and is still.
+        hidden: tables of which row-level security may hide rows: nothing can be said then.
+        recorded: how many owners wait for a confirmation, on record.
+        lost: by owner.
+    """
+
+    tripped: bool
+    hidden: str
+    recorded: int
+    lost: Mapping[Key, Loss]
 
 
 @dataclass(frozen=True, slots=True)

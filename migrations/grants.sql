@@ -49,18 +49,18 @@ GRANT INSERT, UPDATE (duration_ms, status) ON public.caas_exec_audit TO skypanel
 -- The controller's own state.
 REVOKE ALL ON
     skypanel.schema_migrations, skypanel.declared_tables, skypanel.change_log, skypanel.inventory, skypanel.lease,
-    skypanel.subnets, skypanel.fuse, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.tombstones,
-    skypanel.objects, skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
+    skypanel.subnets, skypanel.fuse, skypanel.fuse_losses, skypanel.object_status, skypanel.events, skypanel.reconcile_controls,
+    skypanel.tombstones, skypanel.serving, skypanel.hidden_tables, skypanel.objects, skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
     FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT SELECT ON skypanel.schema_migrations, skypanel.object_status, skypanel.events, skypanel.reconcile_controls
     TO skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT SELECT ON
-    skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.tombstones,
-    skypanel.declared_tables, skypanel.objects, skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
+    skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.fuse_losses,
+    skypanel.tombstones, skypanel.serving, skypanel.hidden_tables, skypanel.declared_tables, skypanel.objects, skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
     TO skypanel_controller, skypanel_reader;
 GRANT INSERT, UPDATE, DELETE ON
-    skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.object_status, skypanel.events
-    TO skypanel_controller;
+    skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.fuse_losses,
+    skypanel.object_status, skypanel.events TO skypanel_controller;
 GRANT DELETE ON skypanel.tombstones TO skypanel_controller;
 GRANT DELETE,
       INSERT (scope, kind, id, paused, paused_reason, paused_by, reconcile_token),

@@ -51,6 +51,7 @@ def _checks(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
     yield ok("schema", "current")
     yield role_check(conn)
     yield _known(lambda: lease_check(conn, settings.skypanel_installation), "leader")
+    yield _known(lambda: hidden_check(conn), "rows")
     yield _known(lambda: fuse_check(conn), "fuse")
     yield _known(lambda: pause_check(conn), "pauses")
 
@@ -99,17 +100,32 @@ def lease_check(conn: psycopg.Connection, installation: str) -> Check:
 
 
 def fuse_check(conn: psycopg.Connection) -> Check:
-    """Is a removal held back?"""
+    """Is something held back?"""
     row = conn.execute(statement("fuse_read")).fetchone()
-    if row is None or row[0] is None:
-        return ok("fuse", "nothing is held back")
-    tripped_at, _, doomed, live, confirmed_at, confirmed_by = row
-    if confirmed_at is not None:
-        return ok("fuse", f"removal of {doomed} objects was confirmed by {confirmed_by}")
+    assert row is not None
+    tripped_at, live, owners, unconfirmed, objects = row
+    if not unconfirmed:
+        return ok("fuse", f"{owners} owner(s) were confirmed and go" if owners else "nothing is held back")
+    since = f"; tripped at {tripped_at:%Y-%m-%d %H:%M:%S %Z}" if tripped_at else ""
     return warn(
         "fuse",
-        f"removal of {doomed} of {live} objects is held back since {tripped_at:%Y-%m-%d %H:%M:%S %Z}",
+        f"what {unconfirmed} owner(s) would lose is held back ({objects} of {live} live objects){since}",
         "see what it is with `skypanel gc`; it waits for `skypanel gc --confirm`",
+    )
+
+
+def hidden_check(conn: psycopg.Connection) -> Check:
+    """Do our views see every row? What they do not see looks deleted."""
+    rows = conn.execute(
+        "SELECT table_name, min(view_owner) FROM skypanel.hidden_tables GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    if not rows:
+        return ok("rows", "no row-level security hides rows from the views")
+    tables = ", ".join(row[0] for row in rows)
+    return fail(
+        "rows",
+        f"row-level security of {tables} may hide rows from the owner of the views; nothing is taken away meanwhile",
+        f"let a superuser run: ALTER ROLE {rows[0][1]} BYPASSRLS;",
     )
 
 

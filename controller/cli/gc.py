@@ -1,9 +1,12 @@
-"""``gc``: show what the mass-deletion fuse holds back, and let it go on when an operator has looked."""
+"""``gc``: show what the fuse holds back, and let it go when an operator has looked."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
 
 import psycopg
 import typer
@@ -14,7 +17,42 @@ from controller.cli.output import Format, emit, error_console, say, table
 from controller.cli.session import Output, database
 from controller.store.database import statement
 
-_SHOWN_NAMES = 3
+_SHOWN_OWNERS, _SHOWN_NAMES = 100, 3
+_WHY = {"absent": "its row is not there, and nobody deleted it", "reduced": "it stays, with less of it"}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One owner; ``name`` is empty when nothing knows it any more, ``made`` some of its objects."""
+
+    kind: str
+    id: str
+    name: str
+    organization: str
+    why: str
+    objects: int
+    processes: int
+    hosts: int
+    made: Sequence[str]
+    since: datetime
+    confirmed_at: datetime | None
+    confirmed_by: str | None
+
+    @property
+    def loses(self) -> str:
+        """What would be taken away."""
+        if self.objects:
+            names = list(self.made[:_SHOWN_NAMES])
+            more = (
+                f"{'' if not names else ' and '}{self.objects - len(names)} more" if self.objects > len(names) else ""
+            )
+            return ", ".join(names) + more
+        parts = [(self.processes, "process(es) stop"), (self.hosts, "host name(s) lead nowhere")]
+        return ", ".join(f"{count} {what}" for count, what in parts if count)
+
+    def is_meant_by(self, text: str) -> bool:
+        """By its name or id, or by its organization's name, which means all of that."""
+        return text in {self.name, self.id, f"{self.kind}/{self.id}", self.organization} - {""}
 
 
 def register(app: typer.Typer) -> None:
@@ -23,18 +61,20 @@ def register(app: typer.Typer) -> None:
 
 
 def gc(
+    owners: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[OWNER]...", help="Only these: ORGANIZATION, ORGANIZATION/APP/ENVIRONMENT, or an id."),
+    ] = None,
     *,
-    confirm: Annotated[
-        bool, typer.Option("--confirm", help="Let the controller remove exactly what is shown.")
-    ] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Let the controller take away what is shown.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show the removals that wait for a confirmation, and with `--confirm` give it.
+    """Show what waits for a confirmation before it is taken away, by owner, and with `--confirm` give it.
 
-    When more objects become unwanted at once than SKYPANEL_GC_FUSE_SHARE allows (an empty or restored database, for
-    example), nothing is removed before somebody has looked. If their rows should be there, restore the database: the
-    fuse then resets by itself.
+    What lives and whose row is gone without having been deleted waits, however little it is. When more would be lost at
+    once than SKYPANEL_GC_FUSE_SHARE allows (an empty or older database, a slip that stops or unroutes many), nothing is
+    taken away but what was confirmed here, until nothing waits any more. If the rows should be there, write them back.
 
     Exit code 0: nothing waits, or it was confirmed; 2: something waits.
 
@@ -43,89 +83,126 @@ def gc(
         skypanel gc
 
         skypanel gc --confirm
+
+        skypanel gc --confirm acme other/shop/production
     """
     with database() as conn:
-        held = _read(conn, lock=False)
-        if held is None:
-            _report(None, [], confirmed=False, form=output)
-            return
-        owners = conn.execute(statement("read_fuse_owners"), {"owners": held["doomed"]}).fetchall()
-        if not confirm or held["confirmed_at"] is not None:
-            _report(held, owners, confirmed=held["confirmed_at"] is not None, form=output)
-            if held["confirmed_at"] is None:
+        tripped_at, live = _fuse(conn)
+        waiting = _chosen([Waiting(*row) for row in conn.execute(statement("read_fuse_owners"))], owners or [])
+        open_ = [owner for owner in waiting if owner.confirmed_at is None]
+        if not confirm or not open_:
+            _report(waiting, tripped_at, live, form=output)
+            if open_:
                 raise typer.Exit(ExitCode.CHANGES)
             return
         if output is Format.TABLE:
-            _list(held, owners)
-        if not yes and sys.stdin.isatty() and output is Format.TABLE:
-            _ask()
-        _confirm(conn, held)
-        if output is Format.TABLE:
-            say("confirmed: the controller removes them now")
+            _list(open_, tripped_at, live)
+            if (
+                not yes
+                and sys.stdin.isatty()
+                and not Confirm.ask("Take it away?", console=error_console(), default=False)
+            ):
+                raise CliError("nothing was confirmed")
+        confirmed = _confirm(conn, open_)
+        if output is not Format.TABLE:
+            again = {owner.id for owner in open_}
+            rows = (Waiting(*row) for row in conn.execute(statement("read_fuse_owners")))
+            _report([owner for owner in rows if owner.id in again], tripped_at, live, form=output)
         else:
-            _report(held, owners, confirmed=True, form=output)
-
-
-def _read(conn: psycopg.Connection, *, lock: bool) -> dict[str, Any] | None:
-    """What is held back; None when the fuse has not tripped."""
-    row = conn.execute(statement("fuse_read") + (" FOR UPDATE" if lock else "")).fetchone()
-    if row is None or row[0] is None:
-        return None
-    names = ("tripped_at", "doomed", "doomed_count", "live_count", "confirmed_at", "confirmed_by")
-    return dict(zip(names, row, strict=True))
-
-
-def _ask() -> None:
-    if not Confirm.ask("Remove them?", console=error_console(), default=False):
-        raise CliError("nothing was confirmed")
-
-
-def _confirm(conn: psycopg.Connection, shown: dict[str, Any]) -> None:
-    """Confirm what was shown, and nothing that came since.
-
-    Raises:
-        CliError: what is held back is not what was shown.
-    """
-    with conn.transaction():
-        now = _read(conn, lock=True)
-        if now is None or now["doomed"] != shown["doomed"]:
-            raise CliError("what is held back has changed since it was shown; nothing was confirmed", "run it again")
-        conn.execute(statement("fuse_confirm"))
-
-
-def _report(held: dict[str, Any] | None, owners: list[Any], *, confirmed: bool, form: Format) -> None:
-    if form is not Format.TABLE:
-        emit(
-            {
-                "held": held is not None,
-                "confirmed": confirmed,
-                "objects": held["doomed_count"] if held else 0,
-                "live": held["live_count"] if held else None,
-                "trippedAt": held["tripped_at"] if held else None,
-                "owners": [{"owner": owner, "name": name, "objects": made} for owner, name, made in owners],
-            },
-            form,
-        )
-    elif held is None:
-        say("nothing is held back")
-    else:
-        _list(held, owners)
-        if confirmed:
-            say(f"confirmed by {held['confirmed_by']}: the controller removes them")
-        else:
-            say(
-                "Remove them with `skypanel gc --confirm`. If their rows should be there, restore the database instead."
+            say(f"confirmed: {confirmed} owner(s); the controller goes on with them now")
+        if confirmed < len(open_):
+            raise CliError(
+                f"{len(open_) - confirmed} owner(s) are not what was shown any more and were not confirmed",
+                "run it again",
             )
 
 
-def _list(held: dict[str, Any], owners: list[Any]) -> None:
-    say(
-        f"The removal of {held['doomed_count']} of {held['live_count']} live objects is held back "
-        f"since {held['tripped_at']:%Y-%m-%d %H:%M:%S %Z}:"
+def _fuse(conn: psycopg.Connection) -> tuple[datetime | None, int]:
+    row = conn.execute(statement("fuse_read")).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def _chosen(waiting: list[Waiting], asked: Sequence[str]) -> list[Waiting]:
+    unknown = [text for text in asked if not any(owner.is_meant_by(text) for owner in waiting)]
+    if unknown:
+        raise CliError(f"nothing of {', '.join(unknown)} is held back", "`skypanel gc` lists what is")
+    return [owner for owner in waiting if not asked or any(owner.is_meant_by(text) for text in asked)]
+
+
+def _confirm(conn: psycopg.Connection, shown: Sequence[Waiting]) -> int:
+    """Confirm each owner as it was shown; of how many that could be done."""
+    row = conn.execute(
+        statement("fuse_confirm"),
+        {
+            "kinds": [owner.kind for owner in shown],
+            "ids": [owner.id for owner in shown],
+            "objects": [owner.objects for owner in shown],
+            "processes": [owner.processes for owner in shown],
+            "hosts": [owner.hosts for owner in shown],
+        },
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _report(waiting: Sequence[Waiting], tripped_at: datetime | None, live: int, *, form: Format) -> None:
+    open_ = [owner for owner in waiting if owner.confirmed_at is None]
+    if form is not Format.TABLE:
+        emit(
+            {
+                "held": bool(waiting),
+                "confirmed": bool(waiting) and not open_,
+                "objects": sum(owner.objects for owner in waiting),
+                "live": live if waiting else None,
+                "trippedAt": tripped_at,
+                "owners": [_document(owner) for owner in waiting],
+            },
+            form,
+        )
+    elif not waiting:
+        say("nothing is held back")
+    elif open_:
+        _list(open_, tripped_at, live)
+        say(
+            "Let it go with `skypanel gc --confirm [OWNER]...`. If their rows should be there, write them back instead."
+        )
+    else:
+        people = ", ".join(sorted({owner.confirmed_by or "" for owner in waiting}))
+        say(f"{len(waiting)} owner(s) were confirmed by {people}: the controller takes away what was shown")
+
+
+def _document(owner: Waiting) -> dict[str, object]:
+    return {
+        "owner": f"{owner.kind}/{owner.id}",
+        "name": owner.name or None,
+        "organization": owner.organization or None,
+        "why": owner.why,
+        "objects": owner.objects,
+        "processes": owner.processes,
+        "hosts": owner.hosts,
+        "since": owner.since,
+        "confirmedAt": owner.confirmed_at,
+        "confirmedBy": owner.confirmed_by,
+    }
+
+
+def _list(waiting: Sequence[Waiting], tripped_at: datetime | None, live: int) -> None:
+    objects, processes, hosts = (
+        sum(v) for v in zip(*((w.objects, w.processes, w.hosts) for w in waiting), strict=True)
     )
-    rows = []
-    for owner, name, made in owners:
-        kind, _, object_id = owner.partition("/")
-        more = f" and {len(made) - _SHOWN_NAMES} more" if len(made) > _SHOWN_NAMES else ""
-        rows.append([f"  {kind}", name or object_id, str(len(made)), ", ".join(made[:_SHOWN_NAMES]) + more])
-    table(["  KIND", "NAME", "OBJECTS", "WHICH"], rows)
+    what = [(objects, f"of {live} live objects"), (processes, "running process(es)"), (hosts, "host name(s)")]
+    loss = ", ".join(f"{count} {name}" for count, name in what if count)
+    if tripped_at is not None:
+        say(f"The loss of {loss} is held back since {tripped_at:%Y-%m-%d %H:%M:%S %Z}, and all else that would go:")
+    else:
+        say(f"The loss of {loss} waits for a confirmation:")
+    table(["  KIND", "NAME", "WHY", "LOSES"], _rows(waiting[:_SHOWN_OWNERS]))
+    if len(waiting) > _SHOWN_OWNERS:
+        say(f"  and {len(waiting) - _SHOWN_OWNERS} more owners: `skypanel gc -o json` lists all")
+
+
+def _rows(waiting: Iterable[Waiting]) -> Iterable[list[str]]:
+    for owner in waiting:
+        name = owner.name or (f"{owner.id} of {owner.organization}" if owner.organization else owner.id)
+        yield [f"  {owner.kind}", name, _WHY.get(owner.why, owner.why), owner.loses]

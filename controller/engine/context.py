@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.engine.contention import Contention, ContestedError
+from controller.engine.fuse import Fuse, FuseTrippedError
 from controller.engine.ports import Store, Swarm
 from controller.engine.rollouts import RolloutQueuedError, Rollouts
 from controller.engine.trace import Trace
@@ -30,6 +31,7 @@ class ReconcileContext:
         loaded: what the store knew at the beginning.
         trace: the record of this reconcile.
         contention: spaces repairs out.
+        fuse: says whether something may be taken away.
         rollouts: limits how many objects start tasks at once; None: its kind is not limited.
         waiting_seconds: how long this generation has not been ready.
         quarantine_seconds: rest of a freed subnet.
@@ -43,6 +45,7 @@ class ReconcileContext:
         store: Store,
         swarm: Swarm,
         contention: Contention,
+        fuse: Fuse,
         rollouts: Rollouts | None,
         options: Options,
         waiting_seconds: float,
@@ -54,6 +57,7 @@ class ReconcileContext:
         self._store = store
         self._swarm = swarm
         self._contention = contention
+        self._fuse = fuse
         self._rollouts = rollouts
         self._options = options
         self._waiting_seconds = waiting_seconds
@@ -120,8 +124,9 @@ class ReconcileContext:
 
     @property
     def exists(self) -> bool:
-        """Whether the object's row is there."""
-        return self._loaded.declared or self._loaded.document is not None
+        """Whether there is somebody to say something to: a row, or a status that is not final."""
+        said = self._loaded.status
+        return self._loaded.declared or self._loaded.document is not None or bool(said and not said.get("finalized"))
 
     async def keep(self, salvage: Salvage) -> float | None:
         """Keep what worked last, under the wishes of today that can be read; also against somebody's hands.
@@ -142,12 +147,14 @@ class ReconcileContext:
         rows = [replace(row, spec_hash=None, failed_hash=None) for row in self._inventory]
         changes = self._swarm.plan(self._loaded.key, Objects(services=tuple(services)), rows)
         changes = changes.without(lambda change: change.action == "delete" and change.name not in gone)
+        changes, spared = await self._spared(changes, Objects(services=tuple(services)))
         self.planned(changes)
         self.report_out.inventory += changes.seen
         changes, contested = self._spaced(changes)
         if changes.changes:
             await self.execute(changes)
-        return contested.retry_after if contested else None
+        later = contested or spared
+        return later.retry_after if later else None
 
     def _good_documents(self) -> dict[str, SpecDocument]:
         """By service name: the last document that worked, or what is live where none ever did; scaled as it is now."""
@@ -174,6 +181,7 @@ class ReconcileContext:
     async def apply(self, objects: Objects) -> Mapping[str, str]:
         """Plan, and do what is planned; see ``reconcilers.ports.Context``."""
         changes = self._swarm.plan(self._loaded.key, objects, self._inventory)
+        changes, spared = await self._spared(changes, objects)
         self.planned(changes)
         changes, contested = self._spaced(changes)
         changes, queued = self._in_turn(changes)
@@ -187,9 +195,12 @@ class ReconcileContext:
         if changes.failed and changes.changes:
             # What is about to be written takes the marks of the rollback off: nobody else could know it after a crash.
             await self._remember()
-        await self._strike_off(objects, changes)
+        if spared is None:
+            await self._strike_off(objects, changes)
         if changes.changes:
             await self.execute(changes)
+        if spared is not None:
+            raise spared
         if contested is not None:
             raise contested
         if queued is not None:
@@ -202,6 +213,16 @@ class ReconcileContext:
         learned, self.report_out.inventory = self.report_out.inventory, []
         await self._store.report(Report(self._loaded.key, self._loaded.organization_id, inventory=learned))
         self.trace.lap("remember")
+
+    async def _spared(self, changes: Any, objects: Objects) -> tuple[Any, FuseTrippedError | None]:
+        """What may be done without asking: all but what stops or loses its routes while the fuse holds it."""
+        if not self._swarm.loses(changes, objects):
+            return changes, None
+        try:
+            await self._fuse.reduction(self._loaded.key)
+        except FuseTrippedError as error:
+            return self._swarm.spare(changes, objects), error
+        return changes, None
 
     def _in_turn(self, changes: Any) -> tuple[Any, RolloutQueuedError | None]:
         """What may be done now; what starts tasks has to wait for a slot, and what it replaces stays until then."""
@@ -326,7 +347,8 @@ class ReconcileContext:
         children: Sequence[ChildStatus] | None = None,
     ) -> None:
         """State how far the object is, and each of its parts; None: what was said of those stays."""
-        generation = self._loaded.generation
+        # Of a row that is gone the status goes on to speak of what it observed last.
+        generation = self._loaded.generation or int((self._loaded.status or {}).get("observed_generation") or 0)
         broken = check(conditions, generation=generation, observed_generation=generation)
         if broken:
             raise AssertionError(f"{self._loaded.key}: a status that breaks the rules: {broken}")

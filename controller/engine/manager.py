@@ -14,6 +14,7 @@ import random
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 import anyio
 import anyio.abc
@@ -22,7 +23,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from controller.engine import pauses
-from controller.engine.fuse import Fuse
+from controller.engine.fuse import CHANGED, Fuse, HiddenRowsError
 from controller.engine.loops import failed, forever
 from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Priority, Queue
@@ -208,6 +209,8 @@ class Manager:
                     changes, more = await self._store.consume(anew=anew)
                     anew = False
                     for key, organization_id, dependent in changes:
+                        if key.kind == CHANGED:
+                            self._fuse.changed()
                         if dependent and not self._wakes(key):
                             continue
                         self.add(key, Priority.DEPENDENCY if dependent else Priority.CHANGE, organization_id)
@@ -345,7 +348,8 @@ class Manager:
         for key in await self._store.leftovers(list(self._reconcilers)):
             if key not in owners:
                 queued += self._resync_key(key)
-        await self._fuse.rest()
+        with suppress(HiddenRowsError):  # it has said so; nothing is taken away meanwhile
+            await self._fuse.compared(deep=deep)
         self._pauses_changed()
         for (kind, ready_label), count in counts.items():
             OBJECTS.labels(kind=kind, ready=ready_label).set(count)
@@ -375,6 +379,7 @@ class Manager:
             try:
                 for key in await self._swarm.short_of_tasks():
                     self.add(key, Priority.DRIFT)
+                self._fuse.sample()
                 ENGINE_UP.set(1)
             except TransientError as error:
                 ENGINE_UP.set(0)

@@ -211,6 +211,7 @@ class Worker:
             store=self._store,
             swarm=self._swarm,
             contention=self._contention,
+            fuse=self._fuse,
             rollouts=self._rollouts,
             options=self._options,
             waiting_seconds=waiting,
@@ -268,7 +269,7 @@ class Worker:
         self._contention.forget(key)
         changes = self._swarm.plan(key, Objects(), loaded.inventory)
         if changes.changes:
-            await self._fuse.allow(key)
+            await self._fuse.removal(key)
             context.planned(changes)
             if loaded.document is not None:
                 context.report_all(progressing("Deleting", "what lives of it is being removed"))

@@ -17,14 +17,17 @@ from psycopg.types.json import Jsonb
 from controller import clock
 from controller.batcher import Batcher, halved
 from controller.records import (
+    Assessment,
     Changed,
     DesiredObject,
     EventRecord,
+    Holdings,
     Intent,
     InventoryRow,
     InventoryUpdate,
     Key,
     Loaded,
+    Loss,
     Pause,
     Report,
 )
@@ -305,35 +308,40 @@ class Store:
 
     # -- the fuse ------------------------------------------------------------------------------------------------
 
-    async def unwanted(self, owners: Sequence[Key]) -> dict[Key, bool]:
-        """Which of ``owners`` are gone or to be deleted; the value says whether the row is missing altogether."""
+    async def assess_losses(self, holdings: Holdings) -> Assessment:
+        """What of ``holdings`` would be lost, if all that is wanted now were made so."""
         rows = await self._database.fetch(
-            statement("unwanted"), {"kinds": [k.kind for k in owners], "ids": [k.id for k in owners]}
-        )
-        return {Key(kind, object_id): missing for kind, object_id, missing in rows}
-
-    async def confirmed_removals(self) -> set[Key] | None:
-        """Owners whose removal an operator confirmed; None when the fuse has not tripped."""
-        rows = await self._database.fetch(statement("fuse_read"))
-        if not rows or rows[0][0] is None:
-            return None
-        _, doomed, _, _, confirmed_at, _ = rows[0]
-        return {Key(*owner.split("/", 1)) for owner in doomed} if confirmed_at else set()
-
-    async def trip_fuse(self, doomed: Sequence[Key], doomed_count: int, live_count: int) -> None:
-        """Record what would have been removed; it waits for ``skypanel gc --confirm``."""
-        await self._fenced(
-            "fuse_trip",
+            statement("assess_losses"),
             {
-                "doomed": Jsonb(sorted(map(str, doomed))),
-                "doomed_count": doomed_count,
-                "live_count": live_count,
+                "kinds": [key.kind for key in holdings.owners],
+                "ids": [key.id for key in holdings.owners],
+                "objects": list(holdings.owners.values()),
+                "process_ids": [owner for owner, _ in holdings.processes],
+                "processes": [name for _, name in holdings.processes],
+                "host_ids": [owner for owner, _ in holdings.hosts],
+                "hosts": [name for _, name in holdings.hosts],
             },
         )
+        _, _, hidden, recorded, _, _, tripped = next(row for row in rows if row[0] is None)
+        lost = {Key(kind, object_id): Loss(*loss) for kind, object_id, *loss in rows if kind is not None}
+        return Assessment(bool(tripped), hidden, recorded, lost)
 
-    async def clear_fuse(self) -> None:
-        """Nothing waits any more."""
-        await self._fenced("fuse_clear", {})
+    async def record_losses(self, waiting: Mapping[Key, Loss], *, tripped: bool, live: int) -> None:
+        """Write down all that waits for a confirmation, and whether the fuse has tripped, of ``live`` objects."""
+        losses = list(waiting.values())
+        await self._fenced(
+            "record_losses",
+            {
+                "kinds": [key.kind for key in waiting],
+                "ids": [key.id for key in waiting],
+                "whys": [loss.why for loss in losses],
+                "objects": [loss.objects for loss in losses],
+                "processes": [loss.processes for loss in losses],
+                "hosts": [loss.hosts for loss in losses],
+                "tripped": tripped,
+                "live": live,
+            },
+        )
 
 
 def _apart(reports: Sequence[Report]) -> list[list[Report]]:

@@ -5,21 +5,24 @@ Errors of the Engine API become the outcomes of reconciles here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
 import structlog
 
 from controller.metrics import ENGINE_HINTS
-from controller.records import InventoryRow, InventoryUpdate, Key
+from controller.records import Holdings, InventoryRow, InventoryUpdate, Key
 from controller.swarm.apply import Announce, Applier
 from controller.swarm.client import EngineClient
 from controller.swarm.edge import Edge
 from controller.swarm.errors import EngineError, NotFound
 from controller.swarm.events import Hint, parse
 from controller.swarm.liveview import LiveView
+from controller.swarm.losses import loses, spare
 from controller.swarm.plan import Change, ChangeSet, plan
 from controller.swarm.tasks import TaskReader
 from reconcilers import labels
@@ -30,6 +33,7 @@ from reconcilers.ports import Rollout
 log = structlog.get_logger(__name__)
 
 _LIST_INSTEAD = 20
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _EDGE_ACTIONS = {"connect", "disconnect"}
 
 
@@ -140,6 +144,28 @@ class Cluster:
     def owners(self) -> dict[Key, int]:
         """Owners of live objects, and how many each has."""
         return {Key(*owner): count for owner, count in self.live.owners().items()}
+
+    def holdings(self) -> Holdings:
+        """What lives, in the measures of the fuse; what nobody could own is nobody's."""
+        owners = {key: count for key, count in self.owners().items() if _UUID.fullmatch(key.id)}
+        processes: set[tuple[str, str]] = set()
+        hosts: set[tuple[str, str]] = set()
+        for owner, process, led in self.live.serving():
+            if owner not in owners or owner[0] != "environment":
+                continue
+            if process:
+                processes.add((owner[1], process))
+            hosts.update((owner[1], host) for host in led)
+        return Holdings(owners, sorted(processes), sorted(hosts))
+
+    def loses(self, changes: ChangeSet, wanted: Objects) -> bool:
+        """Whether something stops, or loses a route, and nothing of ``wanted`` takes its place."""
+        return any(loses(change, wanted) for change in changes.changes)
+
+    def spare(self, changes: ChangeSet, wanted: Objects) -> ChangeSet:
+        """``changes`` without what loses something; all else of them."""
+        spared = [spared for change in changes.changes if (spared := spare(change, wanted)) is not None]
+        return replace(changes, changes=tuple(spared))
 
     def fingerprint(self, key: Key, organization_id: str) -> object:
         """Equal as long as nothing live that ``key`` depends on changed."""

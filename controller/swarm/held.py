@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from controller.swarm.losses import serves
 from reconcilers.ports import LiveService
 
 OwnerKey = tuple[str, str]
@@ -19,9 +20,11 @@ _KEPT_DECODED = 256
 
 
 class _Held:
-    __slots__ = ("data", "name", "networks", "owner", "version")
+    __slots__ = ("data", "hosts", "name", "networks", "owner", "runs", "version")
 
-    def __init__(self, name: str, version: int, owner: OwnerKey, data: bytes, networks: tuple[str, ...]) -> None:
+    def __init__(self, service: LiveService, owner: OwnerKey, data: bytes, networks: tuple[str, ...]) -> None:
+        name, version = service.name, service.version
+        self.runs, self.hosts = serves(service.spec)
         self.name = name
         self.networks = networks
         self.version = version
@@ -82,12 +85,17 @@ class HeldServices:
         """Hold it; ``data`` is what ``service`` was decoded from."""
         self._leave(service.id)
         networks = networks_of(service)
-        self._held[service.id] = _Held(service.name, service.version, owner, data, networks)
+        self._held[service.id] = _Held(service, owner, data, networks)
         for network_id in networks:
             self._on[network_id].add(service.id)
         self._ids[service.name] = service.id
         self._decoded.pop(service.id, None)
         self._keep(service)
+
+    def serving(self) -> Iterator[tuple[OwnerKey, str, frozenset[str]]]:
+        """Of each service: whose it is, its process when it runs (else empty), and the hosts that lead to it."""
+        for held in self._held.values():
+            yield held.owner, held.runs, held.hosts
 
     def drop(self, service_id: str) -> OwnerKey | None:
         """Hold it no longer; whose it was."""

@@ -120,6 +120,10 @@ class LiveView:
         """Every owner that has live objects, and how many."""
         return {owner: len(ids) for owner, ids in self._owned.items() if ids}
 
+    def serving(self) -> Iterator[tuple[OwnerKey, str, frozenset[str]]]:
+        """Of each service: whose it is, its process when it runs (else empty), and the hosts that lead to it."""
+        return self._services.serving()
+
     def counts(self) -> dict[str, int]:
         """Objects of ours by type."""
         networks = sum(1 for n in self._networks.values() if self._owner_of(n.labels))

@@ -27,6 +27,7 @@ _WRITTEN = (
             "events",
             "subnets",
             "fuse",
+            "fuse_losses",
             "tombstones",
             "reconcile_controls",
         )

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from controller.records import Key, Loaded
+from controller.records import Key, Loaded, Loss
 from controller.store import controls, store
 from controller.store.database import statement
 from controller.store.listener import CHANNEL
@@ -213,12 +213,18 @@ class PostgresTables:
         rows = self._database.execute("SELECT subnet::text, organization_id::text, state FROM skypanel.subnets")
         return {subnet: (organization, state) for subnet, organization, state in rows}
 
-    def fuse(self) -> tuple[float, list[str], int, int, bool] | None:
+    def fuse(self) -> tuple[float, int] | None:
         rows = self._database.execute(
-            "SELECT extract(epoch FROM tripped_at)::float, doomed, doomed_count, live_count, confirmed_at IS NOT NULL"
-            " FROM skypanel.fuse WHERE tripped_at IS NOT NULL"
+            "SELECT extract(epoch FROM tripped_at)::float, live_count FROM skypanel.fuse WHERE tripped_at IS NOT NULL"
         )
-        return rows[0] if rows else None
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def losses(self) -> dict[Key, Loss]:
+        rows = self._database.execute(
+            "SELECT owner_kind, owner_id::text, why, objects, processes, hosts, confirmed_at IS NOT NULL"
+            " FROM skypanel.fuse_losses"
+        )
+        return {Key(kind, i): Loss(*loss) for kind, i, *loss in rows}
 
     def lease(self) -> tuple[str, int, float]:
         ((holder, epoch, left),) = self._database.execute(
@@ -238,6 +244,7 @@ class PostgresTables:
             " UNION ALL SELECT 'inventory', name, xmin::text, ctid::text FROM skypanel.inventory"
             " UNION ALL SELECT 'subnet', subnet::text, xmin::text, ctid::text FROM skypanel.subnets"
             " UNION ALL SELECT 'log', seq::text, xmin::text, ctid::text FROM skypanel.change_log"
+            " UNION ALL SELECT 'loss', owner_id::text, xmin::text, ctid::text FROM skypanel.fuse_losses"
             " UNION ALL SELECT 'fuse', id::text, xmin::text, ctid::text FROM skypanel.fuse ORDER BY 1, 2"
         )
 
@@ -260,9 +267,13 @@ class PostgresTables:
     def age_events(self, minutes: float) -> None:
         self._database.execute("UPDATE skypanel.events SET last_at = last_at - make_interval(secs => %s)", minutes * 60)
 
-    def confirm_fuse(self) -> None:
+    def confirm_fuse(self, *owners: Key) -> None:
+        shown = {key: loss for key, loss in self.losses().items() if not owners or key in owners}
+        columns = {name: [getattr(loss, name) for loss in shown.values()] for name in ("objects", "processes", "hosts")}
         with self._database.connect() as operator:
-            operator.execute(statement("fuse_confirm"))
+            operator.execute(
+                statement("fuse_confirm"), {"kinds": [k.kind for k in shown], "ids": [k.id for k in shown], **columns}
+            )
 
     @contextmanager
     def earlier(self) -> Iterator[Callable[[Key], Awaitable[Loaded]]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from controller.records import Key, Loaded
+from controller.records import Key, Loaded, Loss
 from tests.conformance.store_world import NAME, Desk, Ledger, Process, StoreWorld
 from tests.sim.database import documents
 from tests.sim.database.database import SimDatabase
@@ -168,11 +168,12 @@ class SimulatedTables:
     def subnets(self) -> dict[str, tuple[str | None, str]]:
         return {str(row.network): (row.organization_id, row.state) for row in self._database.subnets}
 
-    def fuse(self) -> tuple[float, list[str], int, int, bool] | None:
+    def fuse(self) -> tuple[float, int] | None:
         row = self._database.fuse
-        if row is None or row.tripped_at is None:
-            return None
-        return row.tripped_at, list(row.doomed), row.doomed_count, row.live_count, row.confirmed_at is not None
+        return None if row is None or row.tripped_at is None else (row.tripped_at, row.live_count)
+
+    def losses(self) -> dict[Key, Loss]:
+        return {key: Loss(*row) for key, row in self._database.losses.items()}
 
     def lease(self) -> tuple[str, int, float]:
         held = self._database.leases[NAME]
@@ -183,7 +184,8 @@ class SimulatedTables:
 
     def written(self) -> Any:
         database = self._database
-        tables = (database.inventory, database.statuses, database.events, database.subnets, database.fuse)
+        tables: tuple[Any, ...] = (database.inventory, database.statuses, database.events, database.subnets)
+        tables += (database.fuse, database.losses)
         counted = sum(w.rows for w in database.history.writes if not w.operation.startswith("lease_"))
         return repr(tables), len(database.change_log), counted
 
@@ -201,8 +203,8 @@ class SimulatedTables:
         for number, row in self._database.events.items():
             self._database.events[number] = row._replace(last_at=row.last_at - minutes * 60)
 
-    def confirm_fuse(self) -> None:
-        self._database.confirm_fuse()
+    def confirm_fuse(self, *owners: Key) -> None:
+        self._database.confirm_fuse(*owners)
 
     @contextmanager
     def earlier(self) -> Iterator[Callable[[Key], Awaitable[Loaded]]]:

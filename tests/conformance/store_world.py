@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from controller.engine.ports import Store
-from controller.records import Key, Loaded
+from controller.records import Holdings, Key, Loaded, Loss
 from controller.store.lease import Lease
 from tests.sim.database import documents
 
@@ -62,8 +62,11 @@ class Tables(Protocol):
     def subnets(self) -> dict[str, tuple[str | None, str]]:
         """Subnet -> (organization, state)."""
 
-    def fuse(self) -> tuple[float, list[str], int, int, bool] | None:
-        """(since, doomed, doomed_count, live_count, confirmed); None when it has not tripped."""
+    def fuse(self) -> tuple[float, int] | None:
+        """(since, live objects); None when it has not tripped."""
+
+    def losses(self) -> dict[Key, Loss]:
+        """What waits for a confirmation, or was confirmed and is not gone yet."""
 
     def lease(self) -> tuple[str, int, float]:
         """(holder, epoch, seconds left)."""
@@ -86,14 +89,19 @@ class Tables(Protocol):
     def age_events(self, minutes: float) -> None:
         """Make all events older."""
 
-    def confirm_fuse(self) -> None:
-        """As ``skypanel gc --confirm``."""
+    def confirm_fuse(self, *owners: Key) -> None:
+        """As ``skypanel gc --confirm``, of these or all."""
 
     def earlier(self) -> AbstractContextManager[Callable[[Key], Awaitable[Loaded]]]:
         """Answers of ``load`` as of now, also after later writes."""
 
     def open_write(self) -> AbstractContextManager[None]:
         """A leader's write is under way, where writes take time."""
+
+
+def lives(*owners: Key) -> Holdings:
+    """One object of each."""
+    return Holdings(dict.fromkeys(owners, 1))
 
 
 @dataclass(frozen=True, slots=True)

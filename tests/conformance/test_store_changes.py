@@ -139,7 +139,6 @@ async def test_a_transaction_that_began_earlier_and_commits_later_is_not_skipped
             assert await taken(one) == {itself(fast, acme)}, "it does not wait for the slow one"
             assert (await one.store.load(slow)).generation == 1
             assert (await one.store.load(new)).document is None
-            assert await one.store.unwanted([new]) == {new: True}
         assert await taken(one) == {itself(slow, acme), itself(new, acme)}
         assert (await one.store.load(slow)).generation == 2
         assert new in await one.store.dependents(acme)

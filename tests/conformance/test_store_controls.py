@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from controller.records import EventRecord, Intent, Key, Report
+from controller.records import EventRecord, Intent, Key, Loss, Report
 from reconcilers.conditions import Status, paused, ready
-from tests.conformance.store_world import Process, StoreWorld
+from tests.conformance.store_world import Process, StoreWorld, lives
 
 pytestmark = pytest.mark.anyio
 
@@ -81,10 +81,10 @@ async def test_what_lives_though_its_row_is_gone_is_held_and_woken_too(store_wor
         desk.pause("organization", home)
         assert environment in await woken(one)
         assert await held(one, environment) == ("organization", "")
-        assert await one.store.unwanted([environment]) == {}, "what is paused is not about to go"
+        assert (await one.store.assess_losses(lives(environment))).lost == {}, "what is paused is not about to go"
         desk.resume("organization", home)
         assert environment in await woken(one)
-        assert await one.store.unwanted([environment]) == {environment: True}
+        assert (await one.store.assess_losses(lives(environment))).lost == {environment: Loss("deleted", 1, 0, 0)}
 
 
 async def test_what_is_to_be_deleted_is_not_unwanted_while_it_is_paused(store_world: StoreWorld) -> None:
@@ -92,9 +92,9 @@ async def test_what_is_to_be_deleted_is_not_unwanted_while_it_is_paused(store_wo
     environment = desk.environment(desk.organization("acme"), "production")
     async with store_world.leader() as one:
         desk.delete(environment)
-        assert await one.store.unwanted([environment]) == {environment: False}
+        assert (await one.store.assess_losses(lives(environment))).lost == {environment: Loss("deleted", 1, 0, 0)}
         desk.pause("installation")
-        assert await one.store.unwanted([environment]) == {}
+        assert (await one.store.assess_losses(lives(environment))).lost == {}
 
 
 async def test_a_request_to_look_now_wakes_and_stays_until_it_is_handled_with_a_status(store_world: StoreWorld) -> None:

@@ -1,4 +1,4 @@
-"""The fuse: a set of unwanted objects waits for the confirmation of exactly what was shown."""
+"""The fuse's side of the database: what of that lives would be lost, what waits, what was confirmed."""
 
 from __future__ import annotations
 
@@ -6,71 +6,108 @@ from uuid import UUID
 
 import pytest
 
-from controller.records import Changed, Key
-from tests.conformance.store_world import StoreWorld
+from controller.records import Holdings, Key, Loss
+from tests.conformance.store_world import StoreWorld, lives
 
 pytestmark = pytest.mark.anyio
 
 FIRST, SECOND, THIRD = (Key("environment", str(UUID(int=(1 << 100) + number))) for number in (1, 2, 3))
+GONE = Loss("deleted", 1, 0, 0)
+FUSE = Key("fuse", str(UUID(int=0)))
 
 
-async def test_a_fuse_that_has_not_tripped_says_nothing(store_world: StoreWorld) -> None:
+async def test_lost_is_what_is_gone_or_to_be_deleted_and_what_is_absent_is_told_from_it(
+    store_world: StoreWorld,
+) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    here, deleted, dropped, absent = (desk.environment(acme, name) for name in ("here", "marked", "dropped", "absent"))
+    desk.delete(deleted)
+    desk.drop(dropped)
+    store_world.tables.lose(absent)
+    async with store_world.process() as one:
+        found = await one.store.assess_losses(lives(acme, here, deleted, dropped, absent))
+        assert found.lost == {deleted: GONE, dropped: GONE, absent: Loss("absent", 1, 0, 0)}
+        assert (found.tripped, found.hidden, found.recorded) == (False, "", 0)
+        assert (await one.store.assess_losses(Holdings({}))).lost == {}
+
+
+async def test_lost_is_a_process_that_runs_and_shall_not_and_a_host_name_that_leads_nowhere_any_more(
+    store_world: StoreWorld,
+) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    plain, split, stopped = (desk.environment(acme, name) for name in ("plain", "split", "stopped"))
+    desk.process(split, "web")
+    desk.process(split, "worker", instances=0)
+    desk.domain(split, "new.example")
+    holdings = Holdings(
+        dict.fromkeys((plain, split, stopped), 1),
+        [(plain.id, "web"), (split.id, "web"), (split.id, "worker"), (split.id, "gone"), (stopped.id, "web")],
+        [(split.id, "new.example"), (split.id, "old.example"), (plain.id, "new.example")],
+    )
+    async with store_world.process() as one:
+        assert (await one.store.assess_losses(holdings)).lost == {split: Loss("reduced", 0, 2, 1)}
+        desk.change(stopped, instances=0)
+        assert (await one.store.assess_losses(holdings)).lost[stopped] == Loss("reduced", 0, 1, 0)
+        desk.change(acme, suspended=True)
+        lost = (await one.store.assess_losses(holdings)).lost
+        assert lost == {plain: Loss("reduced", 0, 1, 0), split: Loss("reduced", 0, 3, 1), stopped: lost[stopped]}
+        desk.delete(split)
+        assert (await one.store.assess_losses(holdings)).lost[split] == Loss("deleted", 1, 0, 0)
+
+
+async def test_a_trip_stays_until_it_is_taken_back_and_tells_since_when(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one, store_world.process() as other:
+        await one.store.record_losses({FIRST: GONE, SECOND: GONE}, tripped=True, live=7)
+        first = store_world.tables.fuse()
+        assert first is not None
+        assert first[1] == 7
+        assert (await other.store.assess_losses(lives(FIRST))).tripped
+        await one.store.record_losses({SECOND: GONE}, tripped=True, live=6)
+        assert store_world.tables.fuse() == (first[0], 6)
+        assert store_world.tables.losses() == {SECOND: GONE}
+        await one.store.record_losses({}, tripped=False, live=5)
+        assert store_world.tables.fuse() is None
+        assert store_world.tables.losses() == {}
+
+
+async def test_a_confirmation_is_of_one_owner_and_stays_when_others_join(store_world: StoreWorld) -> None:
     async with store_world.leader() as one:
-        assert await one.store.confirmed_removals() is None
-        await one.store.clear_fuse()
-        assert await one.store.confirmed_removals() is None
-        await one.store.trip_fuse([FIRST], 1, 1)
-        await one.store.clear_fuse()
-        assert await one.store.confirmed_removals() is None
-    assert store_world.tables.fuse() is None
+        await one.store.record_losses({FIRST: GONE, SECOND: GONE}, tripped=True, live=7)
+        store_world.tables.confirm_fuse(FIRST)
+        await one.store.record_losses({FIRST: GONE, SECOND: GONE, THIRD: GONE}, tripped=True, live=7)
+        found = await one.store.assess_losses(lives(FIRST, SECOND, THIRD))
+        assert {key: loss.confirmed for key, loss in found.lost.items()} == {FIRST: True, SECOND: False, THIRD: False}
+        assert found.recorded == 3
 
 
-async def test_only_what_was_shown_is_confirmed(store_world: StoreWorld) -> None:
+async def test_a_confirmation_covers_no_more_than_was_shown(store_world: StoreWorld) -> None:
     async with store_world.leader() as one:
-        await one.store.trip_fuse([SECOND, FIRST], 2, 7)
-        assert await one.store.confirmed_removals() == set()
-        shown = store_world.tables.fuse()
-        assert shown is not None
-        assert shown[1:] == ([str(FIRST), str(SECOND)], 2, 7, False)
+        await one.store.record_losses({FIRST: GONE._replace(objects=2)}, tripped=True, live=7)
         store_world.tables.confirm_fuse()
-        assert await one.store.confirmed_removals() == {FIRST, SECOND}
-        await one.store.trip_fuse([SECOND], 1, 1)
-        assert await one.store.confirmed_removals() == {FIRST, SECOND}, "a part of it needs no new confirmation"
-        await one.store.trip_fuse([SECOND, THIRD], 2, 2)
-        assert await one.store.confirmed_removals() == set(), "something new does"
+
+        async def confirmed(objects: int) -> bool:
+            return (await one.store.assess_losses(Holdings({FIRST: objects}))).lost[FIRST].confirmed
+
+        assert [await confirmed(objects) for objects in (1, 2, 3)] == [True, True, False]
+        await one.store.record_losses({FIRST: GONE}, tripped=True, live=6)
+        assert await confirmed(1), "what goes on as confirmed is confirmed"
+        await one.store.record_losses({FIRST: GONE._replace(objects=5)}, tripped=True, live=9)
+        assert not await confirmed(1)
 
 
-async def test_a_fuse_that_trips_again_tells_since_when(store_world: StoreWorld) -> None:
+async def test_a_confirmation_wakes_the_fuse_and_what_it_is_about(store_world: StoreWorld) -> None:
     async with store_world.leader() as one:
-        await one.store.trip_fuse([FIRST], 1, 1)
-        before = store_world.tables.fuse()
-        await one.store.trip_fuse([SECOND], 1, 1)
-        after = store_world.tables.fuse()
-    assert before is not None
-    assert after == (before[0], [str(SECOND)], 1, 1, False)
-
-
-async def test_a_confirmation_wakes_what_it_is_about(store_world: StoreWorld) -> None:
-    async with store_world.leader() as one:
-        await one.store.trip_fuse([FIRST, SECOND], 2, 2)
+        await one.store.record_losses({FIRST: GONE, SECOND: GONE, THIRD: GONE}, tripped=True, live=3)
         with store_world.desk.hints() as hints:
-            store_world.tables.confirm_fuse()
+            store_world.tables.confirm_fuse(FIRST, SECOND)
             assert hints() == 1
         changes, _ = await one.store.consume()
-    assert set(changes) == {Changed(FIRST, None, dependent=False), Changed(SECOND, None, dependent=False)}
-
-
-async def test_a_fuse_can_trip_for_nobody(store_world: StoreWorld) -> None:
-    async with store_world.leader() as one:
-        await one.store.trip_fuse([], 0, 9)
-        assert await one.store.confirmed_removals() == set()
-    fuse = store_world.tables.fuse()
-    assert fuse is not None
-    assert fuse[1:] == ([], 0, 9, False)
+    assert {change.key for change in changes} == {FUSE, FIRST, SECOND}
 
 
 async def test_a_confirmation_of_nothing_is_none(store_world: StoreWorld) -> None:
     async with store_world.leader() as one:
         store_world.tables.confirm_fuse()
-        assert await one.store.confirmed_removals() is None
         assert await one.store.consume() == ([], False)

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from controller.engine.ports import Store
-from controller.records import EventRecord, Intent, InventoryUpdate, Key, Report
+from controller.records import EventRecord, Intent, InventoryUpdate, Key, Loss, Report
 from reconcilers.conditions import Status, ready
 from reconcilers.outcomes import FencedError
 from tests.conformance.store_world import StoreWorld
@@ -20,6 +20,7 @@ ME, OTHER = (Key("environment", str(UUID(int=(1 << 100) + number))) for number i
 ORGANIZATION = str(UUID(int=(1 << 100) + 9))
 WEB = "acme-shop-production-web"
 SHORT_SECONDS = 0.3
+LOST = Loss("deleted", 1, 0, 0)
 
 
 async def test_the_first_takes_it_and_the_second_does_not(store_world: StoreWorld) -> None:
@@ -131,8 +132,8 @@ WRITES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "allocate another": lambda store: store.allocate_subnet(ORGANIZATION, "10.64.0.0/12", 24, ["10.64.0.0/24"], 0),
     "adopt a subnet": lambda store: store.adopt_subnet(ORGANIZATION, "10.64.9.0/24", None),
     "release a subnet": lambda store: store.release_subnet(ORGANIZATION),
-    "trip the fuse": lambda store: store.trip_fuse([ME], 1, 1),
-    "clear the fuse": lambda store: store.clear_fuse(),
+    "trip the fuse": lambda store: store.record_losses({ME: LOST}, tripped=True, live=1),
+    "clear the fuse": lambda store: store.record_losses({}, tripped=False, live=1),
 }
 
 
@@ -143,7 +144,7 @@ async def test_a_process_that_does_not_lead_writes_nothing(store_world: StoreWor
             report(status(), events=(CREATED,), learned=(InventoryUpdate("service", WEB, engine_id="e"),))
         )
         await first.store.allocate_subnet(ORGANIZATION, "10.64.0.0/12", 24, [], 0)
-        await first.store.trip_fuse([OTHER], 1, 1)
+        await first.store.record_losses({OTHER: LOST}, tripped=True, live=1)
         before = store_world.tables.written()
         loser = second if how == "was never held" else first
         if how != "was never held":

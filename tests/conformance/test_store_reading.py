@@ -260,14 +260,3 @@ async def test_an_organization_s_environments_depend_on_it_as_long_as_they_are_t
         assert await one.store.dependents(acme) == [staging]
         desk.drop(acme)
         assert await one.store.dependents(acme) == []
-
-
-async def test_unwanted_are_owners_that_are_gone_or_to_be_deleted(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    here, deleted, gone = (desk.environment(acme, name) for name in ("here", "deleted", "gone"))
-    desk.delete(deleted)
-    desk.drop(gone)
-    async with store_world.process() as one:
-        assert await one.store.unwanted([acme, here, deleted, gone]) == {deleted: False, gone: True}
-        assert await one.store.unwanted([]) == {}

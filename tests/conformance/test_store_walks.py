@@ -14,11 +14,11 @@ from uuid import UUID
 
 import pytest
 
-from controller.records import EventRecord, Intent, InventoryUpdate, Key, Report
+from controller.records import EventRecord, Intent, InventoryUpdate, Key, Loss, Report
 from reconcilers.conditions import Status, progressing, ready
 from reconcilers.outcomes import FencedError
 from tests.conformance.store_simulated import simulated
-from tests.conformance.store_world import Process, StoreWorld
+from tests.conformance.store_world import Process, StoreWorld, lives
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +28,7 @@ PROCESSES = 2
 NOBODY = Key("environment", str(UUID(int=1 << 100)))
 SUBNETS = "10.64.0.0/24", "10.64.1.0/25", "10.99.0.0/24"
 NAMES = ("a", "b", "c")
+NAMED = {"record_losses": {"tripped": True, "live": 3}}
 
 Step = Callable[["Side"], Awaitable[Any]]
 
@@ -149,7 +150,7 @@ class Walk:
         async def step(side: Side) -> Any:
             method = getattr(side.processes[who].store, name)
             try:
-                result = await method(*arguments)
+                result = await method(*arguments, **NAMED.get(name, {}))
             except FencedError:
                 return "fenced"
             return _sorted(result)
@@ -193,7 +194,7 @@ class Walk:
 
     def _other(self) -> tuple[str, tuple[Any, ...]]:
         organization = self.chance.choice((*self.organizations, NOBODY)).id
-        doomed = sorted({self._key() for _ in range(2)})
+        waiting = {self._key(): Loss("deleted", self.chance.randint(1, 3), 0, 0) for _ in range(2)}
         taken = [self.chance.choice(("10.64.0.0/25", "10.64.1.0/24"))] if self.chance.random() < 0.3 else []
         quarantine = self.chance.choice((0, 600))
         return self.chance.choice(
@@ -203,12 +204,10 @@ class Walk:
                 ("allocate_subnet", (organization, "10.64.0.0/22", self.chance.randint(23, 26), taken, quarantine)),
                 ("release_subnet", (organization,)),
                 ("adopt_subnet", (organization, self.chance.choice(SUBNETS), self.chance.choice((None, NOBODY.id)))),
-                ("trip_fuse", (doomed, 2, 3)),
-                ("clear_fuse", ()),
+                ("record_losses", (waiting,)),
                 ("leftovers", (("organization", "environment"),)),
                 ("dependents", (self._key(),)),
-                ("unwanted", (doomed,)),
-                ("confirmed_removals", ()),
+                ("assess_losses", (lives(*waiting),)),
                 ("prune_events", (1, 1000)),
             )
         )
@@ -246,7 +245,8 @@ async def _state(side: Side, keys: Sequence[Key]) -> dict[str, Any]:
         "looks": [(look.document, look.deleted, look.status, look.token) for look in loaded],
         "paused": [look.paused and (look.paused.scope, look.paused.reason) for look in loaded],
         "pauses": await store.pauses(),
-        "unwanted": await store.unwanted(keys),
+        "lost": await store.assess_losses(lives(*keys)),
+        "losses": tables.losses(),
         "index": sorted(await store.index(), key=repr),
     }
 

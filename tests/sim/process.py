@@ -31,7 +31,7 @@ from tests.sim.swarm.swarm import SimSwarm, documents
 from tests.sim.swarm.transport import SimTransport
 
 R = TypeVar("R")
-_READS = {"load", "index", "leftovers", "dependents", "unwanted", "confirmed_removals"}
+_READS = {"load", "index", "leftovers", "dependents", "assess_losses"}
 _WORKERS = 4
 
 

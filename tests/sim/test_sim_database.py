@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from controller.records import EventRecord, Intent, InventoryUpdate, Key, Report
+from controller.records import EventRecord, Holdings, Intent, InventoryUpdate, Key, Report
 from reconcilers.conditions import Status, ready
 from reconcilers.outcomes import FencedError
 from tests.sim.database.database import SimDatabase
@@ -111,13 +111,13 @@ async def test_a_link_sees_every_call_with_the_objects_it_is_about() -> None:
     await store.consume()
     await store.load(WEB)
     await store.report(deployed())
-    await store.unwanted([WEB, HOME])
+    await store.assess_losses(Holdings({WEB: 1, HOME: 1}))
     assert calls == [
         ("lease_acquire", ()),
         ("consume", ()),
         ("load", (WEB,)),
         ("report", (WEB,)),
-        ("unwanted", (WEB, HOME)),
+        ("assess_losses", ()),
     ]
 
 

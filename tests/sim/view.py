@@ -156,14 +156,13 @@ class View:
 
     def confirmed(self, key: Key) -> bool:
         """Whether an operator confirmed the removal of what the object has."""
-        fuse = self._database.fuse
-        return fuse is not None and fuse.confirmed_at is not None and str(key) in fuse.doomed
+        row = self._database.losses.get(key)
+        return row is not None and row.confirmed
 
     @property
     def tripped(self) -> bool:
         """Whether something waits for a confirmation."""
-        fuse = self._database.fuse
-        return fuse is not None and fuse.tripped_at is not None
+        return any(not row.confirmed for row in self._database.losses.values())
 
     def _read(self, key: Key, row: Declared | None) -> Wish:
         if row is None:

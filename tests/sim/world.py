@@ -209,4 +209,4 @@ _SLOW = {
     Fault.LEASE_LOST: USURPED_SECONDS,
 }
 """Seconds that such a fault can still take effect after everything looks settled."""
-_MOVES = {"announce", "report", "allocate_subnet", "adopt_subnet", "release_subnet", "trip_fuse", "clear_fuse"}
+_MOVES = {"announce", "report", "allocate_subnet", "adopt_subnet", "release_subnet", "record_losses"}

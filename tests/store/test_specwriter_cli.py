@@ -176,12 +176,11 @@ def test_waiting_without_a_controller_says_so(run: Run) -> None:
 
 def trip(database: Database) -> None:
     """Hold back the removal of every environment, and of one whose row is gone."""
-    owners = database.execute("SELECT 'environment/' || id FROM paas_environments ORDER BY 1")
-    doomed = [owner for (owner,) in owners] + ["environment/00000000-0000-4000-8000-000000000001"]
-    database.execute("INSERT INTO skypanel.fuse (id) VALUES (true) ON CONFLICT DO NOTHING")
+    database.execute("INSERT INTO skypanel.fuse (id, tripped_at, live_count) VALUES (true, now(), 21)")
     database.execute(
-        "UPDATE skypanel.fuse SET tripped_at = now(), doomed = %s::jsonb, doomed_count = 20, live_count = 21",
-        json.dumps(doomed),
+        "INSERT INTO skypanel.fuse_losses (owner_kind, owner_id, why, objects, processes, hosts)"
+        " SELECT 'environment', id, 'deleted', 5, 0, 0 FROM paas_environments"
+        " UNION ALL SELECT 'environment', '00000000-0000-4000-8000-000000000001', 'absent', 5, 0, 0"
     )
 
 
@@ -190,12 +189,18 @@ def test_gc_shows_what_is_held_back_by_name_and_confirms_it(run: Run, database: 
     assert "nothing is held back" in run("gc", role="skypanel_owner")
     trip(database)
     shown = run("gc", role="skypanel_owner", code=ExitCode.CHANGES)
-    assert "The removal of 20 of 21 live objects is held back" in shown
+    objects = 5 * database.one("SELECT count(*) FROM skypanel.fuse_losses")
+    assert f"The loss of {objects} of 21 live objects is held back" in shown
+    assert "its row is not there, and nobody deleted it" in shown
     assert "acme/shop/production" in shown
     assert "00000000-0000-4000-8000-000000000001" in shown
-    assert database.one("SELECT confirmed_at FROM skypanel.fuse") is None
+    confirmed = "SELECT count(*) FROM skypanel.fuse_losses WHERE confirmed_by = 'controller'"
+    assert database.one(confirmed) == 0
+    assert "nothing of nobody is held back" in run("gc", "--confirm", "nobody", role="controller", code=ExitCode.ERROR)
+    assert "confirmed: 1 owner(s)" in run("gc", "--confirm", "acme/shop/production", role="controller")
+    assert database.one(confirmed) == 1
     assert "confirmed" in run("gc", "--confirm", role="controller")
-    assert database.one("SELECT confirmed_by FROM skypanel.fuse") == "controller"
+    assert 5 * database.one(confirmed) == objects
     assert "confirmed by controller" in run("gc", role="skypanel_owner")
 
 

@@ -1,19 +1,25 @@
--- Names of the owners whose objects the fuse holds back, and how many objects each has. A row may be gone for good.
-SELECT w.owner,
-       coalesce(
-           CASE split_part(w.owner, '/', 1)
-               WHEN 'environment' THEN (
-                   SELECT concat_ws('/', o.slug, a.slug, e.name)
-                   FROM public.paas_environments e
-                   JOIN public.paas_apps a ON a.id = e.app_id
-                   JOIN public.organizations o ON o.id = a.organization_id
-                   WHERE e.id = split_part(w.owner, '/', 2)::uuid)
-               WHEN 'organization' THEN (
-                   SELECT o.slug FROM public.organizations o WHERE o.id = split_part(w.owner, '/', 2)::uuid)
-           END,
-           (SELECT n.slug FROM public.organizations n WHERE n.id = s.organization_id)),
-       coalesce((SELECT array_agg(i.object_type || ' ' || i.name ORDER BY i.object_type, i.name) FROM skypanel.inventory i
-                 WHERE i.owner_kind || '/' || i.owner_id = w.owner), '{}')
-FROM unnest(%(owners)s::text[]) AS w(owner)
-LEFT JOIN skypanel.object_status s ON s.kind || '/' || s.id = w.owner
-ORDER BY 2 NULLS LAST, 1
+-- What waits for a confirmation, by owner, with its name as far as anything still knows it. A row may be gone for good.
+WITH made AS (
+    SELECT i.owner_kind, i.owner_id, min(i.organization_id::text)::uuid AS organization_id,
+           (array_agg(i.object_type || ' ' || i.name ORDER BY i.object_type DESC, i.name))[1:4] AS names
+    FROM skypanel.inventory i
+    JOIN skypanel.fuse_losses l ON l.owner_kind = i.owner_kind AND l.owner_id = i.owner_id
+    GROUP BY i.owner_kind, i.owner_id
+)
+SELECT l.owner_kind, l.owner_id::text,
+       coalesce(CASE l.owner_kind WHEN 'environment' THEN concat_ws('/', o.slug, a.slug, e.name) ELSE n.slug END, '') AS name,
+       coalesce(n.slug, '') AS organization,
+       CASE WHEN l.why <> 'deleted' THEN l.why
+            WHEN d.id IS NOT NULL THEN 'its row was deleted by ' || d.deleted_by || ' at ' || to_char(d.deleted_at, 'YYYY-MM-DD HH24:MI:SS TZ')
+            ELSE 'deleted_at is set' END AS why,
+       l.objects, l.processes, l.hosts, coalesce(m.names, '{}') AS names, l.since, l.confirmed_at, l.confirmed_by
+FROM skypanel.fuse_losses l
+LEFT JOIN made m ON m.owner_kind = l.owner_kind AND m.owner_id = l.owner_id
+LEFT JOIN skypanel.tombstones d ON d.kind = l.owner_kind AND d.id = l.owner_id
+LEFT JOIN skypanel.object_status s ON s.kind = l.owner_kind AND s.id = l.owner_id
+LEFT JOIN public.paas_environments e ON l.owner_kind = 'environment' AND e.id = l.owner_id
+LEFT JOIN public.paas_apps a ON a.id = e.app_id
+LEFT JOIN public.organizations o ON o.id = a.organization_id
+LEFT JOIN public.organizations n ON n.id = CASE l.owner_kind
+    WHEN 'organization' THEN l.owner_id ELSE coalesce(a.organization_id, s.organization_id, m.organization_id) END
+ORDER BY n.slug NULLS LAST, 3, l.owner_kind, l.owner_id

@@ -28,6 +28,7 @@ from tests.sim.database.rows import (
     StatusWritten,
     Subnet,
     Version,
+    Waiting,
     Write,
 )
 from tests.sim.database.transaction import Transaction
@@ -56,6 +57,7 @@ class SimDatabase:
         self.leases: dict[str, Held] = {}
         self.subnets: list[Subnet] = []
         self.fuse: Fuse | None = None
+        self.losses: dict[Key, Waiting] = {}
         self.tombstones: set[Key] = set()
         self.hidden: set[Key] = set()
         self.controls = Controls()
@@ -157,11 +159,12 @@ class SimDatabase:
                     one.touch(each, whose)
                     self._remember(each)
 
-    def confirm_fuse(self) -> None:
-        """What ``skypanel gc --confirm`` does."""
-        if self.fuse is not None and self.fuse.tripped_at is not None:
-            self.fuse = self.fuse._replace(confirmed_at=now())
-            self.touch(*(Key(*owner.split("/", 1)) for owner in self.fuse.doomed))
+    def confirm_fuse(self, *owners: Key) -> None:
+        """What ``skypanel gc --confirm`` does, of these owners or all."""
+        chosen = [key for key, row in self.losses.items() if not row.confirmed and (not owners or key in owners)]
+        self.losses |= {key: self.losses[key]._replace(confirmed=True) for key in chosen}
+        if chosen:
+            self.touch(Key("fuse", "00000000-0000-0000-0000-000000000000"), *chosen)
 
     def run_out(self, name: str) -> None:
         """Let a lease run out now."""

@@ -100,10 +100,17 @@ class Fuse(NamedTuple):
     """The row of the fuse."""
 
     tripped_at: float | None = None
-    doomed: tuple[str, ...] = ()
-    doomed_count: int = 0
     live_count: int = 0
-    confirmed_at: float | None = None
+
+
+class Waiting(NamedTuple):
+    """A row of what the fuse holds."""
+
+    why: str
+    objects: int
+    processes: int
+    hosts: int
+    confirmed: bool = False
 
 
 class Version(NamedTuple):

@@ -7,13 +7,24 @@ step as it writes. ``tests/conformance`` proves it equal to the real one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any, TypeVar
 
 import orjson
 
-from controller.records import Changed, DesiredObject, Intent, InventoryRow, Key, Loaded, Report
+from controller.records import (
+    Assessment,
+    Changed,
+    DesiredObject,
+    Holdings,
+    Intent,
+    InventoryRow,
+    Key,
+    Loaded,
+    Loss,
+    Report,
+)
 from controller.store import decoding
 from controller.store import store as real
 from reconcilers.outcomes import FencedError
@@ -22,8 +33,9 @@ from tests.sim.database import subnets
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.lease import SimLease
 from tests.sim.database.link import Link, direct, now
+from tests.sim.database.losses import assess, record
 from tests.sim.database.reports import Sent, write_intents, write_report
-from tests.sim.database.rows import Fuse, Version
+from tests.sim.database.rows import Version
 
 R = TypeVar("R")
 DAY_SECONDS = 86400.0
@@ -204,52 +216,16 @@ class SimStore:
 
     # -- the fuse ------------------------------------------------------------------------------------------------
 
-    async def unwanted(self, owners: Sequence[Key]) -> dict[Key, bool]:
-        """Which of ``owners`` are gone or to be deleted; the value says whether the row is missing altogether."""
-        asked = tuple(owners)
-        return await self._link("unwanted", asked, lambda: self._unwanted(asked))
+    async def assess_losses(self, holdings: Holdings) -> Assessment:
+        """What of ``holdings`` would be lost, if all that is wanted now were made so."""
+        return await self._link("assess_losses", (), lambda: assess(self._database, holdings))
 
-    def _unwanted(self, owners: Sequence[Key]) -> dict[Key, bool]:
-        rows = {key: self._database.objects.get(key) for key in owners}
-        controls, organization_of = self._database.controls, self._database.organization_of
-        return {
-            key: row is None
-            for key, row in rows.items()
-            if (row is None or row.deleted) and controls.pause_of(key, organization_of(key)) is None
-        }
-
-    async def confirmed_removals(self) -> set[Key] | None:
-        """Owners whose removal an operator confirmed; None when the fuse has not tripped."""
-        return await self._link("confirmed_removals", (), self._confirmed_removals)
-
-    def _confirmed_removals(self) -> set[Key] | None:
-        fuse = self._database.fuse
-        if fuse is None or fuse.tripped_at is None:
-            return None
-        return set() if fuse.confirmed_at is None else {Key(*owner.split("/", 1)) for owner in fuse.doomed}
-
-    async def trip_fuse(self, doomed: Sequence[Key], doomed_count: int, live_count: int) -> None:
-        """Record what would have been removed."""
-        owners = tuple(sorted(map(str, doomed)))
-        await self._write("trip_fuse", (), lambda _n, _epoch: (None, self._trip_fuse(owners, doomed_count, live_count)))
-
-    def _trip_fuse(self, doomed: tuple[str, ...], doomed_count: int, live_count: int) -> int:
-        fuse = self._database.fuse or Fuse()
-        if fuse.tripped_at is not None and set(doomed) <= set(fuse.doomed):
-            return 0
-        since = now() if fuse.tripped_at is None else fuse.tripped_at
-        self._database.fuse = Fuse(since, doomed, doomed_count, live_count)
-        return 1
-
-    async def clear_fuse(self) -> None:
-        """Nothing waits any more."""
-        await self._write("clear_fuse", (), lambda _n, _epoch: (None, self._clear_fuse()))
-
-    def _clear_fuse(self) -> int:
-        if self._database.fuse is None:
-            return 0
-        self._database.fuse = Fuse()
-        return 1
+    async def record_losses(self, waiting: Mapping[Key, Loss], *, tripped: bool, live: int) -> None:
+        """Write down all that waits for a confirmation."""
+        sent = dict(waiting)
+        await self._write(
+            "record_losses", (), lambda _n, _epoch: (None, record(self._database, sent, tripped=tripped, live=live))
+        )
 
     # -- the fence -----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from controller.engine.manager import Manager
 from controller.engine.trace import Recorder
 from controller.engine.tuning import Tuning
-from controller.records import Changed, DesiredObject, Intent, Key, Loaded, Report
+from controller.records import Assessment, Changed, DesiredObject, Holdings, Intent, Key, Loaded, Loss, Report
 from reconcilers.objects import Objects, Service
 from reconcilers.outcomes import Outcome
 from reconcilers.ports import Context, Live, Options, Rollout
@@ -82,16 +82,10 @@ class Table:
     async def release_subnet(self, organization_id: str) -> None:
         pass
 
-    async def unwanted(self, owners: Sequence[Key]) -> dict[Key, bool]:
-        return {}
+    async def assess_losses(self, holdings: Holdings) -> Assessment:
+        return Assessment(tripped=False, hidden="", recorded=0, lost={})
 
-    async def confirmed_removals(self) -> set[Key] | None:
-        return None
-
-    async def trip_fuse(self, doomed: Sequence[Key], doomed_count: int, live_count: int) -> None:
-        pass
-
-    async def clear_fuse(self) -> None:
+    async def record_losses(self, waiting: Mapping[Key, Loss], *, tripped: bool, live: int) -> None:
         pass
 
 
@@ -121,6 +115,15 @@ class Nothing:
 
     def owners(self) -> dict[Key, int]:
         return {}
+
+    def holdings(self) -> Holdings:
+        return Holdings({})
+
+    def loses(self, changes: Any, wanted: Objects) -> bool:
+        return False
+
+    def spare(self, changes: Any, wanted: Objects) -> Any:
+        return changes
 
     def fingerprint(self, key: Key, organization_id: str) -> Any:
         return None

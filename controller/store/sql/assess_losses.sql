@@ -1,0 +1,47 @@
+-- Which of what lives would be lost, by owner: what of it is gone or to be deleted, and what of it should serve less.
+-- The first row is the fuse's own. What is paused stays for now.
+-- Everything is listed once, and joined by hash: what is planned for any number of ids would look each of many up.
+WITH wanted AS MATERIALIZED (
+    SELECT kind, id, organization_id, deleted FROM skypanel.objects
+), serving AS MATERIALIZED (
+    SELECT environment_id, what, name FROM skypanel.serving
+), gone AS (
+    SELECT w.kind, w.id, CASE WHEN o.id IS NULL AND t.id IS NULL THEN 'absent' ELSE 'deleted' END AS why,
+           w.objects, 0::bigint AS processes, 0::bigint AS hosts, o.organization_id
+    FROM unnest(%(kinds)s::text[], %(ids)s::uuid[], %(objects)s::bigint[]) AS w(kind, id, objects)
+    LEFT JOIN wanted o ON o.kind = w.kind AND o.id = w.id
+    LEFT JOIN skypanel.tombstones t ON t.kind = w.kind AND t.id = w.id
+    WHERE o.id IS NULL OR o.deleted
+), less AS (
+    SELECT 'environment' AS kind, x.id, 'reduced' AS why, 0::bigint AS objects,
+           count(*) FILTER (WHERE x.what = 'process') AS processes, count(*) FILTER (WHERE x.what = 'host') AS hosts,
+           NULL::uuid AS organization_id
+    FROM (SELECT p.id, 'process' AS what
+          FROM unnest(%(process_ids)s::uuid[], %(processes)s::text[]) AS p(id, name)
+          LEFT JOIN serving s ON s.what = 'process' AND s.environment_id = p.id AND s.name = p.name
+          WHERE s.name IS NULL
+          UNION ALL
+          SELECT h.id, 'host'
+          FROM unnest(%(host_ids)s::uuid[], %(hosts)s::text[]) AS h(id, name)
+          LEFT JOIN serving s ON s.what = 'host' AND s.name = h.name
+          WHERE s.name IS NULL) AS x
+    WHERE NOT EXISTS (SELECT FROM gone WHERE gone.kind = 'environment' AND gone.id = x.id)
+    GROUP BY x.id
+), lost AS (
+    SELECT * FROM gone UNION ALL SELECT * FROM less
+)
+SELECT NULL AS kind, NULL AS id, array_to_string(ARRAY(SELECT DISTINCT h.table_name FROM skypanel.hidden_tables h), ', ') AS why,
+       (SELECT count(*) FROM skypanel.fuse_losses) AS objects, 0 AS processes, 0 AS hosts,
+       (SELECT f.tripped_at IS NOT NULL FROM skypanel.fuse f WHERE f.id) AS confirmed
+UNION ALL
+SELECT l.kind, l.id::text, l.why, l.objects, l.processes, l.hosts,
+       f.confirmed_at IS NOT NULL AND l.objects <= f.objects AND l.processes <= f.processes AND l.hosts <= f.hosts
+FROM lost l
+LEFT JOIN skypanel.fuse_losses f ON f.owner_kind = l.kind AND f.owner_id = l.id
+WHERE NOT EXISTS (SELECT FROM skypanel.reconcile_controls c WHERE c.paused)
+   OR NOT EXISTS (SELECT FROM skypanel.pause_of(l.kind, l.id, coalesce(
+          l.organization_id,
+          (SELECT o.organization_id FROM skypanel.objects o WHERE o.kind = l.kind AND o.id = l.id),
+          (SELECT t.organization_id FROM skypanel.object_status t WHERE t.kind = l.kind AND t.id = l.id),
+          (SELECT min(i.organization_id::text)::uuid FROM skypanel.inventory i
+           WHERE i.owner_kind = l.kind AND i.owner_id = l.id))))

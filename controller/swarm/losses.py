@@ -1,0 +1,76 @@
+"""What a change takes away from what serves: a process that stops, a host name that leads nowhere. Pure.
+
+A process that goes on under another name of its service is not lost, and neither is a host name that another service
+of the same owner takes over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from controller.swarm.diff import service_differences
+from controller.swarm.plan import Change
+from reconcilers import labels
+from reconcilers.objects import Objects, Service
+from reconcilers.ports import LiveService
+
+_HOST = re.compile(r"\bHost\(`([^`]+)`\)")
+_ROUTING = "traefik."
+
+
+def serves(spec: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
+    """Type of the process of a service document when it has tasks (else empty), and the hosts that lead to it."""
+    found: Mapping[str, str] = spec.get("Labels") or {}
+    replicas = ((spec.get("Mode") or {}).get("Replicated") or {}).get("Replicas") or 0
+    rules = (text for label, text in found.items() if label.startswith(_ROUTING) and label.endswith(".rule"))
+    hosts = frozenset(host for rule in rules for host in _HOST.findall(rule))
+    return found.get(labels.PROCESS, "") if replicas else "", hosts
+
+
+def loses(change: Change, wanted: Objects) -> bool:
+    """Whether ``change``, of an owner that should have ``wanted``, takes something away that nothing else gives."""
+    return any(_lost(change, wanted))
+
+
+def spare(change: Change, wanted: Objects) -> Change | None:
+    """The rest of ``change`` when what it takes away is left as it is; None when nothing is left of it.
+
+    Args:
+        change: of an owner that should have ``wanted``.
+        wanted: all of it.
+    """
+    stops, unroutes = _lost(change, wanted)
+    if not stops and not unroutes:
+        return change
+    live, target = change.live, change.target
+    if not isinstance(target, Service) or not isinstance(live, LiveService):
+        return None
+    spec = dict(target.spec)
+    if stops:
+        spec["Mode"] = live.spec["Mode"]
+    if unroutes:
+        kept = {k: v for k, v in live.labels.items() if k.startswith(_ROUTING)}
+        spec["Labels"] = {k: v for k, v in spec["Labels"].items() if not k.startswith(_ROUTING)} | kept
+    # Sealed anew: what is applied is neither the wanted document nor the one before, and must not be taken for it.
+    service = Service.seal({**spec, "Labels": {k: v for k, v in spec["Labels"].items() if not _is_hash(k)}})
+    differences = service_differences(service.spec, live.spec)
+    return replace(change, target=service, differences=tuple(differences)) if differences else None
+
+
+def _is_hash(label: str) -> bool:
+    return label.startswith(labels.PREFIX) and label.endswith("-hash")
+
+
+def _lost(change: Change, wanted: Objects) -> tuple[bool, bool]:
+    """Whether a process stops, and whether a host name leads nowhere."""
+    if change.action not in ("delete", "update") or not isinstance(change.live, LiveService):
+        return False, False
+    process, hosts = serves(change.live.spec)
+    others = [serves(service.spec) for service in wanted.services if service.name != change.name]
+    if isinstance(change.target, Service):
+        others.append(serves(change.target.spec))
+    stops = bool(process) and all(process != other for other, _ in others)
+    return stops, not hosts <= frozenset().union(*(led for _, led in others))

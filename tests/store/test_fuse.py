@@ -1,0 +1,155 @@
+"""The fuse with a whole process on PostgreSQL: what a restore, row-level security and ten thousand owners do to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import anyio
+import anyio.to_thread
+import pytest
+
+import reconcilers  # noqa: F401 - registers all kinds
+from controller.cli.application import main
+from controller.cli.failures import ExitCode
+from controller.records import Key
+from tests.store.conftest import Database, Tenant
+from tests.store.shelf import Shelf, controller
+
+pytestmark = pytest.mark.anyio
+WATCHED_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+"""Two where the machine has nothing else to do; here the controller of the same process has."""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def until(true: Callable[[], object], what: str, *, seconds: float = 20.0) -> None:
+    with anyio.move_on_after(seconds):
+        while not true():  # noqa: ASYNC110 - it is another process that decides
+            await anyio.sleep(0.02)
+    assert true(), what
+
+
+def environments(database: Database, tenant: Tenant, count: int) -> list[Key]:
+    rows = database.execute(
+        "INSERT INTO paas_environments (app_id, name, image_ref)"
+        " SELECT %s, 'e' || n, 'web:1' FROM generate_series(1, %s) n RETURNING id::text",
+        tenant.app,
+        count,
+        role="panel",
+    )
+    return [Key("environment", row[0]) for row in rows]
+
+
+def lose(database: Database, table: str) -> None:
+    """As a restore that lacks the table."""
+    connection = database.session("postgres")
+    with connection.transaction():
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute(f"DELETE FROM {table}".encode())
+
+
+def reasons(database: Database) -> set[str]:
+    return {row[0] for row in database.execute("SELECT reason FROM skypanel.object_status")}
+
+
+@pytest.mark.parametrize("how", ["row-level security", "a lost row of the organization"])
+async def test_what_hides_documents_takes_nothing_away(database: Database, tenant: Tenant, how: str) -> None:
+    shelf = Shelf(environments(database, tenant, 20))
+    if how == "row-level security":
+        for what in ("ENABLE", "FORCE"):
+            database.execute(f"ALTER TABLE organizations {what} ROW LEVEL SECURITY", role="postgres")
+    else:
+        lose(database, "organizations")
+    assert database.one("SELECT count(*) FROM skypanel.objects WHERE NOT deleted") == 22
+    assert database.one("SELECT count(*) FROM skypanel.snapshot_environment", role="controller") == 0
+    async with controller(database, shelf):
+        await until(lambda: "SnapshotMissing" in reasons(database), "it says so")
+        await anyio.sleep(WATCHED_SECONDS)
+    assert shelf.removed == []
+
+
+async def test_while_rows_of_a_table_may_be_hidden_nothing_at_all_is_taken_away(
+    database: Database, tenant: Tenant, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf(environments(database, tenant, 3))
+    for what in ("ENABLE", "FORCE"):
+        database.execute(f"ALTER TABLE paas_processes {what} ROW LEVEL SECURITY", role="postgres")
+    async with controller(database, shelf) as process:
+        await until(lambda: process.manager is not None and process.manager.synced, "it has looked once")
+        database.execute("DELETE FROM paas_environments", role="panel")
+        await anyio.sleep(WATCHED_SECONDS)
+        assert shelf.removed == []
+        monkeypatch.setenv("DATABASE_URL", database.dsn("skypanel_owner"))
+        await anyio.to_thread.run_sync(main, ["doctor"])
+        assert "ALTER ROLE skypanel_owner BYPASSRLS" in capsys.readouterr().out
+        database.execute("ALTER TABLE paas_processes DISABLE ROW LEVEL SECURITY", role="postgres")
+        await until(lambda: len(shelf.removed) == 3, "it goes on when nothing is hidden any more", seconds=60)
+
+
+async def test_writing_some_rows_back_lets_nothing_else_go_also_after_a_restart(
+    database: Database, tenant: Tenant
+) -> None:
+    keys = environments(database, tenant, 60)
+    shelf = Shelf(keys)
+    database.execute("CREATE TABLE kept AS SELECT * FROM paas_environments")
+    lose(database, "paas_environments")
+    async with controller(database, shelf):
+        await until(lambda: database.one("SELECT count(*) FROM skypanel.fuse_losses") == 60, "all wait")
+        database.execute("ALTER TABLE kept DROP COLUMN generation, DROP COLUMN swarm_name")
+        columns = database.one(
+            "SELECT string_agg(attname, ', ') FROM pg_attribute"
+            " WHERE attrelid = 'kept'::regclass AND attnum > 0 AND NOT attisdropped"
+        )
+        database.execute(
+            f"INSERT INTO paas_environments ({columns}) SELECT {columns} FROM kept LIMIT 46",
+        )
+        await anyio.sleep(WATCHED_SECONDS)
+        assert shelf.removed == []
+    async with controller(database, shelf, resync_seconds=1.0):
+        await anyio.sleep(2 * WATCHED_SECONDS)
+        assert shelf.removed == []
+        assert database.one("SELECT tripped_at IS NOT NULL FROM skypanel.fuse")
+        await until(lambda: database.one("SELECT count(*) FROM skypanel.fuse_losses") <= 15, "what came back is off")
+
+
+async def test_with_ten_thousand_owners_the_leader_leads_on_and_gc_answers(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = [Key("environment", str(UUID(int=(4 << 124) + number))) for number in range(10_000)]
+    shelf = Shelf(keys)
+    database.execute(
+        "INSERT INTO skypanel.inventory (object_type, name, owner_kind, owner_id, engine_id, state, epoch)"
+        " SELECT 'service', 's' || n, 'environment', i, 'x', 'present', 1"
+        " FROM unnest(%s::uuid[]) WITH ORDINALITY AS k(i, n)",
+        [key.id for key in keys],
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", database.dsn("controller"))
+
+    def gc(*arguments: str) -> tuple[int, float]:
+        started = time.perf_counter()
+        return main(["gc", *arguments]), time.perf_counter() - started
+
+    async with controller(database, shelf) as process:
+        await until(lambda: database.one("SELECT count(*) FROM skypanel.fuse_losses") == len(keys), "all wait")
+        epoch = process.recorder.epoch
+        await anyio.sleep(12.0)  # longer than the lease lasts, with all of them looked at
+        assert process.manager is not None
+        assert process.recorder.epoch == epoch, "it lost the lease meanwhile"
+        code, seconds = await anyio.to_thread.run_sync(gc)
+        assert code == ExitCode.CHANGES
+        assert "and 9900 more owners" in capsys.readouterr().out
+        assert seconds < ANSWER_SECONDS
+        assert shelf.removed == []
+        code, seconds = await anyio.to_thread.run_sync(lambda: gc("--confirm"))
+        assert code == ExitCode.OK
+        assert seconds < 2 * ANSWER_SECONDS
+        await until(lambda: len(shelf.removed) > 100, "what was confirmed goes")
+    assert database.one("SELECT epoch FROM skypanel.lease") == epoch
