@@ -19,13 +19,15 @@ def harden(
     read_only_root: bool,
     tmpfs_paths: tuple[str, ...],
     run_as: str | None,
+    init: bool = True,
 ) -> dict[str, Any]:
     """``container`` (a ContainerSpec) with the baseline: no capability, no new privilege, default seccomp and AppArmor,
-    a read-only root with tmpfs exceptions, an init process, bounded files and no core dumps, no host mounts.
+    a read-only root with tmpfs exceptions, an init process unless the image must be process 1 itself, bounded files and
+    no core dumps, no host mounts.
     """
     hardened = {
         **container,
-        "Init": True,
+        "Init": init,
         "CapabilityDrop": ["ALL"],
         "Privileges": {
             "NoNewPrivileges": True,

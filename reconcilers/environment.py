@@ -25,7 +25,7 @@ from reconcilers.registry import reconciler
 from reconcilers.routes import traefik_labels
 from reconcilers.salvage import salvage
 from specs.names import network_name, service_name
-from specs.problems import InvalidSpec, NoImage, Problem, RefusedError
+from specs.problems import InvalidSpec, NoImage, NotSupported, Problem, RefusedError
 from specs.registries import check_registry
 from specs.snapshots import EnvironmentSnapshot, ProcessSnapshot
 
@@ -125,7 +125,9 @@ def _container(
         container["Command"] = list(process.command)
     if process.args:
         container["Args"] = list(process.args)
-    if process.healthcheck:
+    if process.healthcheck and process.healthcheck.disabled:
+        container["Healthcheck"] = {"Test": ["NONE"]}
+    elif process.healthcheck:
         check = process.healthcheck
         container["Healthcheck"] = {
             "Test": ["CMD", *check.command],
@@ -137,6 +139,7 @@ def _container(
     return harden(
         container,
         read_only_root=snapshot.read_only_root,
+        init=snapshot.init,
         tmpfs_paths=tuple(snapshot.tmpfs_paths),
         run_as=snapshot.run_as,
     )
@@ -193,11 +196,12 @@ def children(snapshot: EnvironmentSnapshot) -> list[Child]:
 
 
 def admit(snapshot: EnvironmentSnapshot, options: Options) -> None:
-    """Refuse what there is nothing to run of, and what the settings forbid.
+    """Refuse what there is nothing to run of, what the settings forbid, and what would have no effect.
 
     Raises:
         NoImage: no image is named.
         InvalidSpec: the image is on a private host that the operator has not listed.
+        NotSupported: a field is declared that nothing is built for yet.
     """
     if snapshot.image_ref is None:
         hint = "set image_ref, or have a release built for this environment"
@@ -206,6 +210,8 @@ def admit(snapshot: EnvironmentSnapshot, options: Options) -> None:
         check_registry(snapshot.image_ref, options.allowed_registries)
     except RefusedError as error:
         raise InvalidSpec([Problem("image_ref", None, error.message, error.hint, ("image_ref",))]) from None
+    if problems := list(snapshot.unsupported()):
+        raise NotSupported(problems)
 
 
 @reconciler(

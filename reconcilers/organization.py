@@ -30,6 +30,7 @@ from reconcilers.outcomes import Done, Outcome, RequeueAfter
 from reconcilers.ports import Context, EdgePlace, Live, LiveNetwork, Options
 from reconcilers.registry import reconciler
 from specs.names import network_name, pin_name
+from specs.problems import NotSupported
 from specs.snapshots import OrganizationSnapshot
 
 EXHAUSTED_RETRY_SECONDS = 60.0
@@ -97,10 +98,21 @@ def _home(network: LiveNetwork | None) -> HomeNetwork | None:
     return HomeNetwork(network.id, network.name) if network else None
 
 
+def admit(snapshot: OrganizationSnapshot, _: Options) -> None:
+    """Refuse what would have no effect.
+
+    Raises:
+        NotSupported: it has policies that nothing is built for yet.
+    """
+    if problems := list(snapshot.unsupported()):
+        raise NotSupported(problems)
+
+
 @reconciler(
     "organization",
     snapshot=OrganizationSnapshot,
     preview=preview,
+    admit=admit,
     concurrency=4,
     resync_seconds=300.0,
     limited=False,  # every environment waits for its network

@@ -19,7 +19,7 @@ from reconcilers.parts import listening_port
 from reconcilers.ports import Options
 from reconcilers.routes import LABELS, hostnames_of, traefik_labels
 from specs.fields import Hostname, ProcessType, Replicas
-from specs.snapshots import IMPLICIT_PROCESS
+from specs.snapshots import DOMAINS, IMPLICIT_PROCESS, PROCESSES
 
 _HOSTNAME, _TYPE, _REPLICAS = (TypeAdapter[Any](form) for form in (Hostname, ProcessType, Replicas))
 
@@ -97,11 +97,13 @@ def _read(document: Mapping[str, Any]) -> _Readable:
     suspended = document.get("suspended")
     processes = list(_processes(document))
     domains = document.get("domains")
+    if len(processes) > PROCESSES:  # the view stops there: what it does not name may be there all the same
+        processes = [(None, None)]
     return _Readable(
         suspended=suspended if isinstance(suspended, bool) else None,
         processes=frozenset(t for t, _ in processes if t) if all(t for t, _ in processes) else None,
         instances={t: count for t, count in processes if t and count is not None},
-        domains=list(_domains(domains)) if isinstance(domains, list) else None,
+        domains=list(_domains(domains)) if isinstance(domains, list) and len(domains) <= DOMAINS else None,
     )
 
 

@@ -161,6 +161,8 @@ Arguments = Annotated[tuple[str, ...] | None, BeforeValidator(rules.refuse_shell
 CheckCommand = Annotated[tuple[str, ...], BeforeValidator(rules.refuse_shell_text), AfterValidator(rules.check_command)]
 TmpfsPaths = Annotated[tuple[str, ...], AfterValidator(rules.check_tmpfs_paths)]
 
+Unbuilt = Annotated[str | None, AfterValidator(rules.refuse_unbuilt), WithJsonSchema({"type": "null"})]
+
 Cores = Annotated[Decimal, BeforeValidator(rules.check_cores)]
 Mebibytes = Annotated[int, Strict(), AfterValidator(units.check_memory)]
 Seconds = Annotated[float, BeforeValidator(rules.check_seconds)]

@@ -39,6 +39,13 @@ def refuse_shell_text(value: object) -> object:
     return value
 
 
+def refuse_unbuilt(value: object) -> object:
+    """A field whose meaning is decided and not built: a value would have no effect."""
+    if value is not None:
+        raise RefusedError("is not supported yet", "leave it out")
+    return value
+
+
 def check_command(words: tuple[str, ...]) -> tuple[str, ...]:
     """A program and its arguments."""
     if not words or not words[0]:

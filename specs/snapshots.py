@@ -40,7 +40,7 @@ from specs.fields import (
     Slug,
     TmpfsPaths,
 )
-from specs.problems import InvalidSpec, Problem, describe, problems_of, quote
+from specs.problems import InvalidSpec, Problem, abbreviate, describe, problems_of, quote
 
 __all__ = [
     "AppReference",
@@ -59,6 +59,8 @@ __all__ = [
 
 IMPLICIT_PROCESS = "web"
 DEFAULT_PIDS = 256
+PROCESSES = 100
+DOMAINS = 500
 
 
 class _Part(BaseModel):
@@ -77,15 +79,25 @@ class _Document(_Part):
 
 
 class HealthcheckSnapshot(_Part):
-    """How the engine asks a task whether it is well; times in seconds."""
+    """How the engine asks a task whether it is well, times in seconds. Disabled: it does not, nor by the image."""
 
     model_config = ConfigDict(extra="forbid")
 
-    command: CheckCommand
+    disabled: Flag = False
+    command: CheckCommand = ()
     interval_seconds: PositiveSeconds = 10
     timeout_seconds: PositiveSeconds = 5
     retries: Retries = 3
     start_period_seconds: Seconds = 0
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Self:
+        if not self.disabled and "command" not in self.model_fields_set:
+            raise InvalidSpec([Problem("command", None, "is required", "", ("command",))])
+        if self.disabled and len(self.model_fields_set) > 1:
+            hint = 'write {"disabled": true} and nothing else'
+            raise InvalidSpec([Problem("disabled", None, "turns every check off", hint, ("disabled",))])
+        return self
 
 
 class PlanSnapshot(_Part):
@@ -152,6 +164,12 @@ class OrganizationSnapshot(_Document):
     name: str
     suspended: Flag = False
     network_prefix: NetworkPrefix = 24
+    policies: tuple[str, ...] = ()
+
+    def unsupported(self) -> Iterator[Problem]:
+        """What is declared for it and would have no effect."""
+        for table in self.policies:
+            yield Problem(table, None, "has no effect yet", f"delete the organization's row of {table}")
 
 
 class EnvironmentSnapshot(_Document):
@@ -176,8 +194,11 @@ class EnvironmentSnapshot(_Document):
     healthcheck: HealthcheckSnapshot | None = None
     stop_grace_seconds: GraceSeconds = 10
     read_only_root: Flag = True
+    init: Flag = True
     tmpfs_paths: TmpfsPaths = ("/tmp",)  # noqa: S108 - a path in the container
     run_as: RunAs | None = None
+    region: Slug | None = None
+    config_vars: tuple[str, ...] = ()
     plan: PlanSnapshot | None = None
     processes: tuple[ProcessSnapshot, ...] = ()
     domains: tuple[DomainSnapshot, ...] = ()
@@ -188,6 +209,17 @@ class EnvironmentSnapshot(_Document):
         if problems:
             raise InvalidSpec(problems)
         return self
+
+    def unsupported(self) -> Iterator[Problem]:
+        """What is declared and would have no effect."""
+        if self.region is not None:
+            yield Problem("region", self.region, "has no effect yet: nothing is placed by region", "set it to NULL")
+        for field in ("ports", "volumes"):
+            if value := getattr(self, field):
+                yield Problem(field, value, "has no effect yet", "set it to []")
+        if self.config_vars:
+            names = abbreviate(", ".join(self.config_vars))
+            yield Problem("config_vars", None, f"has no effect yet: no task is given {names}", "delete its rows")
 
     def effective_processes(self) -> tuple[ProcessSnapshot, ...]:
         """What should run: the process rows, or one ``web`` made of the environment's own columns.
@@ -236,18 +268,17 @@ class EnvironmentSnapshot(_Document):
 
     def _disagreements(self) -> Iterator[Problem]:
         """Rules that need more than one field."""
-        if self.deploy_mode == "image":
-            if self.image_ref is None:
-                yield Problem(
-                    "image_ref",
-                    None,
-                    "is required when deploy_mode is 'image'",
-                    "set an image",
-                    ("image_ref",),
-                )
-            for field in ("ports", "volumes"):
-                if value := getattr(self, field):
-                    yield Problem(field, value, "is not supported in deploy_mode 'image'", "set it to []", (field,))
+        if self.deploy_mode == "image" and self.image_ref is None:
+            yield Problem(
+                "image_ref",
+                None,
+                "is required when deploy_mode is 'image'",
+                "set an image",
+                ("image_ref",),
+            )
+        for field, limit in (("processes", PROCESSES), ("domains", DOMAINS)):
+            if len(getattr(self, field)) > limit:
+                yield Problem(field, None, f"has more than {limit}", "use more environments", (field,))
         yield from self._domain_problems()
 
     def _domain_problems(self) -> Iterator[Problem]:

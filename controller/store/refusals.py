@@ -21,6 +21,10 @@ _MEANINGS = {  # constraint: what is wrong, how to mend it
         "apply the Organization as well to use it again",
     ),
     "paas_environments_app_not_deleted": ("its app is being deleted", "apply the App as well"),
+    "paas_environments_plan_offered": (
+        "its plan is not offered to new environments any more",
+        "choose another plan, or set enabled of this one",
+    ),
     "paas_environments_image_ref_given": ("needs an image", "set spec.image"),
     "paas_environments_plan_id_fkey": (
         "environments use this plan",

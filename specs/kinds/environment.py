@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from specs.binding import Column, Reference, TableBinding, listed
 from specs.fields import (
@@ -25,6 +28,7 @@ from specs.fields import (
     RunAs,
     Slug,
     TmpfsPaths,
+    Unbuilt,
 )
 from specs.problems import InvalidSpec, Problem
 from specs.resource import Declared, Metadata, Resource, Spec
@@ -40,27 +44,54 @@ class Healthcheck(Declared):
     retries: Retries = Field(3, description="So many failures in a row make the task unhealthy.")
     start_period: Duration = Field(timedelta(0), description="Failures this soon after the start do not count.")
 
-    def to_db(self) -> dict[str, Any]:
-        """The JSON document of the ``healthcheck`` columns; times in seconds."""
-        return {
-            "command": list(self.command),
-            "interval_seconds": seconds_of(self.interval),
-            "timeout_seconds": seconds_of(self.timeout),
-            "retries": self.retries,
-            "start_period_seconds": seconds_of(self.start_period),
-        }
 
-    @staticmethod
-    def from_db(document: dict[str, Any]) -> dict[str, Any]:
-        """The fields that the JSON document of a ``healthcheck`` column stands for."""
-        fields = dict(document)
-        for name in ("interval", "timeout", "start_period"):
-            if isinstance(seconds := fields.pop(f"{name}_seconds", None), int | float):
-                fields[name] = timedelta(seconds=seconds)
-        return fields
+@dataclass(frozen=True, slots=True)
+class _OrNone:
+    """A health check, or the word ``none``: no check at all, also not the image's own."""
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, check: value if value == NO_CHECK else check(value),
+            handler.generate_schema(Healthcheck | None),
+            serialization=core_schema.wrap_serializer_function_ser_schema(
+                lambda value, serialize: value if value == NO_CHECK else serialize(value)
+            ),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        inner = handler(schema["schema"])
+        return {"anyOf": [*inner["anyOf"], {"const": NO_CHECK, "type": "string"}]}
 
 
-HEALTHCHECK = Column("healthcheck", to_db=Healthcheck.to_db, from_db=Healthcheck.from_db, json=True)
+NO_CHECK: Literal["none"] = "none"
+HealthcheckOrNone = Annotated[Healthcheck | Literal["none"] | None, _OrNone()]
+
+
+def _check_to_db(check: Healthcheck | Literal["none"]) -> dict[str, Any]:
+    """The JSON document of the ``healthcheck`` columns; times in seconds."""
+    if isinstance(check, str):
+        return {"disabled": True}
+    return {
+        "command": list(check.command),
+        "interval_seconds": seconds_of(check.interval),
+        "timeout_seconds": seconds_of(check.timeout),
+        "retries": check.retries,
+        "start_period_seconds": seconds_of(check.start_period),
+    }
+
+
+def _check_from_db(document: dict[str, Any]) -> dict[str, Any] | str:
+    """The fields that the JSON document of a ``healthcheck`` column stands for."""
+    fields = dict(document)
+    if fields == {"disabled": True}:
+        return NO_CHECK
+    for name in ("interval", "timeout", "start_period"):
+        if isinstance(seconds := fields.pop(f"{name}_seconds", None), int | float):
+            fields[name] = timedelta(seconds=seconds)
+    return fields
+
+
+HEALTHCHECK = Column("healthcheck", to_db=_check_to_db, from_db=_check_from_db, json=True)
 STOP_GRACE = Column("stop_grace_seconds", to_db=seconds_of, from_db=lambda seconds: timedelta(seconds=seconds))
 
 
@@ -78,18 +109,23 @@ class EnvironmentSpec(Spec):
     image: Image | None = Field(None, description="Image reference; needed unless deployMode is buildpack.")
     deploy_mode: Literal["image", "buildpack"] = Field("image", description="Where the image comes from.")
     plan: Slug | None = Field(None, description="Name of the plan that limits each task.")
-    region: Slug | None = Field(None, description="Where it runs; anywhere when left out.")
+    region: Unbuilt = Field(None, description="Where it runs; not supported yet: leave it out.")
     command: Command = Field(None, description="Program instead of the image's entry point.")
     args: Arguments = Field(None, description="Arguments instead of the image's.")
     replicas: Replicas = Field(1, description="Tasks of the process web, when there are no Process resources.")
     port: Port | None = Field(None, description="Port that web listens on, given to it as PORT; needed with a domain.")
     cpu: CpuText | None = Field(None, description='Cores of each task instead of the plan\'s: 0.25 or "250m".')
     memory: MemoryText | None = Field(None, description='Memory of each task instead of the plan\'s: "64Mi".')
-    healthcheck: Healthcheck | None = Field(None, description="Health check of web.")
+    healthcheck: HealthcheckOrNone = Field(
+        None, description="Health check of web; none: not even the image's own, which is taken when this is left out."
+    )
     stop_grace_period: GracePeriod = Field(
         timedelta(seconds=10), description="Time between SIGTERM and SIGKILL; whole seconds."
     )
     read_only_root_filesystem: Flag = Field(True, description="Only tmpfs paths can be written to.")
+    init: Flag = Field(
+        True, description="A small init is process 1; false for images that must be process 1 themselves (s6-overlay)."
+    )
     tmpfs: TmpfsPaths = Field(("/tmp",), description="Writable paths, empty at each start.")  # noqa: S108
     run_as: RunAs | None = Field(None, description='Numeric "uid" or "uid:gid" instead of the image\'s user.')
     suspended: Flag = Field(False, description="Stops the environment; nothing is lost.")
@@ -122,6 +158,7 @@ class Environment(Resource):
             "healthcheck": HEALTHCHECK,
             "stop_grace_period": STOP_GRACE,
             "read_only_root_filesystem": Column("read_only_root"),
+            "init": Column("init"),
             "tmpfs": Column("tmpfs_paths", to_db=listed),
             "run_as": Column("run_as"),
             "suspended": Column("suspended"),

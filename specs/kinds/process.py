@@ -8,7 +8,7 @@ from pydantic import Field
 
 from specs.binding import Column, TableBinding, listed
 from specs.fields import Arguments, Command, GracePeriod, Port, ProcessType, Replicas, Slug
-from specs.kinds.environment import HEALTHCHECK, STOP_GRACE, Healthcheck
+from specs.kinds.environment import HEALTHCHECK, STOP_GRACE, HealthcheckOrNone
 from specs.resource import Metadata, Resource, Spec
 
 
@@ -28,7 +28,9 @@ class ProcessSpec(Spec):
     args: Arguments = Field(None, description="Arguments instead of the environment's.")
     replicas: Replicas = Field(1, description="Tasks of the process.")
     port: Port | None = Field(None, description="Port that it listens on, given to it as PORT; needed with a domain.")
-    healthcheck: Healthcheck | None = Field(None, description="Health check of the process.")
+    healthcheck: HealthcheckOrNone = Field(
+        None, description="Health check of the process; none: not even the image's own."
+    )
     stop_grace_period: GracePeriod | None = Field(None, description="Time between SIGTERM and SIGKILL; whole seconds.")
 
 

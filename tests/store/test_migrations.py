@@ -128,7 +128,7 @@ def test_the_panels_plain_statements_work_on_its_own_database(empty: Database, a
         ("old-customer-web-shop-production", 2),
     ]
     assert run("SELECT doc -> 'organization' ->> 'slug' FROM skypanel.snapshot_environment", role="controller") == [
-        ("Old_Customer",)
+        ("old-customer",)
     ]
 
 

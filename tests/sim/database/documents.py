@@ -27,7 +27,9 @@ _ENVIRONMENT: Mapping[str, Any] = {
     "read_only_root": True,
     "tmpfs_paths": ["/tmp"],
     "run_as": None,
+    "init": True,
     "region": None,
+    "config_vars": [],
     "plan": None,
     "processes": [],
     "domains": [],
@@ -45,7 +47,15 @@ _PROCESS: Mapping[str, Any] = {
 
 def organization(key: Key, slug: str, **columns: Any) -> dict[str, Any]:
     """``skypanel.snapshot_organization`` of ``key``; the name is the slug."""
-    return {"id": key.id, "slug": slug, "name": slug, "suspended": False, "network_prefix": 24, **columns}
+    return {
+        "id": key.id,
+        "slug": slug,
+        "name": slug,
+        "suspended": False,
+        "network_prefix": 24,
+        "policies": [],
+        **columns,
+    }
 
 
 def environment(key: Key, owner: tuple[Key, str], app: tuple[str, str], name: str, **columns: Any) -> dict[str, Any]:

@@ -305,3 +305,14 @@ def test_nothing_that_swarm_expands_holds_a_template(snapshot: EnvironmentSnapsh
         inner = template["ContainerSpec"]
         expanded = [inner["Env"], inner["Mounts"], inner.get("Hostname"), template["Networks"]]
         assert "{{" not in json.dumps(expanded)
+
+
+def test_a_check_that_is_turned_off_turns_the_image_s_own_off_and_absence_leaves_it() -> None:
+    assert container(specs(environment(healthcheck={"disabled": True}))["web"])["Healthcheck"] == {"Test": ["NONE"]}
+    assert "Healthcheck" not in container(specs(environment())["web"])
+
+
+def test_an_image_that_must_be_process_1_gets_no_init_and_keeps_the_rest_of_the_baseline() -> None:
+    with_init, without = (container(specs(environment(init=init))["web"]) for init in (True, False))
+    assert (with_init.pop("Init"), without.pop("Init")) == (True, False)
+    assert with_init == without

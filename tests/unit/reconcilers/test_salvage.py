@@ -85,3 +85,9 @@ def test_the_template_is_never_touched() -> None:
 def test_nothing_that_cannot_be_read_changes_anything(document: dict[str, Any]) -> None:
     found = salvage(document, [s.spec for s in GOOD.values()], OPTIONS, HOME)
     assert {s.spec["Labels"][labels.PROCESS]: s for s in found} == GOOD
+
+
+def test_lists_that_are_cut_short_say_nothing_of_what_they_do_not_name() -> None:
+    many = [process(f"p{n}", port=1) for n in range(101)]
+    assert set(kept(processes=many)) == {"web", "worker"}
+    assert kept(domains=[domain(f"h{n}.example.com") for n in range(501)]) == GOOD

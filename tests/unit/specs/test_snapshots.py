@@ -134,8 +134,12 @@ def test_an_organization_with_a_slug_that_cannot_be_a_name_is_refused() -> None:
         ({"entrypoint": ["x\0y"]}, "entrypoint: has a NUL character"),
         ({"deploy_mode": "git"}, "deploy_mode: \"git\" is not one of 'image' or 'buildpack'"),
         ({"image_ref": None}, "image_ref: is required when deploy_mode is 'image'"),
-        ({"ports": [{"port": 1}]}, "ports: is not supported"),
-        ({"volumes": [{"name": "x"}]}, "volumes: is not supported"),
+        ({"healthcheck": {}}, "healthcheck.command: is required"),
+        ({"healthcheck": {"disabled": False}}, "healthcheck.command: is required"),
+        ({"healthcheck": {"disabled": True, "retries": 3}}, "healthcheck.disabled: turns every check off"),
+        ({"init": 0}, "init: is 0, a number, not true or false"),
+        ({"processes": [process(type=f"p{n}") for n in range(101)]}, "processes: has more than 100"),
+        ({"domains": [domain(hostname=f"h{n}.example") for n in range(501)]}, "domains: has more than 500"),
         ({"plan": {"id": ID, "name": "x", "cpu_limit": 1, "memory_mb": 1}}, "plan.memory_mb: 1 MiB"),
         ({"processes": [process(port=0)]}, "processes[web].port: 0 is not a port (1-65535)"),
         ({"processes": [process(type="my-web")]}, 'processes[my-web].type: "my-web" is not a process type'),
@@ -231,3 +235,30 @@ def test_the_environments_limits_go_before_the_plans() -> None:
 def test_an_environment_that_waits_for_its_first_build_has_no_image_yet() -> None:
     snapshot = EnvironmentSnapshot.model_validate(environment(deploy_mode="buildpack", image_ref=None))
     assert snapshot.image_ref is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"region": "eu"}, "region: has no effect yet: nothing is placed by region (set it to NULL)"),
+        ({"ports": [{"port": 1}]}, "ports: has no effect yet (set it to [])"),
+        ({"volumes": [{"name": "x"}], "deploy_mode": "buildpack"}, "volumes: has no effect yet (set it to [])"),
+        ({"config_vars": ["A", "B"]}, "config_vars: has no effect yet: no task is given A, B (delete its rows)"),
+        ({}, ""),
+    ],
+)
+def test_what_would_have_no_effect_is_told_with_the_way_back(changes: dict[str, Any], said: str) -> None:
+    snapshot = EnvironmentSnapshot.model_validate(environment(**changes))
+    assert "; ".join(map(str, snapshot.unsupported())) == said
+
+
+def test_a_health_check_that_is_off_is_off_for_web_and_may_be_on_for_a_process() -> None:
+    own = process(type="api", healthcheck={"command": ["true"]})
+    snapshot = EnvironmentSnapshot.model_validate(
+        environment(healthcheck={"disabled": True}, processes=[process(), own])
+    )
+    web, api = snapshot.effective_processes()
+    assert web.healthcheck is not None
+    assert web.healthcheck.disabled
+    assert api.healthcheck is not None
+    assert not api.healthcheck.disabled

@@ -1,0 +1,282 @@
+"""A declared value has its effect, is refused, or is known to be for information: each column of what is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from controller.swarm.client import EngineClient
+from controller.swarm.liveview import LiveView
+from reconcilers.objects import Objects
+from reconcilers.ports import Options
+from reconcilers.registry import registered
+from specs.problems import NotSupported
+from tests.store.conftest import Database
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "specs.md"
+OPTIONS = Options(installation="blue")
+# Tables that decide what runs: a sample that changes it for each column, or why none does.
+RENDERED: dict[str, dict[str, Any]] = {
+    "organizations": {"slug": "other"},
+    "paas_organizations": {
+        "suspended": True,
+        "network_prefix": "only the prefix of a new network",
+        "deleted_at": "now",
+    },
+    "paas_plans": {"cpu_limit": 2, "memory_mb": 512, "pids_limit": 9},
+    "paas_apps": {"slug": "other", "suspended": True, "deleted_at": "now"},
+    "paas_environments": {
+        "name": "other",
+        "plan_id": None,
+        "image_ref": "web:2",
+        "entrypoint": ["run"],
+        "cmd": ["run"],
+        "cpu_limit": 3,
+        "memory_mb": 333,
+        "stop_grace_seconds": 99,
+        "read_only_root": False,
+        "init": False,
+        "tmpfs_paths": [],
+        "run_as": "9",
+        "suspended": True,
+        "deleted_at": "now",
+    },
+    "paas_processes": {
+        "type": "other",
+        "command": ["run"],
+        "args": ["run"],
+        "instances": 7,
+        "port": 9999,
+        "healthcheck": Jsonb({"disabled": True}),
+        "stop_grace_seconds": 99,
+        "deleted_at": "now",
+    },
+    "paas_domains": {"hostname": "other.example", "process_type": "worker", "deleted_at": "now"},
+}
+# Only without process rows: they are of the process that an environment has by itself.
+OF_ITSELF = {"instances": 7, "port": 9999, "healthcheck": Jsonb({"command": ["check"]})}
+REFUSED = {
+    "paas_environments": {"region": "eu", "ports": Jsonb([{"port": 1}]), "volumes": Jsonb([{"name": "x"}])},
+}
+INFORMATION = {
+    "paas_organizations": {"network_prefix": "the prefix of a network that is made anew; a network cannot be changed"},
+    "paas_plans": {
+        "name": "what specs call it",
+        "description": "for people",
+        "storage_gb": "the panel's price list",
+        "bandwidth_gb": "the panel's price list",
+        "price_hourly": "the panel's price list",
+        "price_monthly": "the panel's price list",
+        "autoscaling": "the panel's price list",
+        "enabled": "a trigger refuses a new use",
+    },
+    "paas_apps": {
+        "organization_id": "who owns it",
+        "name": "for people",
+        "repo_url": "for a builder; nothing is built yet",
+        "buildpack": "for a builder; nothing is built yet",
+        "created_by": "for people",
+    },
+    "paas_environments": {"app_id": "what it belongs to", "deploy_mode": "whether image_ref may be NULL: NoImage then"},
+    "paas_processes": {"environment_id": "what it belongs to"},
+    "paas_domains": {"environment_id": "what it belongs to"},
+}
+OF_EVERY_TABLE = {"id", "organization_id", "generation", "created_at", "updated_at", "inputs_version"}
+# Nothing acts on these yet, and no status says that anything does; docs/reference/specs.md lists them.
+WITHOUT_RECONCILER = {
+    "caas_volume_snapshots", "paas_addon_plans", "paas_addons", "paas_buildpacks", "paas_deployments", "paas_nodes",
+    "paas_runs", "paas_stack_buildpacks", "paas_stacks", "paas_templates", "paas_volumes", "paas_webhooks",
+    "skypanel.gitops_sources",
+}  # fmt: skip
+# Rows that stall whom they belong to.
+STALLING: dict[str, LiteralString] = {
+    "caas_image_policies": (
+        "INSERT INTO caas_image_policies (organization_id, require_digest) SELECT id, true FROM organizations"
+    ),
+    "caas_network_policies": (
+        "INSERT INTO caas_network_policies (organization_id, default_deny) SELECT id, true FROM organizations"
+    ),
+    "caas_registry_credentials": (
+        "INSERT INTO caas_registry_credentials (organization_id, registry, username, secret_ref)"
+        " SELECT id, 'registry.example.com', 'ada', 'vault' FROM organizations"
+    ),
+}
+STATUS_ONLY = {"dns_verify_status", "tls_status", "swarm_name"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One environment with a web and a worker, in a transaction that is rolled back; the view of an empty engine."""
+
+    conn: psycopg.Connection
+    live: LiveView
+
+    def run(self, query: LiteralString, *values: object) -> Any:
+        """One statement; its first value."""
+        cursor = self.conn.execute(query, values or None)
+        row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
+
+    def put(self, table: str, column: str, value: object) -> None:
+        """Another value for a column of all rows."""
+        self.conn.execute(sql.SQL("UPDATE {} SET {} = %s").format(*map(sql.Identifier, (table, column))), [value])
+
+    def read(self, kind: str) -> Any:
+        """The snapshot of the only object of ``kind``; None when it is to be deleted."""
+        view = sql.Identifier("skypanel", f"snapshot_{kind}")
+        ((doc, deleted),) = self.conn.execute(sql.SQL("SELECT doc, deleted FROM {}").format(view)).fetchall()
+        return None if deleted else registered()[kind].read(doc, OPTIONS)
+
+    def wanted(self) -> list[Objects | None]:
+        """What should exist, by kind."""
+        found = [(registered()[kind], self.read(kind)) for kind in sorted(registered())]
+        return [snapshot and kind.preview(snapshot, OPTIONS, self.live, None) for kind, snapshot in found]
+
+
+@pytest.fixture
+def place(standing: Database) -> Iterator[Place]:
+    client = EngineClient.at("tcp://127.0.0.1:1")
+    with standing.connect() as conn, conn.transaction(force_rollback=True):
+        conn.execute(
+            "INSERT INTO paas_processes (environment_id, type, port) SELECT id, 'worker', 8080 FROM paas_environments"
+        )
+        yield Place(conn, LiveView(client, "blue", lambda _owners: None))
+    client.close()
+
+
+def test_every_declared_column_is_accounted_for(standing: Database) -> None:
+    columns = standing.execute(
+        "SELECT a.attrelid::regclass::text, a.attname::text FROM pg_attribute a JOIN pg_class r ON r.oid = a.attrelid"
+        " WHERE r.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped"
+        "   AND (r.relnamespace = 'skypanel'::regnamespace OR r.relname ~ '^(paas|caas)_')"
+        "   AND has_any_column_privilege('skypanel_panel', r.oid, 'INSERT')"
+    )
+    tables = {table for table, _ in columns}
+    elsewhere = {"skypanel.config_vars", "skypanel.reconcile_controls"}  # tested below; tests/conformance
+    known = RENDERED.keys() | WITHOUT_RECONCILER | STALLING.keys() | elsewhere
+    assert tables == known - {"organizations"}
+    for table in RENDERED.keys() - {"organizations"}:
+        accounted = RENDERED[table].keys() | INFORMATION[table].keys() | REFUSED.get(table, {}).keys() | OF_EVERY_TABLE
+        accounted |= STATUS_ONLY
+        if table == "paas_environments":
+            accounted |= OF_ITSELF.keys()
+        assert {column for name, column in columns if name == table} - accounted == set(), table
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [(t, c) for t, found in RENDERED.items() for c in found if c not in INFORMATION.get(t, {})],
+)
+def test_a_column_that_counts_changes_what_should_exist(place: Place, table: str, column: str) -> None:
+    if (table, column) == ("paas_processes", "type"):
+        place.run("DELETE FROM paas_domains")
+        place.run("DELETE FROM paas_processes WHERE type = 'worker'")
+    before = place.wanted()
+    place.put(table, column, RENDERED[table][column])
+    assert place.wanted() != before
+
+
+@pytest.mark.parametrize("column", OF_ITSELF)
+def test_an_environment_without_processes_goes_by_its_own_columns(place: Place, column: str) -> None:
+    place.run("DELETE FROM paas_processes")
+    before = place.wanted()
+    place.put("paas_environments", column, OF_ITSELF[column])
+    assert place.wanted() != before
+
+
+@pytest.mark.parametrize("column", REFUSED["paas_environments"])
+@pytest.mark.parametrize("mode", ["image", "buildpack"])
+def test_a_column_without_effect_stalls_its_environment(place: Place, column: str, mode: str) -> None:
+    place.put("paas_environments", "deploy_mode", mode)
+    place.put("paas_environments", column, REFUSED["paas_environments"][column])
+    with pytest.raises(NotSupported, match=f"{column}: has no effect yet.*set it to"):
+        place.read("environment")
+    assert place.read("organization") is not None
+
+
+def test_config_vars_stall_their_environment_by_name_and_never_by_value(place: Place) -> None:
+    generation = place.run("SELECT generation FROM paas_environments")
+    place.run(
+        "INSERT INTO skypanel.config_vars (environment_id, name, ciphertext, key_id)"
+        " SELECT id, 'NAME_' || n, 'secret', 'k' FROM paas_environments, generate_series(1, 50) n"
+    )
+    assert place.run("SELECT generation FROM paas_environments") > generation
+    with pytest.raises(NotSupported, match=r"config_vars: has no effect yet.*NAME_1, NAME_10") as refused:
+        place.read("environment")
+    assert "secret" not in str(refused.value)
+    place.run("UPDATE skypanel.config_vars SET deleted_at = now()")
+    assert place.read("environment") is not None
+
+
+@pytest.mark.parametrize("table", STALLING)
+def test_policies_and_credentials_stall_their_organization_until_they_are_taken_back(place: Place, table: str) -> None:
+    generation = place.run("SELECT generation FROM paas_organizations")
+    place.run(STALLING[table])
+    assert place.run("SELECT generation FROM paas_organizations") > generation, "it is looked at"
+    with pytest.raises(NotSupported, match=f"{table}: has no effect yet"):
+        place.read("organization")
+    place.conn.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+    assert place.read("organization") is not None
+
+
+def test_policies_that_allow_everything_are_no_reason_to_stall(place: Place) -> None:
+    place.run("INSERT INTO caas_image_policies (organization_id) SELECT organization_id FROM paas_organizations")
+    place.run("INSERT INTO caas_network_policies (organization_id) SELECT organization_id FROM paas_organizations")
+    assert place.read("organization") is not None
+
+
+def test_a_plan_that_is_not_offered_cannot_be_chosen_and_is_kept_by_who_has_it(place: Place) -> None:
+    place.run("UPDATE paas_plans SET enabled = false")
+    place.run("UPDATE paas_environments SET instances = 3, plan_id = plan_id")
+    place.run(
+        "INSERT INTO paas_environments (app_id, name, image_ref) SELECT app_id, 'other', 'w:1' FROM paas_environments"
+    )
+    other = "INSERT INTO paas_environments (app_id, name, image_ref, plan_id) SELECT app_id, 'third', 'w:1', id"
+    for choose in (
+        "UPDATE paas_environments SET plan_id = (SELECT id FROM paas_plans) WHERE name = 'other'",
+        f"{other} FROM paas_plans, (SELECT app_id FROM paas_environments LIMIT 1) AS known",
+    ):
+        with pytest.raises(psycopg.errors.CheckViolation) as refused, place.conn.transaction():
+            place.run(choose)
+        assert refused.value.diag.constraint_name == "paas_environments_plan_offered"
+
+
+@pytest.mark.parametrize(
+    ("slug", "form"),
+    [
+        ("Acme_Corp", "acme-corp"),
+        ("ACME", "acme"),
+        ("x" * 200, "x" * 63),
+        ("-" + "y" * 62 + "--z", "y" * 62),
+        ("日本", None),
+        ("___", None),
+    ],
+)
+def test_an_organization_whose_slug_is_none_is_deployed_under_its_slug_form(
+    place: Place, slug: str, form: str | None
+) -> None:
+    place.run("UPDATE organizations SET slug = %s", slug)
+    found = place.read("organization")
+    assert found.slug == (form or str(found.id)[:8])
+    assert all(objects is not None and (objects.services or objects.networks) for objects in place.wanted())
+
+
+def test_an_app_without_a_slug_and_with_a_very_long_name_gets_one(place: Place) -> None:
+    add: LiteralString = (
+        "INSERT INTO paas_apps (organization_id, name) SELECT id, repeat('N', 255) FROM organizations RETURNING slug"
+    )
+    assert place.run(add) == "n" * 63
+
+
+def test_what_is_not_built_yet_is_listed_in_the_reference() -> None:
+    section = REFERENCE.read_text().partition("\n## Not built yet\n")[2].partition("\n## ")[0]
+    named = WITHOUT_RECONCILER | STALLING.keys() | REFUSED["paas_environments"].keys() | {"skypanel.config_vars"}
+    missing = {name for name in named if f"`{name.removeprefix('skypanel.')}`" not in section}
+    assert not missing
