@@ -27,6 +27,7 @@ from controller.engine.trace import Recorder
 from controller.records import Key
 from controller.settings import Settings
 from controller.store.database import Database
+from controller.store.fitness import Fitness
 from controller.store.lease import Lease
 from controller.store.listener import listen
 from controller.store.store import Store
@@ -55,6 +56,7 @@ class Daemon:
         )
         self._lease = Lease(self._database, settings.skypanel_installation, settings.skypanel_lease_seconds)
         self._store = Store(self._database, self._lease, kinds=registered())
+        self._fitness = Fitness(self._database)
         self._cluster = Cluster(self._client, settings.skypanel_installation)
         self._client.guard = self._lease.guard
         self._stopping = anyio.Event()
@@ -69,6 +71,7 @@ class Daemon:
             tuning=settings.tuning,
             stopping=self._stopping,
             recorder=Recorder(self._spans),
+            fit=self._fitness.check,
         )
 
     async def run(self) -> None:
@@ -114,9 +117,10 @@ class Daemon:
         await self._server.serve([listener.dup()])  # it closes what it is given
 
     def _bind(self) -> socket.socket:
-        host, _, port = self._settings.skypanel_listen.rpartition(":")
         try:
-            return socket.create_server((host or "127.0.0.1", int(port)))
+            host, port = self._settings.listen
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            return socket.create_server((host, port), family=family)
         except (OSError, ValueError) as error:
             raise ListenError(
                 f"cannot listen on {self._settings.skypanel_listen} for /metrics, /healthz and /readyz ({error}): set "
@@ -166,10 +170,13 @@ class Daemon:
         leads = manager is not None
         synced = bool(manager and manager.synced)
         return {
-            "ready": not self._stopping.is_set() and self._database.up and (synced or not leads),
+            "ready": not self._stopping.is_set()
+            and self._database.up
+            and (synced or not (leads or self._fitness.refused)),
             "role": "leader" if leads else "standby",
             "epoch": self._lease.epoch,
             "database": self._database.up,
+            "unfit": self._fitness.refused,
             "synced": synced,
         }
 

@@ -1,4 +1,7 @@
-"""Settings, from the environment and an optional ``.env`` file; names that the panel's ``.env.example`` fixed are kept.
+"""Settings, from the environment and a file that is named; names that the panel's ``.env.example`` fixed are kept.
+
+No file is read unasked: a ``.env`` in the folder where somebody runs a command, a tenant's checkout for instance, would
+say which database gets his password and which engine his orders.
 
 The project's own names start with ``SKYPANEL_``. Passwords and keys are ``SecretStr``: they never appear in a
 ``repr``, a log line or ``doctor``.
@@ -29,9 +32,7 @@ DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 class Settings(BaseSettings):
     """Everything that can be set; the field's description says the environment variable's meaning and unit."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
 
     database_url: SecretStr = Field(
         default=SecretStr(""),
@@ -130,6 +131,20 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError(f"{name.upper()} is not base64: `base64 -w0 FILE` prints what it should be") from None
         return self
+
+    @property
+    def listen(self) -> tuple[str, int]:
+        """Host and port of SKYPANEL_LISTEN.
+
+        Raises:
+            ValueError: it has none.
+        """
+        host, _, port = self.skypanel_listen.rpartition(":")
+        if host.startswith("[") and host.endswith("]"):
+            return host[1:-1], int(port)
+        if ":" in host:
+            raise ValueError("an IPv6 address goes into brackets: [::1]:9470")
+        return host or "127.0.0.1", int(port)
 
     @property
     def engine_host(self) -> str:

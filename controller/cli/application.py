@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from typer.exceptions import TyperException
 
 from controller.cli.failures import ExitCode, explain, readable
 from controller.cli.output import error_console
+from controller.cli.session import use_env_file
 
 _EPILOG = (
     "Exit codes: 0 done; 1 error; 2 something would change (plan, migrate --check, gc); 3 engine not supported (up); "
@@ -62,11 +64,16 @@ def _application(given: Sequence[str]) -> typer.Typer:
 def options(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    env_file: Annotated[
+        Path | None, typer.Option(help="A file of NAME=value, for what the environment does not say.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Declare what runs on a Docker Swarm, and keep it running.
 
-    Settings come from the environment and from a file `.env`: DATABASE_URL, DOCKER_HOST, SKYPANEL_...
+    Settings come from the environment: DATABASE_URL, DOCKER_HOST, SKYPANEL_...
     """
+    if env_file is not None:
+        use_env_file(env_file)
     context.obj = {"debug": debug}
 
 

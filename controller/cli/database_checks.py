@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import anyio
 import psycopg
 from psycopg import errors
 
@@ -13,10 +14,13 @@ from controller.cli.failures import CliError
 from controller.cli.session import database
 from controller.settings import Settings
 from controller.store import controls, migrate
+from controller.store.connecting import connection_string
 from controller.store.database import statement
+from controller.store.fitness import POOLER, hears
 from controller.store.migration_errors import MigrationError, PendingMigrationsError
 
 _CLOCK_SECONDS = 2.0
+_OLD_TRANSACTIONS, _OLD_SECONDS = 100_000, 3600
 
 
 def examine(settings: Settings) -> Iterator[Check]:
@@ -50,6 +54,8 @@ def _checks(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
         return
     yield ok("schema", "current")
     yield role_check(conn)
+    yield session_check(settings)
+    yield transaction_check(conn)
     yield _known(lambda: lease_check(conn, settings.skypanel_installation), "leader")
     yield _known(lambda: hidden_check(conn), "rows")
     yield _known(lambda: fuse_check(conn), "fuse")
@@ -85,6 +91,28 @@ def role_check(conn: psycopg.Connection) -> Check:
     if reads:
         return ok("role", f"{role} may only read: good for `get`, not for `apply` and `up`")
     return fail("role", f"{role} may not read what the controller needs", "GRANT it skypanel_controller")
+
+
+def session_check(settings: Settings) -> Check:
+    """Is a session one's own? Behind a pooler that shares them no notification arrives."""
+    conninfo = connection_string(settings.database_url.get_secret_value(), "skypanel-cli")
+    if anyio.run(hears, conninfo):
+        return ok("sessions", "notifications arrive")
+    return fail("sessions", POOLER, "set DATABASE_URL to it")
+
+
+def transaction_check(conn: psycopg.Connection) -> Check:
+    """Does a transaction that stays open keep the server from cleaning up? Reading the change log takes longer then."""
+    row = conn.execute(statement("read_oldest_transaction")).fetchone()
+    if row is None or (row[2] < _OLD_TRANSACTIONS and (row[3] or 0) < _OLD_SECONDS):
+        return ok("transactions", "none has been open for long")
+    pid, user, age, seconds = row
+    since = f" for {seconds / 60:.0f} minutes" if seconds is not None else ""
+    return warn(
+        "transactions",
+        f"process {pid} of role {user} has held one open{since}, {age:,} transactions ago",
+        f"let it end, or SELECT pg_terminate_backend({pid})",
+    )
 
 
 def lease_check(conn: psycopg.Connection, installation: str) -> Check:

@@ -27,14 +27,27 @@ Files = Annotated[
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is so, and show the progress.")]
 Timeout = Annotated[str, typer.Option(help="How long --wait waits: 90s, 5m.", metavar="DURATION")]
 
+_env_files: list[Path] = []
+
 
 def settings() -> Settings:
-    """The settings of this process's environment.
+    """The settings of this process's environment, and of the file that ``--env-file`` names.
 
     Raises:
         pydantic.ValidationError: one is wrong.
     """
-    return Settings()
+    return Settings(_env_file=_env_files)
+
+
+def use_env_file(path: Path) -> None:
+    """Take what the environment does not say from ``path``.
+
+    Raises:
+        CliError: it is not there.
+    """
+    if not path.is_file():
+        raise CliError(f"--env-file: {path} is not a file", "name a file with lines of NAME=value")
+    _env_files.append(path)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ stand-by that takes over knows what is live and begins at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Literal
 
 import anyio
@@ -42,6 +42,7 @@ class Process:
         listen: runs until cancelled; calls its argument when there may be news on a channel.
         stopping: set when the process is to end in good order.
         recorder: keeps the last reconciles; one of its own when there is none.
+        fit: returns when the database can be led on, and raises TransientError when not; asked before each election.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class Process:
         tuning: Tuning,
         stopping: anyio.Event,
         recorder: Recorder | None = None,
+        fit: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._fit = fit
         self._reconcilers = reconcilers
         self._lease = lease
         self._store = store
@@ -66,6 +69,8 @@ class Process:
         self._tuning = tuning
         self._stopping = stopping
         self._released = anyio.Event()
+        self._unelected = ""
+        """Why the last try to be elected failed: said once."""
         self.recorder = Recorder() if recorder is None else recorder
         self.manager: Manager | None = None
         """There while this process leads."""
@@ -103,10 +108,15 @@ class Process:
 
     async def _elected(self) -> bool:
         try:
-            return await self._lease.acquire()
+            if self._fit is not None:
+                await self._fit()
+            elected, said = await self._lease.acquire(), ""
         except TransientError as error:
-            log.warning("lease.unreachable", error=error.message)
-            return False
+            elected, said = False, error.message
+            if said != self._unelected:
+                log.warning("lease.unreachable", reason=error.reason, error=said)
+        self._unelected = said
+        return elected
 
     async def _stand_by(self) -> None:
         """Until it is worth asking for the lease again."""

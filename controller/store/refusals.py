@@ -34,6 +34,7 @@ _MEANINGS = {  # constraint: what is wrong, how to mend it
 }
 _KINDS = {
     errors.UniqueViolation: "is there already",
+    errors.RestrictViolation: "something that refers to it is in the way",  # PostgreSQL 18; before, a foreign key's
     errors.ForeignKeyViolation: "something that it refers to, or that refers to it, is in the way",
     errors.NotNullViolation: "a value is missing",
     errors.CheckViolation: "a value breaks a rule of the database",

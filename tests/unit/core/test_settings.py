@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -12,6 +13,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from controller.cli import session
+from controller.cli.failures import CliError
+from controller.cli.session import settings
+from controller.daemon import Daemon
 from controller.settings import DEFAULT_SOCKET, Settings
 
 SECRET = "hunter2"
@@ -194,7 +199,49 @@ def test_an_error_about_one_setting_does_not_show_the_others(monkeypatch: pytest
     assert SECRET not in str(refused.value)
 
 
-def test_an_env_file_is_read_and_a_variable_wins_over_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("SKYPANEL_INSTALLATION=file\nSKYPANEL_RESYNC_SECONDS=7\nOTHER=thing\n")
-    settings = given(monkeypatch, SKYPANEL_INSTALLATION="variable")
-    assert (settings.skypanel_installation, settings.skypanel_resync_seconds) == ("variable", 7)
+def test_no_file_of_the_folder_is_read_unasked(tmp_path: Path) -> None:
+    """It may be a tenant's checkout."""
+    (tmp_path / ".env").write_text("DOCKER_HOST=tcp://tenant.example\nDATABASE_URL=postgresql://tenant.example/x\n")
+    for found in (Settings(), settings()):
+        assert (found.engine_host, found.database_url.get_secret_value()) == (DEFAULT_SOCKET, "")
+
+
+def test_a_file_that_is_named_is_read_and_a_variable_wins_over_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "own.env"
+    file.write_text("SKYPANEL_INSTALLATION=file\nSKYPANEL_RESYNC_SECONDS=7\nOTHER=thing\n")
+    monkeypatch.setattr(session, "_env_files", [])
+    session.use_env_file(file)
+    monkeypatch.setenv("SKYPANEL_INSTALLATION", "variable")
+    found = settings()
+    assert (found.skypanel_installation, found.skypanel_resync_seconds) == ("variable", 7)
+    with pytest.raises(CliError, match="is not a file"):
+        session.use_env_file(tmp_path / "none.env")
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [
+        ("127.0.0.1:9470", ("127.0.0.1", 9470)),
+        ("[::1]:9470", ("::1", 9470)),
+        ("[::]:80", ("::", 80)),
+        (":9470", ("127.0.0.1", 9470)),
+        ("manager.example.com:9470", ("manager.example.com", 9470)),
+    ],
+)
+def test_an_address_to_listen_on_may_be_of_either_family(
+    monkeypatch: pytest.MonkeyPatch, listen: str, address: tuple[str, int]
+) -> None:
+    assert given(monkeypatch, SKYPANEL_LISTEN=listen).listen == address
+
+
+def test_an_ipv6_address_to_listen_on_wants_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=r"brackets: \[::1\]:9470"):
+        _ = given(monkeypatch, SKYPANEL_LISTEN="::1:9470").listen
+
+
+def test_the_daemon_binds_an_ipv6_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = given(monkeypatch, SKYPANEL_LISTEN="[::1]:0", DATABASE_URL="postgresql://db/panel")
+    with Daemon(found)._bind() as listener:
+        assert listener.family is socket.AF_INET6

@@ -20,7 +20,7 @@ from controller.engine.process import Process
 from controller.engine.tuning import Tuning
 from controller.metrics import LOOPS
 from controller.records import Key
-from reconcilers.outcomes import Done, Outcome
+from reconcilers.outcomes import Done, Outcome, TransientError
 from reconcilers.ports import Context, Options
 from tests.unit.engine.parts import Nothing, Table, manager, thing
 
@@ -240,6 +240,45 @@ async def test_a_process_outlives_defects_in_its_election_its_renewals_and_its_h
             assert process.manager is not None, "it leads on, whatever its first renewal met"
             stopping.set()
     assert lease.asked.count("acquire") == 2, "the election went on"
+
+
+async def test_a_process_waits_for_a_database_that_it_cannot_lead_on_and_says_so_once() -> None:
+    stopping, asked = anyio.Event(), 0
+    lease = Fickle()
+    lease.asked = ["acquire", "renew", "release"]
+
+    async def fit() -> None:
+        nonlocal asked
+        asked += 1
+        if asked < 4:
+            raise TransientError("SchemaTooNew", "install a newer version")
+
+    async def body(_: Context, __: Any) -> Outcome:
+        return Done()
+
+    async def listen(_: Any) -> None:
+        await anyio.sleep_forever()
+
+    kind = thing(body, concurrency=1)
+    process = Process(
+        {kind.kind: kind},
+        lease=lease,
+        store=Table(),
+        swarm=Nothing(),
+        listen=listen,
+        options=Options("test"),
+        tuning=Tuning(),
+        stopping=stopping,
+        fit=fit,
+    )
+    with capture_logs() as said, anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(process.run)
+            while process.manager is None:  # noqa: ASYNC110 - it has no event
+                await anyio.sleep(0.001)
+            stopping.set()
+    assert asked == 4
+    assert [line["error"] for line in said if line["event"] == "lease.unreachable"] == ["install a newer version"]
 
 
 async def test_old_events_are_forgotten_soon_after_the_begin_and_in_small_pieces(
