@@ -39,6 +39,14 @@ class Side:
 
     world: StoreWorld
     processes: Sequence[Process]
+    terms: list[int] = field(default_factory=lambda: [0])
+
+    def term(self, epoch: int) -> int:
+        """Which of this side's epochs it is: the numbers themselves are times."""
+        if epoch not in self.terms:
+            assert epoch > self.terms[-1]
+            self.terms.append(epoch)
+        return self.terms.index(epoch)
 
 
 @dataclass(slots=True)
@@ -139,7 +147,7 @@ class Walk:
             if name == "run out":
                 return side.world.tables.run_out() if any(p.lease.epoch for p in side.processes) else None
             lease = side.processes[who].lease
-            return await getattr(lease, name)(), lease.epoch, lease.trusted
+            return await getattr(lease, name)(), side.term(lease.epoch), lease.trusted
 
         return f"{who} {name}", step
 
@@ -236,8 +244,8 @@ async def _state(side: Side, keys: Sequence[Key]) -> dict[str, Any]:
         if look.document is not None:
             assert look.document == side.world.ledger.document(look.key)
     return {
-        "inventory": tables.inventory(),
-        "statuses": tables.statuses(),
+        "inventory": {at: {**row, "epoch": side.term(row["epoch"])} for at, row in tables.inventory().items()},
+        "statuses": {at: {**row, "epoch": side.term(row["epoch"])} for at, row in tables.statuses().items()},
         "events": tables.events(),
         "subnets": tables.subnets(),
         "fuse": fuse and fuse[1:],
