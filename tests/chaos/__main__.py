@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: rounds of work under faults drawn by chance, after what is too slow for a test run.
+"""`python -m tests.chaos`: rounds of work under faults, and of hands and a busy panel, after what is slow.
 
     python -m tests.chaos --seed 7 --time 300      # the same seed draws the same faults and steps
 
@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from traceback import format_exception
 
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +24,8 @@ from deploy.postgres import ensure
 from tests.chaos import slow
 from tests.chaos.clocks import FalseClock
 from tests.chaos.faults import FAULTS, Fault, set_the_clock
-from tests.chaos.mix import BrokenRoundError, Figures, Round, play_for, write_failure
+from tests.chaos.hands import Operator
+from tests.chaos.mix import MOST_STEPS, BrokenRoundError, Figures, Round, play_for, write_failure
 from tests.chaos.stage import Stage
 from tests.chaos.wide import IMAGES
 from tests.labs import exclusive_lab
@@ -38,7 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, help="decides faults and steps (chosen and printed when not given)")
     parser.add_argument("--time", type=float, default=300.0, help="seconds of rounds (300); the last one is finished")
-    parser.add_argument("--only", choices=("slow", "mix"), help="one of the two parts")
+    parser.add_argument("--only", choices=("slow", "mix", "hands"), help="one of the parts")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10_000)
     console = Console(width=TABLE_WIDTH)
@@ -47,16 +49,22 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="skypanel-chaos-")))
         server = ensure(NAME, durable=False)
         stack.callback(server.destroy)
-        if options.only != "mix":
+        if options.only in (None, "slow"):
             with exclusive_lab(NAME, images=IMAGES, nodes=slow.NODES, managers=slow.MANAGERS) as nodes:
                 console.print(slow.lose_the_swarms_leader(nodes, server, folder))
             engine.down(NAME)
         lab = stack.enter_context(exclusive_lab(NAME, images=("web", "pause", "traefik", "socket-proxy")))
         traefik.deploy(lab.api())
         stage = Stage(lab, server, folder)
-        if options.only != "mix":
+        if options.only in (None, "slow"):
             console.print(slow.lead_after_a_kill_with_the_default_lease(stage))
-        return 0 if options.only == "slow" else _mix(stage, folder, seed, options.time, console)
+        each = options.time if options.only else options.time / 2
+        failed = 0
+        if options.only in (None, "mix"):
+            failed |= _mix(stage, folder, seed, each, console)
+        if options.only in (None, "hands"):
+            failed |= _hands(stage, seed, each, console)
+        return failed
 
 
 def _mix(stage: Stage, folder: Path, seed: int, seconds: float, console: Console) -> int:
@@ -84,6 +92,27 @@ def _mix(stage: Stage, folder: Path, seed: int, seconds: float, console: Console
     finally:
         stage.clear()
     _show(figures, len(scene.calls), console)
+    return 0
+
+
+def _hands(stage: Stage, seed: int, seconds: float, console: Console) -> int:
+    """Rounds of an operator's hands and a busy panel; none of the processes is struck."""
+    operator = Operator(stage.scene(seed=seed), seed)
+    until, number = time.monotonic() + seconds, 0
+    try:
+        while not number or time.monotonic() < until:
+            number, said = number + 1, len(operator.said)
+            operator.round(MOST_STEPS)
+            console.print(f"hands, round {number}: {len(operator.said) - said} steps, nothing is broken")
+    except Exception as error:  # noqa: BLE001 - whatever it was, the steps that led to it are what is wanted
+        broken = BrokenRoundError(Round(number, ["hands"], operator.said[said:]), "".join(format_exception(error)))
+        write_failure(FAILURE, seed, broken, [seat.controller.log for seat in operator.scene.seats])
+        console.print(f"round {number} of hands of seed {seed} failed, see {FAILURE}:", soft_wrap=True)
+        console.print("\n".join(operator.said[said:]), markup=False, soft_wrap=True)
+        console.print(str(error)[-3000:], markup=False, soft_wrap=True)
+        return 1
+    finally:
+        stage.clear()
     return 0
 
 

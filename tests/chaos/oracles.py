@@ -1,7 +1,8 @@
 """What must be true after any fault, and what must have been true all the time.
 
-``settled`` is the first: everything declared is there, and nothing else. ``never_broken`` looks at the whole record;
-``quiet`` waits for some full comparisons and sees that nothing is written any more.
+``settled`` is the first: everything declared is there, and nothing else, and no safety property is broken.
+``never_broken`` looks at the whole record; ``quiet`` waits for some full comparisons and sees that nothing is written
+any more.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from reconcilers.organization import render as render_organization
 from reconcilers.ports import Options
 from specs.snapshots import EnvironmentSnapshot, OrganizationSnapshot
 from tests.chaos.scene import Scene
+from tests.chaos.view import broken
 from tests.e2e.world import PASSWORD, PAUSE, Controller, eventually
 
 QUIET_RESYNCS = 3
@@ -39,7 +41,7 @@ def problems(scene: Scene) -> list[str]:
     found = _unready(scene)
     if found:
         return found
-    return [*_unequal(scene), *_inventory(scene), *_twice(scene)]
+    return [*_unequal(scene), *_inventory(scene), *_twice(scene), *broken(scene)]
 
 
 def never_broken(scene: Scene) -> None:

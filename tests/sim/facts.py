@@ -6,10 +6,10 @@ A row is read as far as it can be read: one that is wrong still says which hosts
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from controller.records import Key
 from reconcilers import labels
@@ -135,6 +135,73 @@ class Wish:
             for row in rows
             if isinstance(row, Mapping) and "id" in row
         )
+
+
+class Statement(Protocol):
+    """What a status says, as far as a property asks."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether Ready is true."""
+
+    @property
+    def finalized_at(self) -> Any:
+        """None while the object is there."""
+
+
+class View(Protocol):
+    """A world at one moment: simulated, or made of the real parts."""
+
+    installation: str
+    networks: Mapping[str, NetworkFact]
+    served: set[tuple[Key, str]]
+    """Owner and host name of what the edge reached a task of, and must go on to."""
+
+    def ours(self) -> Iterator[ServiceFact]:
+        """Services of this installation that have an owner."""
+
+    def network_named(self, name: str) -> NetworkFact | None:
+        """By name."""
+
+    def running(self, service_id: str) -> Sequence[TaskFact]:
+        """Tasks that run and are wanted."""
+
+    def ran(self, service_id: str, seconds: float) -> int:
+        """How many tasks had run the present template for so long, without an end, a moment ago."""
+
+    def edges(self) -> Sequence[frozenset[str]]:
+        """For each running container of the edge: ids of the networks that it is on."""
+
+    def addresses(self, network_id: str) -> Sequence[str]:
+        """All that are held on a network."""
+
+    def wish(self, key: Key) -> Wish:
+        """What is declared of an object now."""
+
+    def parent(self, child: Key) -> Key | None:
+        """The environment that declares this process or domain; None when no row does any more."""
+
+    def recently(self, key: Key) -> Sequence[Wish]:
+        """What a controller may believe to be declared: what is, and what was until a moment ago."""
+
+    def statuses(self) -> Mapping[Key, Statement]:
+        """What is said now."""
+
+    def paused(self, key: Key) -> bool:
+        """Whether somebody asked to leave it alone."""
+
+    def subnets(self) -> Sequence[tuple[str, Any]]:
+        """(organization's id, network) of the address plan."""
+
+    def confirmed(self, key: Key) -> bool:
+        """Whether an operator confirmed the removal of what the object has."""
+
+    @property
+    def tripped(self) -> bool:
+        """Whether something waits for a confirmation."""
+
+    def disturbed(self, key: Key) -> bool:
+        """Whether something else than a controller struck what the object has, a short while ago."""
 
 
 def service_fact(live_id: str, spec: Mapping[str, Any], *, by_hand: bool = False) -> ServiceFact:

@@ -1,6 +1,6 @@
 """A read-only view of a simulated world as it is after each step, and what lies a moment back of it.
 
-``View.look`` brings it up to date; it reads again only what changed. Whoever decides reads first and writes a moment
+``SimView.look`` brings it up to date; it reads again only what changed. Whoever decides reads first and writes a moment
 later, so a look may be ``blur`` seconds old: ``recently`` and ``ran`` speak of that time. What somebody's hands, a
 failing program or a lost node do is no controller's doing: ``disturbed`` says whom it struck.
 """
@@ -27,7 +27,7 @@ _NOTHING = Wish("lost")
 _NOBODY = Key("nobody", "")
 
 
-class View:
+class SimView:
     """One world.
 
     Args:

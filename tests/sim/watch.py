@@ -18,7 +18,7 @@ from tests.sim.place import LEASE_SECONDS, Names
 from tests.sim.safety import Property, Written
 from tests.sim.swarm.objects import Task
 from tests.sim.swarm.swarm import WriteRecord
-from tests.sim.view import View
+from tests.sim.view import SimView
 
 if TYPE_CHECKING:
     from tests.sim.database.database import SimDatabase
@@ -47,7 +47,7 @@ class Watch:
         blur += sum(_SLOW.get(fault, 0.0) for fault in faults)
         if Fault.OLD_ANSWER in faults:
             blur = float("inf")  # what was true once is believed
-        self.view = View(swarm, database, _now, blur=blur)
+        self.view = SimView(swarm, database, _now, blur=blur)
         self.found: dict[str, None] = {}
         self._names = names
         self._swarm, self._database = swarm, database
