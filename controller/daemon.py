@@ -31,6 +31,7 @@ from controller.store.fitness import Fitness
 from controller.store.lease import Lease
 from controller.store.listener import listen
 from controller.store.store import Store
+from controller.swarm import routers
 from controller.swarm.client import EngineClient, UnsupportedEngine
 from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineUnavailable
@@ -57,7 +58,10 @@ class Daemon:
         self._lease = Lease(self._database, settings.skypanel_installation, settings.skypanel_lease_seconds)
         self._store = Store(self._database, self._lease, kinds=registered())
         self._fitness = Fitness(self._database)
-        self._cluster = Cluster(self._client, settings.skypanel_installation)
+        edge = settings.skypanel_edge_api_url.get_secret_value()
+        self._cluster = Cluster(
+            self._client, settings.skypanel_installation, edge=routers.traefik(edge) if edge else None
+        )
         self._client.guard = self._lease.guard
         self._stopping = anyio.Event()
         self._server: HealthServer | None = None

@@ -134,6 +134,12 @@ HINT_STREAM_UP = Gauge("skypanel_hint_stream_up", "1 while a stream of hints is 
 HINTS = Counter("skypanel_hints_total", "Hints that a stream gave.", ["stream"])
 HINT_AGE = Gauge("skypanel_hint_age_seconds", "Time since a stream gave its last hint, or since the start.", ["stream"])
 HINT_RECONNECTS = Counter("skypanel_hint_reconnects_total", "Times that a lost stream was connected anew.", ["stream"])
+EDGE_SERVICES = Gauge("skypanel_edge_services", "Services of the Swarm that are the edge.")
+EDGE_TASKS = Gauge(
+    "skypanel_edge_tasks",
+    "Running tasks of the edge: on this engine's node, where they can be joined, or not.",
+    ["where"],
+)
 DATABASE_UP = Gauge("skypanel_database_up", "1 when the last statement was answered.")
 ENGINE_UP = Gauge("skypanel_engine_up", "1 when the last list was answered.")
 LEADER = Gauge("skypanel_leader", "1 while this process holds the lease.")
@@ -222,6 +228,8 @@ def initialise(concurrency: Mapping[str, int]) -> None:
             ENGINE_WRITES.labels(object=object_type, action=action)
     for object_type in ("service", "network"):
         LIVE_OBJECTS.labels(object=object_type).set(0)
+    for where in ("here", "elsewhere"):
+        EDGE_TASKS.labels(where=where).set(0)
     for scope in SCOPES:
         PAUSED.labels(scope=scope).set(0)
     for loop in LOOPS:

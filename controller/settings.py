@@ -18,6 +18,7 @@ from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from docker.tls import TLSConfig
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -101,6 +102,10 @@ class Settings(BaseSettings):
         default=("web",), description="Traefik entry points of the routers, separated by commas."
     )
     skypanel_edge_cert_resolver: str = Field(default="", description="Traefik certificate resolver; empty: no TLS.")
+    skypanel_edge_api_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Traefik's API, http://user:password@host:port, to ask whether it took a route; empty: not asked.",
+    )
     skypanel_rollout_monitor_seconds: float = Field(
         default=5.0, gt=0, description="How long Swarm watches a new task before it goes on."
     )
@@ -116,6 +121,18 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("skypanel_edge_api_url")
+    @classmethod
+    def _is_an_address(cls, value: SecretStr) -> SecretStr:
+        try:
+            parts = urlsplit(value.get_secret_value())
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if value.get_secret_value() and not usable:
+            raise ValueError("it must be http://user:password@host:port of Traefik's API")
+        return value
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Settings:

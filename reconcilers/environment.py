@@ -17,7 +17,7 @@ from datetime import timedelta
 from reconcilers import labels
 from reconcilers.baseline import harden
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, Condition, progressing, ready, stalled
-from reconcilers.edge import reached
+from reconcilers.edge import reached, router_of
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import Done, NotReadyError, Outcome, RequeueAfter
 from reconcilers.ports import Child, ChildStatus, Context, Live, Options, Rollout
@@ -249,7 +249,7 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
             "image": snapshot.image_ref or "",
             "services": {r.service: {"desired": r.desired, "running": r.running} for r in rollouts},
         },
-        children=list(_children(context, snapshot, rollouts, conditions, network.name)),
+        children=list(await _children(context, snapshot, rollouts, conditions, network.name)),
     )
     return outcome
 
@@ -291,7 +291,7 @@ def _progress(rollout: Rollout) -> str:
     return ", ".join(parts)
 
 
-def _children(
+async def _children(
     context: Context,
     snapshot: EnvironmentSnapshot,
     rollouts: Sequence[Rollout],
@@ -310,10 +310,25 @@ def _children(
         elif rollout.complete:
             own = progressing("RollingOut", "waits for the other processes of the environment")
         children.append(ChildStatus("process", str(process.id), process.generation, own))
+    served = settled and not snapshot.suspended
+    routers = await context.routers(
+        [
+            router_of(service_of(snapshot, d.process_type, context.options), d.hostname)
+            for d in snapshot.domains
+            if served
+        ]
+    )
     for domain in snapshot.domains:
         rollout = by_service[service_of(snapshot, domain.process_type, context.options)]
         own = conditions
         if settled:
-            own = reached(domain.hostname, rollout, context.live, network, suspended=snapshot.suspended)
+            own = reached(
+                domain.hostname,
+                rollout,
+                live=context.live,
+                network=network,
+                routers=routers,
+                suspended=snapshot.suspended,
+            )
         children.append(ChildStatus("domain", str(domain.id), domain.generation, own))
     return children

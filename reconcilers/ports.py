@@ -8,7 +8,7 @@ plans, records the intent, and does it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from reconcilers.conditions import Condition
@@ -94,6 +94,21 @@ class LiveService:
         """Service labels (not the containers')."""
         found: Mapping[str, str] = self.spec.get("Labels") or {}
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Routers:
+    """What the edge says of its routers.
+
+    Args:
+        asked: whether there is an API to ask.
+        problem: why it gives no answer; empty when it does.
+        faults: what is wrong with each router that the edge has, by its name; empty where nothing is.
+    """
+
+    asked: bool = False
+    problem: str = ""
+    faults: Mapping[str, str] = field(default_factory=dict)
 
 
 class Live(Protocol):
@@ -214,6 +229,11 @@ class Context(Protocol):
             TransientError: the engine did not answer.
             TerminalError: the engine refuses the document, or dropped a security field from it.
             FencedError: this process does not lead any more.
+        """
+
+    async def routers(self, names: Sequence[str]) -> Routers:
+        """What the edge says of its routers, about a second ago; this object is looked at again when it says otherwise
+        of one of ``names``.
         """
 
     async def observe(self, services: Sequence[Service]) -> list[Rollout]:

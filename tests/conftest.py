@@ -23,6 +23,7 @@ settings.load_profile("here")
 NAME = "test"
 IMAGES = ("web", "pause", "traefik", "socket-proxy", "postgres", "redis")
 EDGE_PORT = 80
+API_PASSWORD = "of-the-edge-4711"
 _IN_USE = pytest.StashKey[IO[str]]()
 
 
@@ -30,18 +31,29 @@ _IN_USE = pytest.StashKey[IO[str]]()
 def lab() -> Iterator[Lab]:
     """A Swarm of one node with all images and the edge; a folder may have one of its own under the same name."""
     with exclusive_lab(NAME, images=IMAGES) as running:
-        traefik.deploy(running.api())
+        traefik.deploy(running.api(), api_password=API_PASSWORD)
         yield running
 
 
 @pytest.fixture(scope="session")
 def http_port(lab: Lab) -> int:
     """The port of this machine that leads to the edge."""
-    present = (Forward.parse(text) for text in lab.description.forwards)
-    if found := next((f.host_port for f in present if f.node_port == EDGE_PORT), None):
+    return _forwarded(lab, EDGE_PORT)
+
+
+@pytest.fixture(scope="session")
+def edge_api(lab: Lab) -> str:
+    """Address of the edge's API, with user and password."""
+    return f"http://skypanel:{API_PASSWORD}@127.0.0.1:{_forwarded(lab, traefik.API_PORT)}"
+
+
+def _forwarded(lab: Lab, node_port: int) -> int:
+    """A port of this machine that leads to one of the node."""
+    present = (Forward.parse(text) for text in engine.up(lab.name).description.forwards)
+    if found := next((f.host_port for f in present if f.node_port == node_port), None):
         return found
     port = free_port()
-    engine.up(lab.name, forwards=[f"{port}:{EDGE_PORT}"])
+    engine.up(lab.name, forwards=[f"{port}:{node_port}"])
     return port
 
 

@@ -16,7 +16,7 @@ from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Rep
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, RECONCILING, Condition, Status, check
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import ConflictError
-from reconcilers.ports import Child, ChildStatus, Live, Options, Rollout
+from reconcilers.ports import Child, ChildStatus, Live, Options, Rollout, Routers
 from reconcilers.registry import Salvage
 
 _MESSAGE_LENGTH = 2000
@@ -306,6 +306,10 @@ class ReconcileContext:
         elif self._loaded.generation:
             text = f"generation {self._loaded.generation}: {text}"
         self.event("Normal", cause, text)
+
+    async def routers(self, names: Sequence[str]) -> Routers:
+        """What the edge says of its routers."""
+        return await self._swarm.routers(self._loaded.key, names)
 
     async def observe(self, services: Sequence[Service]) -> list[Rollout]:
         """How far the tasks are; what works is remembered as the last good spec."""

@@ -19,7 +19,7 @@ from controller.records import (
     Report,
 )
 from reconcilers.objects import Objects, Service
-from reconcilers.ports import Live, Rollout
+from reconcilers.ports import Live, Rollout, Routers
 
 
 class Lease(Protocol):
@@ -115,6 +115,7 @@ class Swarm(Protocol):
         done: list[Any],
     ) -> None: ...
     async def rollouts(self, services: Sequence[Service], held: Mapping[str, str]) -> list[Rollout]: ...
+    async def routers(self, key: Key, names: Sequence[str]) -> Routers: ...
     async def forget_missing(
         self, key: Key, inventory: Sequence[InventoryRow], learned: list[InventoryUpdate]
     ) -> bool: ...

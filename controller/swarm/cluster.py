@@ -24,11 +24,12 @@ from controller.swarm.events import Hint, parse
 from controller.swarm.liveview import LiveView
 from controller.swarm.losses import loses, spare
 from controller.swarm.plan import Change, ChangeSet, plan
+from controller.swarm.routers import EdgeRouters, Read
 from controller.swarm.tasks import TaskReader
 from reconcilers import labels
 from reconcilers.objects import Objects, Service
 from reconcilers.outcomes import TransientError
-from reconcilers.ports import Rollout
+from reconcilers.ports import Rollout, Routers
 
 log = structlog.get_logger(__name__)
 
@@ -40,13 +41,14 @@ _EDGE_ACTIONS = {"connect", "disconnect"}
 class Cluster:
     """Reads and writes one Swarm for one installation."""
 
-    def __init__(self, client: EngineClient, installation: str) -> None:
+    def __init__(self, client: EngineClient, installation: str, *, edge: Read | None = None) -> None:
         self._client = client
         self._changed_owners: set[Key] = set()
         self._owners_wake = anyio.Event()
         self.live = LiveView(client, installation, self._on_change)
         self._edge = Edge(client, self.live)
         self._applier = Applier(client, self.live, self._edge)
+        self._routers = EdgeRouters(edge, self._on_change)
         self._tasks = TaskReader(client, self.live)
         self._pending: dict[tuple[str, str], None] = {}
         self._pending_wake = anyio.Event()
@@ -116,6 +118,10 @@ class Cluster:
                         tasks.start_soon(read, service)
         return [results[s.name] for s in services]
 
+    async def routers(self, key: Key, names: Sequence[str]) -> Routers:
+        """What the edge says of its routers; the owner of ``names`` is named by ``hints`` when that changes."""
+        return await self._routers.routers(key, names)
+
     # -- what the engine asks ------------------------------------------------------------------------------------
 
     @property
@@ -169,7 +175,7 @@ class Cluster:
 
     def fingerprint(self, key: Key, organization_id: str) -> object:
         """Equal as long as nothing live that ``key`` depends on changed."""
-        return self.live.fingerprint(key, organization_id)
+        return self.live.fingerprint(key, organization_id), self._routers.fingerprint(key)
 
     def versions(self, key: Key) -> dict[str, int]:
         """Versions of the live services of ``key``, by name."""
@@ -186,7 +192,9 @@ class Cluster:
     async def short_of_tasks(self) -> list[Key]:
         """Owners of services with fewer or more running tasks than they should have."""
         async with _outcomes():
-            return [Key(*owner) for owner in await self.live.count_tasks()]
+            short = [Key(*owner) for owner in await self.live.count_tasks()]
+        await self._routers.look()
+        return short
 
     # -- hints ---------------------------------------------------------------------------------------------------
 
@@ -195,6 +203,7 @@ class Cluster:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._client.follow, self._on_event)
             tasks.start_soon(self._refresh_pending)
+            tasks.start_soon(self._watch_routers)
             try:
                 while True:
                     await self._owners_wake.wait()
@@ -243,6 +252,11 @@ class Cluster:
     def _want(self, what: str, object_id: str) -> None:
         self._pending[what, object_id] = None
         self._pending_wake.set()
+
+    async def _watch_routers(self) -> None:
+        while True:
+            await anyio.sleep(self._routers.period)
+            await self._routers.look()
 
     async def _refresh_pending(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from anyio.lowlevel import checkpoint
 
 from controller import clock
 from controller.batcher import Batcher
+from controller.metrics import EDGE_SERVICES, EDGE_TASKS
 from controller.swarm import elements
 from controller.swarm.client import Document, EngineClient
 from controller.swarm.errors import EngineUnavailable, NotFound
@@ -428,6 +429,9 @@ class LiveView:
         self._edge_tasks = tuple(sorted(_place(task) for task in tasks if task["Status"]["State"] == "running"))
         fresh = {d["Id"]: frozenset((d.get("NetworkSettings") or {}).get("Networks") or {}) for d in documents}
         before, self.edge = self.edge, fresh
+        EDGE_SERVICES.set(len(services))
+        EDGE_TASKS.labels(where="here").set(self.edge_place().here)
+        EDGE_TASKS.labels(where="elsewhere").set(len(self._edge_tasks) - self.edge_place().here)
         moved = place != self.edge_place() or set(before) != set(fresh)
         if before == fresh and not moved:
             return set()

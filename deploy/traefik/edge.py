@@ -30,6 +30,7 @@ SOCKET_SERVICE = "skypanel-edge-socket"
 EDGE_LABEL = "io.skypanel.edge"
 HASH_LABEL = "io.skypanel.edge-hash"
 NOBODY = "65534:65534"
+API_PORT = 8079
 SECOND = 1_000_000_000
 MIB = 1024 * 1024
 
@@ -40,6 +41,7 @@ def deploy(
     port: int = 80,
     refresh_seconds: int = 1,
     read_timeout: str = "10m",
+    api_password: str | None = None,
     traefik_image: str = f"{PREFIX}/traefik:3",
     proxy_image: str = f"{PREFIX}/socket-proxy:2",
 ) -> list[str]:
@@ -50,6 +52,7 @@ def deploy(
         port: published in host mode on the edge's node.
         refresh_seconds: how often Traefik looks at the services; a change is routed within that time.
         read_timeout: how long a request may take to arrive, an upload included.
+        api_password: of the user ``skypanel`` of Traefik's API, published on API_PORT; None: there is no API.
         traefik_image: Traefik 3.
         proxy_image: HAProxy 2 as the lab builds it (the program is its entrypoint).
 
@@ -65,7 +68,10 @@ def deploy(
     config = _config(api, (Path(__file__).parent / "haproxy.cfg").read_bytes(), written)
     _service(api, _proxy(proxy_image, config, door), written)
     node = str(api.get("/info")["Swarm"]["NodeID"])
-    _service(api, _traefik(traefik_image, [edge, door], port, node, _arguments(refresh_seconds, read_timeout)), written)
+    traefik = _traefik(traefik_image, [edge, door], port, node, _arguments(refresh_seconds, read_timeout))
+    if api_password is not None:
+        _open_api(traefik, api_password)
+    _service(api, traefik, written)
     for name in (SOCKET_SERVICE, SERVICE):
         wait(api, name)
     return written
@@ -119,6 +125,29 @@ def _traefik(image: str, networks: list[str], port: int, node: str, arguments: l
     spec["EndpointSpec"] = {"Mode": "dnsrr", "Ports": [published]}
     spec["Labels"][EDGE_LABEL] = "true"
     return spec
+
+
+def _open_api(spec: dict[str, Any], password: str) -> None:
+    """Traefik's API, for whoever has the password: every tenant's container reaches every port of the edge."""
+    digest = base64.b64encode(hashlib.sha1(password.encode(), usedforsecurity=False).digest()).decode()
+    spec["TaskTemplate"]["ContainerSpec"]["Args"] += [
+        "--api=true",
+        "--api.dashboard=false",
+        f"--entryPoints.api.address=:{API_PORT}",
+    ]
+    spec["EndpointSpec"]["Ports"].append(
+        {"Protocol": "tcp", "TargetPort": API_PORT, "PublishedPort": API_PORT, "PublishMode": "host"}
+    )
+    spec["Labels"] |= {
+        "traefik.enable": "true",
+        "traefik.swarm.network": NETWORK,
+        "traefik.http.routers.skypanel-api.rule": "PathPrefix(`/api`)",
+        "traefik.http.routers.skypanel-api.entrypoints": "api",
+        "traefik.http.routers.skypanel-api.service": "api@internal",
+        "traefik.http.routers.skypanel-api.middlewares": "skypanel-api",
+        "traefik.http.middlewares.skypanel-api.basicauth.users": f"skypanel:{{SHA}}{digest}",
+        "traefik.http.services.skypanel-api.loadbalancer.server.port": str(API_PORT),
+    }
 
 
 def _proxy(image: str, config: tuple[str, str], door: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def test_a_row_becomes_a_routed_service_that_is_ready_for_its_generation(shop: t
         lambda: (answer := world.curl(f"shop.{world.name}.localhost"))[0] == 200 and answer, what="the host is routed"
     )
     assert (status, "image 1" in body) == (200, True)
-    assert world.wait_ready(domain, kind="domain")["reason"] == "Routed"
+    assert world.wait_ready(domain, kind="domain")["reason"] == "RouteGiven"
     reasons = [e["reason"] for e in world.events(environment)]
     assert "Created" in reasons
     assert set(reasons) <= {"Created", "Updated"}, "the domain is a row of its own, which may come after the create"

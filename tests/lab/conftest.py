@@ -7,6 +7,7 @@ import pytest
 
 from deploy import engine
 from deploy.engine import Lab
+from deploy.traefik import API_PORT
 from tests.lab.support import NAME, free_port
 
 
@@ -17,10 +18,17 @@ def lab_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def lab(lab_port: int) -> Iterator[Lab]:
+def api_port() -> int:
+    """The host's port that leads to the edge's API on the lab's node."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def lab(lab_port: int, api_port: int) -> Iterator[Lab]:
     """A lab of one node."""
     engine.down(NAME)
-    yield engine.up(NAME, images=["web", "pause", "traefik", "socket-proxy", "redis"], forwards=[f"{lab_port}:80"])
+    forwards = [f"{lab_port}:80", f"{api_port}:{API_PORT}"]
+    yield engine.up(NAME, images=["web", "pause", "traefik", "socket-proxy", "redis"], forwards=forwards)
     engine.down(NAME)
 
 

@@ -1,14 +1,19 @@
 """Traefik as the edge: it routes, it sees the engine through a read-only door only, and joins networks in place."""
 
+import http.client
+import time
 from collections.abc import Iterator
 
+import anyio
 import pytest
 
+from controller.swarm import routers
 from deploy import traefik
 from deploy.engine import IMAGE_PREFIX, EngineApi, Lab
 from tests.lab.support import eventually, fetch, in_state, remove
 
 SUBNET, RANGE, EDGE_ADDRESS = "10.140.0.0/24", "10.140.0.0/25", "10.140.0.254"
+PASSWORD = "of-the-edge-4711"
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +25,7 @@ def edge(lab: Lab) -> Iterator[str]:
         remove(lab.api(), name)
 
 
-def routed_service(api: EngineApi, name: str, network: str, host: str) -> None:
+def routed_service(api: EngineApi, name: str, network: str, host: str, *arguments: str) -> None:
     api.post(
         "/services/create",
         {
@@ -32,12 +37,35 @@ def routed_service(api: EngineApi, name: str, network: str, host: str) -> None:
                 "traefik.swarm.network": network,
             },
             "TaskTemplate": {
-                "ContainerSpec": {"Image": f"{IMAGE_PREFIX}/web:1"},
+                "ContainerSpec": {"Image": f"{IMAGE_PREFIX}/web:1", "Args": list(arguments)},
                 "Networks": [{"Target": network}],
             },
             "EndpointSpec": {"Mode": "dnsrr"},
         },
     )
+
+
+def answer_inside(api: EngineApi, network: str, target: str, port: int, request: str) -> str:
+    """First line of what a container on ``network`` is answered."""
+    script = f"printf '{request}' | nc -w 5 {target} {port} | head -n 1"
+    name = "knock"
+    api.post(
+        "/services/create",
+        {
+            "Name": name,
+            "TaskTemplate": {
+                "ContainerSpec": {"Image": f"{IMAGE_PREFIX}/web:1", "Command": ["sh", "-c", script]},
+                "Networks": [{"Target": network}],
+                "RestartPolicy": {"Condition": "none"},
+            },
+            "EndpointSpec": {"Mode": "dnsrr"},
+        },
+    )
+    try:
+        eventually(lambda: in_state(api, name, "complete"), what="the answer came")
+        return str(eventually(lambda: api.call("GET", f"/services/{name}/logs", query={"stdout": "true"})))
+    finally:
+        remove(api, name)
 
 
 def test_deploying_again_writes_nothing(lab: Lab, edge: str) -> None:
@@ -71,28 +99,9 @@ def test_the_edge_has_no_right_that_it_does_not_need(lab: Lab, edge: str) -> Non
 def test_the_door_to_the_engine_lets_only_the_edges_reads_through(
     lab: Lab, edge: str, method: str, path: str, status: str
 ) -> None:
-    api = lab.api()
     request = f"{method} {path} HTTP/1.0\\r\\nHost: engine\\r\\n\\r\\n"
-    script = f"printf '{request}' | nc -w 5 tasks.{traefik.SOCKET_SERVICE} 2375 | head -n 1"
-    name = "knock"
-    api.post(
-        "/services/create",
-        {
-            "Name": name,
-            "TaskTemplate": {
-                "ContainerSpec": {"Image": f"{IMAGE_PREFIX}/web:1", "Command": ["sh", "-c", script]},
-                "Networks": [{"Target": traefik.SOCKET_SERVICE}],
-                "RestartPolicy": {"Condition": "none"},
-            },
-            "EndpointSpec": {"Mode": "dnsrr"},
-        },
-    )
-    try:
-        eventually(lambda: in_state(api, name, "complete"), what="the answer came")
-        answer = eventually(lambda: api.call("GET", f"/services/{name}/logs", query={"stdout": "true"}))
-        assert f" {status} " in answer
-    finally:
-        remove(api, name)
+    target = f"tasks.{traefik.SOCKET_SERVICE}"
+    assert f" {status} " in answer_inside(lab.api(), traefik.SOCKET_SERVICE, target, 2375, request)
 
 
 def test_a_network_joined_in_place_is_routed_and_never_takes_a_tasks_address(
@@ -117,3 +126,72 @@ def test_a_network_joined_in_place_is_routed_and_never_takes_a_tasks_address(
         api.post(f"/networks/{network}/disconnect", {"Container": edge, "Force": True})
         remove(api, "app")
         api.delete(f"/networks/{network}")
+
+
+# -- how long a request may take, and who may ask the edge ----------------------------------------------------------
+
+
+@pytest.fixture
+def reader(lab: Lab, edge: str) -> Iterator[str]:
+    """A host whose application reads all that is sent; it is on the edge's own network."""
+    routed_service(lab.api(), "reader", traefik.NETWORK, "reader.example.com", "keepalive")
+    yield "reader.example.com"
+    remove(lab.api(), "reader")
+
+
+def slow_upload(port: int, host: str, *, seconds: float) -> int:
+    """Status of a request whose body takes so long to arrive; 0 when the connection is cut without an answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+
+    def body() -> Iterator[bytes]:
+        for _ in range(10):
+            time.sleep(seconds / 10)
+            yield b"x" * 1000
+
+    try:
+        connection.request("POST", "/", body=body(), headers={"Host": host, "Content-Length": "10000"})
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
+def test_an_upload_may_take_as_long_as_the_edge_was_told(lab: Lab, lab_port: int, reader: str) -> None:
+    api = lab.api()
+    eventually(lambda: fetch(lab_port, host=reader)[0] == 200, what="it is routed")
+    assert slow_upload(lab_port, reader, seconds=4) == 200
+    try:
+        traefik.deploy(api, read_timeout="1s")
+        eventually(lambda: routed(lab_port, reader), what="it is routed again")
+        assert slow_upload(lab_port, reader, seconds=4) != 200, "the setting has no effect"
+    finally:
+        traefik.deploy(api)
+
+
+def test_the_edge_s_api_answers_the_controller_and_no_tenant(
+    lab: Lab, lab_port: int, api_port: int, reader: str
+) -> None:
+    """A tenant reaches the edge's address on its network, and the port of the node; it has no password."""
+    api = lab.api()
+    try:
+        traefik.deploy(api, api_password=PASSWORD)
+        read = routers.traefik(f"http://skypanel:{PASSWORD}@127.0.0.1:{api_port}")
+        eventually(lambda: routed(lab_port, reader), what="it is routed again")
+        assert anyio.run(read).get("reader@swarm") == ""
+        container = traefik.wait(api, traefik.SERVICE)
+        on = api.get(f"/containers/{container}/json")["NetworkSettings"]["Networks"]
+        for target in (on[traefik.NETWORK]["IPAddress"], api.get("/info")["Swarm"]["NodeAddr"]):
+            for path in ("/api/http/routers", "/api/rawdata"):
+                request = f"GET {path} HTTP/1.0\\r\\nHost: edge\\r\\n\\r\\n"
+                assert " 401 " in answer_inside(api, traefik.NETWORK, target, traefik.API_PORT, request)
+    finally:
+        traefik.deploy(api)
+
+
+def routed(port: int, host: str) -> bool:
+    """Whether the host answers, also while the edge is restarting."""
+    try:
+        return fetch(port, host=host)[0] == 200
+    except OSError:
+        return False

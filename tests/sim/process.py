@@ -63,7 +63,7 @@ class SimProcess:
             {kind: replace(r, concurrency=_WORKERS) for kind, r in registered().items()},
             lease=self.lease,
             store=self._store,
-            swarm=Cluster(self._client, INSTALLATION),
+            swarm=Cluster(self._client, INSTALLATION, edge=swarm.routers),
             listen=self._listen,
             options=OPTIONS,
             tuning=TUNING,

@@ -125,6 +125,17 @@ class SimSwarm:
 
     # -- what oracles ask --------------------------------------------------------------------------------------------
 
+    async def routers(self) -> dict[str, str]:
+        """What the edge's API says: a router for each rule on a service, and nothing wrong with any."""
+        self.agenda.advance()
+        found = [label for s in self.store.services.values() for label in s.spec.get("Labels") or {}]
+        ends = "traefik.http.routers.", ".rule"
+        return {
+            f"{label.removeprefix(ends[0]).removesuffix(ends[1])}@swarm": ""
+            for label in found
+            if label.startswith(ends[0]) and label.endswith(ends[1])
+        }
+
     def state(self) -> dict[str, Any]:
         """Everything live, comparable between runs: names for ids, no versions and times."""
         self.agenda.advance()

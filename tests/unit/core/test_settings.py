@@ -245,3 +245,14 @@ def test_the_daemon_binds_an_ipv6_address(monkeypatch: pytest.MonkeyPatch) -> No
     found = given(monkeypatch, SKYPANEL_LISTEN="[::1]:0", DATABASE_URL="postgresql://db/panel")
     with Daemon(found)._bind() as listener:
         assert listener.family is socket.AF_INET6
+
+
+@pytest.mark.parametrize("url", ["localhost:8079", "ftp://edge", "http://", "http://edge:x"])
+def test_an_edge_s_api_is_an_address_and_its_password_is_shown_nowhere(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    with pytest.raises(ValidationError, match="http://user:password@host:port"):
+        given(monkeypatch, SKYPANEL_EDGE_API_URL=url)
+    right = given(monkeypatch, SKYPANEL_EDGE_API_URL="http://skypanel:4711-secret@127.0.0.1:8079")
+    assert "4711-secret" not in repr(right)
+    assert right.skypanel_edge_api_url.get_secret_value().endswith("@127.0.0.1:8079")

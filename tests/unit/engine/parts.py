@@ -15,7 +15,7 @@ from controller.engine.tuning import Tuning
 from controller.records import Assessment, Changed, DesiredObject, Holdings, Intent, Key, Loaded, Loss, Report
 from reconcilers.objects import Objects, Service
 from reconcilers.outcomes import Outcome
-from reconcilers.ports import Context, Live, Options, Rollout
+from reconcilers.ports import Context, Live, Options, Rollout, Routers
 from reconcilers.registry import Reconciler
 
 
@@ -106,6 +106,9 @@ class Nothing:
 
     async def forget_missing(self, key: Key, inventory: Any, learned: Any) -> bool:
         return False
+
+    async def routers(self, key: Key, names: Sequence[str]) -> Routers:
+        return Routers()
 
     async def refresh(self, key: Key, inventory: Any) -> None:
         pass

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from reconcilers.edge import edge_problem
+from reconcilers.conditions import check
+from reconcilers.edge import edge_problem, reached, router_of
 from reconcilers.organization import assess
-from reconcilers.ports import EdgePlace
+from reconcilers.ports import EdgePlace, Live, Rollout, Routers
 
 HERE = EdgePlace(declared=True, here=1)
 NET = "org-acme_1234567890"
+SERVICE, HOST = "acme-shop-production-web_1234567890", "shop.example.com"
+ROUTER = router_of(SERVICE, HOST)
 
 
 @pytest.mark.parametrize(
@@ -76,3 +80,53 @@ def test_the_stack_s_edge_runs_where_the_controller_can_join_it() -> None:
     edge = text[text.index("  edge:") : text.index("  door:")]
     assert "node.labels.io.skypanel.edge == true" in edge
     assert "websecure.transport.respondingTimeouts.readTimeout=${EDGE_READ_TIMEOUT:-10m}" in edge
+
+
+class Seen:
+    """As much of a live view as a domain's status needs."""
+
+    def __init__(self, place: EdgePlace = HERE, *, joined: bool = True) -> None:
+        self._place, self._joined = place, joined
+
+    def edge_place(self) -> EdgePlace:
+        return self._place
+
+    def edge_is_on(self, _network: str) -> bool:
+        return self._joined
+
+
+def domain(
+    seen: Seen | None = None, routers: Routers | None = None, *, desired: int = 1, suspended: bool = False
+) -> tuple[str, str]:
+    conditions = reached(
+        HOST,
+        Rollout(SERVICE, desired, desired, 0, 0),
+        live=cast("Live", seen or Seen()),
+        network=NET,
+        routers=routers or Routers(asked=True, faults={ROUTER: ""}),
+        suspended=suspended,
+    )
+    assert check(conditions, generation=1, observed_generation=1) == []
+    return conditions[0].status, conditions[0].reason
+
+
+def test_a_domain_is_routed_when_the_edge_says_so() -> None:
+    assert domain() == ("True", "Routed")
+    assert domain(routers=Routers(asked=True)) == ("False", "NotRouted")
+    assert domain(routers=Routers(asked=True, problem="it is away", faults={ROUTER: ""})) == ("False", "NotRouted")
+    assert domain(routers=Routers(asked=True, faults={ROUTER: "no such resolver"})) == ("False", "NotRouted")
+    unknown = {ROUTER: 'EntryPoint "websecur" doesn\'t exist'}
+    assert domain(routers=Routers(asked=True, faults=unknown)) == ("False", "EntryPointUnknown")
+
+
+def test_a_domain_says_no_more_than_what_was_asked() -> None:
+    assert domain(routers=Routers()) == ("True", "RouteGiven")
+
+
+def test_a_domain_of_what_does_not_run_or_cannot_be_reached_is_not_routed() -> None:
+    assert domain(suspended=True) == ("False", "Suspended")
+    assert domain(desired=0) == ("False", "NoTasks")
+    assert domain(Seen(EdgePlace())) == ("False", "NoEdge")
+    assert domain(Seen(EdgePlace(declared=True))) == ("False", "NoEdge")
+    assert domain(Seen(EdgePlace(declared=True, here=1, elsewhere=("n2",)))) == ("False", "EdgeElsewhere")
+    assert domain(Seen(joined=False)) == ("False", "NotRouted")
