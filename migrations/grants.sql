@@ -48,15 +48,20 @@ GRANT INSERT, UPDATE (duration_ms, status) ON public.caas_exec_audit TO skypanel
 
 -- The controller's own state.
 REVOKE ALL ON
-    skypanel.schema_migrations, skypanel.declared_tables, skypanel.change_log, skypanel.inventory, skypanel.lease,
-    skypanel.subnets, skypanel.fuse, skypanel.fuse_losses, skypanel.object_status, skypanel.events, skypanel.reconcile_controls,
-    skypanel.tombstones, skypanel.serving, skypanel.hidden_tables, skypanel.objects, skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
+    skypanel.schema_migrations, skypanel.declared_tables, skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets,
+    skypanel.fuse, skypanel.fuse_losses, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.tombstones,
+    skypanel.serving, skypanel.hidden_tables,
+    skypanel.objects, skypanel.parts, skypanel.status, skypanel.leader,
+    skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
     FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
-GRANT SELECT ON skypanel.schema_migrations, skypanel.object_status, skypanel.events, skypanel.reconcile_controls
+GRANT SELECT ON
+    skypanel.schema_migrations, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.status, skypanel.leader
     TO skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT SELECT ON
-    skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.fuse_losses,
-    skypanel.tombstones, skypanel.serving, skypanel.hidden_tables, skypanel.declared_tables, skypanel.objects, skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
+    skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.fuse_losses, skypanel.tombstones,
+    skypanel.serving, skypanel.hidden_tables, skypanel.declared_tables,
+    skypanel.objects, skypanel.parts,
+    skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
     TO skypanel_controller, skypanel_reader;
 GRANT INSERT, UPDATE, DELETE ON
     skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.fuse_losses,

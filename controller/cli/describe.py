@@ -124,6 +124,8 @@ def _conditions(found: DeclaredObject) -> None:
         return
     _section("Status")
     console().print(Text.assemble(_RULE, "Ready ", ready_text(found), f"  {status.reason}: {status.message}"))
+    if status.as_of:
+        say(f"{_RULE}as of {status.as_of:%Y-%m-%d %H:%M:%S %Z} ({age(status.as_of)} ago)")
     for condition in status.conditions:
         if condition.get("type") != "Ready":
             said = [str(condition.get(part, "")) for part in ("type", "status", "reason", "message")]

@@ -14,7 +14,6 @@ from controller.cli.output import Format, age, emit, say, table
 from controller.cli.session import Output, database
 from controller.store import reading
 from controller.store.reading import DeclaredObject
-from reconcilers.conditions import PAUSED
 from specs.kinds import KINDS
 
 Kind = Annotated[
@@ -108,6 +107,7 @@ def to_document(found: DeclaredObject) -> dict[str, Any]:
         "details": status.details,
         "finalizedAt": status.finalized_at,
         "updatedAt": status.updated_at,
+        "asOf": status.as_of,
     }
     return document
 
@@ -117,7 +117,7 @@ def ready_text(found: DeclaredObject) -> Text:
     ready = found.status.ready
     if ready is None:
         return Text("-", style="dim")
-    if found.status.reason == PAUSED:
+    if found.status.unknown:
         return Text("Unknown", style="yellow")
     return Text(str(ready), style="green" if ready else "red" if found.status.stalled else "yellow")
 

@@ -75,6 +75,11 @@ def _reason_stuck(found: Progress) -> str:
 
 
 def _reason_late(found: Progress, timeout: float) -> str:
+    if found.nobody:
+        return (
+            f"{found.kind} {found.path} is not known to be ready after {timeout:g} s: {found.nobody} (start one with "
+            "`skypanel up`, or see `skypanel doctor`)"
+        )
     if not found.current:
         return (
             f"{found.kind} {found.path}: no controller has looked at generation {found.generation} within "

@@ -110,7 +110,7 @@ class Process:
         try:
             if self._fit is not None:
                 await self._fit()
-            elected, said = await self._lease.acquire(), ""
+            elected, said = await self._lease.acquire(self._swarm.silent_seconds), ""
         except TransientError as error:
             elected, said = False, error.message
             if said != self._unelected:
@@ -176,7 +176,7 @@ class Process:
         while True:
             await anyio.sleep(pause)
             try:
-                held, pause = await self._lease.renew(), period
+                held, pause = await self._lease.renew(self._swarm.silent_seconds), period
                 metrics.LEASE_RENEWALS.labels(result="renewed" if held else "lost").inc()
             except TransientError as error:
                 metrics.LEASE_RENEWALS.labels(result="unreachable").inc()

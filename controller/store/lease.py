@@ -87,16 +87,20 @@ class Lease:
         """What ``sql/leader.sql`` checks."""
         return {"lease": self.name, "holder": self.holder, "epoch": self.epoch}
 
-    async def acquire(self) -> bool:
-        """Take the lease if it is free or has run out."""
+    async def acquire(self, silent: float | None = None) -> bool:
+        """Take the lease if it is free or has run out.
+
+        Args:
+            silent: for how many seconds the engine has not answered, for those who read what is said; None: not known.
+        """
         try:
-            return await self._ask("lease_acquire")
+            return await self._ask("lease_acquire", silent)
         except errors.UniqueViolation:  # somebody else's first row came at the same moment
             return False
 
-    async def renew(self) -> bool:
-        """Prolong it; False when it was lost."""
-        return await self._ask("lease_renew")
+    async def renew(self, silent: float | None = None) -> bool:
+        """Prolong it; False when it was lost. ``silent`` as in ``acquire``."""
+        return await self._ask("lease_renew", silent)
 
     async def leader(self) -> str | None:
         """Who holds the lease now: ``host:process:number``; None when nobody does."""
@@ -111,13 +115,13 @@ class Lease:
                 statement("lease_release"), self.parameters, seconds=_RELEASE_SECONDS, apart=True
             )
 
-    async def _ask(self, name: str) -> bool:
+    async def _ask(self, name: str, silent: float | None) -> bool:
         started = clock.monotonic()
         lasts = self.seconds * _LASTS_SHARE
         longest = self.seconds / 2
         if self.trusted:  # one call that hangs must not outlive the lease
             longest = max(_SHORTEST_CALL_SECONDS, min(longest, self._trusted_until - started))
-        sent = {**self.parameters, "seconds": lasts}
+        sent = {**self.parameters, "seconds": lasts, "silent": silent}
         rows = await self._database.fetch(statement(name), sent, seconds=longest, apart=True)
         if not rows:
             self._trusted_until = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,11 @@ from controller.store.database import statement
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one reconciled object is; ``kind`` and ``id`` as in its status."""
+    """How far one reconciled object is; ``kind`` and ``id`` as in its status.
+
+    ``ready`` is vouched for by a controller that is alive and reaches the engine. ``nobody`` says since when none is
+    alive; it is empty while one is.
+    """
 
     kind: str
     id: UUID
@@ -28,6 +33,7 @@ class Progress:
     stalled: bool
     finalized: bool
     details: Mapping[str, Any]
+    nobody: str = ""
 
     @property
     def gone(self) -> bool:
@@ -73,13 +79,20 @@ def progress(conn: psycopg.Connection, keys: Sequence[tuple[str, UUID]]) -> list
             generation=generation,
             deleted=bool(deleted),
             observed_generation=observed or 0,
-            ready=bool(ready),
+            ready=ready == "True",
             reason=reason or "",
             message=message or "",
             stalled=stalled,
             finalized=finalized,
             details=details or {},
+            nobody="" if alive else _nobody(age),
         )
-        for kind, object_id, path, generation, deleted, observed, ready, reason, message, stalled, finalized, details
-        in rows
+        for kind, object_id, path, generation, deleted, observed, ready, reason, message, stalled, finalized, details,
+            alive, age in rows
     ]  # fmt: skip
+
+
+def _nobody(age: timedelta | None) -> str:
+    if age is None:
+        return "no controller has ever been alive"
+    return f"no controller has been alive for {age.total_seconds():.0f} s"

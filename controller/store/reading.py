@@ -1,7 +1,7 @@
 """Reads declared objects as people ask for them: by kind and path of names, with what was last said of them.
 
-A status speaks of the generation that it observed. One that is older than the row says nothing of what is wanted now,
-so it reads as ``Pending``. An object whose deletion is finished is left out unless it is asked for.
+What is said of them is that of the view ``skypanel.status``: ``Pending`` while nobody has looked at this generation,
+``Unknown`` while nobody vouches for it. An object whose deletion is finished is left out unless it is asked for.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _HIDDEN = {  # what is left out: the condition under which a deleted row is stil
     "App": "EXISTS (SELECT FROM public.paas_environments e LEFT JOIN skypanel.object_status x"
     " ON x.kind = 'environment' AND x.id = e.id WHERE e.app_id = t.id AND x.finalized_at IS NULL)",
 }
+_STATUS_COLUMNS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class ObjectStatus:
     """What the controller says of an object.
 
     Args:
-        ready: it is as declared, in this generation; None when nobody has said anything, or nobody will.
+        ready: it is as declared, in this generation; None when nobody will say anything.
+        unknown: nobody can say now whether it is; it counts as not ready.
         reason: one CamelCase word.
         message: a sentence for people.
         stalled: nothing more is tried until the spec changes.
@@ -50,6 +52,7 @@ class ObjectStatus:
     """
 
     ready: bool | None = None
+    unknown: bool = False
     reason: str = ""
     message: str = ""
     stalled: bool = False
@@ -58,6 +61,8 @@ class ObjectStatus:
     details: Mapping[str, Any] = field(default_factory=dict)
     finalized_at: datetime | None = None
     updated_at: datetime | None = None
+    as_of: datetime | None = None
+    """Until when that is vouched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +149,8 @@ def objects(
     found = []
     for row in conn.execute(query, {"kind": kind.lower()}):
         object_id, generation, created_at, deleted = row[:4]
-        owners, status = tuple(row[4 : 4 + len(names)]), row[-8:]
-        values = dict(zip(cells, row[4 + len(names) : -8], strict=True))
+        owners, status = tuple(row[4 : 4 + len(names)]), row[-_STATUS_COLUMNS:]
+        values = dict(zip(cells, row[4 + len(names) : -_STATUS_COLUMNS], strict=True))
         parents = {owner.lower(): name for owner, name in zip(chain, owners, strict=False)}
         spec = spec_document(cls, parents, Row(object_id, values, frozenset(), frozenset()))
         found.append(
@@ -157,7 +162,7 @@ def objects(
                 generation=generation,
                 created_at=created_at,
                 deleted_at=deleted,
-                status=_status(kind, generation, deleted, status),
+                status=_status(*status),
             )
         )
     return _with_environments(conn, found) if kind == "App" else found
@@ -180,38 +185,45 @@ def _owner_joins(binding: TableBinding, chain: Sequence[str]) -> list[sql.Compos
     return joins
 
 
-def _status(kind: str, generation: int, deleted_at: datetime | None, row: Sequence[Any]) -> ObjectStatus:
-    observed, conditions, ready, reason, message, details, finalized_at, updated_at = row
-    if kind == "Plan":
+def _status(  # noqa: PLR0917 - the columns of a row
+    observed: int | None,
+    conditions: Sequence[Mapping[str, Any]] | None,
+    ready: str | None,
+    reason: str,
+    message: str,
+    stalled: bool,
+    details: Mapping[str, Any],
+    finalized_at: datetime | None,
+    updated_at: datetime | None,
+    as_of: datetime | None,
+) -> ObjectStatus:
+    if ready is None:  # nobody speaks of plans and apps
         return ObjectStatus()
-    base = ObjectStatus(
+    return ObjectStatus(
+        ready=ready == "True",
+        unknown=ready == "Unknown",
+        reason=reason,
+        message=message,
+        stalled=stalled,
         observed_generation=observed or 0,
         conditions=conditions or [],
-        details=details or {},
+        details=details,
         finalized_at=finalized_at,
         updated_at=updated_at,
+        as_of=as_of,
     )
-    if deleted_at is not None and (finalized_at is not None or kind not in _HIDDEN):
-        return replace(base, ready=False, reason="Deleted", message=message or "nothing of it is left")
-    if deleted_at is not None and (observed or 0) < generation:
-        return replace(base, ready=False, reason="Deleting", message="its deletion was asked for")
-    if observed is None or observed < generation:
-        last = f"; generation {observed} was {reason}: {message}" if observed else ""
-        return replace(
-            base, ready=False, reason="Pending", message=f"generation {generation} was not looked at yet{last}"
-        )
-    stalled = any(c.get("type") == "Stalled" and c.get("status") == "True" for c in base.conditions)
-    return replace(base, ready=ready, reason=reason, message=message, stalled=stalled)
 
 
 def _with_environments(conn: psycopg.Connection, apps: list[DeclaredObject]) -> list[DeclaredObject]:
     """Apps have no reconciler: how they are is how their environments are."""
     rows = conn.execute(statement("read_apps"), {"ids": [app.id for app in apps]})
     counts = {row[0]: row[1:] for row in rows}
-    return [replace(app, status=_of_app(app, *counts.get(app.id, (0, 0, 0, 0)))) for app in apps]
+    return [replace(app, status=_of_app(app, *counts.get(app.id, (0, 0, 0, 0, 0, None)))) for app in apps]
 
 
-def _of_app(app: DeclaredObject, total: int, ready: int, stalled: int, leaving: int) -> ObjectStatus:
+def _of_app(  # noqa: PLR0917 - the columns of a row
+    app: DeclaredObject, total: int, ready: int, stalled: int, leaving: int, unknown: int, away: str | None
+) -> ObjectStatus:
     details = {"environments": total, "ready": ready, "stalled": stalled, "leaving": leaving}
     if app.deleted_at is not None:
         reason, message = ("Deleting", f"{leaving} environment(s) still go") if leaving else ("Deleted", "gone")
@@ -219,5 +231,14 @@ def _of_app(app: DeclaredObject, total: int, ready: int, stalled: int, leaving: 
     if not total:
         return ObjectStatus(reason="NoEnvironments", message="it has no environment", details=details)
     message = f"{ready} of {total} environment(s) are ready" + (f", {stalled} stalled" if stalled else "")
-    reason = "Ready" if ready == total else "Stalled" if stalled else "Converging"
-    return ObjectStatus(ready=ready == total, reason=reason, message=message, stalled=bool(stalled), details=details)
+    if unknown and away:
+        message += f", {unknown} not known"
+    reason = "Ready" if ready == total else "Stalled" if stalled else away or "Converging"
+    return ObjectStatus(
+        ready=ready == total,
+        unknown=bool(unknown) and not stalled,
+        reason=reason,
+        message=message,
+        stalled=bool(stalled),
+        details=details,
+    )

@@ -6,15 +6,16 @@ the bytes travel is the transport's affair.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import orjson
 from docker.tls import TLSConfig
 
-from controller.swarm.errors import EngineUnavailable, NotFound, classify
+from controller import clock
+from controller.swarm.errors import EngineError, EngineUnavailable, NotFound, classify
 from controller.swarm.transport import DockerTransport, Transport
 from reconcilers import labels
 
@@ -74,6 +75,8 @@ class EngineClient:
         self.guard: Callable[[], None] | None = None
         """Called right before the bytes of each write leave; what it raises stops them."""
         self.node_id = ""
+        self._answered_at: float | None = None
+        self._answers = False
         self.writes = 0
 
     @classmethod
@@ -91,6 +94,16 @@ class EngineClient:
         """Version of the API that is spoken."""
         return self._transport.api_version
 
+    @property
+    def silent_seconds(self) -> float | None:
+        """For how long the engine has not answered; 0 while it does, None when it never has.
+
+        It is asked every few seconds: a call that fails is what tells.
+        """
+        if self._answers or self._answered_at is None:
+            return 0.0 if self._answers else None
+        return clock.monotonic() - self._answered_at
+
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
@@ -102,17 +115,32 @@ class EngineClient:
             EngineError: one of its subclasses, by what the engine said.
         """
         payload = None if body is None else orjson.dumps(body)
-        if method == "GET":
-            return _decoded(*await self._transport.exchange(method, path, query, payload))
-        self.writes += 1
-        return _decoded(*await self._transport.exchange(method, path, query, payload, self.guard))
+        with self._listening():
+            if method == "GET":
+                return _decoded(*await self._transport.exchange(method, path, query, payload))
+            self.writes += 1
+            return _decoded(*await self._transport.exchange(method, path, query, payload, self.guard))
 
     async def _answer(self, method: str, path: str, query: Mapping[str, Any]) -> bytes:
         """The body of an answer as it came."""
-        status, data = await self._transport.exchange(method, path, query, None)
-        if status >= 400:
-            raise classify(status, _message(data))
-        return data
+        with self._listening():
+            status, data = await self._transport.exchange(method, path, query, None)
+            if status >= 400:
+                raise classify(status, _message(data))
+            return data
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Remember whether the engine answered; what stops a write before it is sent says nothing of that."""
+        try:
+            yield
+        except EngineUnavailable:
+            self._answers = False
+            raise
+        except EngineError:
+            self._answers, self._answered_at = True, clock.monotonic()
+            raise
+        self._answers, self._answered_at = True, clock.monotonic()
 
     async def follow(self, on_event: Callable[[Document | None], None]) -> None:
         """Call ``on_event`` with every event, and with None after each (re)connection, until cancelled."""

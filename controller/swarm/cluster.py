@@ -129,6 +129,11 @@ class Cluster:
         """Whether everything was listed once."""
         return self.live.synced
 
+    @property
+    def silent_seconds(self) -> float | None:
+        """For how long the engine has not answered; 0 while it does, None when it never has."""
+        return self._client.silent_seconds
+
     async def refresh(self, key: Key, inventory: Sequence[InventoryRow]) -> None:
         """Read everything of one owner anew: what the view shows, and what the inventory knows."""
         services = {s.name for s in self.live.owned_services(key)}

@@ -49,6 +49,10 @@ def status(database: Database, kind: str, generation_of: str, *, ready: bool, st
     conditions = [{"type": "Stalled", "status": "True", "reason": "InvalidSpec", "message": "port"}] if stalled else []
     id_column = "organization_id" if kind == "organization" else "id"
     database.execute(
+        "INSERT INTO skypanel.lease (name, holder, epoch, expires_at, engine_seen_at)"
+        " VALUES ('skypanel', 'one', 1, now() + interval '10 minutes', now()) ON CONFLICT DO NOTHING"
+    )
+    database.execute(
         f"INSERT INTO skypanel.object_status (kind, id, observed_generation, conditions, ready, reason, message, epoch)"
         f" SELECT %s, {id_column}, generation, %s::jsonb, %s, %s, 'said', 1 FROM {generation_of}"
         f" WHERE deleted_at IS NULL ON CONFLICT (kind, id) DO UPDATE"
@@ -171,7 +175,7 @@ def test_waiting_ends_with_the_reason_when_one_is_stalled(run: Run, database: Da
 
 def test_waiting_without_a_controller_says_so(run: Run) -> None:
     shown = run("apply", "-f", EXAMPLES, "--wait", "--timeout", "1s", code=ExitCode.NOT_READY)
-    assert "no controller has looked at generation" in shown
+    assert "no controller has ever been alive (start one with `skypanel up`" in shown
 
 
 def trip(database: Database) -> None:

@@ -1,6 +1,6 @@
 -- How far some objects are, whatever became of their rows.
 SELECT w.kind, w.id, r.path, r.generation, r.deleted, s.observed_generation, s.ready, s.reason, s.message,
-       coalesce(s.conditions @> '[{"type": "Stalled", "status": "True"}]', false), s.finalized_at IS NOT NULL, s.details
+       coalesce(s.stalled, false), s.finalized_at IS NOT NULL, s.details, l.alive, l.age
 FROM unnest(%(kinds)s::text[], %(ids)s::uuid[]) AS w(kind, id)
 LEFT JOIN LATERAL (
     SELECT concat_ws('/', o.slug, a.slug, e.name) AS path, e.generation, e.deleted_at IS NOT NULL AS deleted
@@ -13,5 +13,6 @@ LEFT JOIN LATERAL (
     FROM public.paas_organizations p JOIN public.organizations o ON o.id = p.organization_id
     WHERE w.kind = 'organization' AND p.organization_id = w.id
 ) r ON true
-LEFT JOIN skypanel.object_status s ON s.kind = w.kind AND s.id = w.id
+LEFT JOIN skypanel.status s ON s.kind = w.kind AND s.id = w.id
+CROSS JOIN skypanel.leader l
 ORDER BY w.kind DESC, r.path

@@ -94,6 +94,7 @@ class Nothing:
 
     live: Live
     synced = True
+    silent_seconds: float | None = 0.0
 
     def plan(self, key: Key, wanted: Objects, inventory: Any) -> Any:
         raise AssertionError("nothing is planned here")

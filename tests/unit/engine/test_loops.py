@@ -196,10 +196,10 @@ class Fickle:
             raise ZeroDivisionError(name)
         return True
 
-    async def acquire(self) -> bool:
+    async def acquire(self, silent: float | None = None) -> bool:
         return self._ask("acquire")
 
-    async def renew(self) -> bool:
+    async def renew(self, silent: float | None = None) -> bool:
         return self._ask("renew")
 
     async def release(self) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, cast
 
 import orjson
 import pytest
 
 from controller.swarm.client import EngineClient, UnsupportedEngine
-from controller.swarm.errors import EngineUnavailable
+from controller.swarm.errors import EngineError, EngineUnavailable
 from controller.swarm.transport import Transport
 
 pytestmark = pytest.mark.anyio
@@ -50,3 +51,37 @@ async def test_a_swarm_that_is_locked_or_not_there_yet_is_waited_for(state: str,
 async def test_what_is_no_manager_is_refused(state: str, advice: str) -> None:
     with pytest.raises(UnsupportedEngine, match=advice):
         await client(LocalNodeState=state).check()
+
+
+async def test_silence_is_counted_from_the_last_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("controller.clock.monotonic", lambda: now)
+    answers: list[tuple[int, bytes] | EngineUnavailable] = []
+
+    class Moody(Engine):
+        async def exchange(self, _method: str, _path: str, *_: Any) -> tuple[int, bytes]:
+            answer = answers.pop(0)
+            if isinstance(answer, EngineUnavailable):
+                raise answer
+            return answer
+
+    engine = EngineClient(cast("Transport", Moody({})))
+    away = EngineUnavailable(0, "connection refused")
+
+    async def ask(answer: tuple[int, bytes] | EngineUnavailable) -> float | None:
+        answers.append(answer)
+        with suppress(EngineError):
+            await engine.nodes()
+        return engine.silent_seconds
+
+    def silent() -> float | None:
+        return engine.silent_seconds
+
+    assert silent() is None
+    assert await ask(away) is None
+    assert await ask((200, b"[]")) == 0.0
+    now += 60.0
+    assert silent() == 0.0, "it was not asked since"
+    assert await ask(away) == 60.0
+    assert await ask((503, b'{"message": "The swarm does not have a leader."}')) == 60.0
+    assert await ask((404, b'{"message": "no such thing"}')) == 0.0, "a refusal is an answer"
