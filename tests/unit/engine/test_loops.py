@@ -35,6 +35,7 @@ ENDS_BY_ITSELF = {  # what is started and is no loop: it ends with what it does,
     "read": "one call to the engine",
     "self._client.follow": "within engine_hints, which begins both anew",
     "self._refresh_pending": "within engine_hints, which begins both anew",
+    "self._watch_routers": "within engine_hints, which begins it anew",
 }
 
 
