@@ -112,6 +112,11 @@ class Settings(BaseSettings):
     skypanel_progress_deadline_seconds: float = Field(
         default=120.0, gt=0, description="A rollout that takes longer is reported."
     )
+    skypanel_edge_settle_seconds: float = Field(
+        default=20.0,
+        gt=0,
+        description="So long after a change of routes the edge has taken it up: its refresh and its throttle.",
+    )
     skypanel_log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="`auto`: colours on a terminal, JSON otherwise."
     )
@@ -209,6 +214,7 @@ class Settings(BaseSettings):
             edge_cert_resolver=self.skypanel_edge_cert_resolver or None,
             monitor_seconds=self.skypanel_rollout_monitor_seconds,
             progress_deadline_seconds=self.skypanel_progress_deadline_seconds,
+            edge_settle_seconds=self.skypanel_edge_settle_seconds,
             subnet_pool=str(self.skypanel_subnet_pool),
             pin_image=self.skypanel_pin_image,
             allowed_registries=self.skypanel_allowed_registries,

@@ -11,13 +11,14 @@ Assumptions: the snapshot is valid (for one that is not, the engine keeps what `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from reconcilers import labels
 from reconcilers.baseline import harden
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, Condition, progressing, ready, stalled
 from reconcilers.edge import reached, router_of
+from reconcilers.handover import handing_over, still_in_use
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import Done, NotReadyError, Outcome, RequeueAfter
 from reconcilers.ports import Child, ChildStatus, Context, Live, Options, Rollout
@@ -237,12 +238,15 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
     objects = render(snapshot, context.options, HomeNetwork(network.id, network.name))
     await context.apply(objects)
     rollouts = await context.observe(objects.services)
+    former = await context.retire(objects, [r.service for r in rollouts if r.complete])
     conditions, outcome = assess(
         snapshot,
         rollouts,
         waiting_seconds=context.waiting_seconds,
         deadline_seconds=context.options.progress_deadline_seconds,
     )
+    taken = () if snapshot.suspended else _taken(context, snapshot)
+    conditions, outcome = handing_over(conditions, outcome, former, taken)
     context.report(
         conditions,
         details={
@@ -252,6 +256,11 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
         children=list(await _children(context, snapshot, rollouts, conditions, network.name)),
     )
     return outcome
+
+
+def _taken(context: Context, snapshot: EnvironmentSnapshot) -> Collection[str]:
+    """Its host names that the edge still answers for another owner."""
+    return context.live.elsewhere((context.kind, context.id), [domain.hostname for domain in snapshot.domains])
 
 
 def assess(
@@ -300,13 +309,16 @@ async def _children(
 ) -> list[ChildStatus]:
     """Processes and domains share the environment's fate; each says its own part of it."""
     by_service = {r.service: r for r in rollouts}
-    settled = conditions[0].status == "True"
+    taken = _taken(context, snapshot)
+    settled = all(r.complete for r in rollouts) and not any(r.held for r in rollouts)
     children: list[ChildStatus] = []
     for process in snapshot.processes:
         rollout = by_service[service_of(snapshot, process.type, context.options)]
         own = conditions
         if settled:
-            own = ready(conditions[0].reason, f"{rollout.running} of {rollout.desired} task(s) run")
+            own = ready(
+                "Suspended" if snapshot.suspended else "Deployed", f"{rollout.running} of {rollout.desired} task(s) run"
+            )
         elif rollout.complete:
             own = progressing("RollingOut", "waits for the other processes of the environment")
         children.append(ChildStatus("process", str(process.id), process.generation, own))
@@ -330,5 +342,7 @@ async def _children(
                 routers=routers,
                 suspended=snapshot.suspended,
             )
+        if domain.hostname in taken:
+            own = still_in_use([domain.hostname])
         children.append(ChildStatus("domain", str(domain.id), domain.generation, own))
     return children

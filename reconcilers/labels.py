@@ -10,6 +10,8 @@ SPEC_HASH = PREFIX + "spec-hash"
 TEMPLATE_HASH = PREFIX + "template-hash"
 PROCESS = PREFIX + "process"
 EDGE = PREFIX + "edge"
+RETIRED = PREFIX + "retired"
+"""On a service that serves under a former name and answers no host name any more."""
 
 
 def owner_key(kind: str, object_id: str) -> str:

@@ -152,6 +152,7 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
             details=details,
         )
         return RequeueAfter(min(5.0, max(PIN_POLL_SECONDS, context.waiting_seconds / 5)))
+    await context.retire(objects, [r.name for r in objects.services])
     # Only now the network is on the edge's node.
     objects = _objects(context, snapshot, subnet)
     kept = await context.apply(objects)

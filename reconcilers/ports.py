@@ -7,7 +7,7 @@ plans, records the intent, and does it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ class Options:
         edge_cert_resolver: Traefik certificate resolver; routers are TLS routers when it is set.
         monitor_seconds: how long Swarm watches a new task before it goes on with the rollout.
         progress_deadline_seconds: a rollout that has not moved for so long is reported.
+        edge_settle_seconds: so long after a change of routes the edge has taken it up for certain.
         subnet_pool: CIDR that organizations' subnets are cut from.
         pin_image: image whose entry point sleeps until SIGTERM.
         allowed_registries: registries on private hosts that images may come from; ``*`` stands for any characters.
@@ -35,6 +36,7 @@ class Options:
     edge_cert_resolver: str | None = None
     monitor_seconds: float = 5.0
     progress_deadline_seconds: float = 120.0
+    edge_settle_seconds: float = 20.0
     subnet_pool: str = "10.64.0.0/12"
     pin_image: str = "rancher/mirrored-pause:3.10"
     allowed_registries: tuple[str, ...] = ()
@@ -123,6 +125,9 @@ class Live(Protocol):
     def on_network(self, network_id: str) -> Sequence[str]:
         """Names of our services that are attached to this network."""
 
+    def elsewhere(self, owner: tuple[str, str], hostnames: Iterable[str]) -> frozenset[str]:
+        """Those of ``hostnames`` that another owner still has live rules for; ``owner`` is woken when that ends."""
+
     def edge_node(self) -> str | None:
         """Id of the node of the edge containers that can be joined to networks; None when there is no edge here."""
 
@@ -170,6 +175,19 @@ class Rollout:
             and self.pending == 0
             and self.update_state not in ("updating", "rollback_started")
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """Services that serve under former names.
+
+    Args:
+        names: of them.
+        seconds: until they may go, where they answer no host any more; None: they wait for what comes after them.
+    """
+
+    names: tuple[str, ...]
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +239,9 @@ class Context(Protocol):
     async def apply(self, objects: Objects) -> Mapping[str, str]:
         """Make the engine have exactly ``objects`` for this owner; what was written is in the live view after.
 
+        Two things are left for later. A service whose process is wanted under another name by now goes on serving
+        until ``retire``. A host name that another owner still has, or such a service, is given no rule yet.
+
         Returns:
             networks that are not as they should be and stay so, as something uses them: by name, what is wrong.
 
@@ -234,6 +255,20 @@ class Context(Protocol):
     async def routers(self, names: Sequence[str]) -> Routers:
         """What the edge says of its routers, about a second ago; this object is looked at again when it says otherwise
         of one of ``names``.
+        """
+
+    async def retire(self, objects: Objects, serving: Sequence[str]) -> Former | None:
+        """Give the host names to what serves by now, and take away what served under former names, step by step.
+
+        Args:
+            objects: as they were applied.
+            serving: names of those of its services whose tasks serve.
+
+        Returns:
+            what is left; None: nothing.
+
+        Raises:
+            as ``apply``.
         """
 
     async def observe(self, services: Sequence[Service]) -> list[Rollout]:

@@ -9,7 +9,7 @@ nothing to the others.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from specs.names import router_name
 
@@ -17,6 +17,7 @@ RETRY_ATTEMPTS = 4
 RETRY_INTERVAL = "50ms"
 LABELS = "traefik."
 _ROUTER = "traefik.http.routers."
+_RULE = ".rule"
 _PORT_LABEL = ".loadbalancer.server.port"
 _HOST = re.compile(r"Host\(`([^`]*)`\)")
 
@@ -47,7 +48,7 @@ def traefik_labels(
     }
     for hostname in sorted(hostnames):
         router = f"{_ROUTER}{router_name(name, hostname)}"
-        labels[f"{router}.rule"] = f"Host(`{hostname}`)"
+        labels[f"{router}{_RULE}"] = _rule([hostname])
         labels[f"{router}.entrypoints"] = ",".join(entrypoints)
         labels[f"{router}.service"] = name
         labels[f"{router}.middlewares"] = retry
@@ -64,5 +65,27 @@ def at_port(labels: Mapping[str, str], port: str | None) -> dict[str, str]:
 
 def hostnames_of(labels: Mapping[str, str]) -> frozenset[str]:
     """The host names that ``labels`` route."""
-    rules = (value for key, value in labels.items() if key.startswith(_ROUTER) and key.endswith(".rule"))
+    rules = (value for key, value in labels.items() if key.startswith(_ROUTER) and key.endswith(_RULE))
     return frozenset(found for rule in rules for found in _HOST.findall(rule))
+
+
+def without_hosts(labels: Mapping[str, str], hostnames: Container[str]) -> dict[str, str]:
+    """``labels`` without rules for ``hostnames``; a router that is left without one goes, and all when none is left."""
+    kept = dict(labels)
+    for key, rule in labels.items():
+        if not (key.startswith(_ROUTER) and key.endswith(_RULE)):
+            continue
+        found = _HOST.findall(rule)
+        left = [name for name in found if name not in hostnames]
+        if left and len(left) < len(found):
+            kept[key] = _rule(left)
+        elif found and not left:
+            router = key.removesuffix(_RULE) + "."
+            kept = {k: v for k, v in kept.items() if not k.startswith(router)}
+    if hostnames_of(labels) and not hostnames_of(kept):
+        return {k: v for k, v in kept.items() if not k.startswith(LABELS)}
+    return kept
+
+
+def _rule(hostnames: Sequence[str]) -> str:
+    return " || ".join(f"Host(`{hostname}`)" for hostname in sorted(hostnames))

@@ -16,7 +16,7 @@ from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Rep
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, RECONCILING, Condition, Status, check
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import ConflictError
-from reconcilers.ports import Child, ChildStatus, Live, Options, Rollout, Routers
+from reconcilers.ports import Child, ChildStatus, Former, Live, Options, Rollout, Routers
 from reconcilers.registry import Salvage
 
 _MESSAGE_LENGTH = 2000
@@ -145,7 +145,8 @@ class ReconcileContext:
         gone = good.keys() - {service.name for service in services}
         # What was asked for last, and failed, is no reason here: the last good one is wanted.
         rows = [replace(row, spec_hash=None, failed_hash=None) for row in self._inventory]
-        changes = self._swarm.plan(self._loaded.key, Objects(services=tuple(services)), rows)
+        wanted, lost = self._swarm.handed_over(self._loaded.key, Objects(services=tuple(services)), ())
+        changes = self._swarm.plan(self._loaded.key, wanted, rows).after(lost)
         changes = changes.without(lambda change: change.action == "delete" and change.name not in gone)
         changes, spared = await self._spared(changes, Objects(services=tuple(services)))
         self.planned(changes)
@@ -180,8 +181,12 @@ class ReconcileContext:
 
     async def apply(self, objects: Objects) -> Mapping[str, str]:
         """Plan, and do what is planned; see ``reconcilers.ports.Context``."""
-        changes = self._swarm.plan(self._loaded.key, objects, self._inventory)
-        changes, spared = await self._spared(changes, objects)
+        return await self._apply(objects, ())
+
+    async def _apply(self, declared: Objects, serving: Sequence[str]) -> Mapping[str, str]:
+        objects, lost = self._swarm.handed_over(self._loaded.key, declared, serving)
+        changes = self._swarm.plan(self._loaded.key, objects, self._inventory).after(lost)
+        changes, spared = await self._spared(changes, declared)
         self.planned(changes)
         changes, contested = self._spaced(changes)
         changes, queued = self._in_turn(changes)
@@ -252,9 +257,24 @@ class ReconcileContext:
         """
         known = {("service", s.name) for s in objects.services} | {("network", n.name) for n in objects.networks}
         known |= {(change.object_type, change.name) for change in changes.changes}
+        known |= {("service", name) for name in changes.left}
         stray = [row for row in self._loaded.inventory if (row.object_type, row.name) not in known]
         if stray and await self._swarm.forget_missing(self._loaded.key, stray, self.report_out.inventory):
             raise ConflictError("StillThere", f"{stray[0].object_type} {stray[0].name} is still there; looking again")
+
+    async def retire(self, objects: Objects, serving: Sequence[str]) -> Former | None:
+        """Hand over from services with former names; see ``reconcilers.ports.Context``."""
+        step = self._succession(objects, serving)
+        if step.changes.changes:
+            await self._apply(objects, serving)  # a host name is never without a rule
+            step = self._succession(objects, serving)
+            self.planned(step.changes)
+            await self.execute(step.changes)
+            step = self._succession(objects, serving)  # the edge's time begins now
+        return Former(step.names, step.seconds) if step.names else None
+
+    def _succession(self, objects: Objects, serving: Sequence[str]) -> Any:
+        return self._swarm.succeed(self._loaded.key, objects, serving, self._options.edge_settle_seconds)
 
     async def execute(self, changes: Any) -> None:
         """Do a change set, and say so in one event, also when only a part of it could be done."""

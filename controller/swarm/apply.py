@@ -8,8 +8,8 @@ are compared.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Network, ip_network
 
 import anyio
@@ -17,7 +17,7 @@ import anyio
 from controller import clock
 from controller.records import Intent, InventoryRow, InventoryUpdate
 from controller.swarm.client import EngineClient
-from controller.swarm.diff import label_only
+from controller.swarm.diff import label_only, service_differences
 from controller.swarm.edge import Edge
 from controller.swarm.errors import (
     EngineError,
@@ -32,9 +32,10 @@ from controller.swarm.liveview import LiveView
 from controller.swarm.plan import Change, ChangeSet
 from reconcilers import labels
 from reconcilers.baseline import lost
-from reconcilers.objects import Network, Service
+from reconcilers.objects import Network, Service, SpecDocument
 from reconcilers.outcomes import ConflictError, NotReadyError, ReconcileError, TerminalError, TransientError
 from reconcilers.ports import LiveNetwork, LiveService
+from reconcilers.routes import hostnames_of, without_hosts
 
 _PENDING_SECONDS = 30.0
 _ALLOCATION_SECONDS, _ALLOCATION_POLL_SECONDS = 2.0, 0.01
@@ -81,12 +82,41 @@ class Applier:
         for number, change in enumerate(changes.changes):
             if number:
                 await announce(())  # the write before may have taken its time: does this process still lead?
-            try:
-                learned.extend(await self._do(change, known.get((change.object_type, change.name))))
-            except EngineError as error:
-                await self._look_again(change)
-                raise _reconcile_error(change, error) from error
+            async with self._routing(change):
+                try:
+                    learned.extend(await self._do(change, known.get((change.object_type, change.name))))
+                except EngineError as error:
+                    await self._look_again(change)
+                    raise _reconcile_error(change, error) from error
             done.append(change)
+
+    @asynccontextmanager
+    async def _routing(self, change: Change) -> AsyncIterator[None]:
+        """Claim the host names that a write gives rules to, until the live view shows them.
+
+        Raises:
+            NotReadyError: another owner has one of them, since this was planned.
+        """
+        found = change.target.spec["Labels"] if isinstance(change.target, Service) else {}
+        before = hostnames_of(change.live.labels) if change.live is not None else frozenset[str]()
+        hostnames, owner = hostnames_of(found) - before, labels.parse_owner(found.get(labels.OWNER, ""))
+        if not hostnames or owner is None:
+            yield
+            return
+        if taken := self._live.hosts.claim(owner, hostnames):
+            raise NotReadyError(
+                "NameStillInUse",
+                f"{', '.join(sorted(taken))} is still answered for whoever had the name before; it goes on by itself",
+            )
+        seen = False
+        try:
+            yield
+            seen = True
+        except (NotReadyError, TerminalError):
+            seen = True
+            raise
+        finally:
+            self._live.hosts.settle(owner, hostnames, known=seen)
 
     async def _do(self, change: Change, row: InventoryRow | None) -> list[InventoryUpdate]:  # noqa: PLR0911 - one a case
         match change.action, change.target, change.live:
@@ -139,7 +169,8 @@ class Applier:
             if found.get(labels.INSTALLATION) == self._live.installation and found.get(labels.OWNER):
                 raise NotReadyError(
                     "NameStillInUse",
-                    f"service {service.name} still belongs to {found[labels.OWNER]}; waiting until it is removed",
+                    f"service {service.name} still belongs to another object of this installation; waiting until it is "
+                    "removed",
                     retry_after=0.5,
                 )
             raise _name_conflict("service", service.name)
@@ -185,6 +216,16 @@ class Applier:
         force = (live.spec.get("TaskTemplate") or {}).get("ForceUpdate")
         if force or restart:
             spec["TaskTemplate"]["ForceUpdate"] = (force or 0) + restart  # a restart that somebody asked for stays done
+        lost = hostnames_of(live.labels) - hostnames_of(service.spec["Labels"])
+        if lost and any(not d.path.startswith("Labels.") for d in service_differences(spec, live.spec)):
+            # By itself first: Swarm's rollback of the template would bring back the rules of the spec before.
+            await self._write(live, {**live.spec, "Labels": without_hosts(live.labels, lost)})
+            live = self._live.service_by_id(live.id) or live
+        await self._write(live, spec)
+        await self._verify(service, live.id, previous=live)
+        return [_applied(service, live.id)]
+
+    async def _write(self, live: LiveService, spec: SpecDocument) -> None:
         self._live.wrote(live.id, "update")
         try:
             await self._client.update_service(live.id, live.version, spec)
@@ -192,8 +233,6 @@ class Applier:
             self._live.did_not_write(live.id, "update")
             raise
         await self._see(live)
-        await self._verify(service, live.id, previous=live)
-        return [_applied(service, live.id)]
 
     async def _see(self, before: LiveService) -> None:
         """Read back what was written. The engine may still show what was before it (moby#30794): then ask again.

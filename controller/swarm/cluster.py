@@ -14,8 +14,10 @@ from typing import Any
 import anyio
 import structlog
 
+from controller import clock
 from controller.metrics import ENGINE_HINTS
 from controller.records import Holdings, InventoryRow, InventoryUpdate, Key
+from controller.swarm import succession
 from controller.swarm.apply import Announce, Applier
 from controller.swarm.client import EngineClient
 from controller.swarm.edge import Edge
@@ -50,6 +52,8 @@ class Cluster:
         self._applier = Applier(client, self.live, self._edge)
         self._routers = EdgeRouters(edge, self._on_change)
         self._tasks = TaskReader(client, self.live)
+        self._retired: dict[str, float] = {}
+        """When this process saw first that a service had lost its routes, by id."""
         self._pending: dict[tuple[str, str], None] = {}
         self._pending_wake = anyio.Event()
 
@@ -58,6 +62,31 @@ class Cluster:
     def plan(self, key: Key, wanted: Objects, inventory: Sequence[InventoryRow]) -> ChangeSet:
         """What must be done so that ``key`` has exactly ``wanted``."""
         return plan(key, wanted, self.live, inventory)
+
+    def handed_over(self, key: Key, wanted: Objects, serving: Sequence[str]) -> tuple[Objects, ChangeSet]:
+        """``wanted`` without the host names that ``key`` must not have yet; what its former services must lose."""
+        live = self.live.owned_services(key)
+        objects, lost = succession.handed_over(wanted, live, serving, lambda names: self.live.elsewhere(key, names))
+        return objects, ChangeSet(lost)
+
+    def succeed(self, key: Key, wanted: Objects, serving: Sequence[str], settle_seconds: float) -> succession.Step:
+        """What is next for the services of ``key`` that serve under former names."""
+        live = self.live.owned_services(key)
+        now = clock.monotonic()
+        retired = [service.id for service in live if labels.RETIRED in service.labels]
+        if retired:
+            gone = [i for i in self._retired if self.live.service_by_id(i) is None]
+            for service_id in gone:
+                del self._retired[service_id]
+        for service_id in retired:
+            self._retired.setdefault(service_id, now)
+        return succession.step(
+            wanted.services,
+            live,
+            serving,
+            retired_seconds=lambda i: now - self._retired.get(i, now),
+            settle_seconds=settle_seconds,
+        )
 
     async def apply(
         self,

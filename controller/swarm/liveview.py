@@ -21,8 +21,10 @@ from controller.swarm import elements
 from controller.swarm.client import Document, EngineClient
 from controller.swarm.errors import EngineUnavailable, NotFound
 from controller.swarm.held import HeldServices, OwnerKey, service_of
+from controller.swarm.hosts import Hosts
 from reconcilers import labels
 from reconcilers.ports import EdgePlace, LiveNetwork, LiveService
+from reconcilers.routes import hostnames_of
 
 _OWN_EVENT_SECONDS = 5.0
 _READ_TOGETHER = 50
@@ -46,6 +48,8 @@ class LiveView:
         self.installation = installation
         self._on_change = on_change
         self._services = HeldServices()
+        self.hosts = Hosts(on_change)
+        """Host names by owner of the live rules."""
         self._networks: dict[str, LiveNetwork] = {}
         self._network_ids: dict[str, str] = {}
         self._owned: dict[OwnerKey, set[str]] = defaultdict(set)
@@ -87,6 +91,10 @@ class LiveView:
     def on_network(self, network_id: str) -> list[str]:
         """Names of our services that are attached to a network, sorted."""
         return self._services.on_network(network_id)
+
+    def elsewhere(self, owner: OwnerKey, hostnames: Iterable[str]) -> frozenset[str]:
+        """Those of ``hostnames`` that another owner of ours has live rules for; ``owner`` is told when that ends."""
+        return self.hosts.elsewhere(owner, hostnames)
 
     def edge_node(self) -> str | None:
         """This engine's node when there is an edge; its containers on other nodes cannot be joined from here."""
@@ -348,6 +356,7 @@ class LiveView:
             return owners
         self._services.put(fresh, owner, data)
         self._owned[owner].add(fresh.id)
+        self.hosts.put(fresh.id, owner, hostnames_of(fresh.labels))
         return owners
 
     def _put_document(self, document: Document, asked: int) -> set[OwnerKey]:
@@ -356,6 +365,7 @@ class LiveView:
 
     def _drop_service(self, object_id: str) -> set[OwnerKey]:
         owner = self._services.drop(object_id)
+        self.hosts.drop(object_id)
         self._new.discard(object_id)
         return self._disown(owner, object_id)
 

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from controller.records import InventoryRow, InventoryUpdate
 from controller.swarm.diff import Difference, network_differences, service_differences
 from controller.swarm.fate import fate
+from controller.swarm.former import former
 from reconcilers import labels
 from reconcilers.objects import Network, Objects, Service
 from reconcilers.ports import LiveNetwork, LiveService
@@ -120,9 +121,16 @@ class ChangeSet:
     kept: Mapping[str, str] = field(default_factory=dict)
     """Networks that would be made anew or removed, were they not in use: by name, what is wrong and who uses them."""
 
+    left: frozenset[str] = frozenset()
+    """Names of services that go on serving under a former name."""
+
     def without_removals(self) -> ChangeSet:
         """The same, taking nothing away."""
         return self.without(lambda change: change.action == "delete")
+
+    def after(self, first: ChangeSet) -> ChangeSet:
+        """The same, with the changes of ``first`` before its own."""
+        return replace(self, changes=first.changes + self.changes)
 
     def without(self, unwanted: Callable[[Change], bool]) -> ChangeSet:
         """The same, leaving some of it undone."""
@@ -164,6 +172,7 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
             changes += _plan_service(found.target, live, row, found.note)
 
     wanted_services = {s.name for s in wanted.services}
+    left = {s.name for s in former(wanted.services, view.owned_services(owner))}
     wanted_networks = {n.name for n in wanted.networks}
     leaving = [n for n in view.owned_networks(owner) if n.name not in wanted_networks]
     used = {n.name: (n, users) for n in leaving if (users := _others_on(n, owner, view))}
@@ -178,10 +187,11 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
     changes += [
         Change("delete", "service", s.name, live=s, cause="Removed")
         for s in view.owned_services(owner)
-        if s.name not in wanted_services and s.name not in needed
+        if s.name not in wanted_services | left | needed
     ]
     changes += [Change("delete", "network", n.name, live=n, cause="Removed") for n in leaving if n.name not in used]
-    return ChangeSet(tuple(changes), held, failed, tuple(_seen(owner, aimed, view, known, changes)), kept)
+    seen = tuple(_seen(owner, aimed, view, known, changes))
+    return ChangeSet(tuple(changes), held, failed, seen, kept, frozenset(left))
 
 
 def _others_on(network: LiveNetwork, owner: tuple[str, str], view: View) -> list[str]:

@@ -18,6 +18,7 @@ RESYNC_SECONDS = 3.0
 OPTIONS = Options(
     installation=INSTALLATION,
     monitor_seconds=0.4,
+    edge_settle_seconds=2.0,
     pin_image="127.0.0.1:5000/pause:1",
     allowed_registries=("127.0.0.1:5000",),
 )

@@ -34,8 +34,6 @@ TAKEN_BACK_SECONDS = 20.0
 
 NOT_YET: Mapping[str, str] = {
     "ready_is_said_of_what_is_so": "one look at a running task is taken for a steady one",
-    "what_serves_goes_on_serving": "an old service goes before the new one runs",
-    "no_host_has_a_live_rule_at_two_owners": "each hand-over has a moment with two rules",
     "tenants.one_runs_for_a_while_and_dies_again_and_again": "it is Ready each time that it runs",
 }
 

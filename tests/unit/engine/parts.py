@@ -99,6 +99,12 @@ class Nothing:
     def plan(self, key: Key, wanted: Objects, inventory: Any) -> Any:
         raise AssertionError("nothing is planned here")
 
+    def handed_over(self, key: Key, wanted: Objects, serving: Sequence[str]) -> tuple[Objects, Any]:
+        raise AssertionError("nothing is planned here")
+
+    def succeed(self, key: Key, wanted: Objects, serving: Sequence[str], settle_seconds: float) -> Any:
+        raise AssertionError("nothing is planned here")
+
     async def apply(self, changes: Any, inventory: Any, *, announce: Any, learned: Any, done: Any) -> None:
         raise AssertionError("nothing is done here")
 

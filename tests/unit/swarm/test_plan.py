@@ -194,7 +194,8 @@ def test_a_network_that_something_uses_stays_with_its_pin() -> None:
 
 def test_the_edge_joins_before_anything_is_taken_away() -> None:
     wanted = home()
-    stray = replace(live(wanted.services[0]), id="stray", name="stray")
+    pin = live(wanted.services[0])
+    stray = replace(pin, id="stray", name="stray", spec={**pin.spec, "Labels": {**pin.labels, labels.PROCESS: "old"}})
     view = View([live(wanted.services[0]), stray], [live_network(wanted.networks[0])], {"c1": frozenset()})
     assert actions(plan(ORGANIZATION, wanted, view, ())) == [("connect", "edge"), ("delete", "service")]
 
