@@ -18,15 +18,21 @@ BEGIN
 END $$
 """
 
-BAD = [
+BAD: list[tuple[str, object, str]] = [
     ("image_ref", "Not An Image!", "image_ref"),
     ("name", "a" * 70, "name"),
     ("port", 0, "port"),
     ("memory_mb", 3, "memory_mb"),
 ]
 
+UNREADABLE: list[tuple[str, object, str]] = [
+    ("healthcheck", f'{{"command": ["x"], "interval_seconds": 1{"0" * 400}}}', "healthcheck.interval_seconds"),
+    ("ports", "[" * 1100 + "]" * 1100, "ports"),
+    ("cmd", ["x" * 3_000_000], "cmd"),
+]
 
-@pytest.mark.parametrize(("column", "value", "field"), BAD)
+
+@pytest.mark.parametrize(("column", "value", "field"), BAD + UNREADABLE, ids=lambda value: str(value)[:20])
 def test_an_impossible_row_is_stalled_by_name_and_its_last_good_service_goes_on(
     here: World, column: str, value: object, field: str
 ) -> None:
@@ -49,6 +55,9 @@ def test_an_impossible_row_is_stalled_by_name_and_its_last_good_service_goes_on(
     assert conditions["Stalled"]["reason"] == "InvalidSpec"
     assert field in conditions["Stalled"]["message"]
     assert (here.status("environment", good) or {})["observed_generation"] == here.generation("environment", good)
+
+    assert here.controllers[0].metric("skypanel_loop_failures_total") == 0
+    assert here.controllers[0].metric("skypanel_reconcile_panics_total") == 0
 
     kept = {name: version for name, version in here.versions().items() if name in services}
     assert kept == services

@@ -61,6 +61,21 @@ def test_a_change_while_no_controller_runs_is_found_at_its_start(here: World) ->
     here.wait_ready(environment)
 
 
+def test_a_database_that_cannot_be_written_to_for_a_while_costs_nothing_but_the_time(here: World) -> None:
+    """As an ordinary fail-over behind one name looks."""
+    controller = here.controller().start()
+    (environment,) = rows(here, 1)
+    here.wait_ready(environment)
+    sessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'controller' AND datname = %s"
+    here.root(f"ALTER ROLE controller IN DATABASE {here.database} SET default_transaction_read_only = on")
+    here.root(sessions, here.database)
+    eventually(lambda: "lease.lost" in controller.text(), what="it leads no more")
+    other = here.environment(here.sql("SELECT app_id FROM paas_environments")[0]["app_id"], "other", instances=0)
+    here.root(f"ALTER ROLE controller IN DATABASE {here.database} RESET default_transaction_read_only")
+    here.wait_ready(other)
+    assert controller.is_ready(), "the same process"
+
+
 def test_sigterm_ends_quickly_and_gives_the_lease_back(here: World) -> None:
     first, second = here.controller(SKYPANEL_LEASE_SECONDS="30").start(), here.controller(SKYPANEL_LEASE_SECONDS="30")
     second.start(ready=False)
