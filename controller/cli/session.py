@@ -10,11 +10,13 @@ from typing import Annotated
 
 import psycopg
 import typer
+from psycopg.types.json import set_json_loads
 
 from controller.cli.failures import CliError
 from controller.cli.output import Format
 from controller.settings import Settings
 from controller.store.connecting import connection_string, session
+from controller.store.decoding import shown
 from specs.loader import Located, load
 from specs.problems import RefusedError
 from specs.units import parse_duration
@@ -67,6 +69,7 @@ def database(url: str | None = None) -> Iterator[psycopg.Connection]:
         raise CliError(str(error)) from None
     with psycopg.connect(conninfo, autocommit=True) as conn:
         conn.execute(session(conninfo).encode())
+        set_json_loads(shown, conn)
         yield conn
 
 

@@ -50,6 +50,14 @@ def read(text: str, omitted: Mapping[str, int]) -> tuple[dict[str, Any], Invalid
     return document, InvalidSpec(problems) if problems else None
 
 
+def shown(text: bytes | bytearray | memoryview | str) -> Any:
+    """A value as people are shown it: what cannot be read says so, and nothing is raised."""
+    try:
+        return _decoded(text if isinstance(text, str) else bytes(text).decode())
+    except ValueError as error:
+        return f"cannot be read: {error}"
+
+
 def _decoded(text: str) -> Any:
     """``text`` as Python has it.
 

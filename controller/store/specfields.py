@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from controller.store.specrows import Cell, Row, columns_by_cell
 from specs.binding import from_rows
 from specs.resource import Resource
@@ -65,7 +63,7 @@ def spec_document(kind: type[Resource], parents: Mapping[str, str], row: Row) ->
     """The ``spec`` that a row stands for; with the columns' own values when it breaks a rule of the spec."""
     try:
         spec: dict[str, Any] = from_rows(kind, parents, row.tables()).document()["spec"]
-    except ValidationError:
+    except (ValueError, TypeError, LookupError, AttributeError):  # a document of any shape may be in a row
         cells = columns_by_cell(kind.binding)
         fields = kind.model_fields["spec"].annotation.model_fields  # type: ignore[union-attr]
         spec = {

@@ -9,7 +9,9 @@ from uuid import UUID
 import anyio
 import pytest
 
+from controller.cli import session
 from controller.records import EventRecord, Key, Loaded, Report
+from controller.store import lookups, reading
 from controller.store.decoding import LARGEST_DOCUMENT
 from controller.store.store import Store
 from reconcilers.conditions import Status, ready
@@ -97,6 +99,19 @@ async def test_a_change_to_such_a_row_alone_is_read_too(unguarded: Database, ten
         changes, _ = await one.store.consume()
         assert [change.key for change in changes] == [key]
         assert (await one.store.load(key)).unreadable is not None
+
+
+def test_people_are_shown_the_other_rows_and_what_cannot_be_read_of_one(unguarded: Database, tenant: Tenant) -> None:
+    environments(unguarded, tenant, 2)
+    for column, value in POISONS.values():
+        unguarded.execute(f"UPDATE paas_environments SET {column} = %s::jsonb WHERE name = 'e1'", value)
+    with session.database(unguarded.dsn("skypanel_owner")) as conn:
+        found = {shown.path[-1]: shown.spec for shown in reading.objects(conn, "Environment")}
+        documents = lookups.documents(conn, "environment", [tenant.environment])
+    assert found.keys() == {"production", "e1", "e2"}
+    assert found["e1"]["healthcheck"] == "cannot be read: a number in it is too large"
+    assert "healthcheck" not in found["e2"]
+    assert documents[0].doc["name"] == "production"
 
 
 async def test_large_rows_take_no_memory(unguarded: Database, tenant: Tenant) -> None:
