@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     skypanel_rollout_monitor_seconds: float = Field(
         default=5.0, gt=0, description="How long Swarm watches a new task before it goes on."
     )
+    skypanel_min_ready_seconds: float = Field(
+        default=5.0, ge=0, description="How long tasks must have stayed up before they are called ready."
+    )
     skypanel_progress_deadline_seconds: float = Field(
         default=120.0, gt=0, description="A rollout that takes longer is reported."
     )
@@ -213,6 +216,7 @@ class Settings(BaseSettings):
             edge_entrypoints=self.skypanel_edge_entrypoints,
             edge_cert_resolver=self.skypanel_edge_cert_resolver or None,
             monitor_seconds=self.skypanel_rollout_monitor_seconds,
+            min_ready_seconds=self.skypanel_min_ready_seconds,
             progress_deadline_seconds=self.skypanel_progress_deadline_seconds,
             edge_settle_seconds=self.skypanel_edge_settle_seconds,
             subnet_pool=str(self.skypanel_subnet_pool),

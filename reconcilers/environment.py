@@ -16,12 +16,13 @@ from datetime import timedelta
 
 from reconcilers import labels
 from reconcilers.baseline import harden
-from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, Condition, progressing, ready, stalled
+from reconcilers.conditions import Condition, progressing, ready
 from reconcilers.edge import reached, router_of
 from reconcilers.handover import handing_over, still_in_use
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
-from reconcilers.outcomes import Done, NotReadyError, Outcome, RequeueAfter
+from reconcilers.outcomes import NotReadyError, Outcome
 from reconcilers.ports import Child, ChildStatus, Context, Live, Options, Rollout
+from reconcilers.progress import assess
 from reconcilers.registry import reconciler
 from reconcilers.routes import traefik_labels
 from reconcilers.salvage import salvage
@@ -37,7 +38,6 @@ RESERVED_SHARE_CPU = 0.1
 RESERVED_SHARE_MEMORY = 0.5
 RESTART_DELAY = timedelta(seconds=2)
 LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
-POLL_FASTEST, POLL_SLOWEST = 0.15, 2.0
 
 
 def render(snapshot: EnvironmentSnapshot, options: Options, network: HomeNetwork) -> Objects:
@@ -238,7 +238,7 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
     objects = render(snapshot, context.options, HomeNetwork(network.id, network.name))
     await context.apply(objects)
     rollouts = await context.observe(objects.services)
-    former = await context.retire(objects, [r.service for r in rollouts if r.complete])
+    former = await context.retire(objects, [r.service for r in rollouts if r.stable])
     conditions, outcome = assess(
         snapshot,
         rollouts,
@@ -251,7 +251,7 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
         conditions,
         details={
             "image": snapshot.image_ref or "",
-            "services": {r.service: {"desired": r.desired, "running": r.running} for r in rollouts},
+            "services": {r.service: _details(r) for r in rollouts},
         },
         children=list(await _children(context, snapshot, rollouts, conditions, network.name)),
     )
@@ -263,41 +263,15 @@ def _taken(context: Context, snapshot: EnvironmentSnapshot) -> Collection[str]:
     return context.live.elsewhere((context.kind, context.id), [domain.hostname for domain in snapshot.domains])
 
 
-def assess(
-    snapshot: EnvironmentSnapshot,
-    rollouts: Sequence[Rollout],
-    *,
-    waiting_seconds: float,
-    deadline_seconds: float,
-) -> tuple[tuple[Condition, ...], Outcome]:
-    """What to say of the environment, and when to look again."""
-    held = [r for r in rollouts if r.held]
-    if held:
-        return stalled("RolledBack", "; ".join(f"{r.service}: {r.held}" for r in held)), Done()
-    if all(r.complete for r in rollouts):
-        if snapshot.suspended:
-            return ready("Suspended", "stopped on request: no task runs; clear `suspended` to start it again"), Done()
-        tasks = sum(r.running for r in rollouts)
-        return ready("Deployed", f"{tasks} task(s) of {len(rollouts)} service(s) run {snapshot.image_ref}"), Done()
-    waiting = "; ".join(_progress(r) for r in rollouts if not r.complete)
-    poll = min(POLL_SLOWEST, max(POLL_FASTEST, waiting_seconds / 5))
-    if waiting_seconds > deadline_seconds:
-        message = f"no progress for {deadline_seconds:.0f} s: {waiting}"
-        return progressing(PROGRESS_DEADLINE_EXCEEDED, message), RequeueAfter(POLL_SLOWEST * 5)
-    return progressing("RollingOut", waiting), RequeueAfter(poll)
-
-
-def _progress(rollout: Rollout) -> str:
-    parts = [f"{rollout.service}: {rollout.running}/{rollout.desired} run"]
-    if rollout.outdated:
-        parts.append(f"{rollout.outdated} older still run")
-    if rollout.pending:
-        parts.append(f"{rollout.pending} wait for a node or an address")
-    if rollout.complete is False and rollout.update_state == "updating" and rollout.running == rollout.desired:
-        parts.append("Swarm is watching the new tasks")
-    if rollout.problem:
-        parts.append(f"newest error: {rollout.problem}")
-    return ", ".join(parts)
+def _details(rollout: Rollout) -> dict[str, object]:
+    """What stays the same as long as nothing comes of it; which tasks run is said of what is stable."""
+    if rollout.looping:
+        return {"desired": rollout.desired}
+    return {
+        "desired": rollout.desired,
+        "running": rollout.running,
+        **({"tasks": rollout.digest} if rollout.stable and rollout.digest else {}),
+    }
 
 
 async def _children(
@@ -310,7 +284,7 @@ async def _children(
     """Processes and domains share the environment's fate; each says its own part of it."""
     by_service = {r.service: r for r in rollouts}
     taken = _taken(context, snapshot)
-    settled = all(r.complete for r in rollouts) and not any(r.held for r in rollouts)
+    settled = all(r.stable for r in rollouts)
     children: list[ChildStatus] = []
     for process in snapshot.processes:
         rollout = by_service[service_of(snapshot, process.type, context.options)]
@@ -319,7 +293,7 @@ async def _children(
             own = ready(
                 "Suspended" if snapshot.suspended else "Deployed", f"{rollout.running} of {rollout.desired} task(s) run"
             )
-        elif rollout.complete:
+        elif rollout.stable:
             own = progressing("RollingOut", "waits for the other processes of the environment")
         children.append(ChildStatus("process", str(process.id), process.generation, own))
     served = settled and not snapshot.suspended

@@ -7,6 +7,7 @@ plans, records the intent, and does it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ class Options:
         edge_entrypoints: Traefik entry points of the routers, such as ``("web",)``.
         edge_cert_resolver: Traefik certificate resolver; routers are TLS routers when it is set.
         monitor_seconds: how long Swarm watches a new task before it goes on with the rollout.
+        min_ready_seconds: how long tasks must have run before they count as stable.
         progress_deadline_seconds: a rollout that has not moved for so long is reported.
         edge_settle_seconds: so long after a change of routes the edge has taken it up for certain.
         subnet_pool: CIDR that organizations' subnets are cut from.
@@ -35,6 +37,7 @@ class Options:
     edge_entrypoints: tuple[str, ...] = ("web",)
     edge_cert_resolver: str | None = None
     monitor_seconds: float = 5.0
+    min_ready_seconds: float = 5.0
     progress_deadline_seconds: float = 120.0
     edge_settle_seconds: float = 20.0
     subnet_pool: str = "10.64.0.0/12"
@@ -141,6 +144,10 @@ class Live(Protocol):
         """(name, subnet) of every network that the engine has, ours or not."""
 
 
+CRASH_LOOP = 3
+"""So many tasks of one slot that ended by themselves shortly one after the other are no accident."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """How far the tasks of one service are, by the tasks themselves.
@@ -153,7 +160,16 @@ class Rollout:
         pending: tasks that wait for a node or an address.
         update_state: Swarm's word for the update, or None; never a sign of convergence by itself.
         problem: the newest task's error, cut to one line; empty when there is none.
-        held: why the wanted spec is not being applied (it failed before), else empty.
+        held: why the wanted template is not being applied (it failed before), else empty.
+        tasks: ids of those that run with the current task spec.
+        stopping: tasks that were asked to stop and still run.
+        failures: tasks of the current task spec that ended by themselves shortly one after the other in one slot, as
+            far as Swarm remembers; while the template is held, those of the one that failed.
+        failure: how the newest of these ended, in one line.
+        exit_code: with what it ended; None when that is not known.
+        stable: whether all of it has run for long enough; see ``controller.engine.stability``.
+        settles_in: seconds until it is stable, if nothing happens.
+        proves_in: seconds until what is stable counts as the last good one; 0 when it does, or need not.
     """
 
     service: str
@@ -164,17 +180,39 @@ class Rollout:
     update_state: str | None = None
     problem: str = ""
     held: str = ""
+    tasks: tuple[str, ...] = ()
+    stopping: int = 0
+    failures: int = 0
+    failure: str = ""
+    exit_code: int | None = None
+    stable: bool = False
+    settles_in: float = 0.0
+    proves_in: float = 0.0
 
     @property
     def complete(self) -> bool:
-        """All wanted tasks run the current spec, nothing else runs, and Swarm has finished watching them."""
+        """All wanted tasks run the current spec, nothing else runs, and Swarm has finished watching them.
+
+        Where no task is wanted, it is complete when none runs any more.
+        """
         return (
             not self.held
+            and not (self.stopping and not self.desired)
             and self.running == self.desired
             and self.outdated == 0
             and self.pending == 0
             and self.update_state not in ("updating", "rollback_started")
         )
+
+    @property
+    def looping(self) -> bool:
+        """Its tasks end again and again."""
+        return self.failures >= CRASH_LOOP and not self.stable
+
+    @property
+    def digest(self) -> str:
+        """Ten hex digits that say which tasks run; other tasks, other digits. Empty when none does."""
+        return hashlib.sha256(" ".join(self.tasks).encode()).hexdigest()[:10] if self.tasks else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +272,7 @@ class Context(Protocol):
 
     @property
     def waiting_seconds(self) -> float:
-        """How long this generation has not been ready."""
+        """How long this generation has not come any further on its way to ready."""
 
     async def apply(self, objects: Objects) -> Mapping[str, str]:
         """Make the engine have exactly ``objects`` for this owner; what was written is in the live view after.

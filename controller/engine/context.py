@@ -10,12 +10,13 @@ from controller.engine.contention import Contention, ContestedError
 from controller.engine.fuse import Fuse, FuseTrippedError
 from controller.engine.ports import Store, Swarm
 from controller.engine.rollouts import RolloutQueuedError, Rollouts
+from controller.engine.stability import Stability
 from controller.engine.trace import Trace
 from controller.metrics import DRIFT_REPAIRS, ENGINE_WRITES
-from controller.records import EventRecord, Intent, InventoryUpdate, Loaded, Report, Rest
+from controller.records import EventRecord, Intent, InventoryRow, InventoryUpdate, Loaded, Report, Rest
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, RECONCILING, Condition, Status, check
-from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
-from reconcilers.outcomes import ConflictError
+from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument, template_hash
+from reconcilers.outcomes import ConflictError, NotReadyError
 from reconcilers.ports import Child, ChildStatus, Former, Live, Options, Rollout, Routers
 from reconcilers.registry import Salvage
 
@@ -32,8 +33,9 @@ class ReconcileContext:
         trace: the record of this reconcile.
         contention: spaces repairs out.
         fuse: says whether something may be taken away.
+        stability: tells tasks that have run for a while.
         rollouts: limits how many objects start tasks at once; None: its kind is not limited.
-        waiting_seconds: how long this generation has not been ready.
+        waiting_seconds: how long this generation has not come any further on its way to ready.
         quarantine_seconds: rest of a freed subnet.
     """
 
@@ -46,6 +48,7 @@ class ReconcileContext:
         swarm: Swarm,
         contention: Contention,
         fuse: Fuse,
+        stability: Stability,
         rollouts: Rollouts | None,
         options: Options,
         waiting_seconds: float,
@@ -58,6 +61,7 @@ class ReconcileContext:
         self._swarm = swarm
         self._contention = contention
         self._fuse = fuse
+        self._stability = stability
         self._rollouts = rollouts
         self._options = options
         self._waiting_seconds = waiting_seconds
@@ -70,6 +74,8 @@ class ReconcileContext:
         if loaded.asked:
             self._try_again()
         self._moving = False
+        self.progress = 0
+        """Tasks that run as they should: when there are more than there ever were, the object has come further."""
         self.done: list[Any] = []
         self.conditions: tuple[Condition, ...] = ()
         self.children: Sequence[Child] | None = None
@@ -112,7 +118,7 @@ class ReconcileContext:
 
     @property
     def waiting_seconds(self) -> float:
-        """How long this generation has not been ready."""
+        """How long this generation has not come any further on its way to ready."""
         return self._waiting_seconds
 
     @property
@@ -332,22 +338,48 @@ class ReconcileContext:
         return await self._swarm.routers(self._loaded.key, names)
 
     async def observe(self, services: Sequence[Service]) -> list[Rollout]:
-        """How far the tasks are; what works is remembered as the last good spec."""
-        rollouts = await self._swarm.rollouts(services, self._held)
+        """How far the tasks are; what is stable is remembered as the last good spec.
+
+        Raises:
+            NotReadyError: a new version ends again and again; the next look goes back to the last good one.
+        """
+        found = await self._swarm.rollouts(services, self._held)
+        rollouts = self._stability.judge(self._loaded.key, found, self._loaded.status)
         self.trace.lap("observe", ", ".join(f"{r.service} {r.running}/{r.desired}" for r in rollouts))
-        known = {row.name: row for row in self._loaded.inventory if row.object_type == "service"}
+        known = {row.name: row for row in self._inventory if row.object_type == "service"}
         self._moving = any(r.desired and not r.held and not r.complete for r in rollouts)
-        for rollout in rollouts:
-            service = self._services.get(rollout.service)
-            row = known.get(rollout.service)
-            if service is None or not rollout.complete:
-                continue
-            if row is None or (row.last_good or {}).get("Labels") != service.spec["Labels"]:
-                # The labels hold the hash of the whole spec.
-                self.report_out.inventory.append(
-                    InventoryUpdate("service", service.name, spec_hash=service.hash, last_good=service.spec)
+        self.progress = sum(r.running for r in rollouts if not r.held)
+        return [self._learned(r, self._services.get(r.service), known.get(r.service)) for r in rollouts]
+
+    def _learned(self, rollout: Rollout, service: Service | None, row: InventoryRow | None) -> Rollout:
+        """Remember what is proven to work, and what is shown not to."""
+        if service is None or not rollout.desired or rollout.held:
+            return replace(rollout, proves_in=0.0)  # of what runs no task nothing is known
+        good = (row.last_good if row else None) or {}
+        another = bool(good) and template_hash(good) != service.template_hash
+        if rollout.looping and another:
+            self._give_up(service, rollout)
+        if rollout.stable and not (another and rollout.proves_in) and good.get("Labels") != service.spec["Labels"]:
+            # The labels hold the hash of the whole spec.
+            self.report_out.inventory.append(
+                InventoryUpdate(
+                    "service",
+                    service.name,
+                    spec_hash=service.hash,
+                    template_hash=service.template_hash,
+                    last_good=service.spec,
                 )
-        return rollouts
+            )
+        return rollout if another else replace(rollout, proves_in=0.0)
+
+    def _give_up(self, service: Service, rollout: Rollout) -> None:
+        """The template outlived Swarm's watch and ends again and again: it has failed as one that Swarm took back."""
+        self.report_out.inventory.append(InventoryUpdate("service", service.name, failed_hash=service.template_hash))
+        message = (
+            f"{service.name}: the new version ends again and again: {rollout.failure}; going back to the last good one"
+        )
+        self.event("Warning", "CrashLoop", message)
+        raise NotReadyError("CrashLoop", message, retry_after=0.0)
 
     async def allocate_subnet(self, prefix: int, taken: Sequence[str]) -> str | None:
         """This organization's subnet."""

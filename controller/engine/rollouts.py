@@ -93,8 +93,7 @@ class Rollouts:
             self._shares.leave()
             ROLLOUTS_WAITING.set(len(self._waiting))
         if moving:
-            if key not in self._in_flight:
-                self._start(key)
+            self._start(key)
         elif self._in_flight.pop(key, None) is not None:
             self._next()
 

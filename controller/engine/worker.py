@@ -28,6 +28,7 @@ from controller.engine.milestones import Milestones
 from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Queue
 from controller.engine.rollouts import RolloutQueuedError, Rollouts
+from controller.engine.stability import Stability
 from controller.engine.trace import Recorder, Trace
 from controller.metrics import Reconciles
 from controller.records import Key, Loaded, Pause, Report
@@ -50,7 +51,7 @@ from specs.problems import InvalidSpec
 
 log = structlog.get_logger(__name__)
 
-_GONE_POLL_SECONDS = 0.3
+_GONE_POLL_SECONDS, _STOPPING_POLL_SECONDS = 0.3, 10.0
 _FENCED_SECONDS = 1.0
 
 
@@ -121,7 +122,9 @@ class Worker:
         self._timeout_seconds = timeout_seconds
         self._rollouts = rollouts if reconciler.limited else None
         self._contention = Contention(reconciler.kind)
-        self._unready_since: dict[Key, tuple[int, float]] = {}
+        self._stability = Stability(options.min_ready_seconds)
+        self._unready_since: dict[Key, tuple[int, float, int]] = {}
+        """Of objects that are not ready: the generation, since when it has come no further, and how far it had come."""
         self._begun: dict[Key, str] = {}
         """Requests to look now that were begun and are not acknowledged yet."""
         self._unsaid: dict[Key, Report] = {}
@@ -187,14 +190,16 @@ class Worker:
             trace.failed(error.reason, error.message)
             return await self._failed(key, context, error, trace)
         self._queue.forget(key)
-        self._remember(key, loaded, context)
+        done = isinstance(outcome, Done)
+        gone = done and (loaded.document is None or loaded.deleted)
+        self._remember(key, loaded, context, done=done)
         if self._rollouts is not None:
             self._rollouts.settle(key, moving=context.moving)
         if context.done:
             self._on_written(key)
         for change in context.done:
             log.info("object.changed", cause=change.cause, change=str(change))
-        if (loaded.document is None or loaded.deleted) and isinstance(outcome, Done):
+        if gone:
             self._milestones.gone(key)
         if isinstance(outcome, RequeueAfter):
             self._queue.again(key, outcome.seconds)
@@ -203,7 +208,7 @@ class Worker:
         return "success"
 
     def _context(self, loaded: Loaded, trace: Trace) -> ReconcileContext:
-        generation, since = self._unready_since.get(loaded.key, (-1, 0.0))
+        generation, since, _ = self._unready_since.get(loaded.key, (-1, 0.0, 0))
         waiting = clock.monotonic() - since if generation == loaded.generation else 0.0
         return ReconcileContext(
             loaded,
@@ -212,6 +217,7 @@ class Worker:
             swarm=self._swarm,
             contention=self._contention,
             fuse=self._fuse,
+            stability=self._stability,
             rollouts=self._rollouts,
             options=self._options,
             waiting_seconds=waiting,
@@ -287,6 +293,12 @@ class Worker:
             return RequeueAfter(_GONE_POLL_SECONDS)
         if (loaded.status or {}).get("finalized"):
             return Done()
+        stopping = await self._swarm.stopping(key)
+        if stopping:
+            if loaded.document is not None:
+                text = f"Stopping: {stopping} task(s) were asked to stop and still run"
+                context.report(progressing("Deleting", text))
+            return RequeueAfter(min(_STOPPING_POLL_SECONDS, max(_GONE_POLL_SECONDS, context.waiting_seconds / 5)))
         if loaded.organization_id in (None, key.id):  # an organization itself: only it has a subnet
             await self._store.release_subnet(key.id)
             context.trace.lap("subnet", "given back")
@@ -377,14 +389,19 @@ class Worker:
             raise
         context.trace.lap("report", " ".join(f"{c.type}={c.status}:{c.reason}" for c in context.conditions))
 
-    def _remember(self, key: Key, loaded: Loaded, context: ReconcileContext) -> None:
+    def _remember(self, key: Key, loaded: Loaded, context: ReconcileContext, *, done: bool) -> None:
         ready = bool(context.conditions) and context.conditions[0].status == "True"
+        gone = done and (loaded.document is None or loaded.deleted)
+        if gone or (ready and done):
+            self._stability.forget(key)
         if ready:
             self._milestones.ready(key)
-        if ready or loaded.document is None or loaded.deleted:
+        if ready or gone:
             self._unready_since.pop(key, None)
-        elif self._unready_since.get(key, (-1, 0.0))[0] != loaded.generation:
-            self._unready_since[key] = (loaded.generation, clock.monotonic())
+        else:
+            generation, _, furthest = self._unready_since.get(key, (-1, 0.0, 0))
+            if generation != loaded.generation or context.progress > furthest:
+                self._unready_since[key] = (loaded.generation, clock.monotonic(), context.progress)
         if ready and loaded.organization_id:
             self.verified[key] = (loaded.generation, self._swarm.fingerprint(key, loaded.organization_id))
         else:

@@ -223,6 +223,11 @@ class Cluster:
         """Live objects of ours by type."""
         return self.live.counts()
 
+    async def stopping(self, key: Key) -> int:
+        """Tasks of ``key`` that still run although nothing wants them to, those of removed services too."""
+        async with _outcomes():
+            return await self._tasks.stopping(f"{labels.OWNER}={labels.owner_key(*key)}")
+
     async def short_of_tasks(self) -> list[Key]:
         """Owners of services with fewer or more running tasks than they should have."""
         async with _outcomes():

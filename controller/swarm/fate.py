@@ -21,8 +21,7 @@ from reconcilers.parts import with_template
 from reconcilers.ports import LiveService
 
 _BY_HAND = "somebody rolled it back by hand"
-_ROLLED_BACK = "Swarm rolled the update back"
-_FAILED_BEFORE = "this version failed and was taken back; change the spec to try again"
+_HELD = "the new version failed and was taken back; change the spec to try again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +47,12 @@ def fate(service: Service, live: LiveService | None, row: InventoryRow | None) -
         return Fate(service)
     worked = row.last_good is not None and template_hash(row.last_good) == service.template_hash
     going_back = live is not None and (live.update_state or "").startswith("rollback_")
-    if live is not None and not worked and _gone_back(service, live, row):
-        told = live.update_message if going_back else ""
-        held, failed = told or _ROLLED_BACK, row.failed_hash != service.template_hash
-    elif not worked and row.failed_hash == service.template_hash:
-        held, failed = _FAILED_BEFORE, False
-    else:
+    known = row.failed_hash == service.template_hash
+    if worked or not (known or (live is not None and _gone_back(service, live, row))):
         by_hand = going_back and live is not None and live.has_previous
         return Fate(service, note=_BY_HAND if by_hand else "")
     good = _good(row, live)
-    return Fate(with_template(service, good) if good is not None else None, held, failed)
+    return Fate(with_template(service, good) if good is not None else None, _HELD, failed=not known)
 
 
 def _good(row: InventoryRow, live: LiveService | None) -> Mapping[str, Any] | None:

@@ -14,13 +14,15 @@ from controller import clock
 from controller.batcher import Batcher
 from controller.swarm.client import Document, EngineClient
 from controller.swarm.diff import normalise
+from controller.swarm.endings import BY_ITSELF, describe, endings
 from controller.swarm.liveview import LiveView
 from reconcilers.ports import LiveService, Rollout
 
 _WAITING = {"new", "pending", "allocated"}
 _UNADDRESSED_SECONDS = 5.0
 _ENDED_BADLY = {"failed", "rejected", "orphaned"}
-_PROBLEM_LENGTH = 200
+_UNWANTED = {"shutdown", "remove"}
+_WITH_CONTAINER = {"starting", "running"}
 
 
 class TaskReader:
@@ -39,7 +41,22 @@ class TaskReader:
         if self._live.take_new(service.id) and desired == 0:
             return rollout(service, (), desired, held=held)  # made a moment ago, wanting no task: it has none
         tasks = await self._reads.submit(service.id)
-        return rollout(service, tasks, desired, held=held)
+        found = rollout(service, tasks, desired, held=held)
+        if found.stopping and not desired:
+            found = rollout(service, tasks, desired, held=held, lost=await self.lost_nodes())
+        return found
+
+    async def stopping(self, label: str) -> int:
+        """How many tasks with this label run although they should not, those of removed services too."""
+        tasks = [t for t in await self._client.tasks({"label": [label]}) if _is_stopping(t)]
+        if not tasks:
+            return 0
+        lost = await self.lost_nodes()
+        return sum(task.get("NodeID") not in lost for task in tasks)
+
+    async def lost_nodes(self) -> frozenset[str]:
+        """Nodes that are down: what ran there is still listed as running, and nobody knows."""
+        return frozenset(str(d["ID"]) for d in await self._client.nodes() if d["Status"]["State"] == "down")
 
     async def _read(self, service_ids: Sequence[str]) -> list[list[Document]]:
         documents = await self._client.tasks({"service": sorted(set(service_ids))})
@@ -49,39 +66,66 @@ class TaskReader:
         return [by_service[i] for i in service_ids]
 
 
-def rollout(service: LiveService, tasks: Sequence[Document], desired: int, *, held: str = "") -> Rollout:
+def rollout(
+    service: LiveService,
+    tasks: Sequence[Document],
+    desired: int,
+    *,
+    held: str = "",
+    lost: frozenset[str] = frozenset(),
+) -> Rollout:
     """Count tasks: pure.
 
     Only tasks that Swarm wants to run count: those of a node that is down stay ``running`` with the desired state
-    ``shutdown`` for a day.
+    ``shutdown`` for a day. Of the others, those that still run count as stopping, except on the nodes ``lost``.
     """
     template = service.spec.get("TaskTemplate") or {}
     wanted = _task_spec(template) if tasks else None
-    running = outdated = pending = 0
+    outdated = pending = stopping = 0
+    running: list[str] = []
+    others: list[Document] = []
+    current: list[Document] = []
     for task in tasks:
-        if task.get("DesiredState") not in ("running", "ready"):
-            continue
         state = task["Status"]["State"]
+        is_wanted = task.get("DesiredState") in ("running", "ready")
+        if not is_wanted:
+            stopping += _is_stopping(task) and task.get("NodeID") not in lost
+            if state not in BY_ITSELF:
+                continue
         spec = task.get("Spec") or {}
-        if spec != template and _task_spec(spec) != wanted:
+        is_current = spec == template or _task_spec(spec) == wanted
+        (current if is_current else others).append(task)
+        if not is_wanted:
+            continue
+        if not is_current:
             # One that is only ready waits out its restart delay; after a rollback Swarm can leave it behind.
             outdated += task["DesiredState"] == "running"
         elif state == "running" and task["DesiredState"] == "running":
-            running += 1
+            running.append(str(task.get("ID")))
         elif state in _WAITING:
             pending += 1
-    if running > desired:
-        outdated, running = outdated + running - desired, desired
+    if len(running) > desired:
+        outdated += len(running) - desired
+    ended = endings(others if held else current)
     return Rollout(
         service=service.name,
         desired=desired,
-        running=running,
+        running=min(len(running), desired),
         outdated=outdated,
         pending=pending,
         update_state=service.update_state,
-        problem="" if running == desired else _problem(tasks),
+        problem="" if len(running) == desired else _problem(tasks),
         held=held,
+        tasks=tuple(sorted(running)),
+        stopping=stopping,
+        failures=ended.failures,
+        failure=ended.failure,
+        exit_code=ended.exit_code,
     )
+
+
+def _is_stopping(task: Document) -> bool:
+    return task.get("DesiredState") in _UNWANTED and task["Status"]["State"] in _WITH_CONTAINER
 
 
 def _task_spec(spec: Mapping[str, Any]) -> Any:
@@ -96,11 +140,7 @@ def _problem(tasks: Sequence[Document]) -> str:
     for task in sorted(tasks, key=lambda t: str(t["Status"].get("Timestamp", "")), reverse=True):
         status = task["Status"]
         if status["State"] in _ENDED_BADLY or status.get("Err"):
-            text = " ".join(str(status.get("Err") or status.get("Message") or status["State"]).split())
-            code = (status.get("ContainerStatus") or {}).get("ExitCode")
-            if code and "exit" not in text:
-                text += f" (exit code {code})"
-            return _shorten(text)
+            return describe(task)
     if newest is not None and newest["Status"]["State"] == "new" and _age(newest) > _UNADDRESSED_SECONDS:
         return "a task waits for a network address: the subnet may be used up"
     return ""
@@ -110,10 +150,3 @@ def _age(task: Document) -> float:
     """Seconds since the task came into its state."""
     since = datetime.fromisoformat(task["Status"]["Timestamp"])
     return clock.wall() - since.timestamp()
-
-
-def _shorten(text: str) -> str:
-    """The engine wraps errors from the outside in: the beginning says where it was, the end says what it was."""
-    if len(text) <= _PROBLEM_LENGTH:
-        return text
-    return f"{text[:60].rstrip()} … {text[-(_PROBLEM_LENGTH - 63) :].lstrip()}"

@@ -81,6 +81,7 @@ def controller(place: Place, database: Database, **settings: str) -> Iterator[Co
             "SKYPANEL_LISTEN": f"127.0.0.1:{_free_port()}",
             "SKYPANEL_LOG_FORMAT": "json",
             "SKYPANEL_PIN_IMAGE": IMAGE,
+            "SKYPANEL_MIN_READY_SECONDS": "0",
             "SKYPANEL_ALLOWED_REGISTRIES": "127.0.0.1:5000",
             **{name.upper(): value for name, value in settings.items()},
         }

@@ -19,6 +19,7 @@ OPTIONS = Options(
     installation=INSTALLATION,
     monitor_seconds=0.4,
     edge_settle_seconds=2.0,
+    min_ready_seconds=0.3,
     pin_image="127.0.0.1:5000/pause:1",
     allowed_registries=("127.0.0.1:5000",),
 )

@@ -259,6 +259,45 @@ async def test_tasks_of_a_removed_service_are_listed_until_they_have_ended(place
     assert heir["ID"] != task["ID"]
 
 
+async def test_tasks_of_a_removed_service_are_found_by_a_label_until_they_have_ended(place: Place) -> None:
+    """One that the service and its containers both have; the service itself cannot be asked for any more."""
+    owner = {"conform-owner": place.name("owner")}
+    await place.create("other", replicas=1)
+    service = await place.create(replicas=1, labels=owner, container={"Labels": owner})
+    (task,) = await place.runs()
+    await place.ask("DELETE", f"/services/{service}")
+    wanted = [f"conform-owner={place.name('owner')}"]
+
+    async def found() -> list[Document]:
+        return list(await place.get("/tasks", filters={"label": wanted}))
+
+    (still,) = await found()
+    assert (still["ID"], still["DesiredState"], still["Status"]["State"]) == (task["ID"], "remove", "running")
+
+    async def gone() -> bool:
+        return not await found()
+
+    await place.until(gone)
+
+
+async def test_tasks_that_are_too_many_are_listed_until_they_have_ended(place: Place) -> None:
+    await place.create(replicas=1)
+    (task,) = await place.runs()
+    await place.update(replicas=0)
+
+    async def asked() -> bool:
+        return [t["DesiredState"] for t in await place.tasks()] == ["remove"]
+
+    await place.until(asked)
+    (still,) = await place.tasks()
+    assert (still["ID"], still["Status"]["State"]) == (task["ID"], "running")
+
+    async def gone() -> bool:
+        return not await place.tasks()
+
+    await place.until(gone)
+
+
 async def test_a_global_service_has_a_task_a_node(place: Place) -> None:
     await place.create(Mode={"Global": {}}, container={"Image": PAUSE})
     (task,) = await place.runs()

@@ -147,6 +147,9 @@ class Nothing:
     def counts(self) -> dict[str, int]:
         return {}
 
+    async def stopping(self, key: Key) -> int:
+        return 0
+
     async def short_of_tasks(self) -> list[Key]:
         return []
 

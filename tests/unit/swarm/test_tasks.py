@@ -148,3 +148,32 @@ def test_a_long_error_keeps_its_beginning_and_its_end_in_one_line() -> None:
     assert "\n" not in problem
     assert problem.startswith("failed to create task: runc:")
     assert problem.endswith('exec: "/bin/nope": no such file')
+
+
+# -- what ends by itself, and what is asked to stop --------------------------------------------------------------------
+
+
+def test_tasks_that_were_asked_to_stop_and_still_run_are_counted() -> None:
+    going = [task(wanted="remove"), task(wanted="shutdown"), task("shutdown", wanted="shutdown")]
+    found = counted(*going, desired=0)
+    assert (found.stopping, found.complete) == (2, False)
+    assert counted(*going, task(), desired=1).complete, "what replaced them runs"
+
+
+def test_tasks_on_nodes_that_are_lost_are_not_waited_for() -> None:
+    gone = {**task(wanted="shutdown"), "NodeID": "n0de"}
+    assert rollout(live(ONE), [gone], 0, lost=frozenset({"n0de"})).complete
+
+
+def test_only_tasks_of_the_present_template_count_as_failures() -> None:
+    older = task("failed", wanted="shutdown", of=TWO, Err="older")
+    found = counted(failed("task: non-zero exit (1)"), older, task(), task())
+    assert (found.failures, found.failure) == (1, "task: non-zero exit (1)")
+    assert rollout(live(ONE), [failed(), older], 2, held="held back").failure == "older"
+
+
+def test_the_tasks_that_run_are_named_by_their_ids() -> None:
+    one, other = ({**task(), "ID": name} for name in "ab")
+    assert counted(one, other).tasks == ("a", "b")
+    assert counted(one, other).digest == counted(other, one).digest != counted(one, desired=1).digest
+    assert counted(desired=0).digest == ""

@@ -1,0 +1,146 @@
+"""What is said of an environment, by how far the tasks of its services are, and when to look again. Pure.
+
+``Ready`` is said of tasks that have stayed up, not of tasks that just run. What ends again and again is ``CrashLoop``,
+in words that stay the same while it goes on: a status is written when something changes, not each time a task dies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, Condition, progressing, ready, stalled
+from reconcilers.outcomes import Done, Outcome, RequeueAfter
+from reconcilers.ports import CRASH_LOOP, Rollout
+from specs.snapshots import EnvironmentSnapshot
+
+POLL_FASTEST, POLL_SLOWEST = 0.15, 2.0
+_PATIENT_SECONDS = 10.0
+_KILLED_BY_A_SIGNAL = 125
+_S6 = 100
+
+Said = tuple[tuple[Condition, ...], Outcome]
+
+
+def assess(
+    snapshot: EnvironmentSnapshot,
+    rollouts: Sequence[Rollout],
+    *,
+    waiting_seconds: float,
+    deadline_seconds: float,
+) -> Said:
+    """What to say of the environment, and when to look again.
+
+    Args:
+        snapshot: what is wanted.
+        rollouts: how far each of its services is.
+        waiting_seconds: how long it has not come any further.
+        deadline_seconds: so long that may be, beside what the environment declares of its start and its end.
+    """
+    if snapshot.suspended:
+        return _suspended(rollouts, waiting_seconds)
+    held = [r for r in rollouts if r.held]
+    if held:
+        settled = all(r.running == r.desired and not r.outdated for r in held)
+        return stalled("RolledBack", "; ".join(map(_held, held))), Done() if settled else _poll(waiting_seconds)
+    if all(r.stable for r in rollouts):
+        tasks = sum(r.running for r in rollouts)
+        return ready("Deployed", f"{tasks} task(s) of {len(rollouts)} service(s) run {snapshot.image_ref}"), _later(
+            rollouts
+        )
+    looping = [r for r in rollouts if r.looping]
+    if looping:
+        told = "; ".join(f"{r.service}: {_looping(r)}{advice(snapshot, r)}" for r in looping)
+        return stalled("CrashLoop", told), RequeueAfter(_PATIENT_SECONDS)
+    return _rolling_out(rollouts, waiting_seconds, deadline_seconds + declared_seconds(snapshot))
+
+
+def _rolling_out(rollouts: Sequence[Rollout], waiting_seconds: float, deadline_seconds: float) -> Said:
+    waiting = "; ".join(_progress(r) for r in rollouts if not r.stable)
+    if all(r.complete for r in rollouts):
+        return progressing("RollingOut", waiting), RequeueAfter(max(r.settles_in for r in rollouts))
+    if waiting_seconds > deadline_seconds:
+        message = f"no progress for {deadline_seconds:.0f} s: {waiting}"
+        return progressing(PROGRESS_DEADLINE_EXCEEDED, message), RequeueAfter(_PATIENT_SECONDS)
+    return progressing("RollingOut", waiting), _poll(waiting_seconds)
+
+
+def _later(rollouts: Sequence[Rollout]) -> Outcome:
+    left = max((r.proves_in for r in rollouts), default=0.0)
+    return RequeueAfter(left) if left else Done()
+
+
+def _poll(waiting_seconds: float) -> RequeueAfter:
+    return RequeueAfter(min(POLL_SLOWEST, max(POLL_FASTEST, waiting_seconds / 5)))
+
+
+def declared_seconds(snapshot: EnvironmentSnapshot) -> float:
+    """How long one task may take by what is declared: to be called healthy or given up, and to end."""
+    longest = 0.0
+    for process in snapshot.effective_processes():
+        grace = snapshot.stop_grace_seconds if process.stop_grace_seconds is None else process.stop_grace_seconds
+        check = process.healthcheck
+        start = check.start_period_seconds + check.interval_seconds * check.retries if check else 0.0
+        longest = max(longest, grace + start)
+    return longest
+
+
+def advice(snapshot: EnvironmentSnapshot, rollout: Rollout) -> str:
+    """What to change when an image does not get along with the security baseline; empty when that is not the cause."""
+    code = rollout.exit_code or 0
+    if code == _S6:
+        return (
+            ". An image with s6-overlay must be process 1 and may write below /run: such images cannot run as they are"
+        )
+    if not 0 < code < _KILLED_BY_A_SIGNAL:
+        return ""
+    hints = ["it has no capability, also as root"]
+    if snapshot.read_only_root:
+        hints.append(f"it can write only to {', '.join(snapshot.tmpfs_paths) or 'nothing'}")
+    return (
+        f". If its log says that an operation is not permitted or a file system is read-only: {', and '.join(hints)}; "
+        "name more paths in tmpfs, set runAs to another user or readOnlyRootFilesystem to false, or take an image that "
+        "needs no root"
+    )
+
+
+def _suspended(rollouts: Sequence[Rollout], waiting_seconds: float) -> Said:
+    still = [r for r in rollouts if r.running or r.outdated or r.stopping]
+    if not still:
+        return ready("Suspended", "stopped on request: no task runs; clear `suspended` to start it again"), Done()
+    tasks = sum(r.stopping + r.running + r.outdated for r in still)
+    message = f"Stopping: {tasks} task(s) of {', '.join(r.service for r in still)} were asked to stop and still run"
+    return progressing("Stopping", message), RequeueAfter(min(_PATIENT_SECONDS, max(POLL_FASTEST, waiting_seconds / 5)))
+
+
+def _held(rollout: Rollout) -> str:
+    text = f"{rollout.service}: {rollout.held}"
+    if rollout.failures >= CRASH_LOOP:
+        text += f"; it was a crash loop: {rollout.failure}"
+    elif rollout.failure:
+        text += f"; its tasks ended: {rollout.failure}"
+    elif rollout.problem:
+        text += f"; newest error: {rollout.problem}"
+    return text
+
+
+def _looping(rollout: Rollout) -> str:
+    return f"its tasks end again and again, {CRASH_LOOP} times or more within ten minutes: {rollout.failure}"
+
+
+def _progress(rollout: Rollout) -> str:
+    parts = [f"{rollout.service}: {rollout.running}/{rollout.desired} run"]
+    if rollout.outdated:
+        parts.append(f"{rollout.outdated} older still run")
+    if rollout.stopping and not rollout.desired:
+        parts.append(f"{rollout.stopping} stop")
+    if rollout.pending:
+        parts.append(f"{rollout.pending} wait for a node or an address")
+    if not rollout.complete and rollout.update_state == "updating" and rollout.running == rollout.desired:
+        parts.append("Swarm is watching the new tasks")
+    if rollout.complete:
+        parts.append("ready when they have stayed up")
+    if rollout.problem:
+        parts.append(f"newest error: {rollout.problem}")
+    elif rollout.failure:
+        parts.append(f"one before ended: {rollout.failure}")
+    return ", ".join(parts)

@@ -1,0 +1,90 @@
+"""What is said of an environment, by how far the tasks of its services are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reconcilers.conditions import Condition
+from reconcilers.outcomes import Done, Outcome, RequeueAfter
+from reconcilers.ports import Rollout
+from reconcilers.progress import assess, declared_seconds
+from tests.unit.reconcilers.documents import environment, process
+
+GOOD = Rollout("web", 2, 2, 0, 0, tasks=("a", "b"), stable=True)
+STARTING = replace(GOOD, running=1, tasks=("a",), stable=False)
+DYING = replace(STARTING, failures=3, failure="task: non-zero exit (1)", exit_code=1)
+HELD = replace(GOOD, held="it failed", stable=False)
+
+
+def said(*rollouts: Rollout, waiting: float = 0.0, **changes: Any) -> tuple[Condition, Outcome]:
+    found, outcome = assess(environment(**changes), rollouts, waiting_seconds=waiting, deadline_seconds=120.0)
+    return found[-1], outcome
+
+
+def reason(*rollouts: Rollout, waiting: float = 0.0, **changes: Any) -> str:
+    return said(*rollouts, waiting=waiting, **changes)[0].reason
+
+
+def test_ready_needs_every_service_stable() -> None:
+    condition, outcome = said(GOOD)
+    assert (condition.type, condition.reason, outcome) == ("Ready", "Deployed", Done())
+    young = replace(GOOD, stable=False, settles_in=3.0)
+    assert said(GOOD, young)[1] == RequeueAfter(3.0)
+    assert reason(GOOD, young) == "RollingOut"
+
+
+def test_what_is_ready_and_not_proven_is_looked_at_once_more() -> None:
+    assert said(replace(GOOD, proves_in=20.0)) == (said(GOOD)[0], RequeueAfter(20.0))
+
+
+def test_a_crash_loop_is_said_with_its_exit_code_and_stays_the_same_while_it_goes_on() -> None:
+    condition, _ = said(GOOD, DYING)
+    assert (condition.type, condition.reason) == ("Stalled", "CrashLoop")
+    assert "3 times or more" in condition.message
+    assert "exit (1)" in condition.message
+    again = replace(DYING, running=2, tasks=("a", "c"), failures=4, problem="x", settles_in=80.0)
+    assert said(GOOD, again)[0] == condition
+
+
+@pytest.mark.parametrize("code", [1, 13, 77])
+def test_an_image_that_dies_under_the_baseline_is_told_what_to_change(code: int) -> None:
+    message = said(replace(DYING, exit_code=code))[0].message
+    for word in ("capability", "tmpfs", "runAs", "readOnlyRootFilesystem", "/tmp"):
+        assert word in message
+
+
+@pytest.mark.parametrize("code", [0, 137, 143, None])
+def test_what_was_killed_or_ended_well_gets_no_such_advice(code: int | None) -> None:
+    assert "capability" not in said(replace(DYING, exit_code=code))[0].message
+
+
+def test_suspended_is_said_when_nothing_runs_and_goes_before_all_else() -> None:
+    none = Rollout("web", 0, 0, 0, 0, stable=True)
+    assert reason(none, suspended=True) == "Suspended"
+    assert reason(replace(none, stopping=2), suspended=True) == "Stopping"
+    assert reason(replace(none, held="it failed", stable=False), suspended=True) == "Suspended"
+
+
+def test_a_template_that_is_held_is_rolled_back_and_says_how_it_ended() -> None:
+    condition, outcome = said(replace(HELD, failure="task: non-zero exit (7)"))
+    assert (condition.reason, outcome) == ("RolledBack", Done())
+    assert "exit (7)" in condition.message
+    assert "crash loop" in said(replace(HELD, failures=3, failure="x"))[0].message
+
+
+def test_the_last_good_version_is_looked_at_until_all_of_it_runs() -> None:
+    _, outcome = said(replace(HELD, running=1))
+    assert isinstance(outcome, RequeueAfter)
+
+
+def test_the_deadline_knows_what_is_declared_of_start_and_end() -> None:
+    check = {"command": ["/bin/check"], "start_period_seconds": 300, "interval_seconds": 10, "retries": 3}
+    slow = environment(healthcheck=check, stop_grace_seconds=30)
+    assert declared_seconds(slow) == 360.0
+    assert declared_seconds(environment(processes=[process("worker", stop_grace_seconds=60)])) == 60.0
+    assert reason(STARTING, waiting=125.0, stop_grace_seconds=0) == "ProgressDeadlineExceeded"
+    assert reason(STARTING, waiting=470.0, healthcheck=check, stop_grace_seconds=30) == "RollingOut"
+    assert reason(STARTING, waiting=485.0, healthcheck=check, stop_grace_seconds=30) == "ProgressDeadlineExceeded"
