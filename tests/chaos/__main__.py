@@ -26,8 +26,9 @@ from tests.chaos.clocks import FalseClock
 from tests.chaos.faults import FAULTS, Fault, set_the_clock
 from tests.chaos.hands import Operator
 from tests.chaos.mix import MOST_STEPS, BrokenRoundError, Figures, Round, play_for, write_failure
+from tests.chaos.scene import Scene
 from tests.chaos.stage import Stage
-from tests.chaos.wide import IMAGES
+from tests.chaos.wide import IMAGES, wide_scene
 from tests.labs import exclusive_lab
 
 NAME = "chaos-mix"
@@ -53,17 +54,22 @@ def main() -> int:
             with exclusive_lab(NAME, images=IMAGES, nodes=slow.NODES, managers=slow.MANAGERS) as nodes:
                 console.print(slow.lose_the_swarms_leader(nodes, server, folder))
             engine.down(NAME)
+        each = options.time if options.only else options.time / 2
+        failed = 0
+        if options.only in (None, "hands"):
+            with exclusive_lab(NAME, images=IMAGES, nodes=2) as nodes, wide_scene(nodes, server, folder) as scene:
+                failed |= _hands(scene, seed, each / 2, console)
+            engine.down(NAME)
         lab = stack.enter_context(exclusive_lab(NAME, images=("web", "pause", "traefik", "socket-proxy")))
         traefik.deploy(lab.api())
         stage = Stage(lab, server, folder)
         if options.only in (None, "slow"):
             console.print(slow.lead_after_a_kill_with_the_default_lease(stage))
-        each = options.time if options.only else options.time / 2
-        failed = 0
         if options.only in (None, "mix"):
             failed |= _mix(stage, folder, seed, each, console)
         if options.only in (None, "hands"):
-            failed |= _hands(stage, seed, each, console)
+            failed |= _hands(stage.scene(seed=seed), seed, each / 2, console)
+            stage.clear()
         return failed
 
 
@@ -95,15 +101,15 @@ def _mix(stage: Stage, folder: Path, seed: int, seconds: float, console: Console
     return 0
 
 
-def _hands(stage: Stage, seed: int, seconds: float, console: Console) -> int:
+def _hands(scene: Scene, seed: int, seconds: float, console: Console) -> int:
     """Rounds of an operator's hands and a busy panel; none of the processes is struck."""
-    operator = Operator(stage.scene(seed=seed), seed)
+    operator = Operator(scene, seed)
     until, number = time.monotonic() + seconds, 0
     try:
         while not number or time.monotonic() < until:
             number, said = number + 1, len(operator.said)
             operator.round(MOST_STEPS)
-            console.print(f"hands, round {number}: {len(operator.said) - said} steps, nothing is broken")
+            console.print(f"hands, round {number}: {len(operator.said) - said} steps, nothing is broken", style="dim")
     except Exception as error:  # noqa: BLE001 - whatever it was, the steps that led to it are what is wanted
         broken = BrokenRoundError(Round(number, ["hands"], operator.said[said:]), "".join(format_exception(error)))
         write_failure(FAILURE, seed, broken, [seat.controller.log for seat in operator.scene.seats])
@@ -111,8 +117,6 @@ def _hands(stage: Stage, seed: int, seconds: float, console: Console) -> int:
         console.print("\n".join(operator.said[said:]), markup=False, soft_wrap=True)
         console.print(str(error)[-3000:], markup=False, soft_wrap=True)
         return 1
-    finally:
-        stage.clear()
     return 0
 
 

@@ -223,7 +223,8 @@ class Operator:
         return self._set(f"spoil by {kind}", **columns[kind])
 
     def _mend(self) -> None:
-        """Every row is good."""
+        """Every row is good, and every node takes tasks."""
+        self._make_active()
         self.world.sql("DELETE FROM paas_domains WHERE process_type = 'nobody'")
         self.world.sql("UPDATE paas_organizations SET suspended = false")
         self.world.sql(
@@ -253,6 +254,8 @@ class Operator:
             "take the edge off": self._disconnect,
             "remove the network": self._remove_network,
         }
+        if len(self.world.engine.get("/nodes")) > 1:
+            hands["drain a node"] = lambda _service: self._drain()
         kind = self.chance.choice(sorted(hands))
         refused = ""
         try:
@@ -301,6 +304,24 @@ class Operator:
     def _remove_network(self, service: dict[str, Any]) -> None:
         for attachment in service["Spec"]["TaskTemplate"].get("Networks") or ():
             self.world.engine.delete(f"/networks/{attachment['Target']}")
+
+    def _drain(self) -> None:
+        """And have the others take tasks again."""
+        self._make_active()
+        self._make(self.chance.choice(self._nodes()), "drain")
+
+    def _make_active(self) -> None:
+        for node in self._nodes():
+            self._make(node, "active")
+
+    def _nodes(self) -> list[str]:
+        return sorted(str(node["ID"]) for node in self.world.engine.get("/nodes"))
+
+    def _make(self, node: str, availability: str) -> None:
+        found = self.world.engine.get(f"/nodes/{node}")
+        if found["Spec"]["Availability"] != availability:
+            spec = {**found["Spec"], "Availability": availability}
+            self.world.engine.post(f"/nodes/{node}/update", spec, version=found["Version"]["Index"])
 
 
 def _container(spec: dict[str, Any]) -> dict[str, Any]:

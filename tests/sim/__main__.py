@@ -1,6 +1,7 @@
-"""`python -m tests.sim`: every fault at every step of every scenario, and a table; or more of the same, at random.
+"""`python -m tests.sim`: faults at the steps of every scenario, and a table; all of them, or more at random.
 
-python -m tests.sim                          # all single faults, and some of two and three at once
+python -m tests.sim                          # single faults, some hundreds a scenario, and some of two and three
+python -m tests.sim --all                    # every fault at every step
 python -m tests.sim --seed 7 --time 300      # two and three faults at once, for five minutes
 python -m tests.sim --plan tests/sim/corpus/x.yml
 python -m tests.sim --only environment.is_repaired
@@ -27,7 +28,9 @@ from tests.sim.run import Verdict, execute
 from tests.sim.scenario import scenarios
 
 COMBINED = 15
-"""Plans of two and three faults a scenario, in the whole set."""
+"""Plans of two and three faults a scenario."""
+SINGLE = 200
+"""Plans of single faults a scenario, unless all are asked for: the seed draws them."""
 _SHOWN = 12
 _PROGRESS = 2000
 _references: dict[str, Verdict] = {}
@@ -40,6 +43,7 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the faults that are drawn")
     parser.add_argument("--time", type=float, help="seconds: draw faults for so long, instead of the whole set")
+    parser.add_argument("--all", action="store_true", help="every fault at every step, however long it takes")
     parser.add_argument("--plan", type=Path, action="append", help="only this plan; may be repeated")
     parser.add_argument("--only", action="append", help="only scenarios whose name begins so; may be repeated")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
@@ -61,7 +65,9 @@ def main() -> int:
     bad: list[Verdict] = []
     unreached = 0
     with get_context("fork").Pool(options.jobs) as pool, console.status("looking for the steps") as status:
-        for verdict in pool.imap_unordered(_run, _plans(names, options.seed, options.time, console), chunksize=8):
+        most = sys.maxsize if options.all else SINGLE
+        plans = _plans(names, options.seed, options.time, most, console)
+        for verdict in pool.imap_unordered(_run, plans, chunksize=8):
             fault = str(verdict.plan.faults[0][1]) if len(verdict.plan.faults) == 1 else "two or three"
             kind = verdict.plan.scenario.partition(".")[0]
             tally[kind, fault if verdict.plan.faults else "none"] += 1
@@ -89,7 +95,7 @@ def main() -> int:
     return 1 if bad else 0
 
 
-def _plans(names: list[str], seed: int, seconds: float | None, console: Console) -> Iterator[Plan]:
+def _plans(names: list[str], seed: int, seconds: float | None, most: int, console: Console) -> Iterator[Plan]:
     begun: set[int] = set()
     for name in names:
         reference = _reference(name)
@@ -98,7 +104,7 @@ def _plans(names: list[str], seed: int, seconds: float | None, console: Console)
             console.print(f"[red]{name} fails without any fault[/]: {reference.problems[0]}")
             continue
         if seconds is None:
-            yield from explore.singles(reference, begun)
+            yield from explore.drawn(list(explore.singles(reference, begun)), most, seed)
             yield from islice(explore.combined(reference, seed), COMBINED)
     drawn = [explore.combined(_reference(name), seed) for name in names if not _reference(name).problems]
     while seconds is not None and drawn:

@@ -53,6 +53,14 @@ def combined(reference: Verdict, seed: int) -> Iterator[Plan]:
         yield Plan(reference.plan.scenario, faults, draw.randrange(1, 1_000_000))
 
 
+def drawn(plans: list[Plan], most: int, seed: int) -> list[Plan]:
+    """Those that are tried when all would take too long: another seed draws others; in their order."""
+    if len(plans) <= most:
+        return plans
+    draw = random.Random(f"{plans[0].scenario} {seed}")
+    return [plans[place] for place in sorted(draw.sample(range(len(plans)), most))]
+
+
 def some(plans: Iterable[Plan], count: int) -> list[Plan]:
     """The first ``count``."""
     return list(islice(plans, count))

@@ -169,6 +169,7 @@ def _nothing_leaks(world: World) -> Iterator[str]:
         "an event": [(e.reason, e.message) for e in world.database.history.events],
         "a status": [(s.status.conditions, s.status.details) for s in world.database.history.statuses],
         "a log line": world.lines,
+        "a request": [step.at.name for step in world.course.steps],
     }
     for where, texts in said.items():
         if MARKER.encode() in orjson.dumps(texts, default=repr, option=orjson.OPT_NON_STR_KEYS):

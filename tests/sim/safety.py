@@ -32,10 +32,7 @@ _CHILDREN = ("process", "domain")
 TAKEN_BACK_SECONDS = 20.0
 """A status that is not true any more is taken back by then: tasks are counted every few seconds."""
 
-NOT_YET: Mapping[str, str] = {
-    "ready_is_said_of_what_is_so": "one look at a running task is taken for a steady one",
-    "tenants.one_runs_for_a_while_and_dies_again_and_again": "it is Ready each time that it runs",
-}
+NOT_YET: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +298,7 @@ def _reached(view: View) -> Iterator[tuple[Key, str]]:
 def _lacking(view: View, key: Key, wish: Wish, *, steady: bool) -> str:
     """What is missing of what is declared; empty when all is there.
 
-    ``steady``: the tasks must have run for the time that Swarm watches them, at a moment of the last blur.
+    ``steady``: the tasks must have run for the time that makes them steady, at a moment of the last blur.
     """
     match key.kind:
         case "organization":
@@ -330,7 +327,7 @@ def _tasks_lacking(view: View, key: Key, wish: Wish, *, steady: bool) -> str:
         if service.hosts != hosts:
             return f"{service.name} has rules for {sorted(service.hosts)} instead of {sorted(hosts)}"
         if steady:
-            count = view.ran(service.id, OPTIONS.monitor_seconds)
+            count = view.ran(service.id, OPTIONS.min_ready_seconds)
         else:
             count = sum(task.current for task in view.running(service.id))
         if count < wanted:

@@ -33,7 +33,8 @@ PACE = Pace(stop_on_overlay=0.3)
 SETTLED_SECONDS = 8.0
 """So long nothing may move before a run without faults counts as settled: longer than any restart delay or watch."""
 DEADLINE_SECONDS = 900.0
-QUIET_RESYNCS = 10
+QUIET_RESYNCS, QUIET_RESYNCS_AFTER_FAULTS = 10, 3
+"""A run with faults ends in the state of the one without, which was looked at for longer."""
 USURPED_SECONDS = 12.0
 CONTAINER_ID_LENGTH = 64
 MARKER = "s3cr3t-m4rk3r"
@@ -180,13 +181,14 @@ class World:
         return found
 
     async def rest(self) -> None:
-        """Let ten resyncs go by, in which nothing may be written; the oracles look at the logs from there."""
+        """Let some resyncs go by, in which nothing may be written; the oracles look at the logs from there."""
         self.course.over = True
         # A fault may still be on its way: an answer that never comes, a retry after it.
         slow = max((_SLOW.get(fault, 0.0) for _, fault in self.plan.faults), default=0.0)
         await asyncio.sleep(2 * RESYNC_SECONDS + slow)
         self.quiet_from = (len(self.swarm.log), len(self.database.history.writes))
-        await asyncio.sleep(QUIET_RESYNCS * RESYNC_SECONDS * 1.1)
+        resyncs = QUIET_RESYNCS if self.reference is None else QUIET_RESYNCS_AFTER_FAULTS
+        await asyncio.sleep(resyncs * RESYNC_SECONDS * 1.1)
         self.watch.look()
 
     # -- what others have on the same Swarm ------------------------------------------------------------------------

@@ -149,6 +149,45 @@ async def one_is_suspended_while_its_row_is_wrong(desk: Desk) -> None:
 
 
 @scenario(counts=False)
+async def one_is_suspended_and_scaled(desk: Desk) -> None:
+    shop = environment(desk, organization(desk, "acme"), "shop")
+    await desk.settle()
+    desk.change(shop, suspended=True)
+    await desk.settle()
+    desk.change(shop, instances=3)
+    await desk.settle()
+    desk.change(shop, suspended=False)
+    await desk.settle()
+
+
+@scenario(counts=False)
+async def the_edge_is_away_for_a_while(desk: Desk) -> None:
+    environment(desk, organization(desk, "acme"), "shop", domains=[domain(desk, HOST)])
+    await desk.settle()
+    await desk.hands.remove_service("edge_traefik")
+    await desk.sleep(40.0)
+    await desk.hands.create_service("edge_traefik", {labels.EDGE: "true"}, node=desk.swarm.node_ids()[0])
+    await desk.settle()
+    assert desk.reason(Key("domain", desk.identify("domain", HOST))) == "Routed"
+
+
+@scenario(counts=False)
+async def rows_are_lost_and_come_back(desk: Desk) -> None:
+    acme = organization(desk, "acme")
+    shop = environment(desk, acme, "shop", domains=[domain(desk, HOST)])
+    await desk.settle()
+    before = desk.swarm.state()
+    row = desk.document(shop)
+    desk.database.lose(shop)
+    desk.database.touch(shop)
+    await desk.sleep(20.0)
+    assert desk.swarm.state() == before, "taken away, although nobody asked for it"
+    desk.declare(shop, row, organization=acme.id, depends_on=[acme])
+    await desk.settle()
+    assert desk.reason(shop) == "Deployed"
+
+
+@scenario(counts=False)
 async def one_runs_for_a_while_and_dies_again_and_again(desk: Desk) -> None:
     acme = organization(desk, "acme")
     desk.swarm.behave(WEB2, Behaviour(exit_after=1.0, exit_code=1))
