@@ -50,6 +50,10 @@ test: setup ## Run the whole test suite, on a real engine (ARGS="-k repair" for 
 sim: setup ## Faults at the steps of every scenario, simulated; a table (ARGS=--all: each; SEED=7 TIME=300: at random)
 	@$(PYTHON) -m tests.sim $(if $(SEED),--seed $(SEED)) $(if $(TIME),--time $(TIME)) $(ARGS)
 
+.PHONY: fuzz
+fuzz: setup ## Any row that SQL lets the panel write: as declared or refused, and the neighbour goes on (EXAMPLES=10000 SEED=7)
+	@$(PYTHON) -m tests.fuzz $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: chaos
 chaos: setup ## Break two controllers, their database and their Swarm for long (SEED=7 TIME=300)
 	@$(PYTHON) -m deploy.engine images >/dev/null # outside of any round's time

@@ -190,7 +190,7 @@ def _own_name(node: object) -> str:
     if isinstance(node, Mapping):
         for key in ("type", "hostname", "name"):
             if isinstance(node.get(key), str) and node[key]:
-                return str(node[key])
+                return abbreviate(node[key])
     return ""
 
 

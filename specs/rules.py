@@ -29,7 +29,6 @@ _NOT_IN_PATHS = (":", ",", "{{")
 _RUN_AS = re.compile(r"(0|[1-9][0-9]{0,9})(?::(0|[1-9][0-9]{0,9}))?", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)*")
 _REPOSITORY = re.compile(r"(?:https|http|ssh|git)://[^\s/]+/\S+|[\w.-]+@[\w.-]+:\S+", re.ASCII)
-_DAY_SECONDS = 86_400
 
 
 def refuse_shell_text(value: object) -> object:
@@ -151,8 +150,8 @@ def check_seconds(value: object) -> float:
     """Seconds of a day at most, as a JSON number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RefusedError("is not a number of seconds")
-    if not 0 <= value <= _DAY_SECONDS:
-        raise RefusedError(f"{abbreviate(value)} is not a number of seconds (0-{_DAY_SECONDS})")
+    if not 0 <= value <= units.DAY_SECONDS:
+        raise RefusedError(f"{abbreviate(value)} is not a number of seconds (0-{units.DAY_SECONDS})")
     return value
 
 

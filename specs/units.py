@@ -19,7 +19,8 @@ CPU_MINIMUM = Decimal("0.001")  # swarmkit manager/controlapi/service.go, valida
 CPU_MAXIMUM = Decimal("999.999")
 MEMORY_MINIMUM_MIB = 4  # the same function
 MEMORY_MAXIMUM_MIB = 2**31 - 1
-DURATION_MAXIMUM = timedelta(hours=24)
+DAY_SECONDS = 86_400
+DURATION_MAXIMUM = timedelta(seconds=DAY_SECONDS)
 
 _MILLI = Decimal("0.001")
 _CPU = re.compile(r"([0-9]{1,9})(m?)|([0-9]{1,9}\.[0-9]{1,9})", re.ASCII)

@@ -32,7 +32,7 @@ from specs.fields import (
 )
 from specs.problems import InvalidSpec, Problem
 from specs.resource import Declared, Metadata, Resource, Spec
-from specs.units import seconds_of
+from specs.units import DAY_SECONDS, seconds_of
 
 
 class Healthcheck(Declared):
@@ -80,14 +80,16 @@ def _check_to_db(check: Healthcheck | Literal["none"]) -> dict[str, Any]:
     }
 
 
-def _check_from_db(document: dict[str, Any]) -> dict[str, Any] | str:
-    """The fields that the JSON document of a ``healthcheck`` column stands for."""
-    fields = dict(document)
-    if fields == {"disabled": True}:
+def _check_from_db(document: Any) -> Any:
+    """The fields that the JSON document of a ``healthcheck`` column stands for; what cannot be one is left as it is."""
+    if not isinstance(document, dict):
+        return document
+    if len(document) == 1 and document.get("disabled") is True:
         return NO_CHECK
+    fields = dict(document)
     for name in ("interval", "timeout", "start_period"):
         if isinstance(seconds := fields.pop(f"{name}_seconds", None), int | float):
-            fields[name] = timedelta(seconds=seconds)
+            fields[name] = timedelta(seconds=seconds) if 0 <= seconds <= DAY_SECONDS else seconds
     return fields
 
 

@@ -39,3 +39,7 @@ def test_a_document_with_very_many_problems_is_described_in_bounds() -> None:
     error = InvalidSpec([Problem(f"processes[{number}].port", 0, "is wrong") for number in range(500)])
     assert str(error).endswith("; and 480 more")
     assert len(error.problems) == 500
+
+
+def test_a_name_that_is_no_name_is_cut_where_it_tells_one_entry_from_another() -> None:
+    assert len(field_name(["domains", 0, "hostname"], {"domains": [{"hostname": "x" * 100_000}]})) < 120

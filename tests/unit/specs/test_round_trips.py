@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from specs import names
 from specs.binding import from_rows, to_rows
 from specs.dump import dump_yaml
 from specs.kinds import KINDS
 from specs.loader import load
+from specs.problems import InvalidSpec
 from specs.resource import Resource
 
 
@@ -197,3 +199,16 @@ def test_a_health_check_that_is_turned_off_has_a_form_of_its_own_in_files_and_ro
         ]
         is None
     )
+
+
+@pytest.mark.parametrize(
+    "document", [[], "x", 5, {"interval_seconds": 1e300}, {"timeout_seconds": -1}, {"disabled": 1}]
+)
+def test_a_health_check_that_is_none_in_a_row_is_a_problem_of_its_field(document: Any) -> None:
+    """And no error that hides every other row."""
+    names = {"organization": "acme", "app": "shop", "environment": "production"}
+    rows = to_rows(KINDS["Process"].from_fields({"metadata": {**names, "name": "web"}, "spec": {}}))
+    rows["paas_processes"]["healthcheck"] = document
+    with pytest.raises(ValidationError) as raised:
+        from_rows(KINDS["Process"], names, rows)
+    assert "healthcheck" in str(InvalidSpec.of(raised.value))
