@@ -263,6 +263,7 @@ def test_a_fault_that_is_put_back_is_found(case: Mutant, monkeypatch: pytest.Mon
 
 def test_a_secret_that_is_told_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diff, "_CONFIDENTIAL", ())
+    monkeypatch.setattr(diff, "_SHOWN", 1000)
     problems = execute(scenarios()["environment.is_repaired"], Plan("environment.is_repaired")).problems
     assert {p for p in problems if "secret" in p} == {
         "an event has a value that is secret",
