@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     skypanel_subnet_quarantine_seconds: float = Field(
         default=600.0, ge=0, description="How long a freed subnet is not given to anybody else."
     )
+    skypanel_retention_days: int = Field(
+        default=30, ge=1, description="So long deleted rows are kept after their removal is done."
+    )
     skypanel_gc_fuse_share: float = Field(
         default=0.25, ge=0, le=1, description="Share of live objects that may become unwanted without asking."
     )
@@ -236,6 +239,7 @@ class Settings(BaseSettings):
             drain_seconds=self.skypanel_drain_seconds,
             reconcile_timeout_seconds=self.skypanel_reconcile_timeout_seconds,
             quarantine_seconds=self.skypanel_subnet_quarantine_seconds,
+            retention_days=self.skypanel_retention_days,
             fuse_share=self.skypanel_gc_fuse_share,
             fuse_minimum=self.skypanel_gc_fuse_minimum,
         )

@@ -51,7 +51,7 @@ REVOKE ALL ON
     skypanel.schema_migrations, skypanel.declared_tables, skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets,
     skypanel.fuse, skypanel.fuse_losses, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.tombstones,
     skypanel.serving, skypanel.hidden_tables,
-    skypanel.objects, skypanel.parts, skypanel.status, skypanel.leader,
+    skypanel.objects, skypanel.present, skypanel.parts, skypanel.status, skypanel.leader,
     skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
     FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT SELECT ON
@@ -60,7 +60,7 @@ GRANT SELECT ON
 GRANT SELECT ON
     skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.fuse_losses, skypanel.tombstones,
     skypanel.serving, skypanel.hidden_tables, skypanel.declared_tables,
-    skypanel.objects, skypanel.parts,
+    skypanel.objects, skypanel.present, skypanel.parts,
     skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
     TO skypanel_controller, skypanel_reader;
 GRANT INSERT, UPDATE, DELETE ON
@@ -85,6 +85,7 @@ BEGIN
 END
 $$;
 GRANT EXECUTE ON FUNCTION skypanel.allocate_subnet, skypanel.release_subnet, skypanel.adopt_subnet, skypanel.lowest_free_subnet TO skypanel_controller;
+GRANT EXECUTE ON FUNCTION skypanel.prune TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.pause_of TO skypanel_panel, skypanel_controller, skypanel_reader;
 
 -- The panel's tables. Only their owner can grant on them; where that is someone else, the docs list what he grants.

@@ -27,6 +27,7 @@ from controller.engine.fuse import CHANGED, Fuse, HiddenRowsError
 from controller.engine.loops import failed, forever
 from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Priority, Queue
+from controller.engine.retention import keep_small
 from controller.engine.rollouts import Rollouts
 from controller.engine.trace import Recorder
 from controller.engine.tuning import Tuning
@@ -49,9 +50,6 @@ from reconcilers.registry import Reconciler
 log = structlog.get_logger(__name__)
 
 _JITTER = 0.1
-_EVENT_DAYS = 30
-_FIRST_PRUNE_SECONDS, _PRUNE_SECONDS = 60.0, 3600.0
-_PRUNE_PIECE, _PRUNE_PIECE_SECONDS = 1000, 0.1
 _DEEP_EVERY = 12
 _SLOT_DEADLINES, _SLOT_SECONDS = 1.5, 30.0
 _SLICE = 500
@@ -142,7 +140,7 @@ class Manager:
             tasks.start_soon(forever, "pauses", self._count_pauses)
             tasks.start_soon(forever, "comparison", self._resync_loop)
             tasks.start_soon(forever, "tasks", self._count_tasks)
-            tasks.start_soon(forever, "pruning", self._prune)
+            tasks.start_soon(forever, "pruning", keep_small, self._store, self._tuning.retention_days)
 
     async def drain(self) -> None:
         """Give out no more keys and wait for the running reconciles."""
@@ -386,20 +384,6 @@ class Manager:
                 log.warning("tasks.uncounted", error=error.message)
             # A large cluster is asked less often: never more than a thirtieth of the time.
             period = max(self._tuning.task_poll_seconds, 30 * (time.perf_counter() - started))
-
-    async def _prune(self) -> None:
-        """Soon after the begin, and hourly: in small pieces, each of which is a short statement."""
-        pause = _FIRST_PRUNE_SECONDS
-        while True:
-            await anyio.sleep(pause * (1 + random.uniform(0, _JITTER)))  # noqa: S311 - jitter
-            pause = _PRUNE_SECONDS
-            try:
-                gone = _PRUNE_PIECE
-                while gone == _PRUNE_PIECE:
-                    gone = await self._store.prune_events(_EVENT_DAYS, _PRUNE_PIECE)
-                    await anyio.sleep(_PRUNE_PIECE_SECONDS)
-            except TransientError as error:
-                log.warning("events.unpruned", error=error.message)
 
 
 def _say_failed(state: RetryCallState) -> None:

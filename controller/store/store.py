@@ -272,10 +272,15 @@ class Store:
             raise FencedError
         return rows[0][0]
 
-    async def prune_events(self, days: int, most: int) -> int:
-        """Forget events older than ``days``, at most so many at once; how many were forgotten."""
-        rows = await self._database.fetch(statement("prune_events"), {"days": days, "most": most})
-        return int(rows[0][0])
+    async def prune(self, what: str, days: int, most: int) -> int:
+        """Take away a piece of what is older than ``days`` and not needed any more; how many rows.
+
+        Args:
+            what: one of ``controller.engine.retention.STEPS``.
+            days: age.
+            most: as many rows at once; fewer means that no more are left.
+        """
+        return int(await self._fenced_value("prune", {"what": what, "days": days, "most": most}))
 
     # -- subnets -------------------------------------------------------------------------------------------------
 

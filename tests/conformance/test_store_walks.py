@@ -216,7 +216,7 @@ class Walk:
                 ("leftovers", (("organization", "environment"),)),
                 ("dependents", (self._key(),)),
                 ("assess_losses", (lives(*waiting),)),
-                ("prune_events", (1, 1000)),
+                ("prune", (self.chance.choice(("removals", "events", "statuses")), 1, 1000)),
             )
         )
 

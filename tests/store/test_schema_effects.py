@@ -108,7 +108,7 @@ STALLING: dict[str, LiteralString] = {
         " SELECT id, 'registry.example.com', 'ada', 'vault' FROM organizations"
     ),
 }
-STATUS_ONLY = {"dns_verify_status", "tls_status", "swarm_name"}
+STATUS_ONLY = {"dns_verify_status", "tls_status", "swarm_name", "removed_at"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class SimDatabase:
         self.fuse: Fuse | None = None
         self.losses: dict[Key, Waiting] = {}
         self.tombstones: set[Key] = set()
+        self.removed: set[Key] = set()
         self.hidden: set[Key] = set()
         self.controls = Controls()
         self.history = History()
@@ -201,6 +202,8 @@ class SimDatabase:
         self.unlock(rows)
         self.on_commit(rows)
         for key, row in rows.items():
+            if row is None or not row.deleted:
+                self.removed.discard(key)
             if row is not None:
                 self.objects[key] = row
                 self.tombstones.discard(key)
@@ -258,6 +261,13 @@ class SimDatabase:
         if row.parent is not None:
             self.parts.setdefault(row.parent, set()).add(key)
         self.statuses[key] = row
+        self._changed[key] = None
+
+    def unsay(self, key: Key) -> None:
+        """Remove a status."""
+        row = self.statuses.pop(key)
+        if row.parent is not None:
+            self.parts[row.parent].discard(key)
         self._changed[key] = None
 
     def keep(self, row: Made) -> None:

@@ -29,7 +29,7 @@ from controller.store import decoding
 from controller.store import store as real
 from reconcilers.outcomes import FencedError
 from specs.problems import InvalidSpec
-from tests.sim.database import subnets
+from tests.sim.database import retention, subnets
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.lease import SimLease
 from tests.sim.database.link import Link, direct, now
@@ -38,7 +38,6 @@ from tests.sim.database.reports import Sent, write_intents, write_report
 from tests.sim.database.rows import Version
 
 R = TypeVar("R")
-DAY_SECONDS = 86400.0
 
 
 def newest(key: Key) -> int:
@@ -85,6 +84,8 @@ class SimStore:
     def _index(self) -> list[tuple[DesiredObject, bool, bool]]:
         found = []
         for key, row in self._database.objects.items():
+            if key in self._database.removed:
+                continue
             said = self._database.statuses.get(key)
             ready = said is not None and said.ready and said.observed_generation == row.generation
             finalized = said is not None and said.finalized_at is not None
@@ -169,19 +170,14 @@ class SimStore:
                 "report", (report.key,), lambda n, epoch: (None, write_report(self._database, n, sent, epoch))
             )
 
-    async def prune_events(self, days: int, most: int) -> int:
-        """Forget events older than ``days``, at most so many at once; not fenced."""
-        return await self._link("prune_events", (), lambda: self._prune_events(days, most))
+    async def prune(self, what: str, days: int, most: int) -> int:
+        """A piece of what is older than ``days`` and not needed any more; rows that were declared here have no age."""
 
-    def _prune_events(self, days: int, most: int) -> int:
-        oldest = now() - days * DAY_SECONDS
-        events = self._database.events
-        old = [n for n, event in events.items() if event.last_at < oldest][:most]
-        for number in old:
-            key = events.pop(number).key
-            if self._database.last_event.get(key) == number:
-                del self._database.last_event[key]
-        return len(old)
+        def effect(_n: int, _epoch: int) -> tuple[int, int]:
+            gone = retention.prune(self._database, what, now() - days * retention.DAY_SECONDS, most)
+            return gone, gone
+
+        return await self._write("prune", (), effect)
 
     # -- subnets -------------------------------------------------------------------------------------------------
 

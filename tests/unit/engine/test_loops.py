@@ -14,7 +14,6 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from controller.engine import loops
-from controller.engine import manager as module
 from controller.engine.loops import forever
 from controller.engine.process import Process
 from controller.engine.tuning import Tuning
@@ -280,32 +279,3 @@ async def test_a_process_waits_for_a_database_that_it_cannot_lead_on_and_says_so
             stopping.set()
     assert asked == 4
     assert [line["error"] for line in said if line["event"] == "lease.unreachable"] == ["install a newer version"]
-
-
-async def test_old_events_are_forgotten_soon_after_the_begin_and_in_small_pieces(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    old, pieces, done = 25, list[int](), anyio.Event()
-
-    class Full(Table):
-        async def prune_events(self, days: int, most: int) -> int:
-            nonlocal old
-            gone = min(old, most)
-            old -= gone
-            pieces.append(gone)
-            if gone < most:
-                done.set()
-            return gone
-
-    async def body(_: Context, __: Any) -> Outcome:
-        return Done()
-
-    monkeypatch.setattr(module, "_FIRST_PRUNE_SECONDS", 0.001)
-    monkeypatch.setattr(module, "_PRUNE_PIECE", 10)
-    monkeypatch.setattr(module, "_PRUNE_PIECE_SECONDS", 0.0)
-    with anyio.fail_after(10):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(manager(Full(), Nothing(), thing(body, concurrency=1)).run)
-            await done.wait()
-            tasks.cancel_scope.cancel()
-    assert pieces == [10, 10, 5]
