@@ -12,6 +12,7 @@ from controller.cli import firewall_checks, limit_checks
 from controller.cli.checks import Check, fail, ok, warn
 from controller.cli.engine import client
 from controller.settings import Settings
+from controller.swarm import routers
 from controller.swarm.client import MINIMUM_API, swarm_trouble
 from controller.swarm.errors import EngineError
 from reconcilers import labels
@@ -53,7 +54,10 @@ def examine(settings: Settings) -> Iterator[Check]:
         networks = engine.call("GET", "/networks")
         routes = host_routes() if settings.engine_host.startswith("unix://") else []
         yield from pool_checks(settings, info, networks, routes)
-        yield from edge_checks(_edge(engine), networks, settings.skypanel_installation)
+        edge = _edge(engine)
+        yield from edge_checks(edge, networks, settings.skypanel_installation)
+        if edge.services:
+            yield api_check(settings.skypanel_edge_api_url.get_secret_value())
         local = settings.engine_host.startswith("unix://")
         yield from firewall_checks.examine(engine, info, nodes, local=local)
         services = len(engine.call("GET", "/services") or ())
@@ -230,10 +234,11 @@ def edge_checks(edge: Edge, networks: Iterable[Document], installation: str) -> 
     running = sum(1 for task in edge.tasks if task["Status"]["State"] == "running")
     if not running:
         yield fail("edge", f"{names}: no task runs", f"see why: docker service ps {names}")
-    elif not edge.containers:
+    elif running > len(edge.containers):
         yield warn(
             "edge",
-            f"{names}: {running} task(s) run, none on this engine: they cannot be joined to networks from here",
+            f"{names}: {running} task(s) run, {len(edge.containers) or 'none'} on this engine: the others cannot be "
+            "joined to networks from here (EdgeElsewhere)",
             "run the edge on the manager that DOCKER_HOST names, or the controller where the edge is",
         )
     else:
@@ -248,6 +253,21 @@ def edge_checks(edge: Edge, networks: Iterable[Document], installation: str) -> 
     else:
         yield ok("edge socket", "the engine's socket is not mounted into it")
     yield from _joined(edge, networks, installation)
+
+
+def api_check(url: str) -> Check:
+    """Can the edge be asked whether it took a route?"""
+    mend = "set SKYPANEL_EDGE_API_URL to Traefik's API, with user and password"
+    if not url:
+        return warn("edge api", "not asked: a domain says RouteGiven at best", mend)
+    try:
+        found = routers.read_all(url)
+    except routers.EdgeSilent as error:
+        return fail("edge api", str(error), mend)
+    bad = sorted(name for name, fault in found.items() if fault)
+    if bad:
+        return warn("edge api", f"{len(bad)} router(s) do not work: {', '.join(bad[:3])}", "see the edge's log")
+    return ok("edge api", f"{len(found)} router(s), nothing wrong with any")
 
 
 def _joined(edge: Edge, networks: Iterable[Document], installation: str) -> Iterator[Check]:

@@ -127,12 +127,17 @@ def traefik(url: str) -> Read:
     """Ask the API of Traefik at ``url`` (``http://user:password@host:port``)."""
 
     async def read() -> Mapping[str, str]:
-        return await anyio.to_thread.run_sync(_read_all, url, abandon_on_cancel=True)
+        return await anyio.to_thread.run_sync(read_all, url, abandon_on_cancel=True)
 
     return read
 
 
-def _read_all(url: str) -> Mapping[str, str]:
+def read_all(url: str) -> Mapping[str, str]:
+    """What is wrong with each router of the Traefik whose API is at ``url``, by name; blocks.
+
+    Raises:
+        EdgeSilent: no answer, or none that can be used.
+    """
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=_CALL_SECONDS)

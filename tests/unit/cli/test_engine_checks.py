@@ -9,6 +9,7 @@ import pytest
 
 from controller.cli.engine_checks import (
     Edge,
+    api_check,
     edge_checks,
     host_routes,
     node_checks,
@@ -164,3 +165,19 @@ def test_a_network_that_the_edge_is_not_on_is_named() -> None:
     found = {check.name: check for check in edge_checks(edge, [ours], "skypanel")}
     assert found["edge networks"].level == "warn"
     assert "org-acme" in found["edge networks"].message
+
+
+def test_an_edge_that_is_not_asked_or_does_not_answer_is_said() -> None:
+    assert (api_check("").level, "RouteGiven" in api_check("").message) == ("warn", True)
+    found = api_check("http://skypanel:not-to-be-seen@127.0.0.1:1")
+    assert (found.level, "does not answer" in found.message) == ("fail", True)
+    assert "not-to-be-seen" not in found.message + found.mend
+
+
+def test_a_task_of_the_edge_on_another_node_is_said_also_beside_one_here() -> None:
+    running: dict[str, Any] = {"Status": {"State": "running"}}
+    spec = {"Name": "edge", "TaskTemplate": {}}
+    here: list[Any] = [{"NetworkSettings": {}}]
+    for containers in ([], here):
+        edge = Edge([{"ID": "e", "Spec": spec}], [running, running], containers)
+        assert next(edge_checks(edge, [], "skypanel")).level == "warn"
