@@ -234,6 +234,7 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
             "NetworkNotReady",
             f"the network of organization {snapshot.organization.slug} is not there yet: see "
             f"`skypanel describe organization {snapshot.organization.slug}`",
+            woken=True,
         )
     objects = render(snapshot, context.options, HomeNetwork(network.id, network.name))
     await context.apply(objects)

@@ -54,11 +54,16 @@ class ConflictError(TransientError):
 
 
 class NotReadyError(TransientError):
-    """A dependency is not ready; ``retry_after`` seconds is a fixed period, as waiting is not failing."""
+    """A dependency is not ready; ``retry_after`` seconds is a fixed period, as waiting is not failing.
 
-    def __init__(self, reason: str, message: str, *, retry_after: float = 2.0) -> None:
+    ``woken``: what it waits for wakes it (``wakes_on``). Then the period only makes up for a wake-up that was lost: it
+    grows with each look, and the looks are the least urgent.
+    """
+
+    def __init__(self, reason: str, message: str, *, retry_after: float = 2.0, woken: bool = False) -> None:
         super().__init__(reason, message)
         self.retry_after = retry_after
+        self.woken = woken
 
 
 class TerminalError(ReconcileError):

@@ -14,7 +14,7 @@ from reconcilers.ports import CRASH_LOOP, Rollout
 from specs.snapshots import EnvironmentSnapshot
 
 POLL_FASTEST, POLL_SLOWEST = 0.15, 2.0
-_PATIENT_SECONDS = 10.0
+_PATIENT_SECONDS, _MOST_PATIENT_SECONDS = 10.0, 300.0
 _KILLED_BY_A_SIGNAL = 125
 _S6 = 100
 
@@ -50,7 +50,7 @@ def assess(
     looping = [r for r in rollouts if r.looping]
     if looping:
         told = "; ".join(f"{r.service}: {_looping(r)}{advice(snapshot, r)}" for r in looping)
-        return stalled("CrashLoop", told), RequeueAfter(_PATIENT_SECONDS)
+        return stalled("CrashLoop", told), _patiently(waiting_seconds)
     return _rolling_out(rollouts, waiting_seconds, deadline_seconds + declared_seconds(snapshot))
 
 
@@ -60,7 +60,7 @@ def _rolling_out(rollouts: Sequence[Rollout], waiting_seconds: float, deadline_s
         return progressing("RollingOut", waiting), RequeueAfter(max(r.settles_in for r in rollouts))
     if waiting_seconds > deadline_seconds:
         message = f"no progress for {deadline_seconds:.0f} s: {waiting}"
-        return progressing(PROGRESS_DEADLINE_EXCEEDED, message), RequeueAfter(_PATIENT_SECONDS)
+        return progressing(PROGRESS_DEADLINE_EXCEEDED, message), _patiently(waiting_seconds)
     return progressing("RollingOut", waiting), _poll(waiting_seconds)
 
 
@@ -71,6 +71,11 @@ def _later(rollouts: Sequence[Rollout]) -> Outcome:
 
 def _poll(waiting_seconds: float) -> RequeueAfter:
     return RequeueAfter(min(POLL_SLOWEST, max(POLL_FASTEST, waiting_seconds / 5)))
+
+
+def _patiently(waiting_seconds: float) -> RequeueAfter:
+    """What does not get on is looked at less and less; that its tasks are there, or not, wakes it at once."""
+    return RequeueAfter(min(_MOST_PATIENT_SECONDS, max(_PATIENT_SECONDS, waiting_seconds / 12)))
 
 
 def declared_seconds(snapshot: EnvironmentSnapshot) -> float:

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Any
 
 import anyio
 import anyio.abc
@@ -29,6 +30,7 @@ from controller.engine.ports import Store, Swarm
 from controller.engine.queue import Priority, Queue
 from controller.engine.retention import keep_small
 from controller.engine.rollouts import Rollouts
+from controller.engine.shortage import Shortage
 from controller.engine.trace import Recorder
 from controller.engine.tuning import Tuning
 from controller.engine.worker import Worker
@@ -105,6 +107,7 @@ class Manager:
         }
         self._organizations: dict[Key, str] = {}
         """Whose share of the queue a key counts against; made anew by each full comparison."""
+        self._shortage = Shortage(tuning.task_poll_seconds)
         self._changed = anyio.Event()
         self._waking = frozenset(other for r in reconcilers.values() for other in r.wakes_on)
         self._wake_dependents_of: set[Key] = set()
@@ -368,6 +371,9 @@ class Manager:
         RESYNC_QUEUED.labels(kind=key.kind).inc()
         return 1
 
+    def _fingerprint(self, key: Key) -> Any:
+        return self._swarm.fingerprint(key, self._organizations.get(key, ""))
+
     async def _count_tasks(self) -> None:
         """Tasks come and go without an event; a service that is short of them is looked at."""
         period = self._tuning.task_poll_seconds
@@ -375,7 +381,8 @@ class Manager:
             await anyio.sleep(period)
             started = time.perf_counter()
             try:
-                for key in await self._swarm.short_of_tasks():
+                short = await self._swarm.short_of_tasks()
+                for key in self._shortage.counted(short, self._fingerprint):
                     self.add(key, Priority.DRIFT)
                 self._fuse.sample()
                 ENGINE_UP.set(1)

@@ -44,6 +44,8 @@ from controller.records import Key
 
 BACKOFF_FIRST = 0.05
 BACKOFF_CAP = 60.0
+WAIT_CAP = 300.0
+"""Longest pause of a key that something else will wake."""
 PATIENCE = 8
 """So many keys in a row may pass the one that has been due for longest."""
 
@@ -162,6 +164,20 @@ class Queue:
         delay = self._jitter() * min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(failures, 30))
         self._retries.inc()
         self.again(key, delay)
+        return delay
+
+    def wait(self, key: Key, first: float) -> float:
+        """Queue a key that is worked on and that something else will wake, in case it does not; the delay in seconds.
+
+        The first delay is about ``first``, each further one twice as long; nobody hurries.
+        """
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = (0.5 + self._jitter() / 2) * min(WAIT_CAP, first * 2.0 ** min(failures, 30))
+        entry = self._processing[key]
+        if not self._closed:
+            self._added_again.inc()
+            self._add(key, self._clock() + delay, Priority.RESYNC, entry.organization, _AGAIN)
         return delay
 
     def forget(self, key: Key) -> None:

@@ -326,10 +326,7 @@ class Worker:
                 log.error("reconcile.stalled", reason=error.reason, error=error.message)
                 result = "terminal_error"
             case NotReadyError():
-                # Waiting is not failing: a fixed period, no backoff.
-                self._queue.forget(key)
-                self._queue.again(key, error.retry_after)
-                trace.next_seconds = error.retry_after
+                trace.next_seconds = self._wait(key, error)
                 log.info("reconcile.waiting", reason=error.reason, message=error.message)
                 result = "requeue_after"
             case ConflictError():
@@ -351,6 +348,14 @@ class Worker:
         elif context is not None and context.report_out.inventory:
             await self._report_quietly(key, context)
         return result
+
+    def _wait(self, key: Key, error: NotReadyError) -> float:
+        """Waiting is not failing: a fixed period, no backoff, unless something else wakes it."""
+        if error.woken:
+            return self._queue.wait(key, error.retry_after)
+        self._queue.forget(key)
+        self._queue.again(key, error.retry_after)
+        return error.retry_after
 
     async def _report_failure(self, key: Key, context: ReconcileContext, error: ReconcileError) -> None:
         if context.exists:

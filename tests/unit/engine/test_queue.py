@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from controller.engine.queue import BACKOFF_CAP, BACKOFF_FIRST, PATIENCE, Priority, Queue
+from controller.engine.queue import BACKOFF_CAP, BACKOFF_FIRST, PATIENCE, WAIT_CAP, Priority, Queue
 from controller.records import Key
 
 pytestmark = pytest.mark.anyio
@@ -224,6 +224,24 @@ async def waiting_for(queue: Queue, then: Callable[[], None]) -> Key | None:
             assert not given_out
             then()
     return given_out[0]
+
+
+async def test_what_something_else_wakes_is_looked_at_later_each_time_and_behind_everything_else(desk: Desk) -> None:
+    await desk.work_on(A)
+    assert [desk.queue.wait(A, 2.0) for _ in range(9)] == [1, 2, 4, 8, 16, 32, 64, 128, WAIT_CAP / 2]
+    desk.queue.done(A)
+    desk.queue.add(B, Priority.DRIFT, delay=1.0)
+    desk.clock.now += WAIT_CAP
+    assert await desk.take_all() == [B, A]
+
+
+async def test_what_waits_is_taken_at_once_when_it_is_woken(desk: Desk) -> None:
+    await desk.work_on(A)
+    desk.queue.wait(A, 60.0)
+    desk.queue.done(A)
+    assert await desk.take() is None
+    desk.queue.add(A, Priority.DEPENDENCY)
+    assert await desk.take() == A
 
 
 async def test_a_waiting_worker_is_woken_by_a_new_key(desk: Desk) -> None:
