@@ -21,6 +21,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 import reconcilers  # noqa: F401 - registers all kinds
 from controller import looplag, metrics, tracing
 from controller.api.health import HealthServer, ListenError
+from controller.engine.identity import Identity
 from controller.engine.loops import forever
 from controller.engine.process import Process
 from controller.engine.trace import Recorder
@@ -28,6 +29,7 @@ from controller.records import Key
 from controller.settings import Settings
 from controller.store.database import Database
 from controller.store.fitness import Fitness
+from controller.store.identity import Register
 from controller.store.lease import Lease
 from controller.store.listener import listen
 from controller.store.store import Store
@@ -35,6 +37,7 @@ from controller.swarm import routers
 from controller.swarm.client import EngineClient, UnsupportedEngine
 from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineUnavailable
+from controller.swarm.identity import Marks
 from reconcilers.outcomes import TransientError
 from reconcilers.registry import registered
 
@@ -76,6 +79,11 @@ class Daemon:
             stopping=self._stopping,
             recorder=Recorder(self._spans),
             fit=self._fitness.check,
+            identity=Identity(
+                Register(self._database, self._lease),
+                Marks(self._client, settings.skypanel_installation),
+                settings.skypanel_installation,
+            ),
         )
 
     async def run(self) -> None:
@@ -171,10 +179,10 @@ class Daemon:
 
     def _checks(self) -> dict[str, Any]:
         manager = self._process.manager
-        leads = manager is not None
+        leads, mismatch = manager is not None, self._process.mismatch
         synced = bool(manager and manager.synced)
         return {
-            "ready": not self._stopping.is_set()
+            "ready": not (self._stopping.is_set() or mismatch)
             and self._database.up
             and (synced or not (leads or self._fitness.refused)),
             "role": "leader" if leads else "standby",
@@ -182,6 +190,7 @@ class Daemon:
             "database": self._database.up,
             "unfit": self._fitness.refused,
             "synced": synced,
+            **({"mismatch": mismatch} if mismatch else {}),
         }
 
     async def _reconciles(self, kind: str, object_id: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ PRIORITIES = ("change", "dependency", "drift", "resync")
 RENEWALS = ("renewed", "lost", "unreachable")
 SCOPES = ("object", "organization", "installation")
 LOOPS = (
-    *("election", "renewal", "lease_watch", "database_hints", "engine_hints", "engine_events"),
+    *("election", "renewal", "lease_watch", "identity_watch", "database_hints", "engine_hints", "engine_events"),
     *("work", "first_comparison", "comparison", "changes", "dependents", "pauses", "tasks", "pruning"),
     *("http", "signals", "event_loop"),
 )
@@ -127,6 +127,9 @@ OBJECTS = Gauge("skypanel_objects", "Wanted objects by kind and readiness.", ["k
 LIVE_OBJECTS = Gauge("skypanel_live_objects", "Live objects of this installation.", ["object"])
 RESYNC_SECONDS = Histogram("skypanel_resync_time_seconds", "Duration of a full comparison.", buckets=_SECONDS)
 RESYNC_QUEUED = Counter("skypanel_resync_queued_total", "Keys that a full comparison found to need work.", ["kind"])
+IDENTITY_MISMATCH = Gauge(
+    "skypanel_identity_mismatch", "1 while nothing is written: database, Swarm, installation do not belong together."
+)
 FUSE_TRIPPED = Gauge("skypanel_gc_fuse_tripped", "1 while removals wait for a confirmation.")
 FUSE_DOOMED = Gauge("skypanel_gc_fuse_doomed_objects", "Live objects whose removal waits for a confirmation.")
 

@@ -228,3 +228,39 @@ class Report:
     inventory: list[InventoryUpdate] = field(default_factory=list)
     handled_token: str | None = None
     rest: Rest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the Swarm says of whose it is; see ``controller.engine.identity``.
+
+    Args:
+        database_id: of the database that it was last written for.
+        epoch: of the leader that wrote it.
+    """
+
+    database_id: str
+    epoch: int
+
+    def __str__(self) -> str:
+        return f"{self.database_id}/{self.epoch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the database says of whose it is; what is None was never said.
+
+    Args:
+        here: where it is now.
+        place: where it was made, or accepted.
+        accepted: a mark that is not its own, and meant.
+        epoch: the newest that it gave out.
+    """
+
+    here: str
+    database_id: str | None
+    place: str | None
+    cluster_id: str | None
+    installation: str | None
+    accepted: str | None
+    epoch: int

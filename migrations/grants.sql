@@ -50,7 +50,7 @@ GRANT INSERT, UPDATE (duration_ms, status) ON public.caas_exec_audit TO skypanel
 REVOKE ALL ON
     skypanel.schema_migrations, skypanel.declared_tables, skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets,
     skypanel.fuse, skypanel.fuse_losses, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.tombstones,
-    skypanel.serving, skypanel.hidden_tables,
+    skypanel.serving, skypanel.hidden_tables, skypanel.identity,
     skypanel.objects, skypanel.present, skypanel.parts, skypanel.status, skypanel.leader,
     skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
     FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
@@ -59,7 +59,7 @@ GRANT SELECT ON
     TO skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT SELECT ON
     skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.fuse_losses, skypanel.tombstones,
-    skypanel.serving, skypanel.hidden_tables, skypanel.declared_tables,
+    skypanel.serving, skypanel.hidden_tables, skypanel.identity, skypanel.declared_tables,
     skypanel.objects, skypanel.present, skypanel.parts,
     skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
     TO skypanel_controller, skypanel_reader;
@@ -67,6 +67,7 @@ GRANT INSERT, UPDATE, DELETE ON
     skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.fuse_losses,
     skypanel.object_status, skypanel.events TO skypanel_controller;
 GRANT DELETE ON skypanel.tombstones TO skypanel_controller;
+GRANT INSERT, UPDATE ON skypanel.identity TO skypanel_controller;
 GRANT DELETE,
       INSERT (scope, kind, id, paused, paused_reason, paused_by, reconcile_token),
       UPDATE (paused, paused_reason, paused_by, reconcile_token)

@@ -12,6 +12,8 @@ PROCESS = PREFIX + "process"
 EDGE = PREFIX + "edge"
 RETIRED = PREFIX + "retired"
 """On a service that serves under a former name and answers no host name any more."""
+DATABASE = PREFIX + "database"
+EPOCH = PREFIX + "epoch"
 
 
 def owner_key(kind: str, object_id: str) -> str:

@@ -35,6 +35,7 @@ _COMMANDS = {
     "check": ("validate", "schema"),
     "doctor": ("doctor",),
     "gc": ("gc",),
+    "identity": ("identity",),
 }
 """Modules and their commands, in the order of the help. `up` starts in half the time without the others."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.text import Text
 
-from controller.cli import database_checks, engine_checks
+from controller.cli import database_checks, engine_checks, identity
 from controller.cli.checks import Check
 from controller.cli.failures import ExitCode, readable
 from controller.cli.output import Format, console, emit
@@ -32,7 +32,7 @@ def doctor(output: Output = Format.TABLE) -> None:
     """
     found = settings()
     checks: list[Check] = []
-    for examine in (database_checks.examine, engine_checks.examine):
+    for examine in (database_checks.examine, engine_checks.examine, identity.examine):
         for check in examine(found):
             checks.append(check)
             if output is Format.TABLE:

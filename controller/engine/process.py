@@ -17,13 +17,14 @@ import anyio
 import structlog
 
 from controller import metrics
+from controller.engine.identity import Identity, IdentityMismatchError
 from controller.engine.loops import failed, forever
 from controller.engine.manager import Manager
 from controller.engine.ports import Lease, Store, Swarm
 from controller.engine.trace import Recorder
 from controller.engine.tuning import Tuning
 from controller.records import Key
-from reconcilers.outcomes import TransientError
+from reconcilers.outcomes import FencedError, TransientError
 from reconcilers.ports import Options
 from reconcilers.registry import Reconciler
 
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 Channel = Literal["changes", "lease"]
 Listen = Callable[[Callable[[Channel], None]], Coroutine[Any, Any, None]]
 _STANDBY_SECONDS = 0.5
+_MISMATCH_SECONDS = 5.0
 
 
 class Process:
@@ -43,6 +45,7 @@ class Process:
         stopping: set when the process is to end in good order.
         recorder: keeps the last reconciles; one of its own when there is none.
         fit: returns when the database can be led on, and raises TransientError when not; asked before each election.
+        identity: looks whether database and Swarm are what they were; None: nobody looks.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Process:
         stopping: anyio.Event,
         recorder: Recorder | None = None,
         fit: Callable[[], Awaitable[None]] | None = None,
+        identity: Identity | None = None,
     ) -> None:
         self._fit = fit
         self._reconcilers = reconcilers
@@ -71,6 +75,9 @@ class Process:
         self._released = anyio.Event()
         self._unelected = ""
         """Why the last try to be elected failed: said once."""
+        self._identity = identity
+        self.mismatch = ""
+        """What is not as it was, while this process writes nothing for that reason."""
         self.recorder = Recorder() if recorder is None else recorder
         self.manager: Manager | None = None
         """There while this process leads."""
@@ -87,8 +94,9 @@ class Process:
     async def _take_turns(self) -> None:
         while not self._stopping.is_set():
             self._released = anyio.Event()
-            if await self._elected():
-                await self._lead()
+            if await self._may_lead() and await self._elected():
+                if not await self._lead():
+                    await anyio.sleep(_STANDBY_SECONDS)
             else:
                 await self._stand_by()
 
@@ -118,6 +126,38 @@ class Process:
         self._unelected = said
         return elected
 
+    async def _may_lead(self) -> bool:
+        """False while something is known not to be what it was; it is looked at again now and then."""
+        if not self.mismatch:
+            return True
+        with anyio.move_on_after(_MISMATCH_SECONDS):
+            await self._stopping.wait()
+            return False
+        await self._identified(lambda identity: identity.check())
+        return not self.mismatch
+
+    async def _identified(self, look: Callable[[Identity], Coroutine[Any, Any, object]]) -> bool:
+        """Whether all is as it was; what is not is said, once."""
+        if self._identity is None:
+            return True
+        found = ""
+        try:
+            await look(self._identity)
+        except IdentityMismatchError as error:
+            found = error.message
+        except FencedError:
+            return False
+        except TransientError as error:
+            log.warning("identity.unknown", error=error.message)
+            return False
+        if found and found != self.mismatch:
+            log.error("identity.mismatch", error=found, mend="skypanel identity")
+        elif self.mismatch and not found:
+            log.info("identity.right_again")
+        self.mismatch = found
+        metrics.IDENTITY_MISMATCH.set(int(bool(found)))
+        return not found
+
     async def _stand_by(self) -> None:
         """Until it is worth asking for the lease again."""
         if not self._swarm.synced:
@@ -132,7 +172,21 @@ class Process:
 
     # -- leading -------------------------------------------------------------------------------------------------
 
-    async def _lead(self) -> None:
+    async def _lead(self) -> bool:
+        """Lead until told to stop, or the lease is lost, or something is not what it was; False: not at all."""
+        try:
+            if not await self._identified(lambda identity: identity.claim(self._lease.epoch)):
+                return False
+            await self._work()
+            return True
+        finally:
+            with anyio.CancelScope(shield=True):
+                try:
+                    await self._lease.release()
+                except TransientError as error:
+                    log.warning("lease.not_released", error=error.message)
+
+    async def _work(self) -> None:
         manager = Manager(
             self._reconcilers,
             store=self._store,
@@ -151,6 +205,7 @@ class Process:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(forever, "renewal", self._keep_lease, tasks.cancel_scope)
                 tasks.start_soon(forever, "lease_watch", self._watch_lease, tasks.cancel_scope)
+                tasks.start_soon(forever, "identity_watch", self._watch_identity, tasks.cancel_scope)
                 tasks.start_soon(manager.run)
                 await self._stopping.wait()
                 log.info("daemon.draining", seconds=self._tuning.drain_seconds)
@@ -163,11 +218,6 @@ class Process:
             self.manager = None
             metrics.LEADER.set(0)
             structlog.contextvars.unbind_contextvars("epoch")
-            with anyio.CancelScope(shield=True):
-                try:
-                    await self._lease.release()
-                except TransientError as error:
-                    log.warning("lease.not_released", error=error.message)
 
     async def _keep_lease(self, scope: anyio.CancelScope) -> None:
         """Renew three times in a lease's life."""
@@ -187,6 +237,15 @@ class Process:
                 held, pause = self._lease.trusted, period / 10
             if not held:
                 self._lost_lease(scope)
+                return
+
+    async def _watch_identity(self, scope: anyio.CancelScope) -> None:
+        """Stop the work when database or Swarm are found not to be what they were."""
+        while True:
+            await anyio.sleep(self._tuning.resync_seconds)
+            await self._identified(lambda identity: identity.check())
+            if self.mismatch:
+                scope.cancel()
                 return
 
     async def _watch_lease(self, scope: anyio.CancelScope) -> None:

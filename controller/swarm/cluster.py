@@ -98,7 +98,7 @@ class Cluster:
         done: list[Change],
     ) -> None:
         """Do it; see ``controller.swarm.apply``."""
-        async with _outcomes():
+        async with outcomes():
             await self._applier.apply(changes, inventory, announce=announce, learned=learned, done=done)
 
     async def forget_missing(self, key: Key, inventory: Sequence[InventoryRow], learned: list[InventoryUpdate]) -> bool:
@@ -107,7 +107,7 @@ class Cluster:
         The owner label decides, not the id on record: the answer to a create, or the report after it, may be lost.
         """
         found = False
-        async with _outcomes():
+        async with outcomes():
             for row in inventory:
                 read = self._client.service if row.object_type == "service" else self._client.network
                 try:
@@ -138,7 +138,7 @@ class Cluster:
                 service.name, service.replicas, held=held.get(service.name, "")
             )
 
-        async with _outcomes():
+        async with outcomes():
             if len(services) == 1:
                 await read(services[0])
             else:
@@ -169,7 +169,7 @@ class Cluster:
         services |= {row.name for row in inventory if row.object_type == "service"}
         networks = {n.name for n in self.live.owned_networks(key)}
         networks |= {row.name for row in inventory if row.object_type == "network"}
-        async with _outcomes():
+        async with outcomes():
             for name in sorted(services):
                 await self.live.refresh_service(name, tell=False)
             for name in sorted(networks):
@@ -178,7 +178,7 @@ class Cluster:
 
     async def refresh_all(self) -> None:
         """List everything anew."""
-        async with _outcomes():
+        async with outcomes():
             await self.live.refresh_all()
 
     def owners(self) -> dict[Key, int]:
@@ -225,12 +225,12 @@ class Cluster:
 
     async def stopping(self, key: Key) -> int:
         """Tasks of ``key`` that still run although nothing wants them to, those of removed services too."""
-        async with _outcomes():
+        async with outcomes():
             return await self._tasks.stopping(f"{labels.OWNER}={labels.owner_key(*key)}")
 
     async def short_of_tasks(self) -> list[Key]:
         """Owners of services with fewer or more running tasks than they should have."""
-        async with _outcomes():
+        async with outcomes():
             short = [Key(*owner) for owner in await self.live.count_tasks()]
         await self._routers.look()
         return short
@@ -326,7 +326,8 @@ class Cluster:
 
 
 @asynccontextmanager
-async def _outcomes() -> AsyncIterator[None]:
+async def outcomes() -> AsyncIterator[None]:
+    """Errors of the Engine API become the outcomes of reconciles within."""
     try:
         yield
     except EngineError as error:

@@ -80,6 +80,8 @@ class Place:
             label = json.dumps({"label": [f"io.skypanel.installation={OPTIONS.installation}"]}, separators=(",", ":"))
             networks = [d["Id"] for d in connection.call("GET", f"/networks?filters={label}")]
             send_all(self.socket, [request("DELETE", f"/networks/{i}") for i in networks], connections=1)
+            configs = [d["ID"] for d in connection.call("GET", f"/configs?filters={label}")]
+            send_all(self.socket, [request("DELETE", f"/configs/{i}") for i in configs])
 
 
 @contextmanager

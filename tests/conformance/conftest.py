@@ -28,6 +28,7 @@ _WRITTEN = (
             "subnets",
             "fuse",
             "fuse_losses",
+            "identity",
             "tombstones",
             "reconcile_controls",
         )

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from controller.records import Key, Loaded, Loss
 from controller.store import controls, store
 from controller.store.database import statement
+from controller.store.identity import Register
 from controller.store.listener import CHANNEL
 from tests.conformance.store_world import APP, NAME, Desk, Ledger, Process, StoreWorld
 from tests.sim.database import documents
@@ -34,7 +35,7 @@ def postgresql(database: Database) -> StoreWorld:
     @asynccontextmanager
     async def start(seconds: float) -> AsyncIterator[Process]:
         async with leading.process(database, seconds=seconds) as one:
-            yield Process(one.lease, one.store)
+            yield Process(one.lease, one.store, Register(one.connections, one.lease))
 
     return StoreWorld(PostgresDesk(database, None, ledger), PostgresTables(database), ledger, start)
 

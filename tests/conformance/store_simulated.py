@@ -13,6 +13,7 @@ from controller.records import Key, Loaded, Loss
 from tests.conformance.store_world import NAME, Desk, Ledger, Process, StoreWorld
 from tests.sim.database import documents
 from tests.sim.database.database import SimDatabase
+from tests.sim.database.identity import SimRegister
 from tests.sim.database.lease import SimLease
 from tests.sim.database.link import now
 from tests.sim.database.store import SimStore
@@ -26,7 +27,7 @@ def simulated() -> StoreWorld:
     @asynccontextmanager
     async def start(seconds: float) -> AsyncIterator[Process]:
         lease = SimLease(database, NAME, seconds, holder=f"process-{next(holders)}")
-        yield Process(lease, SimStore(database, lease))
+        yield Process(lease, SimStore(database, lease), SimRegister(database, lease))
 
     return StoreWorld(SimulatedDesk(database, database, ledger), SimulatedTables(database), ledger, start)
 

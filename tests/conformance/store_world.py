@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any, Protocol
 from uuid import UUID
 
+from controller.engine.identity import Register
 from controller.engine.ports import Store
 from controller.records import Holdings, Key, Loaded, Loss
 from controller.store.lease import Lease
@@ -110,6 +111,7 @@ class Process:
 
     lease: Lease
     store: Store
+    register: Register
 
 
 @dataclass(frozen=True, slots=True)

@@ -336,6 +336,8 @@ class World:
             self._panel.close()
         for service in self.services().values():
             self.engine.delete(f"/services/{service['ID']}")
+        for config in self.engine.get("/configs", filters={"label": [f"{CREATED}={self.name}"]}):
+            self.engine.delete(f"/configs/{config['ID']}")
         for network in self.networks().values():
             with contextlib.suppress(EngineApiError, LookupError):
                 self.engine.post(

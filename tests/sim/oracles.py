@@ -59,10 +59,9 @@ def problems(
 
 
 def counted(world: World) -> Counts:
-    """Accepted writes of the controllers to each object."""
-    return Counter(
-        (f"{w.object_type} {w.name}", w.action) for w in world.swarm.log if w.accepted and w.client != "hands"
-    )
+    """Accepted writes of the controllers to each object; the mark in the Swarm is written anew by each leader."""
+    written = [w for w in world.swarm.log if w.accepted and w.client != "hands" and w.object_type != "config"]
+    return Counter((f"{w.object_type} {w.name}", w.action) for w in written)
 
 
 def _counts(world: World, reference: Reference, extra: frozenset[str]) -> Iterator[str]:

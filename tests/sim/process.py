@@ -14,15 +14,18 @@ from typing import Any, TypeVar
 import anyio
 import structlog
 
+from controller.engine.identity import Identity
 from controller.engine.process import Channel, Process
 from controller.records import Key
 from controller.store.database import DatabaseUnavailable
 from controller.swarm.client import EngineClient
 from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineUnavailable
+from controller.swarm.identity import Marks
 from reconcilers.registry import registered
 from tests.sim.border import Border, Course, SimCrash
 from tests.sim.database.database import SimDatabase
+from tests.sim.database.identity import SimRegister
 from tests.sim.database.lease import SimLease
 from tests.sim.database.store import SimStore
 from tests.sim.faults import Sort
@@ -31,7 +34,7 @@ from tests.sim.swarm.swarm import SimSwarm, documents
 from tests.sim.swarm.transport import SimTransport
 
 R = TypeVar("R")
-_READS = {"load", "index", "leftovers", "dependents", "assess_losses"}
+_READS = {"load", "index", "leftovers", "dependents", "assess_losses", "identity_read"}
 _WORKERS = 4
 
 
@@ -68,6 +71,9 @@ class SimProcess:
             options=OPTIONS,
             tuning=TUNING,
             stopping=self.stopping,
+            identity=Identity(
+                SimRegister(database, self.lease, link=self._link), Marks(self._client, INSTALLATION), INSTALLATION
+            ),
         )
 
     async def run(self) -> bool:

@@ -65,6 +65,21 @@ async def test_the_data_of_a_config_is_read_back_and_that_of_a_secret_never(plac
 
 
 @both
+async def test_a_list_is_of_those_with_all_labels_that_are_asked_for(place: Place, kind: Kind) -> None:
+    for text, found in (("one", {"a": "1", "b": "x"}), ("two", {"a": "1"}), ("three", {"a": "2", "b": "y"})):
+        body = {"Name": place.name(text), "Labels": found, "Data": encoded(b"value")}
+        await place.post(f"{kind.path}/create", body)
+
+    async def listed(*wanted: str) -> set[str]:
+        answer = await place.get(kind.path, filters={"label": list(wanted)})
+        return {document["Spec"]["Name"] for document in answer} & {place.name(t) for t in ("one", "two", "three")}
+
+    assert await listed("a=1", "b") == {place.name("one")}
+    assert await listed("b") == {place.name("one"), place.name("three")}
+    assert await listed("a=3") == set()
+
+
+@both
 async def test_only_labels_can_be_changed(place: Place, kind: Kind) -> None:
     content_id = await make(place, kind)
     before = await place.get(f"{kind.path}/{content_id}")

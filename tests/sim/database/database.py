@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from controller.records import Key
+from controller.records import Claim, Key
 from tests.sim.database.controls import Controls, place
 from tests.sim.database.link import now
 from tests.sim.database.rows import (
@@ -61,6 +61,9 @@ class SimDatabase:
         self.tombstones: set[Key] = set()
         self.removed: set[Key] = set()
         self.hidden: set[Key] = set()
+        self.identity: Claim | None = None
+        self.place = "server/1"
+        """Where the database is; another one in a copy."""
         self.controls = Controls()
         self.history = History()
         self.on_commit: Callable[[Mapping[Key, Declared | None]], None] = lambda _rows: None

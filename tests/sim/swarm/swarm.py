@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.sim.swarm.agents import NODE, Agents
-from tests.sim.swarm.base import Agenda
+from tests.sim.swarm.base import Agenda, object_id
 from tests.sim.swarm.behaviour import Behaviour, Behaviours, Pace
 from tests.sim.swarm.contents import Contents
 from tests.sim.swarm.events import Event, Events
@@ -106,6 +106,7 @@ class SimSwarm:
         self.services = Services(self.store, self.orchestrator, pace)
         self.networks = Networks(self.store, self.agents, pace)
         self.secrets, self.configs = Contents(self.store, secret=True), Contents(self.store, secret=False)
+        self.cluster_id = object_id("cluster", 1)
         self.log: list[WriteRecord] = []
         self.on_write: Callable[[WriteRecord], None] = lambda _write: None
         """Called with each record of the log."""

@@ -179,6 +179,7 @@ class SimTransport:
             "SecurityOptions": ["name=seccomp,profile=builtin"],
             "Swarm": {
                 "NodeID": self._node.meta.id,
+                "Cluster": {"ID": self.swarm.cluster_id},
                 "LocalNodeState": "active",
                 "ControlAvailable": manager,
                 "Managers": sum(n.role == "manager" for n in nodes),

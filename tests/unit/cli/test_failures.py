@@ -22,6 +22,7 @@ COMMANDS = (
     "schema",
     "doctor",
     "gc",
+    "identity",
     "version",
 )
 

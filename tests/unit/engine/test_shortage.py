@@ -43,7 +43,7 @@ def test_one_that_becomes_short_or_is_so_no_longer_is_looked_at_at_once(count: C
     for _ in range(60):
         count(A)
     assert count(A, A, B) == [B]
-    assert count(B) == [A]
+    assert set(count(B)) == {A, B}
     for _ in range(10):
         count(B)
     assert count() == [B]
