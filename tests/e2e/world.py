@@ -149,6 +149,7 @@ class World:
             "SKYPANEL_TASK_POLL_SECONDS": "1",
             "SKYPANEL_ROLLOUT_MONITOR_SECONDS": "1",
             "SKYPANEL_MIN_READY_SECONDS": "0.3",
+            "SKYPANEL_EDGE_SETTLE_SECONDS": "5",
             "SKYPANEL_SUBNET_QUARANTINE_SECONDS": "0",
             "SKYPANEL_LOG_FORMAT": "json",
             "SKYPANEL_LOG_LEVEL": "debug",

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from controller.records import Key
 from reconcilers import labels
 from reconcilers.routes import hostnames_of
@@ -264,13 +266,14 @@ def test_an_app_that_moves_to_another_organization_is_served_at_every_moment() -
     run(body)
 
 
-def test_a_renamed_app_that_does_not_start_is_served_by_the_one_before() -> None:
+@pytest.mark.parametrize("image", [ABSENT, BROKEN], ids=["there is no image", "it dies when it runs"])
+def test_a_renamed_app_that_does_not_start_is_served_by_the_one_before(image: str) -> None:
     async def body(desk: Desk, world: World) -> None:
         shop = environment(desk, organization(desk, "acme"), "shop", domains=[domain(desk, HOST)])
         await desk.settle()
         before = desk.service(shop)
         with always_served(desk, HOST):
-            desk.change(shop, image_ref=ABSENT)
+            desk.change(shop, image_ref=image)
             renamed(desk, shop, app="store")
             await desk.sleep(200.0)
             assert serving(desk, HOST) == [before]
