@@ -11,7 +11,7 @@ Assumptions: the snapshot is valid (for one that is not, the engine keeps what `
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from reconcilers import labels
@@ -246,8 +246,8 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
         waiting_seconds=context.waiting_seconds,
         deadline_seconds=context.options.progress_deadline_seconds,
     )
-    taken = () if snapshot.suspended else _taken(context, snapshot)
-    conditions, outcome = handing_over(conditions, outcome, former, taken)
+    missing = () if snapshot.suspended else context.missing_hosts
+    conditions, outcome = handing_over(conditions, outcome, former, missing)
     context.report(
         conditions,
         details={
@@ -257,11 +257,6 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
         children=list(await _children(context, snapshot, rollouts, conditions, network.name)),
     )
     return outcome
-
-
-def _taken(context: Context, snapshot: EnvironmentSnapshot) -> Collection[str]:
-    """Its host names that the edge still answers for another owner."""
-    return context.live.elsewhere((context.kind, context.id), [domain.hostname for domain in snapshot.domains])
 
 
 def _details(rollout: Rollout) -> dict[str, object]:
@@ -284,7 +279,6 @@ async def _children(
 ) -> list[ChildStatus]:
     """Processes and domains share the environment's fate; each says its own part of it."""
     by_service = {r.service: r for r in rollouts}
-    taken = _taken(context, snapshot)
     settled = all(r.stable for r in rollouts)
     children: list[ChildStatus] = []
     for process in snapshot.processes:
@@ -317,7 +311,7 @@ async def _children(
                 routers=routers,
                 suspended=snapshot.suspended,
             )
-        if domain.hostname in taken:
+        if domain.hostname in context.missing_hosts:
             own = still_in_use([domain.hostname])
         children.append(ChildStatus("domain", str(domain.id), domain.generation, own))
     return children

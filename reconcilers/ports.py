@@ -8,7 +8,7 @@ plans, records the intent, and does it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -127,9 +127,6 @@ class Live(Protocol):
 
     def on_network(self, network_id: str) -> Sequence[str]:
         """Names of our services that are attached to this network."""
-
-    def elsewhere(self, owner: tuple[str, str], hostnames: Iterable[str]) -> frozenset[str]:
-        """Those of ``hostnames`` that another owner still has live rules for; ``owner`` is woken when that ends."""
 
     def edge_node(self) -> str | None:
         """Id of the node of the edge containers that can be joined to networks; None when there is no edge here."""
@@ -273,6 +270,10 @@ class Context(Protocol):
     @property
     def waiting_seconds(self) -> float:
         """How long this generation has not come any further on its way to ready."""
+
+    @property
+    def missing_hosts(self) -> frozenset[str]:
+        """Host names that ``apply`` left out, as another owner still has them; the object is woken when that ends."""
 
     async def apply(self, objects: Objects) -> Mapping[str, str]:
         """Make the engine have exactly ``objects`` for this owner; what was written is in the live view after.

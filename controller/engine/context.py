@@ -81,6 +81,8 @@ class ReconcileContext:
         self.children: Sequence[Child] | None = None
         """Whose status goes with the object's; None until its document was read."""
         self._services: dict[str, Service] = {}
+        self.missing_hosts: frozenset[str] = frozenset()
+        """Host names that were left out of what was applied, as another owner still has them."""
 
     def _try_again(self) -> None:
         """What failed may be tried once more: as if it had never been applied."""
@@ -151,8 +153,8 @@ class ReconcileContext:
         gone = good.keys() - {service.name for service in services}
         # What was asked for last, and failed, is no reason here: the last good one is wanted.
         rows = [replace(row, spec_hash=None, failed_hash=None) for row in self._inventory]
-        wanted, lost = self._swarm.handed_over(self._loaded.key, Objects(services=tuple(services)), ())
-        changes = self._swarm.plan(self._loaded.key, wanted, rows).after(lost)
+        given = self._swarm.handed_over(self._loaded.key, Objects(services=tuple(services)), ())
+        changes = self._swarm.plan(self._loaded.key, given.objects, rows).after(given.lost)
         changes = changes.without(lambda change: change.action == "delete" and change.name not in gone)
         changes, spared = await self._spared(changes, Objects(services=tuple(services)))
         self.planned(changes)
@@ -190,8 +192,9 @@ class ReconcileContext:
         return await self._apply(objects, ())
 
     async def _apply(self, declared: Objects, serving: Sequence[str]) -> Mapping[str, str]:
-        objects, lost = self._swarm.handed_over(self._loaded.key, declared, serving)
-        changes = self._swarm.plan(self._loaded.key, objects, self._inventory).after(lost)
+        given = self._swarm.handed_over(self._loaded.key, declared, serving)
+        objects, self.missing_hosts = given.objects, given.missing
+        changes = self._swarm.plan(self._loaded.key, objects, self._inventory).after(given.lost)
         changes, spared = await self._spared(changes, declared)
         self.planned(changes)
         changes, contested = self._spaced(changes)

@@ -63,11 +63,10 @@ class Cluster:
         """What must be done so that ``key`` has exactly ``wanted``."""
         return plan(key, wanted, self.live, inventory)
 
-    def handed_over(self, key: Key, wanted: Objects, serving: Sequence[str]) -> tuple[Objects, ChangeSet]:
-        """``wanted`` without the host names that ``key`` must not have yet; what its former services must lose."""
+    def handed_over(self, key: Key, wanted: Objects, serving: Sequence[str]) -> succession.HandOver:
+        """What ``key`` may have now of ``wanted``, when the services ``serving`` take over."""
         live = self.live.owned_services(key)
-        objects, lost = succession.handed_over(wanted, live, serving, lambda names: self.live.elsewhere(key, names))
-        return objects, ChangeSet(lost)
+        return succession.handed_over(wanted, live, serving, lambda names: self.live.elsewhere(key, names))
 
     def succeed(self, key: Key, wanted: Objects, serving: Sequence[str], settle_seconds: float) -> succession.Step:
         """What is next for the services of ``key`` that serve under former names."""

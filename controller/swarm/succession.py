@@ -23,13 +23,28 @@ from reconcilers.routes import hostnames_of, without_hosts
 RETIRED = "Retired"
 
 
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What an owner may have now.
+
+    Args:
+        objects: without the host names that it must not have yet.
+        lost: takes off its former services what is none of the owner's any more.
+        missing: the host names that it lacks as another owner still has them.
+    """
+
+    objects: Objects
+    lost: ChangeSet
+    missing: frozenset[str]
+
+
 def handed_over(
     wanted: Objects,
     live: Sequence[LiveService],
     serving: Collection[str],
     elsewhere: Callable[[frozenset[str]], frozenset[str]],
-) -> tuple[Objects, tuple[Change, ...]]:
-    """``wanted`` without the host names that it must not have yet, and what former services must lose at once.
+) -> HandOver:
+    """Leave out of ``wanted`` what its owner must not have yet.
 
     Args:
         wanted: with all the host names that are declared.
@@ -43,6 +58,7 @@ def handed_over(
     by_name = {service.name: service for service in live}
     before = former(wanted.services, live)
     services = []
+    missing: set[str] = set()
     for service in wanted.services:
         here = by_name.get(service.name)
         held = hostnames_of(here.labels) if here is not None else frozenset[str]()
@@ -50,13 +66,14 @@ def handed_over(
         if service.name not in serving:
             same = [s for s in before if process(s.labels) == process(service.spec["Labels"])]
             answered = answered.union(*(hostnames_of(s.labels) for s in same))
+        missing |= (taken & declared[service.name]) - held
         services.append(relabelled(service, without_hosts(service.spec["Labels"], (taken | answered) - held)))
     lost = tuple(
         _without(each, hostnames_of(each.labels) - (every - taken))
         for each in before
         if hostnames_of(each.labels) - (every - taken)
     )
-    return replace(wanted, services=tuple(services)), lost
+    return HandOver(replace(wanted, services=tuple(services)), ChangeSet(lost), frozenset(missing))
 
 
 @dataclass(frozen=True, slots=True)

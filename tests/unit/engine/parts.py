@@ -99,7 +99,7 @@ class Nothing:
     def plan(self, key: Key, wanted: Objects, inventory: Any) -> Any:
         raise AssertionError("nothing is planned here")
 
-    def handed_over(self, key: Key, wanted: Objects, serving: Sequence[str]) -> tuple[Objects, Any]:
+    def handed_over(self, key: Key, wanted: Objects, serving: Sequence[str]) -> Any:
         raise AssertionError("nothing is planned here")
 
     def succeed(self, key: Key, wanted: Objects, serving: Sequence[str], settle_seconds: float) -> Any:

@@ -38,7 +38,7 @@ def done(found: Step) -> list[tuple[str, str]]:
 
 def given(wanted: Objects, *there: LiveService, serving: bool = False, taken: frozenset[str] = NOBODY) -> set[str]:
     names = [s.name for s in wanted.services] if serving else []
-    objects, _ = handed_over(wanted, there, names, taken.intersection)
+    objects = handed_over(wanted, there, names, taken.intersection).objects
     return {host for service in objects.services for host in hostnames_of(service.spec["Labels"])}
 
 
@@ -85,13 +85,15 @@ def test_only_the_process_that_serves_under_its_new_name_goes() -> None:
 
 def test_a_host_name_that_is_none_of_the_owner_s_any_more_is_taken_off_the_former_at_once() -> None:
     old = live(shop("shop", domains=[domain(HOST), domain(OTHER)]).services[0])
-    _, lost = handed_over(NEW, [old], [], NOBODY.intersection)
-    (change,) = lost
+    (change,) = handed_over(NEW, [old], [], NOBODY.intersection).lost.changes
     assert isinstance(change.target, Service)
     assert hostnames_of(change.target.spec["Labels"]) == {HOST}
     assert labels.RETIRED not in change.target.spec["Labels"]
 
 
 def test_a_host_name_that_another_owner_still_has_is_left_out_unless_it_is_live_here_already() -> None:
-    assert given(NEW, taken=frozenset({HOST})) == NOBODY
-    assert given(NEW, live(STORE), taken=frozenset({HOST})) == {HOST}
+    taken = frozenset({HOST})
+    assert given(NEW, taken=taken) == NOBODY
+    assert handed_over(NEW, [], [], taken.intersection).missing == taken
+    assert given(NEW, live(STORE), taken=taken) == {HOST}
+    assert handed_over(NEW, [live(STORE)], [], taken.intersection).missing == NOBODY
