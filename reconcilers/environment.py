@@ -266,7 +266,7 @@ def _details(rollout: Rollout) -> dict[str, object]:
     return {
         "desired": rollout.desired,
         "running": rollout.running,
-        **({"tasks": rollout.digest} if rollout.stable and rollout.digest else {}),
+        **({"tasks": rollout.vouched} if rollout.vouched else {}),
     }
 
 

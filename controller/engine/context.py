@@ -347,7 +347,7 @@ class ReconcileContext:
             NotReadyError: a new version ends again and again; the next look goes back to the last good one.
         """
         found = await self._swarm.rollouts(services, self._held)
-        rollouts = self._stability.judge(self._loaded.key, found, self._loaded.status)
+        rollouts = self._stability.judge(self._loaded.key, found, self._loaded.status, self._loaded.generation)
         self.trace.lap("observe", ", ".join(f"{r.service} {r.running}/{r.desired}" for r in rollouts))
         known = {row.name: row for row in self._inventory if row.object_type == "service"}
         self._moving = any(r.desired and not r.held and not r.complete for r in rollouts)

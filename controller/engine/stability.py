@@ -1,7 +1,8 @@
 """Tells tasks that have run for a while from tasks that just happen to run.
 
 A task counts from when this process first saw it running, by its own monotonic clock: the clocks of engines, nodes and
-this machine may be hours apart. Tasks that the last status said were ready need no second look, so neither a restart of
+this machine may be hours apart. Tasks that the last status called ready need no second look, nor do those that took
+their place while none ended by itself (a node was lost, say), as long as nothing else is wanted: neither a restart of
 the controller nor a fail-over takes anything back.
 
 What is ready is not proven yet: a version can outlive the first seconds and die again and again all the same. Until it
@@ -36,28 +37,41 @@ class Stability:
         self._seconds = seconds
         self._since: dict[Key, dict[str, float]] = {}
 
-    def judge(self, key: Key, rollouts: Sequence[Rollout], status: Mapping[str, Any] | None) -> list[Rollout]:
-        """``rollouts`` of ``key`` with what is said of their stability; ``status`` is the last one that was written."""
+    def judge(
+        self, key: Key, rollouts: Sequence[Rollout], status: Mapping[str, Any] | None, generation: int
+    ) -> list[Rollout]:
+        """``rollouts`` with what is to be said of their stability.
+
+        Args:
+            key: whose they are.
+            rollouts: all of them.
+            status: the last one that was written.
+            generation: the one that is wanted.
+        """
         now = clock.monotonic()
         before = self._since.get(key, {})
         since = {task: before.get(task, now) for rollout in rollouts for task in rollout.tasks}
         self._since[key] = since
         ready = _ready_tasks(status)
-        return [self._judge(rollout, since, now, ready) for rollout in rollouts]
+        same = status is not None and status["observed_generation"] == generation
+        return [self._judge(r, since, now, ready.get(r.service, ""), same=same) for r in rollouts]
 
     def forget(self, key: Key) -> None:
         """It is ready, or gone."""
         self._since.pop(key, None)
 
-    def _judge(self, rollout: Rollout, since: Mapping[str, float], now: float, ready: Mapping[str, str]) -> Rollout:
+    def _judge(self, rollout: Rollout, since: Mapping[str, float], now: float, before: str, *, same: bool) -> Rollout:
         if not rollout.complete:
             return rollout
         if not rollout.desired:
             return replace(rollout, stable=True)
         ran = now - max((since[task] for task in rollout.tasks), default=now)
         left, unproven = self._seconds * 2**rollout.failures - ran, self._seconds * _PROBATION - ran
-        if left <= 0 or ready.get(rollout.service) == rollout.digest:
-            return replace(rollout, stable=True, proves_in=unproven + _ROUNDING_SECONDS if unproven > 0 else 0.0)
+        proves_in = unproven + _ROUNDING_SECONDS if unproven > 0 else 0.0
+        if before and (before == rollout.digest or (same and not rollout.failures)):
+            return replace(rollout, stable=True, vouched=before, proves_in=proves_in)
+        if left <= 0:
+            return replace(rollout, stable=True, vouched=rollout.digest, proves_in=proves_in)
         return replace(rollout, settles_in=left + _ROUNDING_SECONDS)
 
 

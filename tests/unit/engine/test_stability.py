@@ -33,8 +33,17 @@ def rollout(*tasks: str, desired: int | None = None, **changes: Any) -> Rollout:
     return Rollout("web", wanted, len(tasks), 0, 0, tasks=tasks, **changes)
 
 
-def judged(stability: Stability, found: Rollout, status: dict[str, Any] | None = None) -> Rollout:
-    return stability.judge(KEY, [found], status)[0]
+def judged(stability: Stability, found: Rollout, status: dict[str, Any] | None = None, generation: int = 7) -> Rollout:
+    return stability.judge(KEY, [found], status, generation)[0]
+
+
+def said(found: Rollout, ready: str = "True") -> dict[str, Any]:
+    """A status of generation 7 that speaks of these tasks."""
+    return {
+        "observed_generation": 7,
+        "conditions": [{"type": "Ready", "status": ready}],
+        "details": {"services": {"web": {"tasks": found.digest}}},
+    }
 
 
 def test_tasks_are_stable_when_all_of_them_have_run_for_long_enough(time: Clock) -> None:
@@ -56,13 +65,19 @@ def test_a_task_in_another_s_place_begins_anew(time: Clock) -> None:
 
 
 def test_what_was_called_ready_is_stable_also_for_a_process_that_has_just_begun(time: Clock) -> None:
-    found = rollout("a", "b")
-    conditions = [{"type": "Ready", "status": "True"}]
-    status = {"conditions": conditions, "details": {"services": {"web": {"tasks": found.digest}}}}
-    assert judged(Stability(5.0), found, status).stable
-    assert not judged(Stability(5.0), rollout("a", "c"), status).stable
-    status["conditions"] = [{"type": "Ready", "status": "False"}]
-    assert not judged(Stability(5.0), found, status).stable
+    found = rollout("a", "b", failures=1)
+    assert judged(Stability(5.0), found, said(found)).stable
+    assert judged(Stability(5.0), found, said(found), generation=8).stable, "only labels have changed"
+    assert not judged(Stability(5.0), found, said(found, "False")).stable
+
+
+def test_what_took_the_place_of_ready_tasks_is_ready_unless_one_ended_by_itself(time: Clock) -> None:
+    before = said(rollout("a", "b"))
+    found = judged(Stability(5.0), rollout("a", "c"), before)
+    assert found.stable
+    assert found.vouched == rollout("a", "b").digest, "and nothing is written anew"
+    assert not judged(Stability(5.0), rollout("a", "c", failures=1), before).stable
+    assert not judged(Stability(5.0), rollout("a", "c"), before, generation=8).stable, "something else is wanted"
 
 
 def test_each_task_that_ended_before_doubles_the_time(time: Clock) -> None:
