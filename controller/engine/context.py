@@ -160,6 +160,8 @@ class ReconcileContext:
         self.planned(changes)
         self.report_out.inventory += changes.seen
         changes, contested = self._spaced(changes)
+        if spared is None:
+            await self._strike_off(Objects(services=tuple(services)), changes)
         if changes.changes:
             await self.execute(changes)
         later = contested or spared

@@ -23,7 +23,7 @@ from tests.chaos.view import broken
 from tests.e2e.world import WEB, eventually
 
 GOOD = (f"{WEB}:1", f"{WEB}:2")
-BAD = (f"{WEB}:never-built", "UPPER/case")
+BAD = (f"{WEB}:never-built", f"{WEB}@sha256:{'0' * 64}")
 SLUGS = ("shop", "blog", "mail", "wiki")
 NAMES = ("production", "staging")
 MOST_ENVIRONMENTS = 6
