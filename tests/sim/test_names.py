@@ -227,6 +227,43 @@ def test_two_tenants_whose_names_read_the_same_both_run() -> None:
     run(body)
 
 
+def test_a_name_that_another_of_ours_still_has_is_waited_for_and_one_of_a_stranger_is_not() -> None:
+    async def body(desk: Desk, world: World) -> None:
+        acme = organization(desk, "acme")
+        blog = environment(desk, acme, "blog")
+        await desk.settle()
+        desk.database.pause("object", blog)
+        shop, mail = "acme-shop-production", "acme-mail-production"
+        taken, strange = (
+            names.service_name(
+                name,
+                "web",
+                installation=INSTALLATION,
+                organization=acme.id,
+                environment=desk.identify("environment", name),
+            )
+            for name in (shop, mail)
+        )
+        await desk.hands.create_service(taken, labels.owned(INSTALLATION, "environment", blog.id, acme.id))
+        await desk.hands.create_service(strange, labels.owned("another", "environment", blog.id, acme.id))
+        conflicts = environment(desk, acme, "mail")
+        await desk.sleep(5.0)
+        assert desk.reason(conflicts) == "NameConflict"
+        await desk.hands.remove_service(strange)
+        desk.database.touch(conflicts)
+        waits = environment(desk, acme, "shop")
+        await desk.sleep(30.0)
+        assert (desk.reason(waits), desk.reason(conflicts)) == ("NameStillInUse", "Deployed")
+        assert "not made by this installation" not in world.database.statuses[waits].message
+        assert blog.id not in world.database.statuses[waits].message
+        desk.database.resume("object", blog)
+        await desk.sleep(4.0)
+        assert desk.reason(waits) == "Deployed", "it was not looked at again"
+        await desk.settle()
+
+    run(body)
+
+
 # -- what serves goes on serving -------------------------------------------------------------------------------------
 
 
