@@ -27,9 +27,9 @@ from tests.sim.faults import Fault, Plan, read
 from tests.sim.run import Verdict, execute
 from tests.sim.scenario import scenarios
 
-COMBINED = 15
+COMBINED = 10
 """Plans of two and three faults a scenario."""
-SINGLE = 200
+SINGLE = 100
 """Plans of single faults a scenario, unless all are asked for: the seed draws them."""
 _SHOWN = 12
 _PROGRESS = 2000
