@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import orjson
 import structlog
@@ -48,6 +49,7 @@ _LATE = 5000
 """Rows of the change log that are so much older than the newest are looked for on the timer alone: dead ones, which a
 transaction that stays open keeps from being cleaned away, would be gone through for each change."""
 _WHOLE_SECONDS = 5.0
+_NOBODY = UUID(int=0)
 _BACKSLASH_OR_NUL = re.compile(r"\\\\|\\u0000")  # what follows an escaped backslash is no escape
 
 
@@ -252,6 +254,10 @@ class Store:
             {
                 "statuses": Jsonb(statuses, dumps=_storable),
                 "rest": Jsonb(rest, dumps=_storable),
+                "ended": [
+                    _NOBODY,
+                    *(UUID(r.key.id) for r in reports if r.rest is not None),
+                ],  # once more, as what the planner looks up by index
                 "events": Jsonb(events, dumps=_storable),
                 "inventory": Jsonb(list(inventory.values()), dumps=_storable),
             },

@@ -29,7 +29,7 @@
         finalized_at = CASE WHEN r.finalized THEN now() END, epoch = %(epoch)s
     FROM jsonb_to_recordset(%(rest)s)
         r(kind text, id uuid, conditions jsonb, reason text, message text, finalized bool), leader
-    WHERE (t.parent_kind, t.parent_id) = (r.kind, r.id) AND t.finalized_at IS NULL
+    WHERE t.parent_id = ANY(%(ended)s) AND (t.parent_kind, t.parent_id) = (r.kind, r.id) AND t.finalized_at IS NULL
       AND (r.finalized OR t.conditions <> r.conditions)
       AND (t.kind, t.id) NOT IN (SELECT kind, id FROM said)
 ), happened AS (
