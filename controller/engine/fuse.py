@@ -24,7 +24,7 @@ from controller import clock
 from controller.batcher import Batcher
 from controller.engine.ports import Store, Swarm
 from controller.metrics import FUSE_DOOMED, FUSE_TRIPPED
-from controller.records import Assessment, Holdings, Key, Loss
+from controller.records import Assessment, Key, Loss
 from reconcilers.outcomes import ConflictError, NotReadyError, TransientError
 
 log = structlog.get_logger(__name__)
@@ -70,11 +70,6 @@ class Amount(NamedTuple):
     objects: int = 0
     processes: int = 0
     hosts: int = 0
-
-    @classmethod
-    def of(cls, holdings: Holdings) -> Amount:
-        """All of it."""
-        return cls(sum(holdings.owners.values()), len(holdings.processes), len(holdings.hosts))
 
 
 class Peak:
@@ -171,7 +166,7 @@ class Fuse:
 
     def sample(self) -> None:
         """Remember how much lives; called now and then."""
-        self._peak.see(Amount.of(self._swarm.holdings()))
+        self._peak.see(Amount(*self._swarm.amounts()))
 
     def changed(self) -> None:
         """Something was confirmed: the last look serves no longer."""
@@ -187,12 +182,11 @@ class Fuse:
 
     async def _look(self, asked: Sequence[None]) -> list[Assessment]:
         started, changes = clock.monotonic(), self._changes
-        holdings = self._swarm.holdings()
+        holdings, live = self._swarm.holdings(), Amount(*self._swarm.amounts())
         found = await self._store.assess_losses(holdings)
         if found.hidden:
             log.error("database.rows_hidden", tables=found.hidden, mend="skypanel doctor")
             raise HiddenRowsError(found.hidden)
-        live = Amount.of(holdings)
         pending = [loss for loss in found.lost.values() if not loss.confirmed]
         if len(pending) < len(found.lost):
             self._peak.forget()

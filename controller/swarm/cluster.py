@@ -184,18 +184,23 @@ class Cluster:
         """Owners of live objects, and how many each has."""
         return {Key(*owner): count for owner, count in self.live.owners().items()}
 
+    def amounts(self) -> tuple[int, int, int]:
+        """How much lives, in the measures of the fuse, at once."""
+        return self.live.amounts()
+
     def holdings(self) -> Holdings:
         """What lives, in the measures of the fuse; what nobody could own is nobody's."""
         owners = {key: count for key, count in self.owners().items() if _UUID.fullmatch(key.id)}
-        processes: set[tuple[str, str]] = set()
-        hosts: set[tuple[str, str]] = set()
+        processes: dict[tuple[str, str], None] = {}
+        hosts: dict[tuple[str, str], None] = {}
         for owner, process, led in self.live.serving():
             if owner not in owners or owner[0] != "environment":
                 continue
             if process:
-                processes.add((owner[1], process))
-            hosts.update((owner[1], host) for host in led)
-        return Holdings(owners, sorted(processes), sorted(hosts))
+                processes[owner[1], process] = None
+            for host in led:
+                hosts[owner[1], host] = None
+        return Holdings(owners, list(processes), list(hosts))
 
     def loses(self, changes: ChangeSet, wanted: Objects) -> bool:
         """Whether something stops, or loses a route, and nothing of ``wanted`` takes its place."""

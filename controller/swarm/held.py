@@ -6,13 +6,14 @@ tenth of that. Those that were looked at last are kept decoded, as a reconcile l
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from controller.swarm.losses import serves
+from reconcilers import labels
 from reconcilers.ports import LiveService
 
 OwnerKey = tuple[str, str]
@@ -20,11 +21,12 @@ _KEPT_DECODED = 256
 
 
 class _Held:
-    __slots__ = ("data", "hosts", "name", "networks", "owner", "runs", "version")
+    __slots__ = ("data", "hosts", "name", "networks", "owner", "role", "runs", "version")
 
     def __init__(self, service: LiveService, owner: OwnerKey, data: bytes, networks: tuple[str, ...]) -> None:
         name, version = service.name, service.version
         self.runs, self.hosts = serves(service.spec)
+        self.role = service.labels.get(labels.PROCESS) or service.id
         self.name = name
         self.networks = networks
         self.version = version
@@ -40,6 +42,9 @@ class HeldServices:
         self._ids: dict[str, str] = {}
         self._on: defaultdict[str, set[str]] = defaultdict(set)
         self._decoded: dict[str, LiveService] = {}
+        self._roles: Counter[Hashable] = Counter()
+        self._running: Counter[Hashable] = Counter()
+        self._routed: Counter[Hashable] = Counter()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -85,12 +90,25 @@ class HeldServices:
         """Hold it; ``data`` is what ``service`` was decoded from."""
         self._leave(service.id)
         networks = networks_of(service)
-        self._held[service.id] = _Held(service, owner, data, networks)
+        held = self._held[service.id] = _Held(service, owner, data, networks)
+        for counter, found in self._counted(held):
+            counter.update(found)
         for network_id in networks:
             self._on[network_id].add(service.id)
         self._ids[service.name] = service.id
         self._decoded.pop(service.id, None)
         self._keep(service)
+
+    def amounts(self) -> tuple[int, int, int]:
+        """How many roles there are, how many processes have tasks, how many host names lead to one.
+
+        A process that two services bear while one takes over from the other counts once.
+        """
+        return len(self._roles), len(self._running), len(self._routed)
+
+    def _counted(self, held: _Held) -> tuple[tuple[Counter[Hashable], Collection[Hashable]], ...]:
+        runs = [(held.owner, held.runs)] if held.runs else []
+        return (self._roles, [(held.owner, held.role)]), (self._running, runs), (self._routed, held.hosts)
 
     def serving(self) -> Iterator[tuple[OwnerKey, str, frozenset[str]]]:
         """Of each service: whose it is, its process when it runs (else empty), and the hosts that lead to it."""
@@ -114,7 +132,14 @@ class HeldServices:
 
     def _leave(self, service_id: str) -> None:
         held = self._held.get(service_id)
-        for network_id in held.networks if held is not None else ():
+        if held is None:
+            return
+        for counter, found in self._counted(held):
+            counter.subtract(found)
+            for each in found:
+                if not counter[each]:
+                    del counter[each]
+        for network_id in held.networks:
             self._on[network_id].discard(service_id)
             if not self._on[network_id]:
                 del self._on[network_id]

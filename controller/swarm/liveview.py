@@ -129,6 +129,11 @@ class LiveView:
         """Every owner that has live objects, and how many."""
         return {owner: len(ids) for owner, ids in self._owned.items() if ids}
 
+    def amounts(self) -> tuple[int, int, int]:
+        """How many objects are ours, how many processes have tasks, and how many host names lead to one."""
+        roles, running, routed = self._services.amounts()
+        return roles + self.counts()["network"], running, routed
+
     def serving(self) -> Iterator[tuple[OwnerKey, str, frozenset[str]]]:
         """Of each service: whose it is, its process when it runs (else empty), and the hosts that lead to it."""
         return self._services.serving()

@@ -176,3 +176,21 @@ def test_what_bleeds_away_slice_by_slice_counts_together() -> None:
         await desk.settle()
 
     run(body)
+
+
+def test_a_rename_of_many_is_no_loss_also_of_what_goes_after_it() -> None:
+    async def body(desk: Desk) -> None:
+        home = organization(desk, "acme")
+        all_ = shops(desk, home)
+        await desk.settle()
+        for shop in all_:
+            document = desk.document(shop)
+            desk.change(shop, name="live", swarm_name=document["swarm_name"].replace("production", "live"))
+        await desk.settle()
+        assert {name.split("_")[0] for name in services(desk)} == {f"acme-shop{n}-live-web" for n in range(MANY)}
+        desk.delete(all_[0])
+        desk.change(all_[1], instances=0)
+        await desk.settle()
+        assert len(services(desk)) == running(desk) + 1 == MANY - 1
+
+    run(body)

@@ -64,6 +64,9 @@ class Shelf(Nothing):
     def owners(self) -> dict[Key, int]:
         return dict(self.owned)
 
+    def amounts(self) -> tuple[int, int, int]:
+        return len(self.owned), 0, 0
+
     def holdings(self) -> Holdings:
         return Holdings(dict(self.owned))
 

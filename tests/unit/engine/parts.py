@@ -126,6 +126,9 @@ class Nothing:
     def owners(self) -> dict[Key, int]:
         return {}
 
+    def amounts(self) -> tuple[int, int, int]:
+        return 0, 0, 0
+
     def holdings(self) -> Holdings:
         return Holdings({})
 

@@ -48,6 +48,9 @@ class Books:
     def confirm(self, *chosen: Key) -> None:
         self.lost |= {key: self.lost[key]._replace(confirmed=True) for key in chosen}
 
+    def amounts(self) -> tuple[int, int, int]:
+        return len(self.live), 0, 0
+
     def holdings(self) -> Holdings:
         return Holdings(dict.fromkeys(self.live, 1))
 
