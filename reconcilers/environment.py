@@ -266,6 +266,7 @@ def _details(rollout: Rollout) -> dict[str, object]:
     return {
         "desired": rollout.desired,
         "running": rollout.running,
+        **({"stopping": rollout.stopping} if rollout.stopping and not rollout.desired else {}),
         **({"tasks": rollout.vouched} if rollout.vouched else {}),
     }
 

@@ -41,7 +41,8 @@ def assess(
     held = [r for r in rollouts if r.held]
     if held:
         settled = all(r.running == r.desired and not r.outdated for r in held)
-        return stalled("RolledBack", "; ".join(map(_held, held))), Done() if settled else _poll(waiting_seconds)
+        told = "; ".join(_held(r) + advice(snapshot, r) for r in held)
+        return stalled("RolledBack", told), Done() if settled else _poll(waiting_seconds)
     if all(r.stable for r in rollouts):
         tasks = sum(r.running for r in rollouts)
         return ready("Deployed", f"{tasks} task(s) of {len(rollouts)} service(s) run {snapshot.image_ref}"), _later(
@@ -93,9 +94,7 @@ def advice(snapshot: EnvironmentSnapshot, rollout: Rollout) -> str:
     """What to change when an image does not get along with the security baseline; empty when that is not the cause."""
     code = rollout.exit_code or 0
     if code == _S6:
-        return (
-            ". An image with s6-overlay must be process 1 and may write below /run: such images cannot run as they are"
-        )
+        return ". An image with s6-overlay must be process 1 itself: set init to false" if snapshot.init else ""
     if not 0 < code < _KILLED_BY_A_SIGNAL:
         return ""
     hints = ["it has no capability, also as root"]

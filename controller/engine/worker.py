@@ -293,7 +293,7 @@ class Worker:
             return RequeueAfter(_GONE_POLL_SECONDS)
         if (loaded.status or {}).get("finalized"):
             return Done()
-        stopping = await self._swarm.stopping(key)
+        stopping = await self._swarm.stopping(key) if _may_run(loaded) else 0
         if stopping:
             if loaded.document is not None:
                 text = f"Stopping: {stopping} task(s) were asked to stop and still run"
@@ -411,3 +411,9 @@ class Worker:
             self.verified[key] = (loaded.generation, self._swarm.fingerprint(key, loaded.organization_id))
         else:
             self.verified.pop(key, None)
+
+
+def _may_run(loaded: Loaded) -> bool:
+    """Whether tasks may still stop; not where it was last said of all its services that they want and have none."""
+    services = ((loaded.status or {}).get("details") or {}).get("services")
+    return not services or any(said.get("desired") or said.get("stopping") for said in services.values())

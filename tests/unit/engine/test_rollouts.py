@@ -102,6 +102,17 @@ def test_one_that_needs_no_slot_any_more_leaves_the_line() -> None:
     assert desk.turns == ["c"]
 
 
+def test_a_slot_of_what_is_said_to_be_on_its_way_is_kept_however_long_that_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk, now = Desk(), 0.0
+    monkeypatch.setattr(clock, "monotonic", lambda: now)
+    assert desk.take(A)
+    for now in (90.0, 180.0, 270.0):  # noqa: B007 - the clock reads it
+        desk.rollouts.settle(A, moving=True)
+    assert not desk.take(B)
+
+
 def test_a_slot_of_which_nobody_says_anything_is_free_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(clock, "monotonic", lambda: now[0])

@@ -56,6 +56,11 @@ def test_an_image_that_dies_under_the_baseline_is_told_what_to_change(code: int)
         assert word in message
 
 
+def test_an_image_that_must_be_process_1_is_told_so() -> None:
+    assert "set init to false" in said(replace(DYING, exit_code=100))[0].message
+    assert "init" not in said(replace(DYING, exit_code=100), init=False)[0].message
+
+
 @pytest.mark.parametrize("code", [0, 137, 143, None])
 def test_what_was_killed_or_ended_well_gets_no_such_advice(code: int | None) -> None:
     assert "capability" not in said(replace(DYING, exit_code=code))[0].message
@@ -72,6 +77,7 @@ def test_a_template_that_is_held_is_rolled_back_and_says_how_it_ended() -> None:
     condition, outcome = said(replace(HELD, failure="task: non-zero exit (7)"))
     assert (condition.reason, outcome) == ("RolledBack", Done())
     assert "exit (7)" in condition.message
+    assert "capability" in said(replace(HELD, failure="x", exit_code=1))[0].message
     assert "crash loop" in said(replace(HELD, failures=3, failure="x"))[0].message
 
 
