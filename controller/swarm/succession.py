@@ -57,6 +57,8 @@ def handed_over(
     taken = elsewhere(every)
     by_name = {service.name: service for service in live}
     before = former(wanted.services, live)
+    if not taken and not before:
+        return HandOver(wanted, ChangeSet(), taken)
     services = []
     missing: set[str] = set()
     for service in wanted.services:
@@ -68,11 +70,7 @@ def handed_over(
             answered = answered.union(*(hostnames_of(s.labels) for s in same))
         missing |= (taken & declared[service.name]) - held
         services.append(relabelled(service, without_hosts(service.spec["Labels"], (taken | answered) - held)))
-    lost = tuple(
-        _without(each, hostnames_of(each.labels) - (every - taken))
-        for each in before
-        if hostnames_of(each.labels) - (every - taken)
-    )
+    lost = tuple(_without(each, surplus) for each in before if (surplus := hostnames_of(each.labels) - every))
     return HandOver(replace(wanted, services=tuple(services)), ChangeSet(lost), frozenset(missing))
 
 
