@@ -60,7 +60,8 @@ class Controller:
     def start(self, *, ready: bool = True) -> Controller:
         with self.log.open("ab") as stream:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "controller", "up"],
+                # It ends with the test run, whatever ends that.
+                ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "controller", "up"],
                 env={**os.environ, **self.environment},
                 stdout=stream,
                 stderr=stream,
