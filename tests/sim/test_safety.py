@@ -165,7 +165,7 @@ def the_edge_leaves_before_it_joins(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ReconcileContext, "observe", meanwhile)
 
 
-@mutant(safety.what_serves_goes_on_serving, "environment.is_renamed")
+@mutant(safety.what_serves_goes_on_serving, "tenants.an_app_moves_to_another_organization")
 def the_former_service_goes_at_once(patch: pytest.MonkeyPatch) -> None:
     retire = ReconcileContext.retire
 
@@ -203,7 +203,7 @@ def suspension_is_not_seen_in_a_wrong_row(patch: pytest.MonkeyPatch) -> None:
 
 @mutant(safety.ready_is_said_of_what_is_so, "environment.comes_scales_and_goes")
 def a_task_that_runs_is_taken_for_a_steady_one(patch: pytest.MonkeyPatch) -> None:
-    def at_once(_self: Any, _key: Any, rollouts: Any, _status: Any) -> list[Rollout]:
+    def at_once(_self: Any, _key: Any, rollouts: Any, *_: Any) -> list[Rollout]:
         return [replace(rollout, stable=rollout.complete) for rollout in rollouts]
 
     patch.setattr(Stability, "judge", at_once)

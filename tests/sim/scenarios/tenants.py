@@ -123,6 +123,7 @@ async def a_host_goes_from_an_app_whose_row_is_wrong(desk: Desk) -> None:
 
 @scenario(counts=False)
 async def an_app_moves_to_another_organization(desk: Desk) -> None:
+    desk.swarm.behave(WEB, Behaviour(start_seconds=1.0))
     acme, beta = organization(desk, "acme"), organization(desk, "beta")
     shop = environment(desk, acme, "shop", domains=[domain(desk, HOST)])
     await desk.settle()
