@@ -185,6 +185,9 @@ class World:
         self.course.over = True
         # A fault may still be on its way: an answer that never comes, a retry after it.
         slow = max((_SLOW.get(fault, 0.0) for _, fault in self.plan.faults), default=0.0)
+        # Who begins to lead after a crash watches what runs anew, before it calls it the last good one.
+        while not any(p.process.manager is not None and not p.border.dead for p in self.processes):  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
         await asyncio.sleep(2 * RESYNC_SECONDS + slow)
         self.quiet_from = (len(self.swarm.log), len(self.database.history.writes))
         resyncs = QUIET_RESYNCS if self.reference is None else QUIET_RESYNCS_AFTER_FAULTS
