@@ -12,7 +12,8 @@ import sys
 import time
 from multiprocessing import get_context
 
-from tests.fuzz.half import half
+from deploy.postgres import ensure
+from tests.fuzz.half import SERVER, half
 
 
 def main() -> int:
@@ -26,8 +27,12 @@ def main() -> int:
     number = secrets.randbelow(2**32) if options.seed is None else options.seed
     began = time.monotonic()
     tasks = [(guarded, options.examples // 2, number) for guarded in (True, False)]
-    with get_context("spawn").Pool(len(tasks)) as pool:
-        found = pool.starmap(half, tasks)
+    server = ensure(SERVER, durable=False)
+    try:
+        with get_context("spawn").Pool(len(tasks)) as pool:
+            found = pool.starmap(half, tasks)
+    finally:
+        server.destroy()
     for one in found:
         told = ", ".join(f"{count} {outcome}" for outcome, count in one.outcomes.most_common())
         sys.stdout.write(

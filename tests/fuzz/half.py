@@ -13,6 +13,9 @@ from deploy.postgres import ensure
 from tests.fuzz.place import Change, changes, peak_megabytes, place
 from tests.store.conftest import PREFIX, Database
 
+SERVER = "fuzz"
+"""A PostgreSQL of its own: that of the tests ends with the last of their runs."""
+
 
 class Half(NamedTuple):
     """What one half found; ``failure`` is empty when nothing failed."""
@@ -27,7 +30,7 @@ class Half(NamedTuple):
 
 def half(guarded: bool, examples: int, number: int) -> Half:
     """Draw ``examples``; with the constraints, or as rows may have been before."""
-    database = Database(ensure("test", durable=False), f"{PREFIX}{os.getpid()}_fuzz")
+    database = Database(ensure(SERVER, durable=False), f"{PREFIX}{os.getpid()}_fuzz")
     database.server.create_database(database.name)
     failure = ""
     try:
