@@ -50,6 +50,7 @@ class Scene:
     learned: list[InventoryUpdate] = field(default_factory=list)
     organization_id: str = field(default_factory=lambda: str(uuid4()))
     environment_id: str = field(default_factory=lambda: str(uuid4()))
+    app_id: str = field(default_factory=lambda: str(uuid4()))
 
     @property
     def slug(self) -> str:
@@ -67,23 +68,32 @@ class Scene:
     def key(self) -> Key:
         return Key("environment", self.environment_id)
 
+    @property
+    def network_name(self) -> str:
+        """What the organization's network is called when it is made."""
+        return organization.network_name_of(self._organization(), self.options)
+
     # -- what is wanted ------------------------------------------------------------------------------------------
 
-    def network(self, **changes: Any) -> Objects:
-        """The organization's objects."""
+    def _organization(self) -> OrganizationSnapshot:
         document = {"id": self.organization_id, "slug": self.slug, "name": "Acme", "network_prefix": 24}
-        snapshot = OrganizationSnapshot.model_validate(document | {"suspended": False})
-        render = {"subnet": self.subnet, "edge_node": self.cluster.live.edge_node(), "home": None, **changes}
-        return organization.render(snapshot, self.options, **render)
+        return OrganizationSnapshot.model_validate(document | {"suspended": False})
+
+    def network(self, **changes: Any) -> Objects:
+        """The organization's objects; the pin is attached by id to a network that is live."""
+        live = self.cluster.live.network_of(self.organization_id)
+        home = HomeNetwork(live.id, live.name) if live else None
+        render = {"subnet": self.subnet, "edge_node": self.cluster.live.edge_node(), "home": home, **changes}
+        return organization.render(self._organization(), self.options, **render)
 
     def services(self, **changes: Any) -> Objects:
-        """The environment's objects."""
+        """The environment's objects; a network that is not live is named by the name that it is made with."""
         document = {
             "id": self.environment_id,
             "name": "production",
             "swarm_name": f"{self.slug}-shop-production",
             "organization": {"id": self.organization_id, "slug": self.slug},
-            "app": {"id": str(uuid4()), "slug": "shop"},
+            "app": {"id": self.app_id, "slug": "shop"},
             "image_ref": WEB,
             "port": 8080,
             "instances": 0,
@@ -91,10 +101,8 @@ class Scene:
             "cpu_limit": 0.1,
             **changes,
         }
-        live = self.cluster.live.network_of(self.organization_id)
-        assert live is not None
-        home = HomeNetwork(live.id, live.name)
-        return environment.render(EnvironmentSnapshot.model_validate(document), self.options, home)
+        snapshot = EnvironmentSnapshot.model_validate(document)
+        return environment.preview(snapshot, self.options, self.cluster.live, None)
 
     # -- what is done --------------------------------------------------------------------------------------------
 
@@ -184,10 +192,10 @@ class Told:
 
 
 @asynccontextmanager
-async def scene(lab: Lab) -> AsyncIterator[Scene]:
-    """A new installation that has looked at the engine once."""
+async def scene(lab: Lab, *, installation: str | None = None) -> AsyncIterator[Scene]:
+    """An installation, a new one unless one is named, that has looked at the engine once."""
     number = next(_numbers)
-    options = Options(installation=f"i{number}", pin_image=PAUSE, monitor_seconds=0.5)
+    options = Options(installation=installation or f"i{number}", pin_image=PAUSE, monitor_seconds=0.5)
     client = EngineClient.at(lab.docker_host)
     made = Scene(number, lab.api(), client, Cluster(client, options.installation), options)
     try:

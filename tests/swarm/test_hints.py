@@ -16,8 +16,8 @@ pytestmark = pytest.mark.anyio
 
 async def edge_on_network(here: Scene) -> None:
     """The organization's network with its pin and the edge on it."""
+    await here.apply(here.home, here.network(edge_node=None))
     wanted = here.network()
-    await here.apply(here.home, Objects(networks=wanted.networks))
     await here.apply(here.home, Objects(networks=wanted.networks, services=wanted.services))
     await here.complete(wanted)
     await here.apply(here.home, wanted)
@@ -45,9 +45,10 @@ async def test_the_owner_of_a_network_is_told_of_its_removal(lab: Lab) -> None:
     async with scene(lab) as here:
         await here.apply(here.home, here.network(edge_node=None))
         async with hints(here) as told:
-            here.api.delete(f"/networks/org-{here.slug}")
+            here.api.delete(f"/networks/{here.network_name}")
             await told.wait_for(here.home)
-            assert here.cluster.live.network(f"org-{here.slug}") is None
+            assert here.cluster.live.network(here.network_name) is None
+            assert here.cluster.live.network_of(here.organization_id) is None
 
 
 async def test_an_organization_is_told_when_somebody_takes_the_edge_off_its_network(lab: Lab) -> None:
@@ -55,15 +56,14 @@ async def test_an_organization_is_told_when_somebody_takes_the_edge_off_its_netw
         await edge_on_network(here)
         async with hints(here) as told:
             body = {"Container": here.edge(), "Force": True}
-            here.api.post(f"/networks/org-{here.slug}/disconnect", body)
+            here.api.post(f"/networks/{here.network_name}/disconnect", body)
             await told.wait_for(here.home)
             changes = here.cluster.plan(here.home, here.network(), ())
-            assert str(changes) == f"~ edge joins network org-{here.slug}"
+            assert str(changes) == f"~ edge joins network {here.network_name}"
 
 
 async def test_nobody_is_told_of_what_we_wrote_ourselves(lab: Lab) -> None:
-    async with scene(lab) as here, scene(lab) as other:
-        other.options = here.options
+    async with scene(lab) as here, scene(lab, installation=here.options.installation) as other:
         await other.apply(other.home, other.network(edge_node=None))
         (stranger,) = (await other.apply(other.key, other.services())).changes
         await here.apply(here.home, here.network(edge_node=None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -91,16 +92,21 @@ async def test_an_update_of_every_field_reads_back_as_it_was_written(lab: Lab) -
 
 async def test_an_organization_with_its_pin_and_the_edge_reads_back_as_it_was_written(lab: Lab) -> None:
     async with scene(lab) as here:
+        new = replace(here.network(), edge_networks=())
+        assert new.services, "the lab has an edge"
+        changes = await here.apply(here.home, new)
+        name, pin = here.network_name, new.services[0].name
+        assert [str(change) for change in changes.changes] == [f"+ network {name}", f"+ service {pin}"]
+        network = here.api.get(f"/networks/{name}")
         wanted = here.network()
-        assert wanted.services, "the lab has an edge"
-        await here.apply(here.home, here.network(edge_node=None))
-        await here.apply(here.home, type(wanted)(services=wanted.services, networks=wanted.networks))
+        assert [s.spec["TaskTemplate"]["Networks"] for s in new.services] == [[{"Target": name}]]
+        assert [s.spec["TaskTemplate"]["Networks"] for s in wanted.services] == [[{"Target": network["Id"]}]]
+        assert here.cluster.plan(here.home, replace(wanted, edge_networks=()), ()).changes == ()
         await here.complete(wanted)
         changes = await here.apply(here.home, wanted)
-        assert [str(change) for change in changes.changes] == [f"~ edge joins network org-{here.slug}"]
+        assert [str(change) for change in changes.changes] == [f"~ edge joins network {name}"]
         await assert_nothing_to_do(here, wanted, here.home)
-        network = here.api.get(f"/networks/org-{here.slug}")
-        joined = here.api.get(f"/containers/{here.edge()}/json")["NetworkSettings"]["Networks"][f"org-{here.slug}"]
+        joined = here.api.get(f"/containers/{here.edge()}/json")["NetworkSettings"]["Networks"][name]
         assert network["IPAM"]["Config"][0]["Subnet"] == here.subnet
         assert int(joined["IPAddress"].rsplit(".", 1)[1]) >= 128, "the edge's address is not one of the tasks' half"
 

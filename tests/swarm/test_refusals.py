@@ -87,10 +87,21 @@ async def test_intents_come_before_and_lessons_after_each_write(lab: Lab) -> Non
     async with scene(lab) as here:
         service, live = await here.stand()
         assert [(i.object_type, i.name, i.state) for i in here.announced] == [
-            ("network", f"org-{here.slug}", "applying"),
+            ("network", here.network_name, "applying"),
             ("service", service.name, "applying"),
         ]
-        assert InventoryUpdate("service", service.name, engine_id=live.id, spec_hash=service.hash) in here.learned
+        network = here.cluster.live.network(here.network_name)
+        assert network is not None
+        assert here.learned == [
+            InventoryUpdate("network", network.name, engine_id=network.id, spec_hash=here.subnet),
+            InventoryUpdate(
+                "service",
+                service.name,
+                engine_id=live.id,
+                spec_hash=service.hash,
+                template_hash=service.template_hash,
+            ),
+        ]
         await here.apply(here.key, Objects())
         assert here.announced[-1].state == "deleting"
         assert here.learned[-1] == InventoryUpdate("service", service.name, gone=True)
@@ -121,18 +132,38 @@ async def test_our_own_service_that_was_not_seen_yet_is_looked_at_again(lab: Lab
         assert [change.action for change in changes.changes] == ["create"]
         with pytest.raises(ConflictError):
             await blind.apply(changes, (), announce=here.announce, learned=[], done=[])
-        assert str(blind.plan(here.key, here.services(), ())).startswith("~"), "the app's id is new in each document"
+        assert blind.plan(here.key, here.services(), ()).changes == (), "it is known, and as it should be"
+        (change,) = blind.plan(here.key, here.services(port=9000), ()).changes
+        assert change.action == "update"
+
+
+async def test_another_environment_that_is_called_the_same_has_a_service_of_its_own(lab: Lab) -> None:
+    async with scene(lab) as here:
+        service, live = await here.stand()
+        former = here.key
+        here.environment_id = str(uuid4())
+        (change,) = (await here.apply(here.key, here.services())).changes
+        assert (change.action, change.name != service.name) == ("create", True)
+        assert here.live(change.name).labels[labels.OWNER] == labels.owner_key(*here.key)
+        assert here.live(service.name) == live, "the other one is left alone"
+        assert live.labels[labels.OWNER] == labels.owner_key(*former)
 
 
 async def test_a_name_that_another_owner_still_has_is_waited_for(lab: Lab) -> None:
     async with scene(lab) as here:
-        service, _ = await here.stand()
-        heir = Key("environment", str(uuid4()))
-        here.environment_id = heir.id
-        with pytest.raises(NotReadyError, match="still belongs to environment/") as refused:
-            await here.apply(heir, here.services())
-        assert refused.value.reason == "NameStillInUse"
-        assert here.stored(service.name)["Spec"]["Labels"][labels.OWNER] != f"environment/{heir.id}"
+        await here.apply(here.home, here.network(edge_node=None))
+        (service,) = here.services().services
+        owner = labels.owned(here.options.installation, "environment", str(uuid4()), here.organization_id)
+        other = foreign(here, service.name, **owner)
+        for _ in ("not seen yet", "seen"):
+            with pytest.raises(NotReadyError, match=f"service {service.name} still belongs to another") as refused:
+                await here.apply(here.key, here.services())
+            assert refused.value.reason == "NameStillInUse"
+            stored = here.stored(service.name)
+            assert (stored["ID"], stored["Spec"]["Labels"]) == (other, owner), "it is left alone"
+        here.api.delete(f"/services/{other}")
+        await here.apply(here.key, here.services())
+        assert here.live(service.name).labels[labels.OWNER] == labels.owner_key(*here.key)
 
 
 async def test_a_service_whose_labels_somebody_took_is_known_by_its_id(lab: Lab) -> None:
@@ -153,16 +184,49 @@ async def test_a_service_whose_labels_somebody_took_is_known_by_its_id(lab: Lab)
 async def test_a_network_that_is_in_use_is_waited_for(lab: Lab) -> None:
     async with scene(lab) as here:
         service, _ = await here.stand()
-        with pytest.raises(NotReadyError) as refused:
-            await here.apply(here.home, Objects())
-        assert refused.value.reason == "InUse"
-        assert here.cluster.live.network(f"org-{here.slug}") is not None
+        changes = await here.apply(here.home, Objects())
+        assert changes.changes == ()
+        assert changes.kept == {here.network_name: f"it is not wanted any more; {service.name} is on it"}
+        network = here.cluster.live.network(here.network_name)
+        assert network is not None
+        assert here.api.get(f"/networks/{here.network_name}")["Id"] == network.id
         await here.apply(here.key, Objects())
         await here.apply(here.home, Objects())
-        with pytest.raises(EngineApiError):
-            here.api.get(f"/networks/org-{here.slug}")
-        assert here.learned[-1] == InventoryUpdate("network", f"org-{here.slug}", gone=True)
+        with pytest.raises(EngineApiError, match="not found"):
+            here.api.get(f"/networks/{here.network_name}")
+        assert here.learned[-1] == InventoryUpdate("network", here.network_name, gone=True)
         assert service.name not in {s["Spec"]["Name"] for s in here.api.get("/services")}
+
+
+async def test_a_network_that_a_service_came_to_since_its_removal_was_planned_is_waited_for(lab: Lab) -> None:
+    async with scene(lab) as here:
+        await here.apply(here.home, here.network(edge_node=None))
+        changes = here.cluster.plan(here.home, Objects(), ())
+        assert [(change.action, change.name) for change in changes.changes] == [("delete", here.network_name)]
+        await here.apply(here.key, here.services())
+        writes = here.client.writes
+        with pytest.raises(NotReadyError, match=f"network {here.network_name}: .* still on it") as refused:
+            await here.do(changes)
+        assert refused.value.reason == "InUse"
+        assert here.client.writes == writes, "the engine is not asked"
+
+
+async def test_a_network_that_a_service_of_somebody_else_is_on_is_waited_for(lab: Lab) -> None:
+    """Of which nothing is known here: the engine refuses."""
+    async with scene(lab) as here:
+        await here.apply(here.home, here.network(edge_node=None))
+        network = here.cluster.live.network(here.network_name)
+        assert network is not None
+        other = foreign(here, f"guest-{here.slug}")
+        here.change(other, lambda spec: spec["TaskTemplate"].update(Networks=[{"Target": network.id}]))
+        with pytest.raises(NotReadyError, match="in use by service") as refused:
+            await here.apply(here.home, Objects())
+        assert refused.value.reason == "InUse"
+        assert here.cluster.live.network(here.network_name) == network
+        assert here.api.get(f"/networks/{here.network_name}")["Id"] == network.id
+        here.api.delete(f"/services/{other}")
+        await here.apply(here.home, Objects())
+        assert here.learned[-1] == InventoryUpdate("network", here.network_name, gone=True)
 
 
 async def test_a_service_waits_for_its_network(lab: Lab) -> None:
@@ -170,6 +234,20 @@ async def test_a_service_waits_for_its_network(lab: Lab) -> None:
         with pytest.raises(NotReadyError) as refused:
             await here.apply(here.key, here.services())
         assert refused.value.reason == "NetworkNotReady"
+        await here.apply(here.home, here.network(edge_node=None))
+        await here.apply(here.key, here.services())
+
+
+async def test_a_service_waits_for_its_network_when_somebody_removed_it(lab: Lab) -> None:
+    async with scene(lab) as here:
+        await here.apply(here.home, here.network(edge_node=None))
+        here.api.delete(f"/networks/{here.network_name}")
+        with pytest.raises(NotReadyError) as refused:
+            await here.apply(here.key, here.services())
+        assert refused.value.reason == "NetworkNotReady"
+        await here.cluster.refresh_all()
+        await here.apply(here.home, here.network(edge_node=None))
+        await here.apply(here.key, here.services())
 
 
 @pytest.mark.parametrize("bits", [-1, 0, 1], ids=["around it", "the same", "a half of it"])
@@ -185,10 +263,11 @@ async def test_a_range_of_which_another_network_has_a_part_is_not_used_and_nothi
             await here.apply(here.home, here.network(edge_node=None))
         assert f"{here.subnet} cannot be given" in refused.value.message
         assert "network squatter has a part of it" in refused.value.message
-        assert f"org-{here.slug}" not in {n["Name"] for n in here.api.get("/networks")}
-        assert here.cluster.live.network(f"org-{here.slug}") is None
+        assert here.network_name not in {n["Name"] for n in here.api.get("/networks")}
+        assert here.cluster.live.network(here.network_name) is None
         here.api.delete("/networks/squatter")
         await here.apply(here.home, here.network(edge_node=None))
+        assert here.network_name in {n["Name"] for n in here.api.get("/networks")}
 
 
 async def test_a_network_of_another_subnet_is_made_anew(lab: Lab) -> None:
@@ -197,7 +276,7 @@ async def test_a_network_of_another_subnet_is_made_anew(lab: Lab) -> None:
         other = f"10.65.{here.number}.0/24"
         changes = await here.apply(here.home, here.network(edge_node=None, subnet=other))
         assert [change.action for change in changes.changes] == ["recreate"]
-        assert here.api.get(f"/networks/org-{here.slug}")["IPAM"]["Config"][0]["Subnet"] == other
+        assert here.api.get(f"/networks/{here.network_name}")["IPAM"]["Config"][0]["Subnet"] == other
 
 
 # -- the document, the engine ----------------------------------------------------------------------------------------
