@@ -1,10 +1,14 @@
-"""What fails is the version alone; what somebody rolls back is put right; suspension needs no row that is right."""
+"""What fails is the version alone; what ends again and again is told so; what somebody rolls back is put right."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from tests.e2e.test_command_line import SPEC
 from tests.e2e.world import WEB, World, eventually
+
+DIES = ["/bin/sh", "-c", "sleep 1; exit 3"]
+CRASH = f'{{{",".join(DIES[:2])},"{DIES[2]}"}}'
 
 
 def tasks(world: World, service: str, *states: str) -> list[dict[str, Any]]:
@@ -74,6 +78,29 @@ def test_what_somebody_rolls_back_by_hand_is_put_right_and_named(here: World) ->
     assert "rolled it back by hand" in here.events(shop)[-1]["message"]
     eventually(lambda: images(here, here.service()) == [f"{WEB}:2"], what="the wanted version runs")
     eventually(lambda: is_said(here, shop, "Deployed"), what="it is ready")
+
+
+def test_a_crash_loop_is_not_ready_and_a_version_that_loops_after_swarm_s_watch_is_taken_back(here: World) -> None:
+    here.settings = {**here.settings, "SKYPANEL_MIN_READY_SECONDS": "2", "SKYPANEL_ROLLOUT_MONITOR_SECONDS": "0.5"}
+    here.root("INSERT INTO users (email, password_hash, name) VALUES ('ops@example.com', '!', 'ops')")
+    here.controller().start()
+    blog = here.environment(here.app(here.organization("beta"), "blog"))
+    here.wait_ready(blog)
+    here.sql(f"UPDATE paas_environments SET entrypoint = '{CRASH}' WHERE id = %s", blog)
+
+    text = SPEC.format(organization=here.slug("acme"), world=here.name, image=f"{WEB}:1", replicas=1)
+    text = text.replace("port: 8080,", f"port: 8080, command: {DIES},")
+    done = here.skypanel("apply", "-f", "-", "--wait", "--timeout", "40s", stdin=text)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "CrashLoop" in done.stdout + done.stderr
+    assert "exit (3)" in done.stdout + done.stderr
+
+    eventually(lambda: is_said(here, blog, "RolledBack"), seconds=40, what="it is taken back")
+    message = here.conditions("environment", blog)["Stalled"]["message"]
+    assert "crash loop" in message
+    assert "exit (3)" in message
+    service = here.service("beta-blog-production")
+    eventually(lambda: [t["Spec"]["ContainerSpec"].get("Command") for t in tasks(here, service)] == [None])
 
 
 def test_suspension_stops_the_tasks_of_a_row_that_is_wrong(here: World) -> None:
