@@ -85,8 +85,8 @@ def examine(chosen: Settings) -> Iterator[Check]:
         with database(chosen.database_url.get_secret_value()) as conn:
             claim = read_claim(conn)
         cluster_id, mark = read_swarm(chosen)
-    except (CliError, EngineError, psycopg.Error) as error:
-        yield warn("identity", f"not known: {' '.join(str(error).split())}", "see the checks above")
+    except (CliError, EngineError, psycopg.Error):
+        yield warn("identity", "not known as long as the database or the engine does not answer", mend="")
         return
     found = mismatch(claim, mark, cluster_id=cluster_id, installation=chosen.skypanel_installation)
     if found:

@@ -28,7 +28,7 @@ def test_any_row_is_as_declared_or_refused_and_the_neighbour_goes_on(database: D
         example()
         assert peak_megabytes() - before < MEGABYTES
         assert here.outcomes["as declared"] > EXAMPLES / 4
-        assert here.outcomes["InvalidSpec"] > 0
+        assert guarded or here.outcomes["InvalidSpec"] > 0  # the constraints say what the reader says
 
 
 def test_every_type_that_the_panel_may_write_has_values(database: Database) -> None:

@@ -271,8 +271,12 @@ async def test_tasks_of_a_removed_service_are_found_by_a_label_until_they_have_e
     async def found() -> list[Document]:
         return list(await place.get("/tasks", filters={"label": wanted}))
 
+    async def asked() -> bool:
+        return [t["DesiredState"] for t in await found()] == ["remove"]
+
+    await place.until(asked)
     (still,) = await found()
-    assert (still["ID"], still["DesiredState"], still["Status"]["State"]) == (task["ID"], "remove", "running")
+    assert (still["ID"], still["Status"]["State"]) == (task["ID"], "running")
 
     async def gone() -> bool:
         return not await found()
