@@ -53,7 +53,10 @@ class Operator:
         for _ in range(steps):
             self.said.append(self._step())
             time.sleep(self.chance.uniform(0.0, AT_ONCE_SECONDS))
-        eventually(lambda: not self._unspoken(), seconds=QUIET_SECONDS, what="every row is spoken of as it is now")
+        try:
+            eventually(lambda: not self._unspoken(), seconds=QUIET_SECONDS)
+        except AssertionError:
+            raise AssertionError("\n".join(["not spoken of:", *map(str, self._unspoken()), *self.said])) from None
         self._holds("with wrong rows")
         self._mend()
         oracles.settled(self.scene, seconds=QUIET_SECONDS)
@@ -79,7 +82,8 @@ class Operator:
     def _unspoken(self) -> list[dict[str, Any]]:
         """Objects of which nothing is said in their present generation, or that are still going."""
         return self.world.root(
-            "SELECT o.kind, o.id FROM skypanel.objects o LEFT JOIN skypanel.object_status s USING (kind, id)"
+            "SELECT o.kind, o.id, o.generation, o.deleted, s.observed_generation, s.reason, s.message, s.updated_at"
+            " FROM skypanel.objects o LEFT JOIN skypanel.object_status s USING (kind, id)"
             " WHERE s.observed_generation IS DISTINCT FROM o.generation OR (o.deleted AND s.finalized_at IS NULL)"
         )
 

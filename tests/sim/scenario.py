@@ -139,10 +139,6 @@ class Desk:
         said = self._world.database.statuses.get(key)
         return said.reason if said else ""
 
-    def told(self, key: Key) -> list[str]:
-        """Messages of the object's events, in their order."""
-        return [event.message for event in self._world.database.history.events if event.key == key]
-
 
 Body = Callable[[Desk], Awaitable[None]]
 

@@ -343,4 +343,3 @@ async def is_rolled_back_by_hand(desk: Desk) -> None:
     await desk.hands.roll_back(desk.service(shop))
     await desk.settle()
     assert (desk.reason(shop), runs(desk, shop)) == ("Deployed", (1, WEB2))
-    assert "rolled it back by hand" in desk.told(shop)[-1]
