@@ -29,7 +29,7 @@ from tests.sim.scenario import scenarios
 
 COMBINED = 10
 """Plans of two and three faults a scenario."""
-SINGLE = 100
+SINGLE = 80
 """Plans of single faults a scenario, unless all are asked for: the seed draws them."""
 _SHOWN = 12
 _PROGRESS = 2000
