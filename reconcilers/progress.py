@@ -118,7 +118,7 @@ def _suspended(rollouts: Sequence[Rollout], waiting_seconds: float) -> Said:
 
 def _held(rollout: Rollout) -> str:
     text = f"{rollout.service}: {rollout.held}"
-    if rollout.failures >= CRASH_LOOP:
+    if rollout.failures > 1:  # going back costs the history some of them
         text += f"; it was a crash loop: {rollout.failure}"
     elif rollout.failure:
         text += f"; its tasks ended: {rollout.failure}"

@@ -7,7 +7,7 @@ from typing import Any
 from tests.e2e.test_command_line import SPEC
 from tests.e2e.world import WEB, World, eventually
 
-DIES = ["/bin/sh", "-c", "sleep 1; exit 3"]
+DIES = ["/bin/sh", "-c", "sleep 2; exit 3"]
 CRASH = f'{{{",".join(DIES[:2])},"{DIES[2]}"}}'
 
 
@@ -81,7 +81,7 @@ def test_what_somebody_rolls_back_by_hand_is_put_right_and_named(here: World) ->
 
 
 def test_a_crash_loop_is_not_ready_and_a_version_that_loops_after_swarm_s_watch_is_taken_back(here: World) -> None:
-    here.settings = {**here.settings, "SKYPANEL_MIN_READY_SECONDS": "2", "SKYPANEL_ROLLOUT_MONITOR_SECONDS": "0.5"}
+    here.settings = {**here.settings, "SKYPANEL_MIN_READY_SECONDS": "3", "SKYPANEL_ROLLOUT_MONITOR_SECONDS": "0.5"}
     here.root("INSERT INTO users (email, password_hash, name) VALUES ('ops@example.com', '!', 'ops')")
     here.controller().start()
     blog = here.environment(here.app(here.organization("beta"), "blog"))
@@ -96,6 +96,7 @@ def test_a_crash_loop_is_not_ready_and_a_version_that_loops_after_swarm_s_watch_
     assert "exit (3)" in done.stdout + done.stderr
 
     eventually(lambda: is_said(here, blog, "RolledBack"), seconds=40, what="it is taken back")
+    assert "CrashLoop" in [event["reason"] for event in here.events(blog)], here.events(blog)
     message = here.conditions("environment", blog)["Stalled"]["message"]
     assert "crash loop" in message
     assert "exit (3)" in message

@@ -78,7 +78,7 @@ def test_a_template_that_is_held_is_rolled_back_and_says_how_it_ended() -> None:
     assert (condition.reason, outcome) == ("RolledBack", Done())
     assert "exit (7)" in condition.message
     assert "capability" in said(replace(HELD, failure="x", exit_code=1))[0].message
-    assert "crash loop" in said(replace(HELD, failures=3, failure="x"))[0].message
+    assert "crash loop" in said(replace(HELD, failures=2, failure="x"))[0].message
 
 
 def test_the_last_good_version_is_looked_at_until_all_of_it_runs() -> None:
