@@ -80,11 +80,15 @@ class Operator:
             raise AssertionError(f"{when}: {'; '.join(broken(self.scene))}") from None
 
     def _unspoken(self) -> list[dict[str, Any]]:
-        """Objects of which nothing is said in their present generation, or that are still going."""
+        """Objects of which nothing is said in their present generation, or that are still going.
+
+        A rename of an app also changes the generation of environments that went long ago.
+        """
         return self.world.root(
             "SELECT o.kind, o.id, o.generation, o.deleted, s.observed_generation, s.reason, s.message, s.updated_at"
             " FROM skypanel.objects o LEFT JOIN skypanel.object_status s USING (kind, id)"
-            " WHERE s.observed_generation IS DISTINCT FROM o.generation OR (o.deleted AND s.finalized_at IS NULL)"
+            " WHERE CASE WHEN o.deleted THEN s.finalized_at IS NULL"
+            " ELSE s.observed_generation IS DISTINCT FROM o.generation END"
         )
 
     def _step(self) -> str:
