@@ -47,7 +47,7 @@ test: setup ## Run the whole test suite, on a real engine (ARGS="-k repair" for 
 	@$(PYTHON) -m $(if $(ARGS),pytest $(ARGS),tests.halves)
 
 .PHONY: sim
-sim: setup ## Faults at the steps of every scenario, simulated; a table (ARGS=--all: each; SEED=7 TIME=300: at random)
+sim: setup ## Faults at steps drawn by a seed, simulated; a table (ARGS=--all: at every step; SEED=7 TIME=300: more)
 	@$(PYTHON) -m tests.sim $(if $(SEED),--seed $(SEED)) $(if $(TIME),--time $(TIME)) $(ARGS)
 
 .PHONY: fuzz
