@@ -39,7 +39,7 @@ from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineUnavailable
 from controller.swarm.identity import Marks
 from reconcilers.outcomes import TransientError
-from reconcilers.registry import registered
+from reconcilers.registry import programs, registered
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +59,7 @@ class Daemon:
             settings.database_url.get_secret_value(), connections=settings.skypanel_database_connections
         )
         self._lease = Lease(self._database, settings.skypanel_installation, settings.skypanel_lease_seconds)
-        self._store = Store(self._database, self._lease, kinds=registered())
+        self._store = Store(self._database, self._lease, kinds=programs())
         self._fitness = Fitness(self._database)
         edge = settings.skypanel_edge_api_url.get_secret_value()
         self._cluster = Cluster(

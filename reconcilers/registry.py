@@ -63,8 +63,8 @@ class Reconciler:
         wakes_on: other kinds; when such an object changes, its dependents of this kind are queued.
         concurrency: how many keys of the kind are worked on at once.
         resync_seconds: period of the full comparison, jittered by the engine.
-        limited: whether starting its tasks takes one of the slots that ``SKYPANEL_MAX_ROLLOUTS`` gives; off for what
-            others wait for.
+        limited: whether it is a tenant's program: starting its tasks takes one of the slots that
+            ``SKYPANEL_MAX_ROLLOUTS`` gives, and its document comes with its change. Off for what others wait for.
         children: rows whose status goes with the object's: what the engine says of it by itself, it says of them too.
         admit: raises ``InvalidSpec`` for a valid document that must not be deployed here: what the settings forbid, or
             what would have no effect (``NotSupported``).
@@ -133,3 +133,8 @@ def reconciler(
 def registered() -> dict[str, Reconciler]:
     """All kinds, by name; importing ``reconcilers`` has registered them."""
     return dict(_registered)
+
+
+def programs() -> list[str]:
+    """Kinds whose changes tenants wait for, sorted: those that run their programs."""
+    return sorted(kind for kind, made in _registered.items() if made.limited)

@@ -59,13 +59,14 @@ class Store:
     Args:
         database: connections.
         lease: checked in the statement of every write.
-        kinds: whose changed objects are loaded with the change, when they are few.
+        kinds: whose changed objects are loaded with the change, when they are few. Each is a part of the statement that
+            every look executes: only what somebody waits for.
     """
 
     def __init__(self, database: Database, lease: Lease, *, kinds: Iterable[str] = ()) -> None:
         self._database = database
         self._lease = lease
-        self._consume = _consume_statement(sorted(kinds))
+        self._consume = consume_statement(sorted(kinds))
         self._ahead = Ahead()
         self._given: list[int] = []
         """Rows of the change log that the last look gave."""
@@ -402,7 +403,7 @@ def _load_statement(kind: str, keys: sql.Composable) -> sql.Composed:
     )
 
 
-def _consume_statement(kinds: Sequence[str]) -> str:
+def consume_statement(kinds: Sequence[str]) -> str:
     """Take changes off, and look at the objects of ``kinds`` among them; all of it sees the same state."""
     parts: list[sql.Composable] = [sql.SQL(fenced("consume"))]
     for kind in kinds:

@@ -64,10 +64,11 @@ def one_at_a_time(
         wait_until(lambda: unready(reader) == 0, "all environments are ready", every=0.1)
         committed = {}
         for number in range(samples + _WARM_UP):
-            environment, at = add_environment(panel, app, f"e{number}"), time.time()
-            committed[_service(reader, environment)] = at
+            environment = add_environment(panel, app, f"e{number}")
+            committed[environment] = time.time()
             wait_until(partial(is_ready, reader, environment), "the environment is ready", every=0.01)
-    return _delays(place, committed)
+        # Asked at the end: beside the controller it would be measured too.
+        return _delays(place, {_service(reader, environment): at for environment, at in committed.items()})
 
 
 def _service(connection: psycopg.Connection[Any], environment: str) -> str:

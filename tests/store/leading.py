@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import reconcilers  # noqa: F401 - registers all kinds
 from controller.store.database import Database as Connections
 from controller.store.lease import Lease
 from controller.store.store import Store
+from reconcilers.registry import programs
 from tests.store.conftest import Database
 
 NAME = "blue"
@@ -30,7 +32,7 @@ async def process(database: Database, *, seconds: float = 30.0) -> AsyncIterator
     await connections.open()
     try:
         lease = Lease(connections, NAME, seconds)
-        yield Process(connections, lease, Store(connections, lease, kinds=("environment", "organization")))
+        yield Process(connections, lease, Store(connections, lease, kinds=programs()))
     finally:
         await connections.close()
 

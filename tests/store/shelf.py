@@ -19,7 +19,7 @@ from controller.store.store import Store
 from controller.swarm.plan import Change, ChangeSet
 from reconcilers.objects import Objects
 from reconcilers.ports import LiveNetwork, Options
-from reconcilers.registry import registered
+from reconcilers.registry import programs, registered
 from tests.store.conftest import Database
 from tests.unit.engine.parts import Nothing
 
@@ -81,7 +81,7 @@ async def controller(database: Database, swarm: Shelf, **tuning: Any) -> AsyncIt
     process = Process(
         registered(),
         lease=lease,
-        store=Store(connections, lease, kinds=registered()),
+        store=Store(connections, lease, kinds=programs()),
         swarm=swarm,
         listen=partial(listen, connections.conninfo),
         options=Options("skypanel"),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+import reconcilers  # noqa: F401 - registers all kinds
 from controller.store.database import fenced
+from controller.store.store import consume_statement
+from reconcilers.registry import programs
 from tests.store.conftest import Database
 
 TYPES = {
@@ -38,5 +43,7 @@ def test_a_report_looks_its_statuses_and_parts_up(database: Database) -> None:
     assert "Seq Scan on object_status" not in plan, plan
 
 
-def test_the_report_is_short_enough_for_the_driver_to_remember_its_parameters() -> None:
-    assert len(fenced("report")) <= 4096
+@pytest.mark.parametrize("name", ["report", "intend", "consume"])
+def test_what_each_reconcile_says_is_short_enough_for_the_driver_to_remember_its_parameters(name: str) -> None:
+    text = consume_statement(programs()) if name == "consume" else fenced(name)
+    assert len(text) <= 4096
