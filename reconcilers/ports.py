@@ -160,6 +160,8 @@ class Rollout:
         held: why the wanted template is not being applied (it failed before), else empty.
         tasks: ids of those that run with the current task spec.
         stopping: tasks that were asked to stop and still run.
+        surplus: tasks that Swarm wants to run beyond the number that it was told.
+        forgotten: those of them that it does not ask to stop by itself any more.
         failures: tasks of the current task spec that ended by themselves shortly one after the other in one slot, as
             far as Swarm remembers; while the template is held, those of the one that failed.
         failure: how the newest of these ended, in one line.
@@ -180,6 +182,8 @@ class Rollout:
     held: str = ""
     tasks: tuple[str, ...] = ()
     stopping: int = 0
+    surplus: int = 0
+    forgotten: int = 0
     failures: int = 0
     failure: str = ""
     exit_code: int | None = None

@@ -23,6 +23,8 @@ from reconcilers.registry import Salvage
 _MESSAGE_LENGTH = 2000
 _NO_PART = (Condition("Ready", "False", "Deleted", "it is no part of what it belonged to any more"),)
 REPAIRED = "Repaired"
+SURPLUS_SECONDS = 1.0
+"""How often tasks too many are looked at where nothing else is waited for."""
 
 
 class ReconcileContext:
@@ -164,6 +166,10 @@ class ReconcileContext:
             await self._strike_off(Objects(services=tuple(services)), changes)
         if changes.changes:
             await self.execute(changes)
+        left = await self._swarm.rollouts(services, {})
+        await self._prompt(left)
+        if any(r.surplus for r in left):
+            return SURPLUS_SECONDS
         later = contested or spared
         return later.retry_after if later else None
 
@@ -351,10 +357,21 @@ class ReconcileContext:
         found = await self._swarm.rollouts(services, self._held)
         rollouts = self._stability.judge(self._loaded.key, found, self._loaded.status, self._loaded.generation)
         self.trace.lap("observe", ", ".join(f"{r.service} {r.running}/{r.desired}" for r in rollouts))
+        await self._prompt(rollouts)
         known = {row.name: row for row in self._inventory if row.object_type == "service"}
         self._moving = any(r.desired and not r.held and not r.complete for r in rollouts)
         self.progress = sum(r.running for r in rollouts if not r.held)
         return [self._learned(r, self._services.get(r.service), known.get(r.service)) for r in rollouts]
+
+    async def _prompt(self, rollouts: Sequence[Rollout]) -> None:
+        """Have Swarm stop what it forgot to stop."""
+        if not any(r.forgotten for r in rollouts):
+            return
+        changes, contested = self._spaced(self._swarm.prompts(rollouts))
+        if changes.changes:
+            await self.execute(changes)
+        if contested is not None:
+            raise contested
 
     def _learned(self, rollout: Rollout, service: Service | None, row: InventoryRow | None) -> Rollout:
         """Remember what is proven to work, and what is shown not to."""

@@ -78,7 +78,7 @@ class Applier:
             TerminalError: the engine refuses the document, or lost a part of the security baseline.
         """
         known = {(row.object_type, row.name): row for row in inventory}
-        await announce([_intent(c) for c in changes.changes if c.object_type != "edge"])
+        await announce([_intent(c) for c in changes.changes if c.object_type != "edge" and c.action != "prompt"])
         for number, change in enumerate(changes.changes):
             if number:
                 await announce(())  # the write before may have taken its time: does this process still lead?
@@ -124,6 +124,9 @@ class Applier:
                 return await self._create_service(service, row)
             case "update", Service() as service, LiveService() as live:
                 return await self._update_service(service, live, restart=await self._after_pending(change, live))
+            case "prompt", _, LiveService() as live:
+                await self._write(live, dict(live.spec))
+                return []
             case "delete", _, LiveService() as live:
                 return await self._remove_service(live)
             case "create", Network() as network, _:

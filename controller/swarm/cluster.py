@@ -20,6 +20,7 @@ from controller.records import Holdings, InventoryRow, InventoryUpdate, Key
 from controller.swarm import succession
 from controller.swarm.apply import Announce, Applier
 from controller.swarm.client import EngineClient
+from controller.swarm.diff import Difference
 from controller.swarm.edge import Edge
 from controller.swarm.errors import EngineError, NotFound
 from controller.swarm.events import Hint, parse
@@ -145,6 +146,24 @@ class Cluster:
                     for service in services:
                         tasks.start_soon(read, service)
         return [results[s.name] for s in services]
+
+    def prompts(self, rollouts: Iterable[Rollout]) -> ChangeSet:
+        """What must be done so that Swarm stops the tasks that it forgot to stop."""
+        return ChangeSet(
+            tuple(
+                Change(
+                    "prompt",
+                    "service",
+                    found.service,
+                    live=self.live.service(found.service),
+                    differences=(Difference("Tasks", found.running + found.forgotten, found.running),),
+                    cause="Repaired",
+                    note="Swarm forgot to stop the others",
+                )
+                for found in rollouts
+                if found.forgotten
+            )
+        )
 
     async def routers(self, key: Key, names: Sequence[str]) -> Routers:
         """What the edge says of its routers; the owner of ``names`` is named by ``hints`` when that changes."""

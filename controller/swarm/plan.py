@@ -17,8 +17,8 @@ from reconcilers import labels
 from reconcilers.objects import Network, Objects, Service
 from reconcilers.ports import LiveNetwork, LiveService
 
-Action = Literal["create", "update", "recreate", "delete", "connect"]
-_VERBS = {"create": "+", "update": "~", "recreate": "±", "delete": "-", "connect": "~"}
+Action = Literal["create", "update", "recreate", "delete", "connect", "prompt"]
+_VERBS = {"create": "+", "update": "~", "recreate": "±", "delete": "-", "connect": "~", "prompt": "~"}
 _SHOWN_DIFFERENCES = 6
 _SHOWN_USERS = 3
 _HASH_PATHS = {f"Labels.{labels.SPEC_HASH}", f"Labels.{labels.TEMPLATE_HASH}"}
@@ -52,7 +52,7 @@ class Change:
     """One write.
 
     Args:
-        action: what is done.
+        action: what is done; ``prompt`` writes a service as it is, so that Swarm counts its tasks again.
         object_type: ``service``, ``network`` or ``edge``.
         name: of the object; for ``edge`` the network that the edge joins.
         target: what to make of it (a Service or a Network), None for a deletion.

@@ -2,11 +2,15 @@
 
 ``UpdateStatus`` is not one: every update clears it, and a change of labels or scale never sets it again. There are no
 task events either (moby#37825), so tasks are read, several services in one call.
+
+Swarm asks a task that is too many to stop once. When the task has just changed by itself, that is lost ("update out of
+sequence" in swarmkit's ``setTasksDesiredState``), and it runs on until something is written to its service.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +27,9 @@ _UNADDRESSED_SECONDS = 5.0
 _ENDED_BADLY = {"failed", "rejected", "orphaned"}
 _UNWANTED = {"shutdown", "remove"}
 _WITH_CONTAINER = {"starting", "running"}
+_FORGOTTEN_SECONDS = 2.0
+"""So long after a write Swarm has long asked to stop what is too many."""
+_REMEMBERED = 100
 
 
 class TaskReader:
@@ -32,6 +39,8 @@ class TaskReader:
         self._client = client
         self._live = live
         self._reads: Batcher[str, list[Document]] = Batcher(self._read, limit=50)
+        self._surplus: dict[str, tuple[int, float]] = {}
+        """By id of a service with tasks too many: its version, and since when."""
 
     async def rollout(self, name: str, desired: int, *, held: str = "") -> Rollout:
         """How far the tasks of the service ``name`` are."""
@@ -44,7 +53,21 @@ class TaskReader:
         found = rollout(service, tasks, desired, held=held)
         if found.stopping and not desired:
             found = rollout(service, tasks, desired, held=held, lost=await self.lost_nodes())
-        return found
+        return replace(found, forgotten=self._forgotten(service, found))
+
+    def _forgotten(self, service: LiveService, found: Rollout) -> int:
+        """Tasks too many that Swarm has had the time to stop, and has not."""
+        moves = found.update_state in ("updating", "rollback_started") or (found.desired and found.pending)
+        if not found.surplus or moves:  # nothing is written beside a task that waits for a node (moby#53722)
+            self._surplus.pop(service.id, None)
+            return 0
+        version, since = self._surplus.get(service.id, (0, 0.0))
+        if version != service.version:
+            if len(self._surplus) > _REMEMBERED:
+                self._surplus = {i: seen for i, seen in self._surplus.items() if self._live.service_by_id(i)}
+            self._surplus[service.id] = service.version, clock.monotonic()
+            return 0
+        return found.surplus if clock.monotonic() - since > _FORGOTTEN_SECONDS else 0
 
     async def stopping(self, label: str) -> int:
         """How many tasks with this label run although they should not, those of removed services too."""
@@ -83,6 +106,7 @@ def rollout(
     wanted = _task_spec(template) if tasks else None
     outdated = pending = stopping = 0
     running: list[str] = []
+    slots: set[object] = set()
     others: list[Document] = []
     current: list[Document] = []
     for task in tasks:
@@ -97,6 +121,7 @@ def rollout(
         (current if is_current else others).append(task)
         if not is_wanted:
             continue
+        slots.add(task.get("Slot") or task.get("NodeID"))
         if not is_current:
             # One that is only ready waits out its restart delay; after a rollback Swarm can leave it behind.
             outdated += task["DesiredState"] == "running"
@@ -104,8 +129,9 @@ def rollout(
             running.append(str(task.get("ID")))
         elif state in _WAITING:
             pending += 1
-    if len(running) > desired:
-        outdated += len(running) - desired
+    told = (service.spec.get("Mode") or {}).get("Replicated")
+    surplus = max(0, len(slots) - (told.get("Replicas") or 0)) if told is not None else 0
+    outdated = max(outdated + max(0, len(running) - desired), surplus)
     ended = endings(others if held else current)
     return Rollout(
         service=service.name,
@@ -118,6 +144,7 @@ def rollout(
         held=held,
         tasks=tuple(sorted(running)),
         stopping=stopping,
+        surplus=surplus,
         failures=ended.failures,
         failure=ended.failure,
         exit_code=ended.exit_code,

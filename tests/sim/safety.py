@@ -211,10 +211,11 @@ def who_is_stopped_gets_no_more_tasks(view: View, write: Written) -> Sentences:
 @always(RECONCILED_SECONDS)
 def who_is_stopped_runs_nothing(view: View) -> Sentences:
     for service in view.ours():
-        if service.owner is None or not service.process or service.replicas == 0 or service.by_hand:
+        tasks = max(service.replicas, len(view.running(service.id)))
+        if service.owner is None or not service.process or tasks == 0 or service.by_hand:
             continue
         if view.wish(service.owner).stopped and not view.paused(service.owner) and not view.tripped:
-            yield f"{service.name} has {service.replicas} task(s), and its owner is stopped"
+            yield f"{service.name} has {tasks} task(s), and its owner is stopped"
 
 
 # -- truth -----------------------------------------------------------------------------------------------------------

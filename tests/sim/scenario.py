@@ -127,6 +127,7 @@ class Desk:
     async def sleep(self, seconds: float) -> None:
         """Let time go by."""
         await asyncio.sleep(seconds)
+        self._world.watch.look()
 
     def jump(self, seconds: float) -> None:
         """Set the wall clock ahead, or back: of the engine, the database and the controllers."""

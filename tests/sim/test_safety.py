@@ -22,6 +22,7 @@ from controller.swarm.apply import Applier
 from controller.swarm.edge import Edge
 from controller.swarm.hosts import Hosts
 from controller.swarm.liveview import LiveView
+from controller.swarm.tasks import TaskReader
 from reconcilers import edge as sayings
 from reconcilers import environment, salvage
 from reconcilers.conditions import ready
@@ -196,6 +197,11 @@ def suspension_is_not_seen_in_a_wrong_row(patch: pytest.MonkeyPatch) -> None:
         return laid_over(spec, replace(found, suspended=None), *rest)
 
     patch.setattr(salvage, "_laid_over", awake)
+
+
+@mutant(safety.who_is_stopped_runs_nothing, "environment.is_scaled_while_its_tasks_start")
+def what_swarm_forgot_to_stop_is_waited_for(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TaskReader, "_forgotten", lambda *_: 0)
 
 
 # -- truth -----------------------------------------------------------------------------------------------------------

@@ -128,6 +128,7 @@ class World:
         """
         if self.reference is None:
             await self._until_still()
+            self.watch.look()
             self.course.phase += 1
             self.settled.append(read_state(self.swarm, self.database))
             return

@@ -333,6 +333,34 @@ async def is_suspended_while_its_row_is_wrong(desk: Desk) -> None:
     assert runs(desk, shop) == (0, WEB), "nothing to run keeps what is suspended running"
 
 
+@scenario(counts=False)
+async def is_scaled_while_its_tasks_start(desk: Desk) -> None:
+    home = organization(desk, "acme")
+    shop = environment(desk, home, "shop", instances=2)
+    await desk.settle()
+    desk.swarm.orchestrator.forgets = 3
+    desk.change(shop, instances=5)
+    await desk.sleep(0.2)
+    desk.change(shop, suspended=True)
+    await desk.settle()
+    await desk.sleep(20)
+    desk.change(shop, suspended=False)
+    await desk.settle()
+    desk.swarm.orchestrator.forgets = 3
+    await desk.hands.scale(desk.service(shop), 9)
+    await desk.settle()
+    desk.change(shop, suspended=True)
+    await desk.settle()
+    desk.swarm.orchestrator.forgets = 3
+    desk.change(shop, suspended=False)
+    await desk.sleep(0.2)
+    desk.change(shop, suspended=True, domains=[domain(desk, "x.example.com", process_type="nope")])
+    await desk.settle()
+    assert (desk.reason(shop), runs(desk, shop)) == ("InvalidSpec", (0, WEB))
+    desk.change(shop, suspended=False, domains=[])
+    await desk.settle()
+
+
 @scenario()
 async def is_rolled_back_by_hand(desk: Desk) -> None:
     home = organization(desk, "acme")

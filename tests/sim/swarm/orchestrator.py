@@ -28,6 +28,9 @@ class Orchestrator:
         self.updaters = Updaters(store, agents, pace, self._new_task, self.want, self.after_update)
         self._due: dict[str, Entry] = {}
         self._attempts: dict[tuple[str, Any, int], list[float]] = {}
+        self.forgets = 0
+        """So many tasks that are too many are forgotten, if each has not come up yet: it changed since it was read, and
+        what asks it to stop is lost ("update out of sequence"); the next write to its service asks anew."""
         agents.listeners.append(self._task_changed)
 
     # -- services --------------------------------------------------------------------------------------------------
@@ -73,7 +76,10 @@ class Orchestrator:
             kept, extra = order[: service.replicas], order[service.replicas :]
             self.updaters.update(service, kept)
             for task in [task for slot in extra for task in slot]:
-                self.want(task, "remove")
+                if self.forgets and task.rank < RUNNING:
+                    self.forgets -= 1
+                else:
+                    self.want(task, "remove")
         else:
             self.updaters.update(service, list(slots.values()))
             number = 0

@@ -132,6 +132,9 @@ class Nothing:
     def holdings(self) -> Holdings:
         return Holdings({})
 
+    def prompts(self, rollouts: Any) -> Any:
+        return rollouts
+
     def loses(self, changes: Any, wanted: Objects) -> bool:
         return False
 

@@ -20,10 +20,11 @@ ONE, TWO = (
 
 
 def task(
-    state: str = "running", *, wanted: str = "running", of: Any = ONE, at: str = "01", **status: Any
+    state: str = "running", *, wanted: str = "running", of: Any = ONE, at: str = "01", slot: int = 0, **status: Any
 ) -> dict[str, Any]:
     return {
         "DesiredState": wanted,
+        "Slot": slot,
         "Spec": stored(of.spec)["TaskTemplate"],
         "Status": {"State": state, "Timestamp": f"2025-01-01T00:00:{at}Z", **status},
     }
@@ -54,6 +55,20 @@ def test_a_task_that_waits_for_a_node_or_an_address_is_pending(state: str) -> No
 def test_a_task_that_is_being_started_is_neither(state: str) -> None:
     found = counted(task(), task(state))
     assert (found.running, found.pending, found.complete) == (1, 0, False)
+
+
+def test_more_slots_than_swarm_was_told_are_a_surplus_whatever_state_their_tasks_are_in() -> None:
+    found = counted(*(task(state, slot=n) for n, state in enumerate(("running", "running", "starting", "new"), 1)))
+    assert (found.running, found.surplus, found.complete) == (2, 3, False)
+
+
+def test_two_tasks_of_one_slot_are_no_surplus() -> None:
+    found = counted(task(slot=1), task(of=TWO, slot=1), task("ready", wanted="ready", slot=1))
+    assert found.surplus == 0
+
+
+def test_what_stops_is_no_surplus() -> None:
+    assert counted(task(slot=1), task(wanted="remove", slot=2)).surplus == 0
 
 
 def test_tasks_with_the_older_spec_are_outdated() -> None:
