@@ -1,7 +1,8 @@
 """`python -m tests.halves`: the whole suite, in two halves at once, as most of its time is waiting for real parts.
 
-One half has the tests that share the lab named ``test``, the other all the rest. The second half's report comes after
-the first one's. The exit code is 0 when both are good.
+One half has the tests that share the lab named ``test``, and mostly wait; the other has all the rest, mostly works, and
+gets what processor time the first one leaves. The second half's report comes after the first one's. The exit code is 0
+when both are good.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def main() -> int:
     """0 when all tests are good."""
     first, second = ([sys.executable, "-m", "pytest", *folders] for folders in halves())
     with tempfile.TemporaryFile("w+") as report:
-        with subprocess.Popen(second, stdout=report, stderr=subprocess.STDOUT) as other:
+        with subprocess.Popen(["nice", *second], stdout=report, stderr=subprocess.STDOUT) as other:
             try:
                 code = subprocess.run(first, check=False).returncode
                 other_code = other.wait()

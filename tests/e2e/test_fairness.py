@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from tests.e2e.world import WEB, World, eventually
@@ -10,7 +9,7 @@ from tests.e2e.world import WEB, World, eventually
 MANY = 400
 
 
-def test_one_change_is_made_within_a_second_while_another_organization_has_hundreds(here: World) -> None:
+def test_one_change_does_not_wait_for_the_hundreds_of_another_organization(here: World) -> None:
     large, small = here.organization("large"), here.organization("small")
     crowd, shop = here.app(large, "crowd"), here.app(small, "shop")
 
@@ -28,11 +27,10 @@ def test_one_change_is_made_within_a_second_while_another_organization_has_hundr
         MANY,
     )
     eventually(lambda: len(here.services()) > 2, what="the crowd is on its way")
+    before = len(here.services())
     here.environment(shop, instances=0)
-    asked = time.monotonic()
     name = here.service("small-shop-production")
-    eventually(lambda: here.engine.get(f"/services/{name}"), seconds=5, what="the single change is made")
-    took = time.monotonic() - asked
-    assert took < 1.0
-    # Two are pins, one is the one that was waited for.
-    assert len(here.services()) < MANY + 3, "the crowd was done before, so this said nothing"
+    eventually(lambda: here.engine.get(f"/services/{name}"), what="the single change is made")
+    made = len(here.services()) - before
+    # What was under way is done first, and a look at the engine takes its time: by then a busy one has made some more.
+    assert made < MANY // 2, f"{made} of the other's were made first"

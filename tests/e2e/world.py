@@ -33,7 +33,7 @@ CREATED = "io.skypanel.installation"
 _leftovers: set[str] = set()
 
 
-def eventually(check: Callable[[], Any], *, seconds: float = 20.0, what: str = "") -> Any:
+def eventually(check: Callable[[], Any], *, seconds: float = 60.0, what: str = "") -> Any:
     """Ask ``check`` until it gives something true, or fail with its last answer."""
     deadline = time.monotonic() + seconds
     last: Any = None
@@ -275,7 +275,7 @@ class World:
     def generation(self, kind: str, object_id: str) -> int:
         return int(self.sql("SELECT generation FROM " + TABLES[kind] + " WHERE id = %s", object_id)[0]["generation"])
 
-    def wait_ready(self, environment: str, *, kind: str = "environment", seconds: float = 30.0) -> dict[str, Any]:
+    def wait_ready(self, environment: str, *, kind: str = "environment", seconds: float = 60.0) -> dict[str, Any]:
         """Until the object is Ready for the generation that it has now."""
         generation = self.generation(kind, environment)
 

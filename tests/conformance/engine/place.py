@@ -138,7 +138,7 @@ class Place:
 
     # -- waiting -----------------------------------------------------------------------------------------------------
 
-    async def until(self, check: Callable[[], Awaitable[T]], *, seconds: float = 15.0, what: str = "it") -> T:
+    async def until(self, check: Callable[[], Awaitable[T]], *, seconds: float = 60.0, what: str = "it") -> T:
         """The first true answer; fails when there is none in time."""
         last: Any = None
         with anyio.move_on_after(seconds):
@@ -158,14 +158,19 @@ class Place:
 
     async def reaches(self, state: str, text: str = "web") -> Document:
         """Wait for an update state; the service then."""
-
-        async def there() -> Document | None:
-            stored = await self.service(text)
-            return stored if (stored.get("UpdateStatus") or {}).get("State") == state else None
-
-        found = await self.until(there, what=f"the update state {state}")
-        assert found is not None
+        found = await self.comes_to(state, text)
+        assert found is not None, f"no update state {state} in time"
         return found
+
+    async def comes_to(self, state: str, text: str = "web", *, seconds: float = 60.0) -> Document | None:
+        """The service once it has an update state; None when it does not get it in time."""
+        with anyio.move_on_after(seconds):
+            while True:
+                stored = await self.service(text)
+                if (stored.get("UpdateStatus") or {}).get("State") == state:
+                    return stored
+                await anyio.sleep(0.01)
+        return None
 
     async def ends(self, state: str, text: str = "web", count: int = 1) -> list[Document]:
         """Wait until that many tasks are in a state for good: Swarm has seen it, and does not want them to run."""
