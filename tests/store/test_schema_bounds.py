@@ -285,3 +285,10 @@ def test_processes_and_domains_of_an_environment_are_limited(
 
 
 BOUNDS = next(file.version for file in migrate.load() if file.name == "bounds")
+
+
+@pytest.mark.parametrize("rule", ["is_health_check(healthcheck)", "is_command(entrypoint)", "is_user(run_as)"])
+def test_the_rule_of_a_column_that_is_mostly_empty_costs_a_write_nothing(database: Database, rule: str) -> None:
+    lines = database.execute(f"EXPLAIN (VERBOSE) SELECT skypanel.{rule} FROM paas_environments")
+    assert any(f"skypanel.{rule}" in line for (line,) in lines), "its body is planned with each statement"
+    assert database.one(f"SELECT skypanel.{rule.partition('(')[0]}(NULL)") is None
