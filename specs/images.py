@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from specs.problems import RefusedError, quote
 
@@ -55,8 +56,9 @@ class ImageReference:
         return self.name + (self.tag and f":{self.tag}") + (self.digest and f"@{self.digest}")
 
 
+@lru_cache(maxsize=1024)
 def parse_image(text: str) -> ImageReference:
-    """Split an image reference into its parts.
+    """Split an image reference into its parts; remembered, as each reconcile asks twice.
 
     Raises:
         RefusedError: it is none; the message says which part is wrong.
