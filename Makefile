@@ -44,7 +44,7 @@ engine-down: setup ## End a private Docker Swarm and remove it (NAME=lab)
 test: setup ## Run the whole test suite, on a real engine (ARGS="-k repair" for a part)
 	@$(PYTHON) -m deploy.engine images >/dev/null # outside of any test's time
 	@$(PYTHON) -m deploy.prometheus >/dev/null
-	@$(PYTHON) -m $(if $(ARGS),pytest $(ARGS),tests.halves)
+	@$(PYTHON) -m $(if $(ARGS),pytest $(ARGS),tests.parts)
 
 .PHONY: sim
 sim: setup ## Faults at steps drawn by a seed, simulated; a table (ARGS=--all: at every step; SEED=7 TIME=300: more)
