@@ -130,7 +130,7 @@ def a_rule_goes_when_its_row_does(view: View) -> Sentences:
         if service.owner is None or service.by_hand or not service.hosts:
             continue
         wish = view.wish(service.owner)
-        if wish.state == "lost" or view.paused(service.owner) or (wish.ended and view.tripped):
+        if wish.state == "lost" or view.paused(service.owner) or view.tripped:
             continue  # nobody said that it should go, or somebody said that it should stay
         for host in service.hosts - wish.hosts.keys():
             yield f"{service.name} has a rule for {host}, which is none of its owner's"

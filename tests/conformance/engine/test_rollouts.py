@@ -16,7 +16,7 @@ async def running(place: Place) -> dict[int, str]:
 
 async def two_updated(place: Place, **changes: Document) -> tuple[set[str], Document, Document]:
     """Two tasks that were just replaced, and are still watched: ids of the old ones, and both new ones."""
-    wanted: Document = {"replicas": 2, "update": {"Monitor": 2 * SECOND}, **changes}
+    wanted: Document = {"replicas": 2, "update": {"Monitor": 5 * SECOND}, **changes}
     await place.create(**wanted)
     known = {t["ID"] for t in await place.runs(count=2)}
     await place.update(container={"Env": ["A=1"]})
