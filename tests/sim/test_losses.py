@@ -98,6 +98,7 @@ def test_a_fuse_that_has_tripped_lets_nothing_go_but_what_was_confirmed_until_no
         await desk.sleep(3 * RESYNC_SECONDS)
         assert services(desk) == before, "two are few, and the fuse has tripped all the same"
         desk.database.confirm_fuse(all_[0])
+        desk.database.touch(all_[1])  # asks at the same moment
         await desk.sleep(10.0)
         assert len(services(desk)) == len(before) - 1
         desk.delete(all_[2])  # joins what waits; what was confirmed is not asked for anew
@@ -140,6 +141,41 @@ def test_processes_and_routes_of_wanted_environments_are_not_lost_at_once_and_ot
         assert desk.reason(every[0]) == "Deployed"
 
     run(body)
+
+
+def test_host_names_of_a_few_environments_are_not_lost_at_once_though_all_goes_on_running() -> None:
+    async def body(desk: Desk) -> None:
+        home = organization(desk, "acme")
+        every = [
+            environment(
+                desk, home, name, domains=[domain(desk, f"h{number}.{name}.example.com") for number in range(4)]
+            )
+            for name in ("shop0", "shop1", "shop2")
+        ]
+        await desk.settle()
+        before = {name: service["Labels"] for name, service in desk.swarm.state()["services"].items()}
+        full = [desk.document(shop) for shop in every]
+        for shop in every:
+            desk.change(shop, domains=[])
+        await desk.sleep(30.0)
+        after = {name: service["Labels"] for name, service in desk.swarm.state()["services"].items()}
+        rules = {name: _rules(found) for name, found in before.items()}
+        assert {name: _rules(found) for name, found in after.items()} == rules
+        assert [desk.reason(shop) for shop in every] == ["FuseTripped"] * 3
+        for shop, document in zip(every[1:], full[1:], strict=True):
+            desk.change(shop, **document)
+        await desk.sleep(3 * RESYNC_SECONDS)
+        assert desk.reason(every[0]) == "FuseTripped", "few are left, and the fuse has tripped all the same"
+        assert routed(desk) == 3
+        desk.database.confirm_fuse()
+        await desk.settle()
+        assert routed(desk) == 2
+
+    run(body)
+
+
+def _rules(found: dict[str, str]) -> dict[str, str]:
+    return {label: value for label, value in found.items() if label.endswith(".rule")}
 
 
 def test_the_suspension_of_many_at_once_waits_and_that_of_one_does_not() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -14,7 +15,12 @@ import pytest
 import reconcilers  # noqa: F401 - registers all kinds
 from controller.cli.application import main
 from controller.cli.failures import ExitCode
-from controller.records import Key
+from controller.engine.fuse import Fuse, FuseTrippedError
+from controller.records import Holdings, Key
+from controller.store.database import Database as Connections
+from controller.store.lease import Lease
+from controller.store.store import Store
+from reconcilers.registry import registered
 from tests.store.conftest import Database, Tenant
 from tests.store.shelf import Shelf, controller
 
@@ -117,6 +123,88 @@ async def test_writing_some_rows_back_lets_nothing_else_go_also_after_a_restart(
         assert shelf.removed == []
         assert database.one("SELECT tripped_at IS NOT NULL FROM skypanel.fuse")
         await until(lambda: database.one("SELECT count(*) FROM skypanel.fuse_losses") <= 15, "what came back is off")
+
+
+@dataclass
+class Routed:
+    """A Swarm on which so many host names lead to each environment."""
+
+    environments: list[Key]
+    hosts: int
+
+    def holdings(self) -> Holdings:
+        named = [(key.id, host(key, n)) for key in self.environments for n in range(self.hosts)]
+        return Holdings(dict.fromkeys(self.environments, 1), (), named)
+
+    def amounts(self) -> tuple[int, int, int]:
+        return len(self.environments), 0, self.hosts * len(self.environments)
+
+
+def host(environment: Key, number: int) -> str:
+    return f"h{number}.{environment.id}.example"
+
+
+@pytest.mark.parametrize(
+    "how", ["a restore without the table", "DELETE of all rows", "deleted_at in all rows", "an old copy of the table"]
+)
+async def test_host_names_of_many_environments_stay_routed_when_their_rows_go_at_once(
+    database: Database, tenant: Tenant, how: str
+) -> None:
+    every = environments(database, tenant, 6)
+    routed = Routed(every, 3)
+    for key in every:
+        for number in range(routed.hosts):
+            database.execute(
+                "INSERT INTO paas_domains (environment_id, hostname) VALUES (%s, %s)", key.id, host(key, number)
+            )
+    connections = Connections(database.dsn("controller"), connections=2)
+    await connections.open()
+    try:
+        lease = Lease(connections, "skypanel", 10)
+        assert await lease.acquire()
+        store = Store(connections, lease, kinds=registered())
+
+        def leader() -> Fuse:
+            return Fuse(store, routed, share=0.25, minimum=10)  # type: ignore[arg-type]
+
+        await leader().reduction(every[0])  # nothing is lost
+        match how:
+            case "a restore without the table":
+                lose(database, "paas_domains")
+            case "DELETE of all rows":
+                database.execute("DELETE FROM paas_domains", role="panel")
+            case "deleted_at in all rows":
+                database.execute("UPDATE paas_domains SET deleted_at = now()", role="panel")
+            case _:
+                lose(database, "paas_domains WHERE hostname NOT LIKE 'h0.%'")
+        judge = leader()
+        for key in every:
+            with pytest.raises(FuseTrippedError, match="skypanel gc"):
+                await judge.reduction(key)
+        assert database.one("SELECT tripped_at IS NOT NULL FROM skypanel.fuse")
+        lost = 2 if how == "an old copy of the table" else 3
+        waiting = database.execute("SELECT owner_id::text, hosts FROM skypanel.fuse_losses ORDER BY 1")
+        assert [tuple(row) for row in waiting] == sorted((key.id, lost) for key in every)
+
+        back = [host(key, number) for key in every[2:] for number in range(routed.hosts)]
+        database.execute("DELETE FROM paas_domains WHERE hostname = ANY(%s)", back)
+        for key in every[2:]:
+            for number in range(routed.hosts):
+                database.execute(
+                    "INSERT INTO paas_domains (environment_id, hostname) VALUES (%s, %s)", key.id, host(key, number)
+                )
+        judge = leader()  # another one leads now
+        with pytest.raises(FuseTrippedError):
+            await judge.reduction(every[0])
+        await judge.reduction(every[2])
+        database.execute("UPDATE skypanel.fuse_losses SET confirmed_at = now() WHERE owner_id = %s", every[0].id)
+        judge.changed()
+        await judge.reduction(every[0])
+        with pytest.raises(FuseTrippedError):
+            await judge.reduction(every[1])
+        assert database.one("SELECT tripped_at IS NOT NULL FROM skypanel.fuse")
+    finally:
+        await connections.close()
 
 
 async def test_with_ten_thousand_owners_the_leader_leads_on_and_gc_answers(
