@@ -55,6 +55,8 @@ class Course:
     moves: Callable[[], tuple[int, int]] = lambda: (0, 0)
     steps: list[Step] = field(default_factory=list)
     struck: list[At] = field(default_factory=list)
+    strikes: list[tuple[Fault, float]] = field(default_factory=list)
+    """What struck there, and when."""
     phase: int = 0
     over: bool = False
     """Set when the scenario has ended: what comes then is no step any more."""
@@ -78,12 +80,18 @@ class Course:
         fault = self._faults.get(at)
         if fault is not None:
             self.struck.append(at)
+            self.strikes.append((fault, asyncio.get_running_loop().time()))
         return fault
 
     @property
     def looks_back(self) -> bool:
         """Whether the past is needed."""
         return Fault.OLD_ANSWER in self._faults.values()
+
+    @property
+    def undisturbed(self) -> bool:
+        """Whether all has been as it is without any fault."""
+        return not self.struck and not self.plan.seed
 
     def latency(self) -> float:
         """Seconds that a crossing takes: even without a seed, else now and then much longer."""

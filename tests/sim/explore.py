@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from tests.sim.border import Step
 from tests.sim.faults import POSSIBLE, At, Fault, Plan, Sort, text
 from tests.sim.run import Verdict
 
@@ -19,13 +20,14 @@ CORPUS = Path(__file__).with_name("corpus")
 _LEASE = "database lease_"
 
 
-def singles(reference: Verdict, begun: set[int] | None = None) -> Iterator[Plan]:
+def singles(reference: Verdict, begun: set[int] | None = None, *, every: bool = False) -> Iterator[Plan]:
     """One plan for each fault at each step.
 
     Args:
         reference: the run without faults.
         begun: beginnings that other scenarios have tried, and this one adds to. Most scenarios begin alike; up to
             where they first settle, a step with the same course behind it is the same step.
+        every: also each fault at each step of each time in which the run only waits, where one is like the other.
     """
     course = 0
     behind: dict[At, int] = {}
@@ -33,20 +35,26 @@ def singles(reference: Verdict, begun: set[int] | None = None) -> Iterator[Plan]
         course = hash((course, step.at, step.moves))
         if step.phase == 0:
             behind[step.at] = course
-    for at, sort in _steps(reference):
+    waits = _Waits()
+    for step, waiting in _steps(reference):
+        at = step.at
         known = behind.get(at)
         if begun is not None and known is not None:
             if known in begun:
                 continue
             begun.add(known)
-        for fault in _possible(at, sort):
-            yield Plan(reference.plan.scenario, ((at, fault),))
+        for fault in _possible(at, step.sort):
+            if every or not waiting or waits.are_new(step, fault):
+                yield Plan(reference.plan.scenario, ((at, fault),))
 
 
 def combined(reference: Verdict, seed: int) -> Iterator[Plan]:
-    """Endlessly: two or three faults at once, with uneven latencies; the same seed gives the same plans."""
+    """Endlessly: two or three faults at once, with uneven latencies; the same seed gives the same plans.
+
+    Not while the run only waits: with other latencies it waits for another time, and in other steps.
+    """
     draw = random.Random(f"{reference.plan.scenario} {seed}")
-    steps = list(_steps(reference))
+    steps = [(step.at, step.sort) for step, waiting in _steps(reference) if not waiting]
     while True:
         chosen = sorted(draw.sample(steps, k=draw.choice((2, 2, 3))))
         faults = tuple((at, draw.choice(_possible(at, sort))) for at, sort in chosen)
@@ -76,13 +84,34 @@ def keep(verdict: Verdict, folder: Path = CORPUS) -> Path:
     return path
 
 
-def _steps(reference: Verdict) -> Iterator[tuple[At, Sort]]:
-    """All steps but those that only repeat: the same step again, with nothing written anywhere since the last time."""
+def _steps(reference: Verdict) -> Iterator[tuple[Step, bool]]:
+    """All steps but those that only repeat, and whether nothing is written any more until the scenario goes on.
+
+    What repeats is the same step again, with nothing written anywhere since the last time.
+    """
+    last = {step.phase: step.moves for step in reference.steps}
     seen: dict[str, tuple[int, int]] = {}
     for step in reference.steps:
         if seen.get(step.at.name) != step.moves:
             seen[step.at.name] = step.moves
-            yield step.at, step.sort
+            yield step, step.moves == last[step.phase]
+
+
+class _Waits:
+    """What was tried at the times in which a run only waits.
+
+    Whatever strikes there is felt by what the scenario does next, and at which of the steps it strikes is the same: so
+    each fault once at each step, at each time once at any step, and old answers always.
+    """
+
+    def __init__(self) -> None:
+        self._tried: set[tuple[object, Fault]] = set()
+
+    def are_new(self, step: Step, fault: Fault) -> bool:
+        about = {(step.at.name, fault), ((step.phase, step.sort), fault)}
+        new = bool(about - self._tried) or fault is Fault.OLD_ANSWER
+        self._tried |= about
+        return new
 
 
 def _possible(at: At, sort: Sort) -> tuple[Fault, ...]:

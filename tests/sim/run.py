@@ -16,6 +16,8 @@ from tests.sim.scenario import Desk, Scenario
 from tests.sim.state import State
 from tests.sim.world import NotConvergedError, World
 
+NOT_REACHED = "the step was not reached, although nothing had gone wrong before it: two runs are not the same"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -66,6 +68,8 @@ def execute(scenario: Scenario, plan: Plan, reference: Verdict | None = None) ->
         wrong.append(f"it fell over: {_innermost(group)!r}")
     held = oracles.Reference(reference.counts) if reference else None
     wrong += oracles.problems(world, held, counts=scenario.counts, extra=scenario.extra)
+    if reference is not None and plan.faults and world.course.undisturbed:
+        wrong.append(NOT_REACHED)
     return Verdict(
         plan,
         tuple(dict.fromkeys(wrong)),

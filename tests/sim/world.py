@@ -1,7 +1,8 @@
 """One simulated world: a Swarm, a database, controller processes that are started again when they die, and a course.
 
 A world is made for one run and thrown away. ``settle`` is how a scenario waits: in a run without faults until nothing
-moves any more, in one with faults until everything is as it was at that point of the run without.
+moves any more; in one with a fault the same until it has struck, so that it comes to that step as the run without does,
+and from then on until everything is as it was at that point of the run without.
 """
 
 from __future__ import annotations
@@ -126,12 +127,14 @@ class World:
         Raises:
             NotConvergedError: it is not, in a quarter of an hour; the message says what differs.
         """
-        if self.reference is None:
+        if self._as_without_faults():
             await self._until_still()
+        if self._as_without_faults():
             self.watch.look()
             self.course.phase += 1
             self.settled.append(read_state(self.swarm, self.database))
             return
+        assert self.reference is not None
         wanted = self.reference[len(self.settled)]
         deadline = asyncio.get_running_loop().time() + DEADLINE_SECONDS
         while (now := self._state()) != wanted:
@@ -149,12 +152,17 @@ class World:
             self._known = moves, read_state(self.swarm, self.database)
         return self._known[1]
 
+    def _as_without_faults(self) -> bool:
+        return self.reference is None or self.course.undisturbed
+
     async def _until_still(self) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + DEADLINE_SECONDS
         before, since = self._moves(), loop.time()
         while loop.time() - since < SETTLED_SECONDS or not self._answered():
             await asyncio.sleep(0.5)
+            if not self._as_without_faults():
+                return
             if (now := self._moves()) != before:
                 before, since = now, loop.time()
                 self.watch.look()
@@ -185,11 +193,12 @@ class World:
         """Let some resyncs go by, in which nothing may be written; the oracles look at the logs from there."""
         self.course.over = True
         # A fault may still be on its way: an answer that never comes, a retry after it.
-        slow = max((_SLOW.get(fault, 0.0) for _, fault in self.plan.faults), default=0.0)
+        now = asyncio.get_running_loop().time()
+        slow = max((_SLOW.get(fault, 0.0) - (now - at) for fault, at in self.course.strikes), default=0.0)
         # Who begins to lead after a crash watches what runs anew, before it calls it the last good one.
         while not any(p.process.manager is not None and not p.border.dead for p in self.processes):  # noqa: ASYNC110
             await asyncio.sleep(0.5)
-        await asyncio.sleep(2 * RESYNC_SECONDS + slow)
+        await asyncio.sleep(2 * RESYNC_SECONDS + max(slow, 0.0))
         self.quiet_from = (len(self.swarm.log), len(self.database.history.writes))
         resyncs = QUIET_RESYNCS if self.reference is None else QUIET_RESYNCS_AFTER_FAULTS
         await asyncio.sleep(resyncs * RESYNC_SECONDS * 1.1)
