@@ -88,7 +88,7 @@ def gc(
     """
     with database() as conn:
         tripped_at, live = _fuse(conn)
-        waiting = _chosen([Waiting(*row) for row in conn.execute(statement("read_fuse_owners"))], owners or [])
+        waiting = _chosen(_waiting(conn), owners or [])
         open_ = [owner for owner in waiting if owner.confirmed_at is None]
         if not confirm or not open_:
             _report(waiting, tripped_at, live, form=output)
@@ -106,8 +106,7 @@ def gc(
         confirmed = _confirm(conn, open_)
         if output is not Format.TABLE:
             again = {owner.id for owner in open_}
-            rows = (Waiting(*row) for row in conn.execute(statement("read_fuse_owners")))
-            _report([owner for owner in rows if owner.id in again], tripped_at, live, form=output)
+            _report([owner for owner in _waiting(conn) if owner.id in again], tripped_at, live, form=output)
         else:
             say(f"confirmed: {confirmed} owner(s); the controller goes on with them now")
         if confirmed < len(open_):
@@ -123,6 +122,12 @@ def _fuse(conn: psycopg.Connection) -> tuple[datetime | None, int]:
     return row[0], row[1]
 
 
+def _waiting(conn: psycopg.Connection) -> list[Waiting]:
+    with conn.transaction():
+        conn.execute(statement("many"))
+        return [Waiting(*row) for row in conn.execute(statement("read_fuse_owners"))]
+
+
 def _chosen(waiting: list[Waiting], asked: Sequence[str]) -> list[Waiting]:
     unknown = [text for text in asked if not any(owner.is_meant_by(text) for owner in waiting)]
     if unknown:
@@ -132,16 +137,18 @@ def _chosen(waiting: list[Waiting], asked: Sequence[str]) -> list[Waiting]:
 
 def _confirm(conn: psycopg.Connection, shown: Sequence[Waiting]) -> int:
     """Confirm each owner as it was shown; of how many that could be done."""
-    row = conn.execute(
-        statement("fuse_confirm"),
-        {
-            "kinds": [owner.kind for owner in shown],
-            "ids": [owner.id for owner in shown],
-            "objects": [owner.objects for owner in shown],
-            "processes": [owner.processes for owner in shown],
-            "hosts": [owner.hosts for owner in shown],
-        },
-    ).fetchone()
+    with conn.transaction():
+        conn.execute(statement("many"))
+        row = conn.execute(
+            statement("fuse_confirm"),
+            {
+                "kinds": [owner.kind for owner in shown],
+                "ids": [owner.id for owner in shown],
+                "objects": [owner.objects for owner in shown],
+                "processes": [owner.processes for owner in shown],
+                "hosts": [owner.hosts for owner in shown],
+            },
+        ).fetchone()
     assert row is not None
     return int(row[0])
 

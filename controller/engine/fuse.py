@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
+from anyio.lowlevel import checkpoint
 
 from controller import clock
 from controller.batcher import Batcher
@@ -182,11 +183,13 @@ class Fuse:
 
     async def _look(self, asked: Sequence[None]) -> list[Assessment]:
         started, changes = clock.monotonic(), self._changes
-        holdings, live = self._swarm.holdings(), Amount(*self._swarm.amounts())
+        holdings = await self._swarm.holdings()
+        live = Amount(*self._swarm.amounts())
         found = await self._store.assess_losses(holdings)
         if found.hidden:
             log.error("database.rows_hidden", tables=found.hidden, mend="skypanel doctor")
             raise HiddenRowsError(found.hidden)
+        await checkpoint()
         pending = [loss for loss in found.lost.values() if not loss.confirmed]
         if len(pending) < len(found.lost):
             self._peak.forget()
@@ -207,6 +210,7 @@ class Fuse:
 
     async def _record(self, found: Assessment, *, tripped: bool, live: int) -> None:
         """Write down what waits, where that differs from what is on record."""
+        await checkpoint()
         waiting = {key: o for key, o in found.lost.items() if tripped or o.confirmed or o.why == "absent"}
         if (tripped, len(waiting)) != (found.tripped, found.recorded) or waiting != self._waiting:
             await self._store.record_losses(waiting, tripped=tripped, live=live)

@@ -107,6 +107,7 @@ class Database:
         *,
         seconds: float = CALL_SECONDS,
         apart: bool = False,
+        many: bool = False,
     ) -> list[tuple[Any, ...]]:
         """Run one statement within ``seconds``; its rows (none for a statement that returns nothing).
 
@@ -115,6 +116,7 @@ class Database:
             parameters: their values.
             seconds: it is given up after that.
             apart: on a connection that no other call keeps busy: for the lease alone.
+            many: it joins any number of rows; planned for these parameters, see ``sql/many.sql``.
 
         Raises:
             DatabaseUnavailable: no connection, or it was lost, or the server cannot do it now (it is read-only, fails
@@ -125,7 +127,7 @@ class Database:
         with anyio.CancelScope(shield=True):
             try:
                 async with asyncio.timeout(seconds):
-                    rows = await self._fetch(self._apart if apart else self._pool, query, parameters)
+                    rows = await self._fetch(self._apart if apart else self._pool, query, parameters, many=many)
             except (
                 errors.UndefinedTable,
                 errors.UndefinedFunction,
@@ -151,11 +153,16 @@ class Database:
         return rows
 
     async def _fetch(
-        self, pool: AsyncConnectionPool, query: str | sql.Composed, parameters: Mapping[str, Any] | None
+        self, pool: AsyncConnectionPool, query: str | sql.Composed, parameters: Mapping[str, Any] | None, *, many: bool
     ) -> list[tuple[Any, ...]]:
         async with pool.connection() as connection:
             try:
-                cursor = await connection.execute(query, parameters)
+                if many:
+                    async with connection.transaction():
+                        await connection.execute(statement("many"))
+                        cursor = await connection.execute(query, parameters, prepare=False)
+                else:
+                    cursor = await connection.execute(query, parameters)
             except psycopg.Error as error:
                 if not _is_of_the_statement(error) and not (error.sqlstate or "").startswith(_KEPT):
                     await connection.close()  # the pool makes a new one, which may find a server that can

@@ -13,7 +13,7 @@ import orjson
 import structlog
 from anyio.lowlevel import checkpoint
 from psycopg import sql
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from controller import clock
 from controller.batcher import Batcher, halved
@@ -265,9 +265,9 @@ class Store:
         )
         return [None] * len(reports)
 
-    async def _fenced(self, name: str, parameters: Mapping[str, Any]) -> None:
+    async def _fenced(self, name: str, parameters: Mapping[str, Any], *, many: bool = False) -> None:
         asked = clock.monotonic()
-        rows = await self._database.fetch(fenced(name), {**self._lease.parameters, **parameters})
+        rows = await self._database.fetch(fenced(name), {**self._lease.parameters, **parameters}, many=many)
         if not rows or rows[0][0] != 1:
             raise FencedError
         self._lease.proved(asked)
@@ -325,35 +325,30 @@ class Store:
         rows = await self._database.fetch(
             statement("assess_losses"),
             {
-                "kinds": [key.kind for key in holdings.owners],
-                "ids": [key.id for key in holdings.owners],
-                "objects": list(holdings.owners.values()),
-                "process_ids": [owner for owner, _ in holdings.processes],
-                "processes": [name for _, name in holdings.processes],
-                "host_ids": [owner for owner, _ in holdings.hosts],
-                "hosts": [name for _, name in holdings.hosts],
+                "owners": await _columns((*key, count) for key, count in holdings.owners.items()),
+                "processes": await _columns(holdings.processes),
+                "hosts": await _columns(holdings.hosts),
             },
+            many=True,
         )
         _, _, hidden, recorded, _, _, tripped = next(row for row in rows if row[0] is None)
-        lost = {Key(kind, object_id): Loss(*loss) for kind, object_id, *loss in rows if kind is not None}
+        lost: dict[Key, Loss] = {}
+        for start in range(0, len(rows), _SLICE):
+            some = rows[start : start + _SLICE]
+            lost |= {Key(kind, object_id): Loss(*loss) for kind, object_id, *loss in some if kind is not None}
+            await checkpoint()
         return Assessment(bool(tripped), hidden, recorded, lost)
 
     async def record_losses(self, waiting: Mapping[Key, Loss], *, tripped: bool, live: int) -> None:
         """Write down all that waits for a confirmation, and whether the fuse has tripped, of ``live`` objects."""
-        losses = list(waiting.values())
-        await self._fenced(
-            "record_losses",
-            {
-                "kinds": [key.kind for key in waiting],
-                "ids": [key.id for key in waiting],
-                "whys": [loss.why for loss in losses],
-                "objects": [loss.objects for loss in losses],
-                "processes": [loss.processes for loss in losses],
-                "hosts": [loss.hosts for loss in losses],
-                "tripped": tripped,
-                "live": live,
-            },
-        )
+        losses = await _columns((*key, *loss[:4]) for key, loss in waiting.items())
+        await self._fenced("record_losses", {"waiting": losses, "tripped": tripped, "live": live}, many=True)
+
+
+async def _columns(rows: Iterable[Sequence[object]]) -> Json:
+    """``rows`` as one JSON list a column: the driver would look at each value of an array by itself."""
+    await checkpoint()
+    return Json(list(zip(*rows, strict=True)), dumps=_storable)
 
 
 def _apart(reports: Sequence[Report]) -> list[list[Report]]:

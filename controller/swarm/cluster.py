@@ -13,6 +13,7 @@ from typing import Any
 
 import anyio
 import structlog
+from anyio.lowlevel import checkpoint
 
 from controller import clock
 from controller.metrics import ENGINE_HINTS
@@ -37,6 +38,8 @@ from reconcilers.ports import Rollout, Routers
 log = structlog.get_logger(__name__)
 
 _LIST_INSTEAD = 20
+_SLICE = 1000
+"""Owners or services that are gone through before everything else gets its turn."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _EDGE_ACTIONS = {"connect", "disconnect"}
 
@@ -207,12 +210,19 @@ class Cluster:
         """How much lives, in the measures of the fuse, at once."""
         return self.live.amounts()
 
-    def holdings(self) -> Holdings:
-        """What lives, in the measures of the fuse; what nobody could own is nobody's."""
-        owners = {key: count for key, count in self.owners().items() if _UUID.fullmatch(key.id)}
+    async def holdings(self) -> Holdings:
+        """What lives, in the measures of the fuse; what nobody could own is nobody's. It yields at times."""
+        owners: dict[Key, int] = {}
+        for number, (owner, count) in enumerate(self.live.owners().items()):
+            if not number % _SLICE:
+                await checkpoint()
+            if _UUID.fullmatch(owner[1]):
+                owners[Key(*owner)] = count
         processes: dict[tuple[str, str], None] = {}
         hosts: dict[tuple[str, str], None] = {}
-        for owner, process, led in self.live.serving():
+        for number, (owner, process, led) in enumerate(list(self.live.serving())):
+            if not number % _SLICE:
+                await checkpoint()
             if owner not in owners or owner[0] != "environment":
                 continue
             if process:

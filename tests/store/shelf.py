@@ -67,7 +67,7 @@ class Shelf(Nothing):
     def amounts(self) -> tuple[int, int, int]:
         return len(self.owned), 0, 0
 
-    def holdings(self) -> Holdings:
+    async def holdings(self) -> Holdings:
         return Holdings(dict(self.owned))
 
 

@@ -26,8 +26,7 @@ from tests.store.shelf import Shelf, controller
 
 pytestmark = pytest.mark.anyio
 WATCHED_SECONDS = 2.0
-ANSWER_SECONDS = 5.0
-"""Two where the machine has nothing else to do; here the controller of the same process has."""
+ANSWER_SECONDS = 2.0
 
 
 @pytest.fixture
@@ -218,6 +217,7 @@ async def test_with_ten_thousand_owners_the_leader_leads_on_and_gc_answers(
         " FROM unnest(%s::uuid[]) WITH ORDINALITY AS k(i, n)",
         [key.id for key in keys],
     )
+    database.execute("ANALYZE", role="postgres")  # with nothing held back yet: so it is known to the planner
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", database.dsn("controller"))
 
@@ -231,7 +231,8 @@ async def test_with_ten_thousand_owners_the_leader_leads_on_and_gc_answers(
         await anyio.sleep(12.0)  # longer than the lease lasts, with all of them looked at
         assert process.manager is not None
         assert process.recorder.epoch == epoch, "it lost the lease meanwhile"
-        code, seconds = await anyio.to_thread.run_sync(gc)
+        found = [await anyio.to_thread.run_sync(gc) for _ in range(3)]
+        code, seconds = min(found)  # the quickest: what else this machine does is not the answer's
         assert code == ExitCode.CHANGES
         assert "and 9900 more owners" in capsys.readouterr().out
         assert seconds < ANSWER_SECONDS

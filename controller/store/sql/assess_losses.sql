@@ -1,14 +1,24 @@
 -- Which of what lives would be lost, by owner: what of it is gone or to be deleted, and what of it should serve less.
 -- The first row is the fuse's own. What is paused stays for now.
--- Everything is listed once, and joined by hash: what is planned for any number of ids would look each of many up.
+-- Everything is listed once, and joined by hash; see many.sql.
 WITH wanted AS MATERIALIZED (
     SELECT kind, id, organization_id, deleted FROM skypanel.objects
 ), serving AS MATERIALIZED (
     SELECT environment_id, what, name FROM skypanel.serving
+), owners AS (
+    SELECT kind, id::uuid, objects::bigint
+    FROM ROWS FROM (json_array_elements_text(%(owners)s -> 0), json_array_elements_text(%(owners)s -> 1),
+                    json_array_elements_text(%(owners)s -> 2)) AS o(kind, id, objects)
+), running AS (
+    SELECT id::uuid, name
+    FROM ROWS FROM (json_array_elements_text(%(processes)s -> 0), json_array_elements_text(%(processes)s -> 1)) AS p(id, name)
+), routed AS (
+    SELECT id::uuid, name
+    FROM ROWS FROM (json_array_elements_text(%(hosts)s -> 0), json_array_elements_text(%(hosts)s -> 1)) AS h(id, name)
 ), gone AS (
     SELECT w.kind, w.id, CASE WHEN o.id IS NULL AND t.id IS NULL THEN 'absent' ELSE 'deleted' END AS why,
            w.objects, 0::bigint AS processes, 0::bigint AS hosts, o.organization_id
-    FROM unnest(%(kinds)s::text[], %(ids)s::uuid[], %(objects)s::bigint[]) AS w(kind, id, objects)
+    FROM owners w
     LEFT JOIN wanted o ON o.kind = w.kind AND o.id = w.id
     LEFT JOIN skypanel.tombstones t ON t.kind = w.kind AND t.id = w.id
     WHERE o.id IS NULL OR o.deleted
@@ -17,12 +27,12 @@ WITH wanted AS MATERIALIZED (
            count(*) FILTER (WHERE x.what = 'process') AS processes, count(*) FILTER (WHERE x.what = 'host') AS hosts,
            NULL::uuid AS organization_id
     FROM (SELECT p.id, 'process' AS what
-          FROM unnest(%(process_ids)s::uuid[], %(processes)s::text[]) AS p(id, name)
+          FROM running p
           LEFT JOIN serving s ON s.what = 'process' AND s.environment_id = p.id AND s.name = p.name
           WHERE s.name IS NULL
           UNION ALL
           SELECT h.id, 'host'
-          FROM unnest(%(host_ids)s::uuid[], %(hosts)s::text[]) AS h(id, name)
+          FROM routed h
           LEFT JOIN serving s ON s.what = 'host' AND s.name = h.name
           WHERE s.name IS NULL) AS x
     WHERE NOT EXISTS (SELECT FROM gone WHERE gone.kind = 'environment' AND gone.id = x.id)

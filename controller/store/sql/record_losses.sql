@@ -1,6 +1,9 @@
 -- What waits for a confirmation, as it is now: all of it. A confirmation holds for no more than was shown.
 , waiting AS (
-    SELECT * FROM unnest(%(kinds)s::text[], %(ids)s::uuid[], %(whys)s::text[], %(objects)s::int[], %(processes)s::int[], %(hosts)s::int[])
+    SELECT kind, id::uuid, why, objects::int, processes::int, hosts::int
+    FROM ROWS FROM (json_array_elements_text(%(waiting)s -> 0), json_array_elements_text(%(waiting)s -> 1),
+                    json_array_elements_text(%(waiting)s -> 2), json_array_elements_text(%(waiting)s -> 3),
+                    json_array_elements_text(%(waiting)s -> 4), json_array_elements_text(%(waiting)s -> 5))
         AS w(kind, id, why, objects, processes, hosts)
     WHERE EXISTS (SELECT FROM leader)
 ), over AS (

@@ -129,7 +129,7 @@ class Nothing:
     def amounts(self) -> tuple[int, int, int]:
         return 0, 0, 0
 
-    def holdings(self) -> Holdings:
+    async def holdings(self) -> Holdings:
         return Holdings({})
 
     def prompts(self, rollouts: Any) -> Any:

@@ -51,7 +51,7 @@ class Books:
     def amounts(self) -> tuple[int, int, int]:
         return len(self.live), 0, 0
 
-    def holdings(self) -> Holdings:
+    async def holdings(self) -> Holdings:
         return Holdings(dict.fromkeys(self.live, 1))
 
     async def assess_losses(self, holdings: Holdings) -> Assessment:
