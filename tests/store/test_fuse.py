@@ -239,6 +239,6 @@ async def test_with_ten_thousand_owners_the_leader_leads_on_and_gc_answers(
         assert shelf.removed == []
         code, seconds = await anyio.to_thread.run_sync(lambda: gc("--confirm"))
         assert code == ExitCode.OK
-        assert seconds < 2 * ANSWER_SECONDS
+        assert seconds < 3 * ANSWER_SECONDS  # it writes as many rows, twice
         await until(lambda: len(shelf.removed) > 100, "what was confirmed goes")
     assert database.one("SELECT epoch FROM skypanel.lease") == epoch
