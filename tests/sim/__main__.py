@@ -29,7 +29,7 @@ from tests.sim.scenario import scenarios
 
 COMBINED = 10
 """Plans of two and three faults a scenario."""
-SINGLE = 60
+SINGLE = 48
 """Plans of single faults a scenario, unless all are asked for: the seed draws them. Each strikes."""
 _SHOWN = 12
 _PROGRESS = 2000
