@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from typing import IO
@@ -21,6 +22,8 @@ settings.register_profile("here", deadline=None)  # a busy machine is no defect;
 settings.load_profile("here")
 
 NAME = "test"
+LAB = os.environ.get("SKYPANEL_TEST_LAB", NAME)
+"""Two runs at once need two labs; PostgreSQL they share."""
 IMAGES = ("web", "pause", "traefik", "socket-proxy", "postgres", "redis")
 EDGE_PORT = 80
 API_PASSWORD = "of-the-edge-4711"
@@ -30,7 +33,7 @@ _IN_USE = pytest.StashKey[IO[str]]()
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """A Swarm of one node with all images and the edge; a folder may have one of its own under the same name."""
-    with exclusive_lab(NAME, images=IMAGES) as running:
+    with exclusive_lab(LAB, images=IMAGES) as running:
         traefik.deploy(running.api(), api_password=API_PASSWORD)
         yield running
 

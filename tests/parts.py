@@ -1,12 +1,12 @@
-"""`python -m tests.parts`: the whole suite, in three parts at once, as most of its time is waiting for real parts.
+"""`python -m tests.parts`: the whole suite, in four parts at once, as most of its time is waiting for real parts.
 
-The first has the tests that share the lab named ``test``, the second those that have labs of their own, the third all
-the rest, which mostly works and gets what processor time the others leave. Reports come one after the other. The exit
-code is 0 when all are good.
+Each part has labs of its own. The last one mostly works, and gets what processor time the others leave. Reports come
+one after the other. The exit code is 0 when all are good.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,17 +14,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-SHARING = ("chaos", "demo", "e2e", "observe")
-"""Folders whose tests use the lab ``test``: one run at a time can have it."""
-LABS = ("conformance", "lab", "swarm")
-"""Folders whose tests bring their own labs up."""
+PARTS = (("e2e",), ("chaos", "demo", "observe"), ("conformance", "lab", "swarm"))
+"""Folders of each part but the last, which has the rest."""
 
 
 def parts() -> list[list[str]]:
     """The folders of each part; together all that have tests."""
     folders = sorted({path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")})
-    rest = [name for name in folders if name not in SHARING + LABS]
-    return [[f"tests/{name}" for name in part] for part in (SHARING, LABS, rest)]
+    known = {name for part in PARTS for name in part}
+    return [[f"tests/{name}" for name in part] for part in (*PARTS, [n for n in folders if n not in known])]
 
 
 def main() -> int:
@@ -34,8 +32,15 @@ def main() -> int:
     with ExitStack() as stack:
         reports = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in others]
         started = [
-            stack.enter_context(subprocess.Popen(command, stdout=report, stderr=subprocess.STDOUT))
-            for command, report in zip(others, reports, strict=True)
+            stack.enter_context(
+                subprocess.Popen(
+                    command,
+                    stdout=report,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, "SKYPANEL_TEST_LAB": f"test{number}"},
+                )
+            )
+            for number, (command, report) in enumerate(zip(others, reports, strict=True), 2)
         ]
         try:
             codes = [subprocess.run(first, check=False).returncode, *(other.wait() for other in started)]
