@@ -32,7 +32,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(check: Callable[[], T], *, seconds: float = 20.0, what: str = "the condition") -> T:
+def eventually(check: Callable[[], T], *, seconds: float = 60.0, what: str = "the condition") -> T:
     """The first true answer; fails with the last one when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (last := check()):

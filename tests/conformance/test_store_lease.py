@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 ME, OTHER = (Key("environment", str(UUID(int=(1 << 100) + number))) for number in (1, 2))
 ORGANIZATION = str(UUID(int=(1 << 100) + 9))
 WEB = "acme-shop-production-web"
-SHORT_SECONDS = 0.3
+SHORT_SECONDS = 1.0
 LOST = Loss("deleted", 1, 0, 0)
 
 

@@ -365,6 +365,7 @@ TABLES = {
 def world(lab: Lab, server: Server, name: str, folder: Path, *, http_port: int) -> Iterator[World]:
     """A new world, cleaned at the end; a log that shows the password fails the test."""
     database = f"world_{name}".replace("-", "_")
+    server.drop_database(database)  # a killed run leaves one
     server.create_database(database)
     made = World(name, lab, server, database, folder, http_port)
     try:

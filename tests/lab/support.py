@@ -13,7 +13,7 @@ NAME = "lab-tests"
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], *, seconds: float = 30.0, what: str = "the condition") -> T:
+def eventually(condition: Callable[[], T], *, seconds: float = 60.0, what: str = "the condition") -> T:
     """The first true value of the condition; fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -34,7 +34,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def until(true: Callable[[], object], what: str, *, seconds: float = 20.0) -> None:
+async def until(true: Callable[[], object], what: str, *, seconds: float = 60.0) -> None:
     with anyio.move_on_after(seconds):
         while not true():  # noqa: ASYNC110 - it is another process that decides
             await anyio.sleep(0.02)
