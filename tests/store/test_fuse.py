@@ -131,7 +131,7 @@ class Routed:
     environments: list[Key]
     hosts: int
 
-    def holdings(self) -> Holdings:
+    async def holdings(self) -> Holdings:
         named = [(key.id, host(key, n)) for key in self.environments for n in range(self.hosts)]
         return Holdings(dict.fromkeys(self.environments, 1), (), named)
 
