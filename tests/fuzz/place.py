@@ -359,9 +359,9 @@ class Place:
 
     def _check_against_rows(self, environment: str, objects: Objects) -> None:
         """The documents say what the columns say, read here without any of the code that renders."""
-        query = (
-            "SELECT c.type, e.image_ref, coalesce(c.command, e.entrypoint),"
-            " CASE WHEN c.args IS NOT NULL THEN c.args WHEN c.command IS NULL THEN e.cmd END,"
+        query = (  # of a command, none and empty are the same
+            "SELECT c.type, e.image_ref, coalesce(nullif(c.command, '{}'), e.entrypoint),"
+            " CASE WHEN c.args <> '{}' THEN c.args WHEN coalesce(c.command, '{}') = '{}' THEN e.cmd END,"
             " CASE WHEN e.suspended OR a.suspended OR o.suspended THEN 0"
             "  WHEN c.id IS NULL THEN e.instances ELSE c.instances END,"
             " e.run_as, coalesce(e.memory_mb, p.memory_mb, 256), e.init, e.read_only_root, e.tmpfs_paths"
