@@ -73,7 +73,7 @@ def test_a_database_that_cannot_be_written_to_for_a_while_costs_nothing_but_the_
     other = here.environment(here.sql("SELECT app_id FROM paas_environments")[0]["app_id"], "other", instances=0)
     here.root(f"ALTER ROLE controller IN DATABASE {here.database} RESET default_transaction_read_only")
     here.wait_ready(other)
-    assert controller.is_ready(), "the same process"
+    eventually(controller.is_ready, what="the same process leads again, and has listed everything")
 
 
 def test_sigterm_ends_quickly_and_gives_the_lease_back(here: World) -> None:
