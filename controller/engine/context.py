@@ -167,8 +167,8 @@ class ReconcileContext:
         if changes.changes:
             await self.execute(changes)
         left = await self._swarm.rollouts(services, {})
-        await self._prompt(left)
-        if any(r.surplus for r in left):
+        contested = await self._prompt(left) or contested
+        if contested is None and any(r.surplus for r in left):
             return SURPLUS_SECONDS
         later = contested or spared
         return later.retry_after if later else None
@@ -357,21 +357,24 @@ class ReconcileContext:
         found = await self._swarm.rollouts(services, self._held)
         rollouts = self._stability.judge(self._loaded.key, found, self._loaded.status, self._loaded.generation)
         self.trace.lap("observe", ", ".join(f"{r.service} {r.running}/{r.desired}" for r in rollouts))
-        await self._prompt(rollouts)
+        if contested := await self._prompt(rollouts):
+            raise contested
         known = {row.name: row for row in self._inventory if row.object_type == "service"}
         self._moving = any(r.desired and not r.held and not r.complete for r in rollouts)
         self.progress = sum(r.running for r in rollouts if not r.held)
         return [self._learned(r, self._services.get(r.service), known.get(r.service)) for r in rollouts]
 
-    async def _prompt(self, rollouts: Sequence[Rollout]) -> None:
-        """Have Swarm stop what it forgot to stop."""
+    async def _prompt(self, rollouts: Sequence[Rollout]) -> ContestedError | None:
+        """Have Swarm stop what it forgot to stop; why that has to wait, when it has been done again and again."""
         if not any(r.forgotten for r in rollouts):
-            return
+            return None
         changes, contested = self._spaced(self._swarm.prompts(rollouts))
         if changes.changes:
+            if self.report_out.inventory:
+                # The write takes the marks of a rollback off: nobody else could know it after a crash.
+                await self._remember()
             await self.execute(changes)
-        if contested is not None:
-            raise contested
+        return contested
 
     def _learned(self, rollout: Rollout, service: Service | None, row: InventoryRow | None) -> Rollout:
         """Remember what is proven to work, and what is shown not to."""

@@ -158,13 +158,13 @@ class Cluster:
                     "prompt",
                     "service",
                     found.service,
-                    live=self.live.service(found.service),
+                    live=live,
                     differences=(Difference("Tasks", found.running + found.forgotten, found.running),),
                     cause="Repaired",
                     note="Swarm forgot to stop the others",
                 )
                 for found in rollouts
-                if found.forgotten
+                if found.forgotten and (live := self.live.service(found.service)) is not None
             )
         )
 

@@ -23,6 +23,7 @@ from controller.store.store import Store
 from reconcilers.registry import registered
 from tests.store.conftest import Database, Tenant
 from tests.store.shelf import Shelf, controller
+from tests.unit.engine.parts import Nothing
 
 pytestmark = pytest.mark.anyio
 WATCHED_SECONDS = 2.0
@@ -125,7 +126,7 @@ async def test_writing_some_rows_back_lets_nothing_else_go_also_after_a_restart(
 
 
 @dataclass
-class Routed:
+class Routed(Nothing):
     """A Swarm on which so many host names lead to each environment."""
 
     environments: list[Key]
@@ -164,7 +165,7 @@ async def test_host_names_of_many_environments_stay_routed_when_their_rows_go_at
         store = Store(connections, lease, kinds=registered())
 
         def leader() -> Fuse:
-            return Fuse(store, routed, share=0.25, minimum=10)  # type: ignore[arg-type]
+            return Fuse(store, routed, share=0.25, minimum=10)
 
         await leader().reduction(every[0])  # nothing is lost
         match how:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import anyio
 import pytest
 
@@ -235,7 +237,7 @@ async def test_after_a_rollback_its_state_may_become_completed(place: Place) -> 
         known, first, last = await two_updated(place)
         await place.kill(first["Status"]["ContainerStatus"]["ContainerID"])
         await place.reaches("rollback_started")
-        await place.until(lambda known=known: _begun(place, known), what="the first task of the rollback")  # type: ignore[misc]
+        await place.until(partial(_begun, place, known), what="the first task of the rollback")
         await place.kill(last["Status"]["ContainerStatus"]["ContainerID"])
         await place.reaches("rollback_completed")
         stored = await place.comes_to("completed", seconds=8.0)
