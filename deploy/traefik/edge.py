@@ -85,10 +85,11 @@ def wait(api: EngineApi, service: str, *, seconds: float = 60.0) -> str:
     """
     deadline = time.monotonic() + seconds
     while True:
-        image = api.get(f"/services/{service}")["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+        wanted = api.get(f"/services/{service}")["Spec"]["TaskTemplate"]
+        wanted.pop("Runtime", None)  # which tasks do not repeat
         tasks = api.get("/tasks", filters={"service": [service], "desired-state": ["running"]})
-        for task in tasks:
-            if task["Status"]["State"] == "running" and task["Spec"]["ContainerSpec"]["Image"] == image:
+        for task in tasks:  # just after a change the task of before is still one that should run
+            if task["Status"]["State"] == "running" and task["Spec"] == wanted:
                 return str(task["Status"]["ContainerStatus"]["ContainerID"])
         if time.monotonic() > deadline:
             states = [(task["Status"]["State"], task["Status"].get("Err", "")) for task in tasks]
