@@ -19,12 +19,12 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 import reconcilers  # noqa: F401 - registers all kinds
-from controller import looplag, metrics, tracing
 from controller.api.health import HealthServer, ListenError
-from controller.engine.identity import Identity
-from controller.engine.loops import forever
-from controller.engine.process import Process
-from controller.engine.trace import Recorder
+from controller.loop import spans
+from controller.loop.election import Candidate
+from controller.loop.identity import Identity
+from controller.loop.loops import forever
+from controller.loop.trace import Recorder
 from controller.records import Key
 from controller.settings import Settings
 from controller.store.database import Database
@@ -38,6 +38,7 @@ from controller.swarm.client import EngineClient, UnsupportedEngine
 from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineUnavailable
 from controller.swarm.identity import Marks
+from controller.telemetry import loop_lag, metrics
 from reconcilers.outcomes import TransientError
 from reconcilers.registry import programs, registered
 
@@ -51,7 +52,7 @@ class Daemon:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._spans = tracing.from_environment(os.environ, settings.skypanel_installation)
+        self._spans = spans.from_environment(os.environ, settings.skypanel_installation)
         self._client = EngineClient.at(
             settings.engine_host, tls=settings.tls, max_connections=settings.skypanel_docker_connections
         )
@@ -68,7 +69,7 @@ class Daemon:
         self._client.guard = self._lease.guard
         self._stopping = anyio.Event()
         self._server: HealthServer | None = None
-        self._process = Process(
+        self._process = Candidate(
             registered(),
             lease=self._lease,
             store=self._store,
@@ -104,7 +105,7 @@ class Daemon:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(forever, "http", self._serve, listener)
                 tasks.start_soon(forever, "signals", self._signals)
-                tasks.start_soon(forever, "event_loop", looplag.measure)
+                tasks.start_soon(forever, "event_loop", loop_lag.measure)
                 try:
                     await self._unless_stopped(self._wait_for_engine)
                     await self._process.run()

@@ -232,7 +232,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What the Swarm says of whose it is; see ``controller.engine.identity``.
+    """What the Swarm says of whose it is; see ``controller.loop.identity``.
 
     Args:
         database_id: of the database that it was last written for.

@@ -24,7 +24,7 @@ from docker.tls import TLSConfig
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from controller.engine.tuning import Tuning
+from controller.loop.config import LoopConfig
 from reconcilers.ports import Options
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
@@ -228,9 +228,9 @@ class Settings(BaseSettings):
         )
 
     @property
-    def tuning(self) -> Tuning:
+    def tuning(self) -> LoopConfig:
         """Periods and limits of the engine."""
-        return Tuning(
+        return LoopConfig(
             hints=self.skypanel_hints,
             resync_seconds=self.skypanel_resync_seconds,
             poll_seconds=self.skypanel_poll_seconds,

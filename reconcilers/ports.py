@@ -166,7 +166,7 @@ class Rollout:
             far as Swarm remembers; while the template is held, those of the one that failed.
         failure: how the newest of these ended, in one line.
         exit_code: with what it ended; None when that is not known.
-        stable: whether all of it has run for long enough; see ``controller.engine.stability``.
+        stable: whether all of it has run for long enough; see ``controller.loop.stability``.
         vouched: digest of the tasks that were seen to be stable; those that run, or those whose place they took.
         settles_in: seconds until it is stable, if nothing happens.
         proves_in: seconds until what is stable counts as the last good one; 0 when it does, or need not.

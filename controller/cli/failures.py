@@ -19,12 +19,12 @@ from typer import Abort, Exit
 from typer.exceptions import TyperException
 
 from controller.api.health import ListenError
-from controller.logs import redact
+from controller.loop.spans import TracingError
 from controller.store.migration_errors import MigrationError
 from controller.store.refusals import SpecRefused
 from controller.swarm.client import UnsupportedEngine
 from controller.swarm.errors import EngineError
-from controller.tracing import TracingError
+from controller.telemetry.logs import redact
 from reconcilers.outcomes import ReconcileError
 from specs.loader import SpecFilesError
 

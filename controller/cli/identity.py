@@ -15,7 +15,7 @@ from controller.cli.engine import client
 from controller.cli.failures import CliError, ExitCode
 from controller.cli.output import Format, emit, error_console, say
 from controller.cli.session import Output, database, settings
-from controller.engine.identity import mismatch
+from controller.loop.identity import mismatch
 from controller.records import Claim, Mark
 from controller.settings import Settings
 from controller.store.database import statement

@@ -9,14 +9,14 @@ from typing import Annotated
 import anyio
 import typer
 
-from controller import logs
 from controller.cli.failures import CliError, ExitCode
 from controller.cli.output import Format, emit, say
 from controller.cli.session import Output, database, settings
-from controller.metrics import own_version
 from controller.store import migrate as migrations
 from controller.store.connecting import connection_string
 from controller.swarm.client import MINIMUM_API
+from controller.telemetry import logs
+from controller.telemetry.metrics import own_version
 
 _GC_THRESHOLDS = (10_000, 20, 1_000)
 """A reconcile makes thousands of objects and leaves few: looked at less often, most are gone by themselves. A full

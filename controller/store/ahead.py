@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from controller import clock
+from controller.kit import clock
 from controller.records import Key, Loaded
 
 _FRESH_SECONDS = 0.1

@@ -14,7 +14,7 @@ import psycopg
 import structlog
 from psycopg import sql
 
-from controller import clock
+from controller.kit import clock
 from controller.store import migrate
 from controller.store.database import Database, statement
 from reconcilers.outcomes import TransientError

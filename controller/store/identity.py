@@ -1,4 +1,4 @@
-"""The database's side of the identity; see ``controller.engine.identity``."""
+"""The database's side of the identity; see ``controller.loop.identity``."""
 
 from __future__ import annotations
 

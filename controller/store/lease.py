@@ -15,7 +15,7 @@ from typing import Any
 
 from psycopg import errors
 
-from controller import clock
+from controller.kit import clock
 from controller.store.database import Database, statement
 from reconcilers.outcomes import FencedError
 

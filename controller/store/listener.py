@@ -15,7 +15,7 @@ import anyio
 import psycopg
 import structlog
 
-from controller.metrics import DATABASE_HINTS
+from controller.telemetry.metrics import DATABASE_HINTS
 
 log = structlog.get_logger(__name__)
 

@@ -15,8 +15,8 @@ from anyio.lowlevel import checkpoint
 from psycopg import sql
 from psycopg.types.json import Json, Jsonb
 
-from controller import clock
-from controller.batcher import Batcher, halved
+from controller.kit import clock
+from controller.kit.batcher import Batcher, halved
 from controller.records import (
     Assessment,
     Changed,
@@ -283,7 +283,7 @@ class Store:
         """Take away a piece of what is older than ``days`` and not needed any more; how many rows.
 
         Args:
-            what: one of ``controller.engine.retention.STEPS``.
+            what: one of ``controller.loop.retention.STEPS``.
             days: age.
             most: as many rows at once; fewer means that no more are left.
         """

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network, ip_network
 
 import anyio
 
-from controller import clock
+from controller.kit import clock
 from controller.records import Intent, InventoryRow, InventoryUpdate
 from controller.swarm.client import EngineClient
 from controller.swarm.diff import label_only, service_differences

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import orjson
 from docker.tls import TLSConfig
 
-from controller import clock
+from controller.kit import clock
 from controller.swarm.errors import EngineError, EngineUnavailable, NotFound, classify
 from controller.swarm.transport import DockerTransport, Transport
 from reconcilers import labels

@@ -15,8 +15,7 @@ import anyio
 import structlog
 from anyio.lowlevel import checkpoint
 
-from controller import clock
-from controller.metrics import ENGINE_HINTS
+from controller.kit import clock
 from controller.records import Holdings, InventoryRow, InventoryUpdate, Key
 from controller.swarm import succession
 from controller.swarm.apply import Announce, Applier
@@ -30,6 +29,7 @@ from controller.swarm.losses import loses, spare
 from controller.swarm.plan import Change, ChangeSet, plan
 from controller.swarm.routers import EdgeRouters, Read
 from controller.swarm.tasks import TaskReader
+from controller.telemetry.metrics import ENGINE_HINTS
 from reconcilers import labels
 from reconcilers.objects import Objects, Service
 from reconcilers.outcomes import TransientError

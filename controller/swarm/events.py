@@ -23,9 +23,9 @@ import orjson
 import structlog
 import urllib3
 
-from controller import clock
-from controller.metrics import ENGINE_HINTS, LOOP_FAILURES
+from controller.kit import clock
 from controller.swarm.errors import EngineError, classify
+from controller.telemetry.metrics import ENGINE_HINTS, LOOP_FAILURES
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from controller import clock
+from controller.kit import clock
 
 OwnerKey = tuple[str, str]
 _UNSURE_SECONDS = 60.0

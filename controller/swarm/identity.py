@@ -1,6 +1,6 @@
 """The Swarm's side of the identity: a config that holds nothing but a sentence, and says in its labels whose it is.
 
-See ``controller.engine.identity``. Nothing uses the config, so removing it does no harm: the next leader makes it anew.
+See ``controller.loop.identity``. Nothing uses the config, so removing it does no harm: the next leader makes it anew.
 """
 
 from __future__ import annotations

@@ -14,14 +14,14 @@ from typing import Any
 import orjson
 from anyio.lowlevel import checkpoint
 
-from controller import clock
-from controller.batcher import Batcher
-from controller.metrics import EDGE_SERVICES, EDGE_TASKS
+from controller.kit import clock
+from controller.kit.batcher import Batcher
 from controller.swarm import elements
 from controller.swarm.client import Document, EngineClient
 from controller.swarm.errors import EngineUnavailable, NotFound
 from controller.swarm.held import HeldServices, OwnerKey, service_of
 from controller.swarm.hosts import Hosts
+from controller.telemetry.metrics import EDGE_SERVICES, EDGE_TASKS
 from reconcilers import labels
 from reconcilers.ports import EdgePlace, LiveNetwork, LiveService
 from reconcilers.routes import hostnames_of

@@ -18,7 +18,7 @@ import anyio.to_thread
 import orjson
 import structlog
 
-from controller import clock
+from controller.kit import clock
 from controller.swarm.held import OwnerKey
 from reconcilers.ports import Routers
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from controller import clock
-from controller.batcher import Batcher
+from controller.kit import clock
+from controller.kit.batcher import Batcher
 from controller.swarm.client import Document, EngineClient
 from controller.swarm.diff import normalise
 from controller.swarm.endings import BY_ITSELF, describe, endings

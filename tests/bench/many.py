@@ -129,7 +129,7 @@ def _comparisons(place: Place, daemon: Controller, rounds: int) -> tuple[float, 
     return (
         percentile([line["seconds"] for line in lines], 0.5),
         percentile(floors, 0.5),
-        percentile([line["longest_pause"] for line in lines], 0.5),
+        percentile([line["longest_stall"] for line in lines], 0.5),
     )
 
 

@@ -15,7 +15,7 @@ from controller.store import controls, store
 from controller.store.database import statement
 from controller.store.identity import Register
 from controller.store.listener import CHANNEL
-from tests.conformance.store_world import APP, NAME, Desk, Ledger, Process, StoreWorld
+from tests.conformance.store_world import APP, NAME, Contender, Desk, Ledger, StoreWorld
 from tests.sim.database import documents
 from tests.store import leading
 from tests.store.conftest import Database
@@ -33,9 +33,9 @@ def postgresql(database: Database) -> StoreWorld:
     ledger = Ledger()
 
     @asynccontextmanager
-    async def start(seconds: float) -> AsyncIterator[Process]:
+    async def start(seconds: float) -> AsyncIterator[Contender]:
         async with leading.process(database, seconds=seconds) as one:
-            yield Process(one.lease, one.store, Register(one.connections, one.lease))
+            yield Contender(one.lease, one.store, Register(one.connections, one.lease))
 
     return StoreWorld(PostgresDesk(database, None, ledger), PostgresTables(database), ledger, start)
 

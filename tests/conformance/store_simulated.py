@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from controller.records import Key, Loaded, Loss
-from tests.conformance.store_world import NAME, Desk, Ledger, Process, StoreWorld
+from tests.conformance.store_world import NAME, Contender, Desk, Ledger, StoreWorld
 from tests.sim.database import documents
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.identity import SimRegister
@@ -25,9 +25,9 @@ def simulated() -> StoreWorld:
     database, ledger, holders = SimDatabase(), Ledger(), count(1)
 
     @asynccontextmanager
-    async def start(seconds: float) -> AsyncIterator[Process]:
+    async def start(seconds: float) -> AsyncIterator[Contender]:
         lease = SimLease(database, NAME, seconds, holder=f"process-{next(holders)}")
-        yield Process(lease, SimStore(database, lease), SimRegister(database, lease))
+        yield Contender(lease, SimStore(database, lease), SimRegister(database, lease))
 
     return StoreWorld(SimulatedDesk(database, database, ledger), SimulatedTables(database), ledger, start)
 

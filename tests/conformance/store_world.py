@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any, Protocol
 from uuid import UUID
 
-from controller.engine.identity import Register
-from controller.engine.ports import Store
+from controller.loop.identity import Register
+from controller.loop.ports import Store
 from controller.records import Holdings, Key, Loaded, Loss
 from controller.store.lease import Lease
 from tests.sim.database import documents
@@ -106,7 +106,7 @@ def lives(*owners: Key) -> Holdings:
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class Contender:
     """One controller's side of the database."""
 
     lease: Lease
@@ -121,14 +121,14 @@ class StoreWorld:
     desk: Desk
     tables: Tables
     ledger: Ledger
-    start: Callable[[float], AbstractAsyncContextManager[Process]]
+    start: Callable[[float], AbstractAsyncContextManager[Contender]]
 
-    def process(self, seconds: float = 30.0) -> AbstractAsyncContextManager[Process]:
+    def process(self, seconds: float = 30.0) -> AbstractAsyncContextManager[Contender]:
         """A process that does not hold the lease."""
         return self.start(seconds)
 
     @asynccontextmanager
-    async def leader(self) -> AsyncIterator[Process]:
+    async def leader(self) -> AsyncIterator[Contender]:
         """A process that holds the lease."""
         async with self.process() as one:
             assert await one.lease.acquire()

@@ -10,7 +10,7 @@ import pytest
 
 from controller.records import Changed, Key
 from controller.store import store as module
-from tests.conformance.store_world import Process, StoreWorld
+from tests.conformance.store_world import Contender, StoreWorld
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ def dependent(key: Key, organization: Key | None) -> Changed:
     return Changed(key, organization.id if organization else None, dependent=True)
 
 
-async def taken(one: Process) -> set[Changed]:
+async def taken(one: Contender) -> set[Changed]:
     """What comes off the log of the kinds that have a reconciler, each once."""
     with anyio.fail_after(5):
         changes, more = await one.store.consume()

@@ -8,19 +8,19 @@ import pytest
 
 from controller.records import EventRecord, Intent, Key, Loss, Report
 from reconcilers.conditions import Status, paused, ready
-from tests.conformance.store_world import Process, StoreWorld, lives
+from tests.conformance.store_world import Contender, StoreWorld, lives
 
 pytestmark = pytest.mark.anyio
 
 
-async def held(one: Process, key: Key) -> tuple[str, str] | None:
+async def held(one: Contender, key: Key) -> tuple[str, str] | None:
     """Scope and reason of the pause of ``key``."""
     found = (await one.store.load(key)).paused
     assert found is None or (found.by and found.at)
     return (found.scope, found.reason) if found else None
 
 
-async def woken(one: Process) -> dict[Key, str | None]:
+async def woken(one: Contender) -> dict[Key, str | None]:
     """Whom the change log names, themselves, and whose they are."""
     changes, _ = await one.store.consume()
     return {change.key: change.organization_id for change in changes if not change.dependent}

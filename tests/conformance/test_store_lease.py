@@ -8,7 +8,7 @@ from uuid import UUID
 import anyio
 import pytest
 
-from controller.engine.ports import Store
+from controller.loop.ports import Store
 from controller.records import EventRecord, Intent, InventoryUpdate, Key, Loss, Report
 from reconcilers.conditions import Status, ready
 from reconcilers.outcomes import FencedError

@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tests.conformance.store_world import Process, StoreWorld
+from tests.conformance.store_world import Contender, StoreWorld
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +19,7 @@ def organization(number: int) -> str:
 
 
 async def allocate(
-    one: Process, number: int, *taken: str, prefix: int = 24, quarantine: float = 600.0, pool: str = POOL
+    one: Contender, number: int, *taken: str, prefix: int = 24, quarantine: float = 600.0, pool: str = POOL
 ) -> str | None:
     return await one.store.allocate_subnet(organization(number), pool, prefix, taken, quarantine)
 
@@ -102,7 +102,7 @@ async def test_what_is_no_network_is_refused(store_world: StoreWorld) -> None:
                 await allocate(one, 1, text)
 
 
-async def adopt(one: Process, number: int, subnet: str, instead_of: int | None = None) -> str | None:
+async def adopt(one: Contender, number: int, subnet: str, instead_of: int | None = None) -> str | None:
     return await one.store.adopt_subnet(
         organization(number), subnet, organization(instead_of) if instead_of is not None else None
     )

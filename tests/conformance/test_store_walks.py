@@ -18,7 +18,7 @@ from controller.records import EventRecord, Intent, InventoryUpdate, Key, Loss, 
 from reconcilers.conditions import Status, progressing, ready
 from reconcilers.outcomes import FencedError
 from tests.conformance.store_simulated import simulated
-from tests.conformance.store_world import Process, StoreWorld, lives
+from tests.conformance.store_world import Contender, StoreWorld, lives
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ class Side:
     """One of the two databases."""
 
     world: StoreWorld
-    processes: Sequence[Process]
+    processes: Sequence[Contender]
     terms: list[int] = field(default_factory=lambda: [0])
 
     def term(self, epoch: int) -> int:

@@ -38,7 +38,7 @@ from specs.kinds import KINDS
 from specs.problems import InvalidSpec
 from tests.fuzz import values
 from tests.store.conftest import Database
-from tests.store.leading import Process
+from tests.store.leading import Contender
 from tests.store.leading import process as leading
 
 OPTIONS = Options(installation="fuzz")
@@ -201,7 +201,7 @@ class Place:
     database: Database
     guarded: bool
     runner: asyncio.Runner
-    process: Process
+    process: Contender
     live: LiveView
     found: list[Column]
     outcomes: Counter[str] = field(default_factory=Counter)

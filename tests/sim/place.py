@@ -8,7 +8,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 import orjson
 
-from controller.engine.tuning import Tuning
+from controller.loop.config import LoopConfig
 from controller.records import Key
 from reconcilers.ports import Options
 
@@ -23,7 +23,7 @@ OPTIONS = Options(
     pin_image="127.0.0.1:5000/pause:1",
     allowed_registries=("127.0.0.1:5000",),
 )
-TUNING = Tuning(
+TUNING = LoopConfig(
     resync_seconds=RESYNC_SECONDS, task_poll_seconds=5.0, poll_seconds=5.0, quarantine_seconds=60.0, max_rollouts=1
 )
 _NAMED_IN_BODY = {"create"}

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import anyio
 import structlog
 
-from controller.engine.identity import Identity
-from controller.engine.process import Channel, Process
+from controller.loop.election import Candidate, Channel
+from controller.loop.identity import Identity
 from controller.records import Key
 from controller.store.database import DatabaseUnavailable
 from controller.swarm.client import EngineClient
@@ -62,7 +62,7 @@ class SimProcess:
         inner = SimTransport(swarm, client=self.holder, epoch=lambda: self.lease.epoch)
         self._client = EngineClient(_Bordered(inner, self.border, course, names))
         self._client.guard = self.lease.guard
-        self.process = Process(
+        self.process = Candidate(
             {kind: replace(r, concurrency=_WORKERS) for kind, r in registered().items()},
             lease=self.lease,
             store=self._store,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from controller.engine import fuse
-from controller.engine.fuse import Amount, Fuse, Peak
+from controller.loop.gates import fuse
+from controller.loop.gates.fuse import Amount, Fuse, Peak
 from tests.sim import test_losses, world
 from tests.sim.database.store import SimStore
 

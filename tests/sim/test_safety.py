@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from controller.engine import worker
-from controller.engine.context import ReconcileContext
-from controller.engine.fuse import Fuse
-from controller.engine.stability import Stability
+from controller.loop import worker
+from controller.loop.context import ReconcileContext
+from controller.loop.gates.fuse import Fuse
+from controller.loop.stability import Stability
 from controller.swarm import diff, edge
 from controller.swarm.apply import Applier
 from controller.swarm.edge import Edge

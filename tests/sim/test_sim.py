@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.engine.context import ReconcileContext
+from controller.loop.context import ReconcileContext
 from controller.store.lease import Lease
 from tests.sim import explore, faults
 from tests.sim.faults import At, Fault, Plan

@@ -17,7 +17,7 @@ NAME = "blue"
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class Contender:
     """One controller's side of the database."""
 
     connections: Connections
@@ -26,19 +26,19 @@ class Process:
 
 
 @asynccontextmanager
-async def process(database: Database, *, seconds: float = 30.0) -> AsyncIterator[Process]:
+async def process(database: Database, *, seconds: float = 30.0) -> AsyncIterator[Contender]:
     """A process of the controller's role, that does not hold the lease yet."""
     connections = Connections(database.dsn("controller"), connections=3)
     await connections.open()
     try:
         lease = Lease(connections, NAME, seconds)
-        yield Process(connections, lease, Store(connections, lease, kinds=programs()))
+        yield Contender(connections, lease, Store(connections, lease, kinds=programs()))
     finally:
         await connections.close()
 
 
 @asynccontextmanager
-async def leader(database: Database) -> AsyncIterator[Process]:
+async def leader(database: Database) -> AsyncIterator[Contender]:
     """A process that holds the lease."""
     async with process(database) as made:
         assert await made.lease.acquire()

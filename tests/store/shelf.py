@@ -9,8 +9,8 @@ from typing import Any
 
 import anyio
 
-from controller.engine.process import Process
-from controller.engine.tuning import Tuning
+from controller.loop.config import LoopConfig
+from controller.loop.election import Candidate
 from controller.records import Holdings, Key
 from controller.store.database import Database as Connections
 from controller.store.lease import Lease
@@ -21,7 +21,7 @@ from reconcilers.objects import Objects
 from reconcilers.ports import LiveNetwork, Options
 from reconcilers.registry import programs, registered
 from tests.store.conftest import Database
-from tests.unit.engine.parts import Nothing
+from tests.unit.loop.parts import Nothing
 
 
 class Bare:
@@ -72,20 +72,20 @@ class Shelf(Nothing):
 
 
 @asynccontextmanager
-async def controller(database: Database, swarm: Shelf, **tuning: Any) -> AsyncIterator[Process]:
+async def controller(database: Database, swarm: Shelf, **tuning: Any) -> AsyncIterator[Candidate]:
     """A whole process, with the connections that it has by default."""
     connections = Connections(database.dsn("controller"), connections=4)
     await connections.open()
     lease = Lease(connections, "skypanel", 10)
     stopping = anyio.Event()
-    process = Process(
+    process = Candidate(
         registered(),
         lease=lease,
         store=Store(connections, lease, kinds=programs()),
         swarm=swarm,
         listen=partial(listen, connections.conninfo),
         options=Options("skypanel"),
-        tuning=Tuning(**tuning),
+        tuning=LoopConfig(**tuning),
         stopping=stopping,
     )
     try:

@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from controller import clock
 from controller.cli import database_checks
+from controller.kit import clock
 from controller.settings import Settings
 from controller.store import fitness
 from controller.store.connecting import connection_string

@@ -15,7 +15,7 @@ import pytest
 import reconcilers  # noqa: F401 - registers all kinds
 from controller.cli.application import main
 from controller.cli.failures import ExitCode
-from controller.engine.fuse import Fuse, FuseTrippedError
+from controller.loop.gates.fuse import Fuse, FuseTrippedError
 from controller.records import Holdings, Key
 from controller.store.database import Database as Connections
 from controller.store.lease import Lease
@@ -23,7 +23,7 @@ from controller.store.store import Store
 from reconcilers.registry import registered
 from tests.store.conftest import Database, Tenant
 from tests.store.shelf import Shelf, controller
-from tests.unit.engine.parts import Nothing
+from tests.unit.loop.parts import Nothing
 
 pytestmark = pytest.mark.anyio
 WATCHED_SECONDS = 2.0

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from controller import clock
+from controller.kit import clock
 from controller.store.lease import Lease
 from reconcilers.outcomes import FencedError
 from tests.store.conftest import Database

@@ -10,12 +10,12 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from controller.engine.retention import STEPS
+from controller.loop.retention import STEPS
 from controller.records import Key, Report, Rest
 from controller.store.database import statement
 from reconcilers.conditions import Condition, Status
 from tests.store.conftest import Database, Tenant
-from tests.store.leading import Process, leader
+from tests.store.leading import Contender, leader
 
 pytestmark = pytest.mark.anyio
 OVER = (Condition("Ready", "False", "Deleted", "everything of it was removed"),)
@@ -52,12 +52,12 @@ def age(database: Database) -> None:
             conn.execute(f"UPDATE {table} SET {aged}".encode())
 
 
-async def prune(one: Process) -> dict[str, int]:
+async def prune(one: Contender) -> dict[str, int]:
     gone = {step: await one.store.prune(step, 30, 100) for step in STEPS}
     return {step: count for step, count in gone.items() if count}
 
 
-async def removed(one: Process, kind: str, object_id: object) -> None:
+async def removed(one: Contender, kind: str, object_id: object) -> None:
     """Nothing lives of it any more."""
     key = Key(kind, str(object_id))
     await one.store.report(Report(key, None, [Status(*key, None, 99, OVER, {}, True)], rest=Rest(OVER, True)))

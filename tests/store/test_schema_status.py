@@ -11,7 +11,7 @@ from controller.records import Key, Report, Rest
 from controller.store import reading
 from reconcilers.conditions import Condition, Status, paused, progressing, ready
 from tests.store.conftest import Database, Tenant
-from tests.store.leading import NAME, Process, leader
+from tests.store.leading import NAME, Contender, leader
 
 pytestmark = pytest.mark.anyio
 LONG_AGO: LiteralString = "clock_timestamp() - interval '2 minutes'"
@@ -33,7 +33,7 @@ def parts(database: Database, tenant: Tenant) -> dict[str, str]:
 
 
 async def say(
-    one: Process, database: Database, tenant: Tenant, parts: dict[str, str], conditions: tuple[Condition, ...]
+    one: Contender, database: Database, tenant: Tenant, parts: dict[str, str], conditions: tuple[Condition, ...]
 ) -> None:
     """Say the same of the environment, in the generation that is, and of its parts."""
     key = Key("environment", str(tenant.environment))

@@ -8,7 +8,7 @@ import pytest
 from controller.records import Key
 from controller.store.database import Database as Connections
 from tests.store.conftest import Database, Tenant
-from tests.store.leading import Process, leader
+from tests.store.leading import Contender, leader
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +39,7 @@ async def test_many_loads_at_once_are_few_statements_and_each_gets_its_own(
     }
     found: dict[str, object] = {}
 
-    async def load(one: Process, name: str) -> None:
+    async def load(one: Contender, name: str) -> None:
         loaded = await one.store.load(Key("environment", str(ids[name])))
         found[name] = (loaded.document or {})["name"]
 

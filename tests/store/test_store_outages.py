@@ -14,7 +14,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from psycopg import errors, sql
 
-from controller import clock
+from controller.kit import clock
 from controller.records import Intent, Key
 from controller.store import store
 from controller.store.connecting import connection_string, session

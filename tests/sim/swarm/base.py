@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from controller import clock
+from controller.kit import clock
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LAG_SECONDS = 30.0

@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.batcher import Batcher, halved
+from controller.kit.batcher import Batcher, halved
 from reconcilers.outcomes import TransientError
 
 pytestmark = pytest.mark.anyio

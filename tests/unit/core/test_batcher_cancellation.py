@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from controller.batcher import Batcher
+from controller.kit.batcher import Batcher
 
 DEADLINE_SECONDS = 5.0
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from controller.logs import configure, redact
+from controller.telemetry.logs import configure, redact
 
 SECRET = "hunter2!x"
 

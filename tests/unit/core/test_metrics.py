@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import REGISTRY
 
-from controller.metrics import HintStream
+from controller.telemetry.metrics import HintStream
 
 
 def value(name: str) -> float:

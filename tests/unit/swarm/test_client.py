@@ -55,7 +55,7 @@ async def test_what_is_no_manager_is_refused(state: str, advice: str) -> None:
 
 async def test_silence_is_counted_from_the_last_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("controller.clock.monotonic", lambda: now)
+    monkeypatch.setattr("controller.kit.clock.monotonic", lambda: now)
     answers: list[tuple[int, bytes] | EngineUnavailable] = []
 
     class Moody(Engine):

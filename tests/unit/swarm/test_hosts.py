@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from controller import clock
+from controller.kit import clock
 from controller.swarm.hosts import Hosts, OwnerKey
 
 ACME, GLOBEX = ("environment", "acme"), ("environment", "globex")

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from controller import clock
+from controller.kit import clock
 from controller.swarm.held import OwnerKey
 from controller.swarm.routers import EdgeRouters, EdgeSilent, traefik
 

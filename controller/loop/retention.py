@@ -1,0 +1,70 @@
+"""Retention: the leader takes away what nobody needs any more, so that the database does not grow without end.
+
+In small pieces, each a short statement: soon after it begins to lead, as a leader may not lead for long, and hourly.
+What may still live, or hold data that nobody asked to remove, stays; see ``skypanel.prune``.
+"""
+
+from __future__ import annotations
+
+import random
+
+import anyio
+import structlog
+
+from controller.loop.ports import Store
+from reconcilers.outcomes import FencedError, TransientError
+
+log = structlog.get_logger(__name__)
+
+EVENT_DAYS = 30
+STEPS = (
+    "removals",
+    "events",
+    "domains",
+    "processes",
+    "config_vars",
+    "environments",
+    "apps",
+    "organizations",
+    "statuses",
+    "controls",
+    "tombstones",
+)
+"""In this order: what holds another row back goes first."""
+FIRST_SECONDS, SECONDS = 60.0, 3600.0
+PIECE, PIECE_SECONDS = 250, 0.05
+_JITTER = 0.1
+
+
+async def keep_small(store: Store, days: int) -> None:
+    """Prune again and again, until cancelled or another one leads.
+
+    Args:
+        store: of the leader.
+        days: how old what is deleted must be before its row goes.
+    """
+    pause = FIRST_SECONDS
+    while True:
+        await anyio.sleep(pause * (1 + random.uniform(0, _JITTER)))  # noqa: S311 - jitter
+        pause = SECONDS
+        try:
+            gone = await _once(store, days)
+        except FencedError:
+            return
+        except TransientError as error:
+            log.warning("retention.interrupted", error=error.message)
+        else:
+            if any(gone.values()):
+                log.info("retention.done", **{step: count for step, count in gone.items() if count})
+
+
+async def _once(store: Store, days: int) -> dict[str, int]:
+    """How many rows each step took."""
+    gone = dict.fromkeys(STEPS, 0)
+    for step in STEPS:
+        piece = PIECE
+        while piece == PIECE:
+            piece = await store.prune(step, EVENT_DAYS if step == "events" else days, PIECE)
+            gone[step] += piece
+            await anyio.sleep(PIECE_SECONDS)
+    return gone

@@ -1,0 +1,181 @@
+"""A store and a Swarm that are only tables, for the tests of the manager and its workers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anyio
+from pydantic import BaseModel
+
+from controller.loop.config import LoopConfig
+from controller.loop.manager import Manager
+from controller.loop.trace import Recorder
+from controller.records import Assessment, Changed, DesiredObject, Holdings, Intent, Key, Loaded, Loss, Report
+from reconcilers.objects import Objects, Service
+from reconcilers.outcomes import Outcome
+from reconcilers.ports import Context, Live, Options, Rollout, Routers
+from reconcilers.registry import Reconciler
+
+
+class Thing(BaseModel):
+    """What a thing should be: nothing in particular."""
+
+
+@dataclass
+class Table:
+    """The store: rows by key, a change log, and what was reported."""
+
+    rows: dict[Key, Loaded] = field(default_factory=dict)
+    log: list[Changed] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+    leads: bool = True
+
+    def declare(self, key: Key, organization: str) -> None:
+        """A row, and that it changed."""
+        self.rows[key] = Loaded(key, organization, 1, deleted=False, document={}, declared=True)
+        self.log.append(Changed(key, organization, dependent=False))
+
+    async def load(self, key: Key) -> Loaded:
+        return self.rows.get(key) or Loaded(key, None, 0, deleted=False, document=None)
+
+    async def index(self) -> list[tuple[DesiredObject, bool, bool]]:
+        return [
+            (DesiredObject(row.key, row.organization_id or "", row.generation, row.deleted), False, False)
+            for row in self.rows.values()
+        ]
+
+    async def leftovers(self, kinds: Any) -> list[Key]:
+        return []
+
+    async def consume(self, *, anew: bool = False) -> tuple[list[Changed], bool]:
+        taken, self.log[:2000] = self.log[:2000], []
+        return taken, len(taken) == 2000
+
+    async def dependents(self, key: Key) -> list[Key]:
+        return []
+
+    async def pauses(self) -> dict[str, int]:
+        return {}
+
+    async def affirm(self) -> None:
+        pass
+
+    async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> None:
+        pass
+
+    async def report(self, report: Report) -> None:
+        self.reports.append(report)
+
+    async def prune(self, what: str, days: int, most: int) -> int:
+        return 0
+
+    async def allocate_subnet(
+        self, organization_id: str, pool: str, prefix: int, taken: Sequence[str], quarantine_seconds: float
+    ) -> str | None:
+        return None
+
+    async def adopt_subnet(self, organization_id: str, subnet: str, instead_of: str | None) -> str | None:
+        return None
+
+    async def release_subnet(self, organization_id: str) -> None:
+        pass
+
+    async def assess_losses(self, holdings: Holdings) -> Assessment:
+        return Assessment(tripped=False, hidden="", recorded=0, lost={})
+
+    async def record_losses(self, waiting: Mapping[Key, Loss], *, tripped: bool, live: int) -> None:
+        pass
+
+
+class Nothing:
+    """A Swarm on which nothing lives."""
+
+    live: Live
+    synced = True
+    silent_seconds: float | None = 0.0
+
+    def plan(self, key: Key, wanted: Objects, inventory: Any) -> Any:
+        raise AssertionError("nothing is planned here")
+
+    def handed_over(self, key: Key, wanted: Objects, serving: Sequence[str]) -> Any:
+        raise AssertionError("nothing is planned here")
+
+    def succeed(self, key: Key, wanted: Objects, serving: Sequence[str], settle_seconds: float) -> Any:
+        raise AssertionError("nothing is planned here")
+
+    async def apply(self, changes: Any, inventory: Any, *, announce: Any, learned: Any, done: Any) -> None:
+        raise AssertionError("nothing is done here")
+
+    async def rollouts(self, services: Sequence[Service], held: Mapping[str, str]) -> list[Rollout]:
+        return []
+
+    async def forget_missing(self, key: Key, inventory: Any, learned: Any) -> bool:
+        return False
+
+    async def routers(self, key: Key, names: Sequence[str]) -> Routers:
+        return Routers()
+
+    async def refresh(self, key: Key, inventory: Any) -> None:
+        pass
+
+    async def refresh_all(self) -> None:
+        pass
+
+    def owners(self) -> dict[Key, int]:
+        return {}
+
+    def amounts(self) -> tuple[int, int, int]:
+        return 0, 0, 0
+
+    async def holdings(self) -> Holdings:
+        return Holdings({})
+
+    def prompts(self, rollouts: Any) -> Any:
+        return rollouts
+
+    def loses(self, changes: Any, wanted: Objects) -> bool:
+        return False
+
+    def spare(self, changes: Any, wanted: Objects) -> Any:
+        return changes
+
+    def fingerprint(self, key: Key, organization_id: str) -> Any:
+        return None
+
+    def versions(self, key: Key) -> dict[str, int]:
+        return {}
+
+    def documents(self, key: Key) -> dict[str, Mapping[str, Any]]:
+        return {}
+
+    def counts(self) -> dict[str, int]:
+        return {}
+
+    async def stopping(self, key: Key) -> int:
+        return 0
+
+    async def short_of_tasks(self) -> list[Key]:
+        return []
+
+    async def hints(self, on_owners: Callable[[Iterable[Key]], Awaitable[None]]) -> None:
+        await anyio.sleep_forever()
+
+
+def thing(body: Callable[[Context, Any], Awaitable[Outcome]], *, concurrency: int) -> Reconciler:
+    """A kind that does only ``body``."""
+    return Reconciler("thing", Thing, body, lambda *_: Objects(), concurrency=concurrency)
+
+
+def manager(store: Any, swarm: Any, reconciler: Reconciler, **settings: Any) -> Manager:
+    """The real manager of one kind, without timers that fire within a test."""
+    tuning = LoopConfig(hints=False, resync_seconds=3600, poll_seconds=0.01, task_poll_seconds=3600)
+    return Manager(
+        {reconciler.kind: reconciler},
+        store=store,
+        swarm=swarm,
+        recorder=Recorder(),
+        options=Options("test"),
+        tuning=replace(tuning, **settings),
+    )
