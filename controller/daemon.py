@@ -25,14 +25,14 @@ from controller.loop.election import Candidate
 from controller.loop.identity import Identity
 from controller.loop.loops import forever
 from controller.loop.trace import Recorder
+from controller.postgres.database import Database
 from controller.records import Key
+from controller.schema.fitness import Fitness
 from controller.settings import Settings
-from controller.store.database import Database
-from controller.store.fitness import Fitness
 from controller.store.identity import Register
 from controller.store.lease import Lease
 from controller.store.listener import listen
-from controller.store.store import Store
+from controller.store.state import Store
 from controller.swarm import routers
 from controller.swarm.client import EngineClient, UnsupportedEngine
 from controller.swarm.cluster import Cluster

@@ -12,9 +12,9 @@ import psycopg
 from psycopg import errors
 
 import reconcilers  # noqa: F401 - registers all kinds
-from controller.store import lookups, progress
-from controller.store.refusals import Refusal, SpecRefused
-from controller.store.specwriter import Target, Written
+from controller.declared import lookups, readiness
+from controller.declared.constraint_messages import Refusal, SpecRefused
+from controller.declared.writer import Target, Written
 from reconcilers.ports import Options
 from reconcilers.registry import registered
 from specs.problems import InvalidSpec, NoImage
@@ -29,7 +29,7 @@ def check_environments(conn: psycopg.Connection, written: Sequence[Written], opt
         SpecRefused: an environment that was written, or a part of it, breaks a rule of the whole.
     """
     parts = [w for w in written if w.changed and w.target.kind in _PARTS]
-    keys = progress.affected(conn, [w.status_key for w in parts])
+    keys = readiness.affected(conn, [w.status_key for w in parts])
     places = {_environment(w.target): w.target.place for w in reversed(parts)}
     try:
         with conn.transaction():

@@ -11,8 +11,8 @@ from controller.cli.agreement import check_environments
 from controller.cli.output import Format, console, emit
 from controller.cli.session import Files, Output, Timeout, Wait, database, read_files, seconds, settings
 from controller.cli.waiting import wait as wait_for
-from controller.store import progress, specwriter
-from controller.store.specwriter import Written
+from controller.declared import readiness, writer
+from controller.declared.writer import Written
 
 STYLES = {"created": "green", "updated": "yellow", "deleted": "red", "unchanged": "dim", "absent": "dim"}
 
@@ -46,10 +46,10 @@ def apply(
     entries = read_files(file)
     options = settings().options
     with database() as conn:
-        written = specwriter.apply(conn, entries, check=lambda done: check_environments(conn, done, options))
+        written = writer.apply(conn, entries, check=lambda done: check_environments(conn, done, options))
         show(written, output)
         if wait:
-            wait_for(conn, progress.affected(conn, [w.status_key for w in written if w.id]), limit, output)
+            wait_for(conn, readiness.affected(conn, [w.status_key for w in written if w.id]), limit, output)
 
 
 def show(written: Sequence[Written], form: Format) -> None:

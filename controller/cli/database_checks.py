@@ -12,12 +12,13 @@ from psycopg import errors
 from controller.cli.checks import Check, fail, ok, warn
 from controller.cli.failures import CliError
 from controller.cli.session import database
+from controller.declared import controls
+from controller.postgres.connecting import connection_string
+from controller.postgres.statements import statement
+from controller.schema import migrate
+from controller.schema.errors import MigrationError, PendingMigrationsError
+from controller.schema.fitness import POOLER, hears
 from controller.settings import Settings
-from controller.store import controls, migrate
-from controller.store.connecting import connection_string
-from controller.store.database import statement
-from controller.store.fitness import POOLER, hears
-from controller.store.migration_errors import MigrationError, PendingMigrationsError
 
 _CLOCK_SECONDS = 2.0
 _OLD_TRANSACTIONS, _OLD_SECONDS = 100_000, 3600
@@ -76,7 +77,7 @@ def clock_check(conn: psycopg.Connection) -> Check:
 
 def role_check(conn: psycopg.Connection) -> Check:
     """The controller writes status and never spec; the panel the other way round."""
-    row = conn.execute(statement("read_privileges")).fetchone()
+    row = conn.execute(statement("schema/checks/privileges")).fetchone()
     assert row is not None
     role, is_superuser, spec, status, reads = row
     use = "run `skypanel up` as a role that has skypanel_controller and nothing else"
@@ -103,7 +104,7 @@ def session_check(settings: Settings) -> Check:
 
 def transaction_check(conn: psycopg.Connection) -> Check:
     """Does a transaction that stays open keep the server from cleaning up? Reading the change log takes longer then."""
-    row = conn.execute(statement("read_oldest_transaction")).fetchone()
+    row = conn.execute(statement("schema/checks/oldest_transaction")).fetchone()
     if row is None or (row[2] < _OLD_TRANSACTIONS and (row[3] or 0) < _OLD_SECONDS):
         return ok("transactions", "none has been open for long")
     pid, user, age, seconds = row
@@ -117,7 +118,7 @@ def transaction_check(conn: psycopg.Connection) -> Check:
 
 def lease_check(conn: psycopg.Connection, installation: str) -> Check:
     """Does somebody lead?"""
-    row = conn.execute(statement("read_lease"), {"name": installation}).fetchone()
+    row = conn.execute(statement("store/lease/read"), {"name": installation}).fetchone()
     start = "start one: skypanel up"
     if row is None:
         return warn("leader", f"no controller of installation {installation} has ever led", start)
@@ -129,7 +130,7 @@ def lease_check(conn: psycopg.Connection, installation: str) -> Check:
 
 def fuse_check(conn: psycopg.Connection) -> Check:
     """Is something held back?"""
-    row = conn.execute(statement("fuse_read")).fetchone()
+    row = conn.execute(statement("store/fuse/read")).fetchone()
     assert row is not None
     tripped_at, live, owners, unconfirmed, objects = row
     if not unconfirmed:

@@ -17,10 +17,10 @@ from controller.cli.kinds import complete, full_path, kind_of
 from controller.cli.output import Format, error_console
 from controller.cli.session import Output, Timeout, Wait, database, read_files, seconds
 from controller.cli.waiting import wait as wait_for
-from controller.store import progress, reading, specwriter
-from controller.store.reading import DeclaredObject
-from controller.store.specrows import ancestors
-from controller.store.specwriter import Target
+from controller.declared import reader, readiness, writer
+from controller.declared.reader import DeclaredObject
+from controller.declared.rows import ancestors
+from controller.declared.writer import Target
 from specs.kinds import KINDS
 
 _LISTED = 20
@@ -59,10 +59,10 @@ def delete(
         targets = _chosen(conn, kind, name, file)
         if not yes and sys.stdin.isatty() and output is Format.TABLE:
             _ask(targets, [o for target in targets for o in _below(conn, target)])
-        written = specwriter.delete(conn, targets)
+        written = writer.delete(conn, targets)
         show(written, output)
         if wait:
-            keys = progress.affected(conn, [w.status_key for w in written if w.id], deleted=True)
+            keys = readiness.affected(conn, [w.status_key for w in written if w.id], deleted=True)
             wait_for(conn, keys, limit, output)
 
 
@@ -75,7 +75,7 @@ def _chosen(conn: psycopg.Connection, kind: str | None, name: str | None, files:
         raise CliError("what is to be deleted?", "give a kind and a name, or files with -f")
     found_kind = kind_of(kind)
     path = full_path(found_kind, name)
-    found = [o for o in reading.objects(conn, found_kind, path) if o.deleted_at is None]
+    found = [o for o in reader.objects(conn, found_kind, path) if o.deleted_at is None]
     if not found:
         raise CliError(f"there is no {found_kind.lower()} {name}", f"`skypanel get {found_kind.lower()}` lists them")
     return [Target(found_kind, found[0].path)]
@@ -84,7 +84,7 @@ def _chosen(conn: psycopg.Connection, kind: str | None, name: str | None, files:
 def _below(conn: psycopg.Connection, target: Target) -> list[DeclaredObject]:
     """What goes with ``target``."""
     kinds = [kind for kind in KINDS if target.kind in ancestors(kind)]
-    found = [o for kind in kinds for o in reading.objects(conn, kind, target.path)]
+    found = [o for kind in kinds for o in reader.objects(conn, kind, target.path)]
     return [o for o in found if o.deleted_at is None]
 
 

@@ -17,10 +17,10 @@ from controller.cli.get import one, ready_text, to_document
 from controller.cli.kinds import complete, full_path, kind_of
 from controller.cli.output import Format, age, console, emit, say, table, to_plain, yaml_text
 from controller.cli.session import Output, database, settings
+from controller.declared import lookups, reader
+from controller.declared.lookups import Event
+from controller.declared.reader import DeclaredObject
 from controller.records import InventoryRow
-from controller.store import lookups, reading
-from controller.store.lookups import Event
-from controller.store.reading import DeclaredObject
 from specs.kinds import KINDS
 
 _SERVED = ("Organization", "Environment")
@@ -54,7 +54,7 @@ def describe(
     with database() as conn:
         found = one(conn, found_kind, path)
         happened = lookups.events(conn, found_kind.lower(), found.id, events)
-        parts = [o for k in _children(found_kind) for o in reading.objects(conn, k, found.path)]
+        parts = [o for k in _children(found_kind) for o in reader.objects(conn, k, found.path)]
         made, unknown = _inventory(conn, found)
     tasks: list[Task] = []
     engine_error = ""

@@ -19,9 +19,9 @@ from typer import Abort, Exit
 from typer.exceptions import TyperException
 
 from controller.api.health import ListenError
+from controller.declared.constraint_messages import SpecRefused
 from controller.loop.spans import TracingError
-from controller.store.migration_errors import MigrationError
-from controller.store.refusals import SpecRefused
+from controller.schema.errors import MigrationError
 from controller.swarm.client import UnsupportedEngine
 from controller.swarm.errors import EngineError
 from controller.telemetry.logs import redact

@@ -15,7 +15,7 @@ from rich.prompt import Confirm
 from controller.cli.failures import CliError, ExitCode
 from controller.cli.output import Format, emit, error_console, say, table
 from controller.cli.session import Output, database
-from controller.store.database import statement
+from controller.postgres.statements import PLAN_FOR_MANY, statement
 
 _SHOWN_OWNERS, _SHOWN_NAMES = 100, 3
 _WHY = {"absent": "its row is not there, and nobody deleted it", "reduced": "it stays, with less of it"}
@@ -117,15 +117,15 @@ def gc(
 
 
 def _fuse(conn: psycopg.Connection) -> tuple[datetime | None, int]:
-    row = conn.execute(statement("fuse_read")).fetchone()
+    row = conn.execute(statement("store/fuse/read")).fetchone()
     assert row is not None
     return row[0], row[1]
 
 
 def _waiting(conn: psycopg.Connection) -> list[Waiting]:
     with conn.transaction():
-        conn.execute(statement("many"))
-        return [Waiting(*row) for row in conn.execute(statement("read_fuse_owners"))]
+        conn.execute(PLAN_FOR_MANY)
+        return [Waiting(*row) for row in conn.execute(statement("store/fuse/owners"))]
 
 
 def _chosen(waiting: list[Waiting], asked: Sequence[str]) -> list[Waiting]:
@@ -138,9 +138,9 @@ def _chosen(waiting: list[Waiting], asked: Sequence[str]) -> list[Waiting]:
 def _confirm(conn: psycopg.Connection, shown: Sequence[Waiting]) -> int:
     """Confirm each owner as it was shown; of how many that could be done."""
     with conn.transaction():
-        conn.execute(statement("many"))
+        conn.execute(PLAN_FOR_MANY)
         row = conn.execute(
-            statement("fuse_confirm"),
+            statement("store/fuse/confirm"),
             {
                 "kinds": [owner.kind for owner in shown],
                 "ids": [owner.id for owner in shown],

@@ -12,8 +12,8 @@ from controller.cli.failures import CliError
 from controller.cli.kinds import ALL, complete, form, is_full, kind_of, path_of
 from controller.cli.output import Format, age, emit, say, table
 from controller.cli.session import Output, database
-from controller.store import reading
-from controller.store.reading import DeclaredObject
+from controller.declared import reader
+from controller.declared.reader import DeclaredObject
 from specs.kinds import KINDS
 
 Kind = Annotated[
@@ -59,7 +59,7 @@ def get(
     path = path_of(kinds[0], name) if name else ()
     with database() as conn:
         found = {
-            k: reading.objects(conn, k, path, organizations=organization or (), everything=everything) for k in kinds
+            k: reader.objects(conn, k, path, organizations=organization or (), everything=everything) for k in kinds
         }
     objects = [entry for entries in found.values() for entry in entries]
     single = bool(name) and is_full(kinds[0], path)
@@ -79,7 +79,7 @@ def one(conn: psycopg.Connection, kind: str, path: tuple[str, ...]) -> DeclaredO
     Raises:
         CliError: there never was one.
     """
-    found = reading.objects(conn, kind, path, everything=True)
+    found = reader.objects(conn, kind, path, everything=True)
     if not found:
         raise CliError(
             f"there is no {kind.lower()} {'/'.join(path)}",

@@ -16,9 +16,9 @@ from controller.cli.failures import CliError, ExitCode
 from controller.cli.output import Format, emit, error_console, say
 from controller.cli.session import Output, database, settings
 from controller.loop.identity import mismatch
+from controller.postgres.statements import statement
 from controller.records import Claim, Mark
 from controller.settings import Settings
-from controller.store.database import statement
 from controller.swarm.errors import EngineError
 from controller.swarm.identity import cluster_of, filters, mark_of, newest
 
@@ -65,7 +65,7 @@ def identity(
             if not yes and sys.stdin.isatty() and not Confirm.ask("Is this meant?", console=error_console()):
                 raise CliError("nothing was accepted")
         conn.execute(
-            statement("identity_accept"),
+            statement("store/identity/accept"),
             {
                 "place": claim.here,
                 "cluster": cluster_id,
@@ -99,7 +99,7 @@ def examine(chosen: Settings) -> Iterator[Check]:
 
 def read_claim(conn: psycopg.Connection) -> Claim:
     """What the database says."""
-    row = conn.execute(statement("identity_read")).fetchone()
+    row = conn.execute(statement("store/identity/read")).fetchone()
     assert row is not None
     return Claim(*row)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.cli.failures import CliError
-from controller.store.specrows import ancestors
+from controller.declared.rows import ancestors
 from specs.kinds import KINDS
 from specs.problems import closest
 

@@ -15,7 +15,7 @@ from controller.cli.get import one
 from controller.cli.kinds import complete, full_path, kind_of
 from controller.cli.output import say
 from controller.cli.session import database
-from controller.store import controls
+from controller.declared import controls
 from reconcilers.registry import registered
 
 Kind = Annotated[str | None, typer.Argument(help="Its kind, such as env.", autocompletion=complete)]

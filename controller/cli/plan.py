@@ -18,11 +18,11 @@ from controller.cli.failures import ExitCode
 from controller.cli.output import Format, console, emit, say, warn
 from controller.cli.rendering import render
 from controller.cli.session import Files, Output, database, read_files, settings
+from controller.declared import lookups, readiness, writer
+from controller.declared.lookups import Document
+from controller.declared.writer import Written
 from controller.records import InventoryRow
 from controller.settings import Settings
-from controller.store import lookups, progress, specwriter
-from controller.store.lookups import Document
-from controller.store.specwriter import Written
 from controller.swarm.diff import Difference
 from controller.swarm.liveview import LiveView
 from controller.swarm.plan import Change
@@ -112,9 +112,9 @@ def _look(found: Settings) -> tuple[LiveView | None, str]:
 def _try(conn: psycopg.Connection, entries: Sequence[Located], options: Options) -> _Wanted:
     """Write the rows, read what they would mean, and roll everything back."""
     with conn.transaction(force_rollback=True):
-        wanted = _Wanted(specwriter.write(conn, entries))
+        wanted = _Wanted(writer.write(conn, entries))
         check_environments(conn, wanted.rows, options)
-        keys = progress.affected(conn, [w.status_key for w in wanted.rows if w.id])
+        keys = readiness.affected(conn, [w.status_key for w in wanted.rows if w.id])
         try:
             with conn.transaction():
                 for kind in dict.fromkeys(kind for kind, _ in keys):

@@ -14,8 +14,8 @@ from controller.cli.kinds import complete
 from controller.cli.output import say
 from controller.cli.pause import reconciled
 from controller.cli.session import Timeout, Wait, database, seconds
-from controller.store import controls
-from controller.store.database import statement
+from controller.declared import controls
+from controller.postgres.statements import statement
 
 _POLL_SECONDS = 0.1
 
@@ -61,7 +61,7 @@ def _await(conn: psycopg.Connection, asked: dict[str, object], words: str, limit
     """
     deadline = time.monotonic() + limit
     while True:
-        row = conn.execute(statement("read_handled"), asked).fetchone()
+        row = conn.execute(statement("declared/controls/handled"), asked).fetchone()
         handled, reason, message, finalized = row or (False, "", "", False)
         if handled or finalized:
             say(f"{words}  {reason}  {message}")

@@ -12,8 +12,8 @@ import typer
 from controller.cli.failures import CliError, ExitCode
 from controller.cli.output import Format, emit, say
 from controller.cli.session import Output, database, settings
-from controller.store import migrate as migrations
-from controller.store.connecting import connection_string
+from controller.postgres.connecting import connection_string
+from controller.schema import migrate as migrations
 from controller.swarm.client import MINIMUM_API
 from controller.telemetry import logs
 from controller.telemetry.metrics import own_version

@@ -14,9 +14,9 @@ from psycopg.types.json import set_json_loads
 
 from controller.cli.failures import CliError
 from controller.cli.output import Format
+from controller.postgres.connecting import connection_string, session
+from controller.postgres.decoding import shown
 from controller.settings import Settings
-from controller.store.connecting import connection_string, session
-from controller.store.decoding import shown
 from specs.loader import Located, load
 from specs.problems import RefusedError
 from specs.units import parse_duration

@@ -18,8 +18,8 @@ from rich.text import Text
 
 from controller.cli.failures import CliError, ExitCode
 from controller.cli.output import Format, console, error_console
-from controller.store import progress
-from controller.store.progress import Progress
+from controller.declared import readiness
+from controller.declared.readiness import Progress
 from reconcilers.conditions import PAUSED
 
 POLL_SECONDS = 0.15
@@ -48,7 +48,7 @@ def wait(
     started = time.monotonic()
     with _shown(form) as show:
         while True:
-            found = progress.progress(conn, keys)
+            found = readiness.progress(conn, keys)
             show(found)
             if all(p.converged or _is_stuck(p) for p in found):
                 break

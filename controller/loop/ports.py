@@ -41,7 +41,7 @@ class Lease(Protocol):
 
 
 class Store(Protocol):
-    """PostgreSQL; see ``controller.store.store``."""
+    """PostgreSQL; see ``controller.store.state``."""
 
     async def load(self, key: Key) -> Loaded: ...
     async def index(self) -> list[tuple[DesiredObject, bool, bool]]: ...

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from controller.postgres.database import Database
+from controller.postgres.statements import fenced, statement
 from controller.records import Claim
-from controller.store.database import Database, fenced, statement
 from controller.store.lease import Lease
 from reconcilers.outcomes import FencedError
 
@@ -17,7 +18,7 @@ class Register:
 
     async def read(self) -> Claim:
         """What the database says."""
-        rows = await self._database.fetch(statement("identity_read"))
+        rows = await self._database.fetch(statement("store/identity/read"))
         return Claim(*rows[0])
 
     async def claim(self, place: str, cluster_id: str, installation: str) -> str:
@@ -27,7 +28,7 @@ class Register:
             FencedError: this process does not lead; nothing was written.
         """
         parameters = {"place": place, "cluster": cluster_id, "installation": installation}
-        rows = await self._database.fetch(fenced("identity_claim"), {**self._lease.parameters, **parameters})
+        rows = await self._database.fetch(fenced("store/identity/claim"), {**self._lease.parameters, **parameters})
         if not rows:
             raise FencedError
         return str(rows[0][0])

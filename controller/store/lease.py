@@ -16,7 +16,8 @@ from typing import Any
 from psycopg import errors
 
 from controller.kit import clock
-from controller.store.database import Database, statement
+from controller.postgres.database import Database
+from controller.postgres.statements import statement
 from reconcilers.outcomes import FencedError
 
 _LASTS_SHARE = 0.9
@@ -84,7 +85,7 @@ class Lease:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What ``sql/leader.sql`` checks."""
+        """What ``store/lease/leader`` checks."""
         return {"lease": self.name, "holder": self.holder, "epoch": self.epoch}
 
     async def acquire(self, silent: float | None = None) -> bool:
@@ -94,17 +95,17 @@ class Lease:
             silent: for how many seconds the engine has not answered, for those who read what is said; None: not known.
         """
         try:
-            return await self._ask("lease_acquire", silent)
+            return await self._ask("acquire", silent)
         except errors.UniqueViolation:  # somebody else's first row came at the same moment
             return False
 
     async def renew(self, silent: float | None = None) -> bool:
         """Prolong it; False when it was lost. ``silent`` as in ``acquire``."""
-        return await self._ask("lease_renew", silent)
+        return await self._ask("renew", silent)
 
     async def leader(self) -> str | None:
         """Who holds the lease now: ``host:process:number``; None when nobody does."""
-        rows = await self._database.fetch(statement("read_lease"), {"name": self.name}, apart=True)
+        rows = await self._database.fetch(statement("store/lease/read"), {"name": self.name}, apart=True)
         return str(rows[0][0]) if rows and rows[0][3] > 0 else None
 
     async def release(self) -> None:
@@ -112,7 +113,7 @@ class Lease:
         self._trusted_until = 0.0
         if self.epoch:
             await self._database.fetch(
-                statement("lease_release"), self.parameters, seconds=_RELEASE_SECONDS, apart=True
+                statement("store/lease/release"), self.parameters, seconds=_RELEASE_SECONDS, apart=True
             )
 
     async def _ask(self, name: str, silent: float | None) -> bool:
@@ -122,7 +123,7 @@ class Lease:
         if self.trusted:  # one call that hangs must not outlive the lease
             longest = max(_SHORTEST_CALL_SECONDS, min(longest, self._trusted_until - started))
         sent = {**self.parameters, "seconds": lasts, "silent": silent}
-        rows = await self._database.fetch(statement(name), sent, seconds=longest, apart=True)
+        rows = await self._database.fetch(statement(f"store/lease/{name}"), sent, seconds=longest, apart=True)
         if not rows:
             self._trusted_until = 0.0
             return False

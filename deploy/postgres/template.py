@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from controller.store import migrate
+from controller.schema import migrate
 
 if TYPE_CHECKING:
     from deploy.postgres.server import Server

@@ -10,9 +10,10 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from controller.declared import controls
+from controller.postgres.statements import statement
 from controller.records import Key, Loaded, Loss
-from controller.store import controls, store
-from controller.store.database import statement
+from controller.store import state
 from controller.store.identity import Register
 from controller.store.listener import CHANNEL
 from tests.conformance.store_world import APP, NAME, Contender, Desk, Ledger, StoreWorld
@@ -273,7 +274,8 @@ class PostgresTables:
         columns = {name: [getattr(loss, name) for loss in shown.values()] for name in ("objects", "processes", "hosts")}
         with self._database.connect() as operator:
             operator.execute(
-                statement("fuse_confirm"), {"kinds": [k.kind for k in shown], "ids": [k.id for k in shown], **columns}
+                statement("store/fuse/confirm"),
+                {"kinds": [k.kind for k in shown], "ids": [k.id for k in shown], **columns},
             )
 
     @contextmanager
@@ -287,8 +289,8 @@ class PostgresTables:
                 with reading.transaction():
                     reading.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                     reading.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
-                    (row,) = reading.execute(store.load_statement(key.kind), {"ids": [key.id]})
-                return store._loaded(key, *row[1:])
+                    (row,) = reading.execute(state.load_statement(key.kind), {"ids": [key.id]})
+                return state._loaded(key, *row[1:])
 
             yield load
 

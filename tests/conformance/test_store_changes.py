@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from controller.records import Changed, Key
-from controller.store import store as module
+from controller.store import state as module
 from tests.conformance.store_world import Contender, StoreWorld
 
 pytestmark = pytest.mark.anyio

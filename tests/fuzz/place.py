@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 from psycopg import errors, sql
 from psycopg.types.json import set_json_loads
 
+from controller.declared import reader
+from controller.postgres import decoding
 from controller.records import Key, Loaded, Report
-from controller.store import decoding, reading
 from controller.swarm.client import EngineClient
 from controller.swarm.liveview import LiveView
 from controller.swarm.plan import plan
@@ -226,7 +227,7 @@ class Place:
             touched = {change.column.table for change in drawn}
             for kind in (name for name, cls in KINDS.items() if cls.binding.deleted_in in touched):
                 # as `skypanel get` reads them
-                reading.objects(self.database.session("reader"), kind, everything=True)
+                reader.objects(self.database.session("reader"), kind, everything=True)
         finally:
             self._remove(tenant)
         self.slowest = max(self.slowest, time.monotonic() - began)

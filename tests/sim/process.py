@@ -16,8 +16,8 @@ import structlog
 
 from controller.loop.election import Candidate, Channel
 from controller.loop.identity import Identity
+from controller.postgres.database import DatabaseUnavailable
 from controller.records import Key
-from controller.store.database import DatabaseUnavailable
 from controller.swarm.client import EngineClient
 from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineUnavailable

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import reconcilers  # noqa: F401 - registers all kinds
-from controller.store.database import Database as Connections
+from controller.postgres.database import Database as Connections
 from controller.store.lease import Lease
-from controller.store.store import Store
+from controller.store.state import Store
 from reconcilers.registry import programs
 from tests.store.conftest import Database
 

@@ -11,11 +11,11 @@ import anyio
 
 from controller.loop.config import LoopConfig
 from controller.loop.election import Candidate
+from controller.postgres.database import Database as Connections
 from controller.records import Holdings, Key
-from controller.store.database import Database as Connections
 from controller.store.lease import Lease
 from controller.store.listener import listen
-from controller.store.store import Store
+from controller.store.state import Store
 from controller.swarm.plan import Change, ChangeSet
 from reconcilers.objects import Objects
 from reconcilers.ports import LiveNetwork, Options

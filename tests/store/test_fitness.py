@@ -11,13 +11,13 @@ from structlog.testing import capture_logs
 
 from controller.cli import database_checks
 from controller.kit import clock
+from controller.postgres.connecting import connection_string
+from controller.postgres.database import Database as Connections
+from controller.schema import fitness
+from controller.schema.fitness import Fitness, UnfitDatabase, hears, schema_refusal
 from controller.settings import Settings
-from controller.store import fitness
-from controller.store.connecting import connection_string
-from controller.store.database import Database as Connections
-from controller.store.fitness import Fitness, UnfitDatabase, hears, schema_refusal
 from controller.store.lease import Lease
-from controller.store.store import Store
+from controller.store.state import Store
 from reconcilers.outcomes import TransientError
 from tests.store.conftest import Database
 from tests.store.pooler import pooler

@@ -16,10 +16,10 @@ import reconcilers  # noqa: F401 - registers all kinds
 from controller.cli.application import main
 from controller.cli.failures import ExitCode
 from controller.loop.gates.fuse import Fuse, FuseTrippedError
+from controller.postgres.database import Database as Connections
 from controller.records import Holdings, Key
-from controller.store.database import Database as Connections
 from controller.store.lease import Lease
-from controller.store.store import Store
+from controller.store.state import Store
 from reconcilers.registry import registered
 from tests.store.conftest import Database, Tenant
 from tests.store.shelf import Shelf, controller

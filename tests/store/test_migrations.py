@@ -10,8 +10,8 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from controller.store import migrate
-from controller.store.migration_errors import (
+from controller.schema import migrate
+from controller.schema.errors import (
     DatabaseTooNewError,
     EditedMigrationError,
     ForeignTablesError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from controller.store.refusals import explain
+from controller.declared.constraint_messages import explain
 from tests.store.conftest import Database
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import reconcilers  # noqa: F401 - registers all kinds
-from controller.store.database import fenced
-from controller.store.store import consume_statement
+from controller.postgres.statements import fenced
+from controller.store.state import consume_statement
 from reconcilers.registry import programs
 from tests.store.conftest import Database
 
@@ -30,7 +30,7 @@ def test_a_report_looks_its_statuses_and_parts_up(database: Database) -> None:
         " FROM generate_series(1, 20000)"
     )
     database.execute("ANALYZE skypanel.object_status")
-    query = fenced("report")
+    query = fenced("store/loop/report")
     for number, name in enumerate(TYPES, 1):
         query = query.replace(f"%({name})s", f"${number}")
     owner = database.session("skypanel_owner")

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from controller.loop.retention import STEPS
+from controller.postgres.statements import statement
 from controller.records import Key, Report, Rest
-from controller.store.database import statement
 from reconcilers.conditions import Condition, Status
 from tests.store.conftest import Database, Tenant
 from tests.store.leading import Contender, leader
@@ -183,11 +183,11 @@ async def test_a_hundred_thousand_removed_rows_are_not_read_at_each_comparison(
             [tenant.app],
         )
         conn.execute("ANALYZE paas_environments")
-        (plan,) = conn.execute("EXPLAIN (ANALYZE, FORMAT json) " + statement("index")).fetchone() or ({},)
+        (plan,) = conn.execute("EXPLAIN (ANALYZE, FORMAT json) " + statement("store/loop/index")).fetchone() or ({},)
         scans = list(_scans(plan[0]["Plan"]))
         assert sum(rows for name, rows in scans if name == "paas_environments") <= 1, scans
         begun = time.perf_counter()
-        assert len(conn.execute(statement("index")).fetchall()) == 2
+        assert len(conn.execute(statement("store/loop/index")).fetchall()) == 2
         assert time.perf_counter() - begun < 0.5
 
 

@@ -7,7 +7,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from controller.store import migrate
+from controller.schema import migrate
 from tests.store.conftest import Database, Tenant, make_tenant
 from tests.store.test_migrations import panel
 

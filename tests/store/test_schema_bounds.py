@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 
-from controller.store import migrate
+from controller.schema import migrate
 from specs.snapshots import EnvironmentSnapshot
 from tests.store.conftest import Database, Tenant, make_tenant
 

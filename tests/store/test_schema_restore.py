@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from controller.store import migrate
-from controller.store.migration_errors import MissingPrivilegeError
+from controller.schema import migrate
+from controller.schema.errors import MissingPrivilegeError
 from deploy.postgres import Server
 from deploy.postgres.binaries import find_bindir
 from deploy.postgres.server import DATABASE, OWNER, named

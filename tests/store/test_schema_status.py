@@ -7,8 +7,8 @@ from typing import Any, LiteralString
 
 import pytest
 
+from controller.declared import reader
 from controller.records import Key, Report, Rest
-from controller.store import reading
 from reconcilers.conditions import Condition, Status, paused, progressing, ready
 from tests.store.conftest import Database, Tenant
 from tests.store.leading import NAME, Contender, leader
@@ -88,8 +88,8 @@ async def test_what_was_true_is_unknown_when_nobody_vouches_for_it(
         assert said[0].endswith("; until then Deployed: 1 runs")
         assert said[1]
         with database.connect("panel") as conn:
-            (app,) = reading.objects(conn, "App", ("acme", "shop"))
-            (environment,) = reading.objects(conn, "Environment", ("acme", "shop", "production"))
+            (app,) = reader.objects(conn, "App", ("acme", "shop"))
+            (environment,) = reader.objects(conn, "Environment", ("acme", "shop", "production"))
         assert (environment.status.ready, environment.status.unknown, environment.status.reason) == (
             False,
             True,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.store import migrate
+from controller.schema import migrate
 from tests.store.conftest import Database
 from tests.store.test_migrations import panel
 

@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from controller.store import specwriter
-from controller.store.refusals import SpecRefused
-from controller.store.specwriter import Target, Written
+from controller.declared import writer
+from controller.declared.constraint_messages import SpecRefused
+from controller.declared.writer import Target, Written
 from specs.loader import FileProblem, Located, load, read_resources
 from tests.store.conftest import Database, make_tenant
 
@@ -51,7 +51,7 @@ ALL = ORGANIZATION + APP + ENVIRONMENT + WEB + DOMAIN
 
 
 def apply(conn: psycopg.Connection, text: str) -> dict[str, Written]:
-    return {written.target.name: written for written in specwriter.apply(conn, declared(text))}
+    return {written.target.name: written for written in writer.apply(conn, declared(text))}
 
 
 def actions(written: list[Written]) -> set[str]:
@@ -63,25 +63,25 @@ def rows(database: Database) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_everything_is_created_owners_first(conn: psycopg.Connection) -> None:
-    written = specwriter.apply(conn, load([EXAMPLES]))
+    written = writer.apply(conn, load([EXAMPLES]))
     assert actions(written) == {"created"}
     kinds = [entry.target.kind for entry in written]
     assert kinds.index("Organization") < kinds.index("App") < kinds.index("Environment") < kinds.index("Domain")
 
 
 def test_an_unchanged_apply_writes_nothing(conn: psycopg.Connection, database: Database) -> None:
-    specwriter.apply(conn, load([EXAMPLES]))
+    writer.apply(conn, load([EXAMPLES]))
     before = rows(database)
     database.execute("DELETE FROM skypanel.change_log")
-    assert actions(specwriter.apply(conn, load([EXAMPLES]))) == {"unchanged"}
+    assert actions(writer.apply(conn, load([EXAMPLES]))) == {"unchanged"}
     assert rows(database) == before  # also its versions: nothing was written again
     assert database.one("SELECT count(*) FROM skypanel.change_log") == 0
 
 
 def test_an_unchanged_apply_needs_no_right_to_write(conn: psycopg.Connection, database: Database) -> None:
-    specwriter.apply(conn, load([EXAMPLES]))
+    writer.apply(conn, load([EXAMPLES]))
     with database.connect("reader") as reader:
-        assert actions(specwriter.apply(reader, load([EXAMPLES]))) == {"unchanged"}
+        assert actions(writer.apply(reader, load([EXAMPLES]))) == {"unchanged"}
 
 
 def test_an_update_names_its_fields_and_changes_no_others(conn: psycopg.Connection, database: Database) -> None:
@@ -163,7 +163,7 @@ def test_an_organization_of_the_panel_is_taken_in_and_not_changed(conn: psycopg.
 
 def test_a_deleted_environment_leaves_its_name_to_a_new_row(conn: psycopg.Connection, database: Database) -> None:
     first = apply(conn, ALL)["acme/shop/production"].id
-    specwriter.delete(conn, [Target("Environment", ("acme", "shop", "production"))])
+    writer.delete(conn, [Target("Environment", ("acme", "shop", "production"))])
     second = apply(conn, ALL)
     assert second["acme/shop/production"].action == "created"
     assert second["acme/shop/production"].id != first
@@ -173,7 +173,7 @@ def test_a_deleted_environment_leaves_its_name_to_a_new_row(conn: psycopg.Connec
 
 def test_an_organization_taken_back_does_not_bring_its_apps_back(conn: psycopg.Connection, database: Database) -> None:
     apply(conn, ALL)
-    specwriter.delete(conn, [Target("Organization", ("acme",))])
+    writer.delete(conn, [Target("Organization", ("acme",))])
     assert apply(conn, ORGANIZATION)["acme"].action == "created"
     assert database.one("SELECT deleted_at FROM paas_organizations") is None
     for table in ("paas_apps", "paas_environments", "paas_domains"):
@@ -184,9 +184,9 @@ def test_an_organization_taken_back_does_not_bring_its_apps_back(conn: psycopg.C
 def test_deletion_is_asked_for_once_and_what_is_absent_is_said(conn: psycopg.Connection, database: Database) -> None:
     apply(conn, ALL)
     targets = [Target.of(entry) for entry in declared(ALL)]
-    assert actions(specwriter.delete(conn, targets)) == {"deleted"}
+    assert actions(writer.delete(conn, targets)) == {"deleted"}
     marked = database.execute("SELECT deleted_at FROM paas_environments")
-    assert actions(specwriter.delete(conn, targets)) == {"absent"}
+    assert actions(writer.delete(conn, targets)) == {"absent"}
     assert database.execute("SELECT deleted_at FROM paas_environments") == marked
 
 
@@ -194,9 +194,9 @@ def test_a_plan_in_use_cannot_be_deleted_and_an_unused_one_goes(conn: psycopg.Co
     plan = resource("Plan", "small", 0, "{cpu: 1, memory: 64Mi}")
     apply(conn, plan + ORGANIZATION + APP + ENVIRONMENT.replace("port", "plan: small, port"))
     with pytest.raises(SpecRefused, match="environments use this plan"):
-        specwriter.delete(conn, [Target("Plan", ("small",))])
+        writer.delete(conn, [Target("Plan", ("small",))])
     apply(conn, ENVIRONMENT)
-    assert actions(specwriter.delete(conn, [Target("Plan", ("small",))])) == {"deleted"}
+    assert actions(writer.delete(conn, [Target("Plan", ("small",))])) == {"deleted"}
     assert database.one("SELECT count(*) FROM paas_plans") == 0
 
 
@@ -213,7 +213,7 @@ def test_a_check_before_the_commit_can_undo_everything(conn: psycopg.Connection,
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
-        specwriter.apply(conn, declared(ALL), check=refuse)
+        writer.apply(conn, declared(ALL), check=refuse)
     assert rows(database) == before
 
 
@@ -235,7 +235,7 @@ def test_writers_at_the_same_time_all_succeed_and_make_one_row_each(
         with database.connect("panel") as own:
             start.wait()
             try:
-                specwriter.apply(own, load([EXAMPLES]))
+                writer.apply(own, load([EXAMPLES]))
             except Exception as error:  # noqa: BLE001 - reported below
                 failures.append(error)
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from controller.postgres.database import Database as Connections
 from controller.records import Intent, InventoryUpdate, Key, Report
-from controller.store.ahead import Ahead
-from controller.store.database import Database as Connections
+from controller.store.prefetch import Prefetched
 from tests.store.conftest import Database, Tenant
 from tests.store.leading import leader
 
@@ -86,7 +86,7 @@ async def test_a_look_is_not_kept_that_was_on_its_way_while_its_object_was_writt
 ) -> None:
     async with leader(database) as one:
         loaded = await one.store.load(Key("environment", str(tenant.environment)))
-    ahead = Ahead()
+    ahead = Prefetched()
     with ahead.reading():
         ahead.spoil(loaded.key)
         ahead.put([loaded])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from controller.postgres.database import Database as Connections
 from controller.records import Key
-from controller.store.database import Database as Connections
 from tests.store.conftest import Database, Tenant
 from tests.store.leading import Contender, leader
 

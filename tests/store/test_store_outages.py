@@ -15,11 +15,11 @@ from anyio.lowlevel import checkpoint
 from psycopg import errors, sql
 
 from controller.kit import clock
+from controller.postgres.connecting import connection_string, session
+from controller.postgres.database import Database as Connections
+from controller.postgres.database import DatabaseUnavailable
 from controller.records import Intent, Key
-from controller.store import store
-from controller.store.connecting import connection_string, session
-from controller.store.database import Database as Connections
-from controller.store.database import DatabaseUnavailable
+from controller.store import state
 from deploy.postgres import Server, ensure
 from reconcilers.outcomes import TransientError
 from tests.store.conftest import Database, Tenant
@@ -269,7 +269,7 @@ async def test_a_change_that_commits_late_is_found_by_the_timer_however_many_cam
     database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Looks on a hint pass over old rows, which dead ones of a transaction that stays open would make slow."""
-    monkeypatch.setattr(store, "_LATE", 3)
+    monkeypatch.setattr(state, "_LATE", 3)
     now = 1000.0
     monkeypatch.setattr(clock, "monotonic", lambda: now)
     async with leader(database) as one:

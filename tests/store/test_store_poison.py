@@ -10,10 +10,10 @@ import anyio
 import pytest
 
 from controller.cli import session
+from controller.declared import lookups, reader
+from controller.postgres.decoding import LARGEST_DOCUMENT
 from controller.records import EventRecord, Key, Loaded, Report
-from controller.store import lookups, reading
-from controller.store.decoding import LARGEST_DOCUMENT
-from controller.store.store import Store
+from controller.store.state import Store
 from reconcilers.conditions import Status, ready
 from tests.store.conftest import Database, Tenant
 from tests.store.leading import leader
@@ -106,7 +106,7 @@ def test_people_are_shown_the_other_rows_and_what_cannot_be_read_of_one(unguarde
     for column, value in POISONS.values():
         unguarded.execute(f"UPDATE paas_environments SET {column} = %s::jsonb WHERE name = 'e1'", value)
     with session.database(unguarded.dsn("skypanel_owner")) as conn:
-        found = {shown.path[-1]: shown.spec for shown in reading.objects(conn, "Environment")}
+        found = {shown.path[-1]: shown.spec for shown in reader.objects(conn, "Environment")}
         documents = lookups.documents(conn, "environment", [tenant.environment])
     assert found.keys() == {"production", "e1", "e2"}
     assert found["e1"]["healthcheck"] == "cannot be read: a number in it is too large"

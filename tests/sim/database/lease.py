@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from controller.store.database import Database, statement
+from controller.postgres.database import Database
+from controller.postgres.statements import statement
 from controller.store.lease import Lease
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.link import Link, direct, now

@@ -1,4 +1,4 @@
-"""The store of one process on the simulated database: same methods, results and errors as ``controller.store.store``.
+"""The store of one process on the simulated database: same methods, results and errors as ``controller.store.state``.
 
 What is sent is copied before the link is used; what comes back is made anew. Every write checks the lease in the same
 step as it writes. ``tests/conformance`` proves it equal to the real one.
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from controller.postgres import decoding
 from controller.records import (
     Assessment,
     Changed,
@@ -25,8 +26,7 @@ from controller.records import (
     Loss,
     Report,
 )
-from controller.store import decoding
-from controller.store import store as real
+from controller.store import state as real
 from reconcilers.outcomes import FencedError
 from specs.problems import InvalidSpec
 from tests.sim.database import retention, subnets

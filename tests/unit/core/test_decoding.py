@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.store.decoding import DEEPEST, LARGEST_DOCUMENT, read
+from controller.postgres.decoding import DEEPEST, LARGEST_DOCUMENT, read
 
 HUGE = "1" + "0" * 400
 DEEP = "[" * 1100 + "]" * 1100

@@ -11,6 +11,7 @@ import anyio
 import pytest
 from opentelemetry.trace import StatusCode
 
+from controller.loop import spans as spans_module
 from controller.loop.spans import Spans, TracingError, from_environment, wanted
 from controller.loop.trace import Trace
 from controller.records import Key

@@ -1,0 +1,95 @@
+"""What a write changes, in the words of the spec: ``replicas: 2 -> 3``, not ``instances``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from controller.declared.rows import Cell, Row, columns_by_cell
+from specs.binding import from_rows
+from specs.resource import Resource
+
+_CONFIDENTIAL = ("command", "args", "healthcheck", "healthcheck.command")  # they hold words of a command
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One spec field, such as ``healthcheck.interval``; None stands for not set."""
+
+    field: str
+    before: Any
+    after: Any
+
+    def document(self) -> dict[str, Any]:
+        """For programs: both values, or ``change`` in the place of words of a command, which may be secret."""
+        if self._confidential:
+            return {"field": self.field, "change": self._change}
+        return {"field": self.field, "before": self.before, "after": self.after}
+
+    @property
+    def _confidential(self) -> bool:
+        return self.field in _CONFIDENTIAL
+
+    @property
+    def _change(self) -> str:
+        return "added" if self.before is None else "removed" if self.after is None else "changed"
+
+    def __str__(self) -> str:
+        if self._confidential:
+            return f"{self.field}: {self._change}"
+        return f"{self.field}: {_short(self.before)} -> {_short(self.after)}"
+
+
+def changed_fields(resource: Resource, row: Row, cells: Iterable[Cell]) -> list[FieldChange]:
+    """What ``resource`` changes in the ``cells`` of ``row``."""
+    wanted = set(cells)
+    names = {
+        field
+        for table, columns in _bound_tables(resource)
+        for field, column in columns.items()
+        if (table, column.name) in wanted
+    }
+    aliases = {name: info.alias or name for name, info in type(resource.spec).model_fields.items() if name in names}
+    after = resource.document()["spec"]
+    before = spec_document(type(resource), resource.metadata.parents, row)
+    found: list[FieldChange] = []
+    for alias in aliases.values():
+        found += _walk(alias, before.get(alias), after.get(alias))
+    return found
+
+
+def spec_document(kind: type[Resource], parents: Mapping[str, str], row: Row) -> dict[str, Any]:
+    """The ``spec`` that a row stands for; with the columns' own values when it breaks a rule of the spec."""
+    try:
+        spec: dict[str, Any] = from_rows(kind, parents, row.tables()).document()["spec"]
+    except (ValueError, TypeError, LookupError, AttributeError):  # a document of any shape may be in a row
+        cells = columns_by_cell(kind.binding)
+        fields = kind.model_fields["spec"].annotation.model_fields  # type: ignore[union-attr]
+        spec = {
+            fields[field].alias or field: row.values[table, column.name]
+            for table, columns in _bound_tables(kind)
+            for field, column in columns.items()
+            if (table, column.name) in row.values and (table, column.name) in cells
+        }
+        spec = {alias: value for alias, value in spec.items() if value is not None}
+    return spec
+
+
+def _bound_tables(kind: type[Resource] | Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield kind.binding.table, kind.binding.columns
+    for attached in kind.binding.attached:
+        yield attached.table, attached.columns
+
+
+def _walk(path: str, before: Any, after: Any) -> Iterator[FieldChange]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in [*before, *(key for key in after if key not in before)]:
+            yield from _walk(f"{path}.{key}", before.get(key), after.get(key))
+    elif before != after:
+        yield FieldChange(path, before, after)
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 100 else text[:99] + "…"

@@ -1,0 +1,69 @@
+"""What the controller keeps of its objects, for people and for a look ahead: documents, inventory, subnets, events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from controller.postgres.statements import statement
+from controller.records import InventoryRow
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What ``skypanel.snapshot_<kind>`` gives of one object."""
+
+    kind: str
+    id: UUID
+    organization_id: UUID
+    generation: int
+    deleted: bool
+    doc: Mapping[str, Any]
+
+
+def documents(conn: psycopg.Connection, kind: str, ids: Sequence[UUID]) -> list[Document]:
+    """The documents of the objects of ``kind`` (such as ``environment``) with ``ids``.
+
+    Raises:
+        psycopg.errors.InsufficientPrivilege: the role may not read the snapshot views.
+    """
+    view = sql.Identifier("skypanel", f"snapshot_{kind}")
+    rows = conn.execute(sql.SQL(statement("declared/lookups/documents")).format(view=view), {"ids": list(ids)})
+    return [Document(kind, *row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to an object; equal ones in a row are counted."""
+
+    type: str
+    reason: str
+    message: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+def events(conn: psycopg.Connection, kind: str, object_id: UUID, limit: int) -> list[Event]:
+    """The last ``limit`` events of an object, the newest first."""
+    rows = conn.execute(statement("declared/lookups/events"), {"kind": kind, "id": object_id, "limit": limit})
+    return [Event(*row) for row in rows]
+
+
+def inventory(conn: psycopg.Connection, ids: Sequence[UUID]) -> dict[tuple[str, UUID], list[InventoryRow]]:
+    """What was made on the engine for each owner (kind, id) among ``ids``."""
+    found: dict[tuple[str, UUID], list[InventoryRow]] = {}
+    for owner_kind, owner_id, *row in conn.execute(statement("declared/lookups/inventory"), {"ids": list(ids)}):
+        found.setdefault((owner_kind, owner_id), []).append(InventoryRow(*row))
+    return found
+
+
+def subnets(conn: psycopg.Connection, organizations: Sequence[UUID]) -> dict[UUID, str]:
+    """The subnet of each organization that has one."""
+    return dict(conn.execute(statement("declared/lookups/subnets"), {"ids": list(organizations)}).fetchall())

@@ -1,0 +1,244 @@
+"""Reads declared objects as people ask for them: by kind and path of names, with what was last said of them.
+
+What is said of them is that of the view ``skypanel.status``: ``Pending`` while nobody has looked at this generation,
+``Unknown`` while nobody vouches for it. An object whose deletion is finished is left out unless it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from controller.declared.fields import spec_document
+from controller.declared.rows import (
+    Row,
+    ancestors,
+    attached_joins,
+    cell_expression,
+    read_cells,
+    table_name,
+)
+from controller.postgres.statements import statement
+from specs.binding import TableBinding
+from specs.kinds import KINDS
+from specs.resource import API_VERSION
+
+_HIDDEN = {  # what is left out: the condition under which a deleted row is still worth showing
+    "Organization": "s.finalized_at IS NULL",
+    "Environment": "s.finalized_at IS NULL",
+    "App": "EXISTS (SELECT FROM public.paas_environments e LEFT JOIN skypanel.object_status x"
+    " ON x.kind = 'environment' AND x.id = e.id WHERE e.app_id = t.id AND x.finalized_at IS NULL)",
+}
+_STATUS_COLUMNS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStatus:
+    """What the controller says of an object.
+
+    Args:
+        ready: it is as declared, in this generation; None when nobody will say anything.
+        unknown: nobody can say now whether it is; it counts as not ready.
+        reason: one CamelCase word.
+        message: a sentence for people.
+        stalled: nothing more is tried until the spec changes.
+        observed_generation: 0 when nothing was said yet.
+    """
+
+    ready: bool | None = None
+    unknown: bool = False
+    reason: str = ""
+    message: str = ""
+    stalled: bool = False
+    observed_generation: int = 0
+    conditions: Sequence[Mapping[str, Any]] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    finalized_at: datetime | None = None
+    updated_at: datetime | None = None
+    as_of: datetime | None = None
+    """Until when that is vouched for."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredObject:
+    """One declared object; ``path`` is the names from the outermost owner down to its own."""
+
+    kind: str
+    id: UUID
+    path: tuple[str, ...]
+    spec: Mapping[str, Any]
+    generation: int
+    created_at: datetime
+    deleted_at: datetime | None
+    status: ObjectStatus
+
+    @property
+    def name(self) -> str:
+        """The path as people write it; a globally named object (a domain) is its last part alone."""
+        return self.path[-1] if KINDS[self.kind].globally_named else "/".join(self.path)
+
+    def document(self) -> dict[str, Any]:
+        """Its spec document, which ``apply`` takes."""
+        owners = {kind.lower(): name for kind, name in zip(ancestors(self.kind), self.path, strict=False)}
+        return {
+            "apiVersion": API_VERSION,
+            "kind": self.kind,
+            "metadata": {"name": self.path[-1], **owners},
+            "spec": dict(self.spec),
+        }
+
+
+def objects(
+    conn: psycopg.Connection,
+    kind: str,
+    path: Sequence[str] = (),
+    *,
+    organizations: Sequence[str] = (),
+    everything: bool = False,
+) -> list[DeclaredObject]:
+    """Objects of ``kind``, by path.
+
+    Args:
+        conn: a connection of a role that may read specs and status.
+        kind: one of ``specs.kinds.KINDS``.
+        path: names from the outermost owner down; as many as given must be equal.
+        organizations: only these, when any is given.
+        everything: also those whose deletion is finished.
+    """
+    cls = KINDS[kind]
+    binding, chain = cls.binding, ancestors(kind)
+    cells = read_cells(binding)
+    names = [sql.Identifier(f"p{depth}", KINDS[owner].binding.key_column) for depth, owner in enumerate(chain)]
+    names.append(sql.Identifier("t", binding.key_column))
+    spec_table = binding.deleted_in or binding.table
+    alias = "t" if spec_table == binding.table else spec_table
+    deleted_at: sql.Composable = sql.SQL("NULL::timestamptz")
+    if binding.deleted_in:
+        deleted_at = sql.Identifier(alias, "deleted_at")
+        if kind not in _HIDDEN:  # a part goes with its owner, whether or not it was marked itself
+            owner = sql.Identifier(f"p{len(chain) - 1}", "deleted_at")
+            deleted_at = sql.SQL("coalesce({}, {})").format(deleted_at, owner)
+
+    conditions: list[sql.Composable] = [sql.SQL("true")]
+    if cls.globally_named and len(path) == 1 and "." in path[0]:
+        conditions.append(sql.SQL("{} = {}").format(names[-1], path[0]))
+    else:
+        conditions += [sql.SQL("{} = {}").format(column, value) for column, value in zip(names, path, strict=False)]
+    if organizations and kind != "Plan":
+        conditions.append(sql.SQL("{} = ANY ({})").format(names[0], list(organizations)))
+    if binding.deleted_in and not everything:
+        shown = sql.SQL(_HIDDEN.get(kind, "false"))
+        conditions.append(sql.SQL("({} IS NULL OR {})").format(deleted_at, shown))
+
+    query = sql.SQL(statement("declared/read/objects")).format(
+        id=sql.Identifier("t", "id"),
+        spec_table=sql.Identifier(alias),
+        deleted_at=deleted_at,
+        columns=sql.SQL(", ").join([*names, *(cell_expression(binding, cell) for cell in cells)]),
+        table=table_name(binding.table),
+        joins=sql.SQL(" ").join([attached_joins(binding, "JOIN"), *_owner_joins(binding, chain)]),
+        conditions=sql.SQL(" AND ").join(conditions),
+        order=sql.SQL(", ").join(names),
+    )
+    found = []
+    for row in conn.execute(query, {"kind": kind.lower()}):
+        object_id, generation, created_at, deleted = row[:4]
+        owners, status = tuple(row[4 : 4 + len(names)]), row[-_STATUS_COLUMNS:]
+        values = dict(zip(cells, row[4 + len(names) : -_STATUS_COLUMNS], strict=True))
+        parents = {owner.lower(): name for owner, name in zip(chain, owners, strict=False)}
+        spec = spec_document(cls, parents, Row(object_id, values, frozenset(), frozenset()))
+        found.append(
+            DeclaredObject(
+                kind=kind,
+                id=object_id,
+                path=owners,
+                spec=spec,
+                generation=generation,
+                created_at=created_at,
+                deleted_at=deleted,
+                status=_status(*status),
+            )
+        )
+    return _with_environments(conn, found) if kind == "App" else found
+
+
+def _owner_joins(binding: TableBinding, chain: Sequence[str]) -> list[sql.Composable]:
+    joins: list[sql.Composable] = []
+    below, child = "t", binding
+    for depth in range(len(chain) - 1, -1, -1):
+        owner = KINDS[chain[depth]].binding
+        joins.append(
+            sql.SQL("JOIN {} {} ON {} = {}").format(
+                table_name(owner.table),
+                sql.Identifier(f"p{depth}"),
+                sql.Identifier(f"p{depth}", "id"),
+                sql.Identifier(below, child.parent_column or ""),
+            )
+        )
+        below, child = f"p{depth}", owner
+    return joins
+
+
+def _status(  # noqa: PLR0917 - the columns of a row
+    observed: int | None,
+    conditions: Sequence[Mapping[str, Any]] | None,
+    ready: str | None,
+    reason: str,
+    message: str,
+    stalled: bool,
+    details: Mapping[str, Any],
+    finalized_at: datetime | None,
+    updated_at: datetime | None,
+    as_of: datetime | None,
+) -> ObjectStatus:
+    if ready is None:  # nobody speaks of plans and apps
+        return ObjectStatus()
+    return ObjectStatus(
+        ready=ready == "True",
+        unknown=ready == "Unknown",
+        reason=reason,
+        message=message,
+        stalled=stalled,
+        observed_generation=observed or 0,
+        conditions=conditions or [],
+        details=details,
+        finalized_at=finalized_at,
+        updated_at=updated_at,
+        as_of=as_of,
+    )
+
+
+def _with_environments(conn: psycopg.Connection, apps: list[DeclaredObject]) -> list[DeclaredObject]:
+    """Apps have no reconciler: how they are is how their environments are."""
+    rows = conn.execute(statement("declared/read/apps"), {"ids": [app.id for app in apps]})
+    counts = {row[0]: row[1:] for row in rows}
+    return [replace(app, status=_of_app(app, *counts.get(app.id, (0, 0, 0, 0, 0, None)))) for app in apps]
+
+
+def _of_app(  # noqa: PLR0917 - the columns of a row
+    app: DeclaredObject, total: int, ready: int, stalled: int, leaving: int, unknown: int, away: str | None
+) -> ObjectStatus:
+    details = {"environments": total, "ready": ready, "stalled": stalled, "leaving": leaving}
+    if app.deleted_at is not None:
+        reason, message = ("Deleting", f"{leaving} environment(s) still go") if leaving else ("Deleted", "gone")
+        return ObjectStatus(ready=False, reason=reason, message=message, details=details)
+    if not total:
+        return ObjectStatus(reason="NoEnvironments", message="it has no environment", details=details)
+    message = f"{ready} of {total} environment(s) are ready" + (f", {stalled} stalled" if stalled else "")
+    if unknown and away:
+        message += f", {unknown} not known"
+    reason = "Ready" if ready == total else "Stalled" if stalled else away or "Converging"
+    return ObjectStatus(
+        ready=ready == total,
+        unknown=bool(unknown) and not stalled,
+        reason=reason,
+        message=message,
+        stalled=bool(stalled),
+        details=details,
+    )

@@ -1,0 +1,22 @@
+-- What the controller keeps of its objects.
+
+-- name: documents
+-- The documents that render reads, of some objects of one kind.
+SELECT id, organization_id, generation, deleted, doc FROM {view} WHERE id = ANY (%(ids)s)
+
+-- name: events
+SELECT type, reason, message, count, first_at, last_at
+FROM skypanel.events
+WHERE kind = %(kind)s AND object_id = %(id)s
+ORDER BY id DESC
+LIMIT %(limit)s
+
+-- name: inventory
+SELECT owner_kind, owner_id, object_type, name, engine_id, spec_hash, failed_hash, last_good, state,
+       template_hash
+FROM skypanel.inventory
+WHERE owner_id = ANY (%(ids)s)
+ORDER BY object_type, name
+
+-- name: subnets
+SELECT organization_id, subnet::text FROM skypanel.subnets WHERE organization_id = ANY (%(ids)s)

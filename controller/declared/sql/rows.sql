@@ -1,0 +1,44 @@
+-- Declared rows, written for any kind from its table binding: what stands in braces is an identifier or a list of them.
+
+-- name: find
+-- The row of a declared resource that is not deleted, with the rows attached to it.
+SELECT t.id, {columns}
+FROM {table} t {joins}
+WHERE {conditions}
+
+-- name: lock
+SELECT FROM {table} WHERE id = %(id)s FOR NO KEY UPDATE
+
+-- name: insert
+INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING {returned}
+
+-- name: update
+UPDATE {table} SET {assignments} WHERE {id_column} = %(row_id)s
+
+-- name: delete
+DELETE FROM {table} WHERE {id_column} = %(row_id)s
+
+-- name: mark_deleted
+UPDATE {table} SET deleted_at = clock_timestamp() WHERE {id_column} = %(row_id)s AND deleted_at IS NULL
+
+-- name: take_back
+UPDATE {table} SET deleted_at = NULL WHERE {id_column} = %(row_id)s
+
+-- name: part
+-- Taking a deletion back brings back what was deleted together with the row, by its equal deleted_at. A declared
+-- resource stands for itself alone: what was deleted with it is set apart first, and so stays deleted.
+UPDATE {table} SET deleted_at = deleted_at - interval '1 microsecond'
+WHERE {owner_column} = %(row_id)s
+  AND deleted_at = (SELECT deleted_at FROM {owner_table} WHERE {id_column} = %(row_id)s)
+
+-- name: holder
+-- Which environment has a host name.
+SELECT concat_ws('/', o.slug, a.slug, e.name), e.id
+FROM public.paas_domains d
+JOIN public.paas_environments e ON e.id = d.environment_id
+JOIN public.paas_apps a ON a.id = e.app_id
+JOIN public.organizations o ON o.id = a.organization_id
+WHERE d.hostname = %(key)s AND d.deleted_at IS NULL
+
+-- name: reference
+SELECT {id_column} FROM {table} WHERE {key_column} = %(key)s

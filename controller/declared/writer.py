@@ -1,0 +1,303 @@
+"""Writes declared resources into the spec tables: all of them or none, owners first, only what differs.
+
+How a kind maps onto its tables is data (``specs.binding``), so nothing here knows a kind. A row that says the same is
+not written: no trigger fires and no ``generation`` moves. A row that differs is locked and compared once more before
+its changed columns are written, so that two writers at once never mix. A deleted row is never brought back: its name is
+free, and a new row takes it; where a table has one row an owner (organizations), its mark is taken off, and what was
+deleted with it stays deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from controller.declared import rows
+from controller.declared.constraint_messages import RETRYABLE, Refusal, SpecRefused, explain
+from controller.declared.fields import FieldChange, changed_fields
+from controller.declared.rows import Cell, MissingError, Row
+from specs.binding import to_rows
+from specs.kinds import KINDS, in_apply_order
+from specs.loader import Located
+from specs.resource import Resource
+
+Action = Literal["created", "updated", "unchanged", "deleted", "absent"]
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A declared object by its names.
+
+    Args:
+        kind: one of ``specs.kinds.KINDS``.
+        path: names from the outermost owner down to its own.
+        place: ``file:line:column`` where it is declared; may be empty.
+    """
+
+    kind: str
+    path: tuple[str, ...]
+    place: str = ""
+
+    @classmethod
+    def of(cls, entry: Located) -> Target:
+        """The object that ``entry`` declares."""
+        metadata = entry.resource.metadata
+        return cls(entry.resource.kind, (*metadata.parents.values(), metadata.name), entry.place)
+
+    @property
+    def name(self) -> str:
+        """The path as people write it; a globally named object (a domain) is its last part alone."""
+        return self.path[-1] if KINDS[self.kind].globally_named else "/".join(self.path)
+
+    @property
+    def owner(self) -> tuple[str, tuple[str, ...]] | None:
+        """Kind and path of what it belongs to."""
+        parent = KINDS[self.kind].binding.parent
+        return (parent, self.path[:-1]) if parent else None
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one object.
+
+    Args:
+        target: which.
+        id: of its row; None for one that is absent.
+        action: what was done.
+        changes: fields that an update changed.
+    """
+
+    target: Target
+    id: UUID | None
+    action: Action
+    changes: tuple[FieldChange, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was written."""
+        return self.action not in ("unchanged", "absent")
+
+    @property
+    def status_key(self) -> tuple[str, UUID, bool]:
+        """Kind as the status tables name it, id, and whether anything was written; not of one that is absent."""
+        assert self.id is not None
+        return self.target.kind.lower(), self.id, self.changed
+
+
+Check = Callable[[Sequence[Written]], None]
+
+
+def apply(conn: psycopg.Connection, entries: Sequence[Located], *, check: Check | None = None) -> list[Written]:
+    """Write ``entries`` in one transaction of their own; what became of each, owners first.
+
+    Args:
+        conn: a connection that is not in a transaction, of a role that may write specs.
+        entries: resources and where they were read.
+        check: called before the commit; what it raises undoes everything.
+
+    Raises:
+        SpecRefused: nothing was written; says what, where and how to mend it.
+        psycopg.OperationalError: the connection was lost; the transaction may have been committed.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with conn.transaction():
+                written = write(conn, entries)
+                if check is not None:
+                    check(written)
+                return written
+        except SpecRefused as refused:
+            if attempt == _ATTEMPTS or not isinstance(refused.__cause__, RETRYABLE):
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def write(conn: psycopg.Connection, entries: Sequence[Located]) -> list[Written]:
+    """``apply`` within the caller's transaction, which must be rolled back when this raises."""
+    writer = _Writer(conn)
+    targets = {entry.resource.key: Target.of(entry) for entry in entries}
+    results: list[Written] = []
+    refusals: dict[tuple[str, tuple[str, ...]], Refusal | None] = {}
+    for resource in in_apply_order(entry.resource for entry in entries):
+        target = targets[resource.key]
+        if target.owner in refusals:
+            refusals[target.kind, target.path] = None  # the owner's reason says it all
+            continue
+        try:
+            results.append(writer.write(target, resource))
+        except MissingError as missing:  # nothing was sent that failed: go on, and say all that is missing
+            refusals[target.kind, target.path] = Refusal(target.place, str(target), str(missing), missing.hint)
+        except psycopg.Error as error:
+            _refuse(error, target)
+    if refusals:
+        raise SpecRefused(filter(None, refusals.values()))
+    return results
+
+
+def delete(conn: psycopg.Connection, targets: Sequence[Target]) -> list[Written]:
+    """Ask for the deletion of ``targets`` in one transaction, what is owned before its owners.
+
+    ``deleted_at`` is set, and the controller removes what runs. A kind without it (Plan) loses its row at once. What is
+    not there is reported as ``absent``.
+
+    Raises:
+        SpecRefused: nothing was deleted.
+    """
+    writer, rank = _Writer(conn), list(KINDS)
+    results = []
+    with conn.transaction():
+        for target in sorted(targets, key=lambda t: (rank.index(t.kind), t.path), reverse=True):
+            try:
+                results.append(writer.delete(target))
+            except psycopg.Error as error:
+                _refuse(error, target)
+    return results
+
+
+def _refuse(error: psycopg.Error, target: Target) -> NoReturn:
+    meaning = explain(error)
+    if meaning is None:
+        raise error
+    raise SpecRefused([Refusal(target.place, str(target), *meaning)]) from error
+
+
+class _Writer:
+    """One transaction's work; remembers the ids of owners."""
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        self._conn = conn
+        self._ids: dict[tuple[str, tuple[str, ...]], UUID] = {}
+
+    def write(self, target: Target, resource: Resource) -> Written:
+        """Create or update one resource, or leave it."""
+        binding = resource.binding
+        owner_id = self._owner_id(target)
+        if resource.globally_named:
+            self._refuse_other_holder(target, owner_id)
+        row = self._find(target, owner_id)
+        if row is not None and not _is_equal(resource, row):  # look again when nobody else can change it
+            rows.run(self._conn, "lock", {"table": rows.table_name(binding.table)}, {"id": row.id})
+            row = self._find(target, owner_id)
+        if row is None:
+            result = Written(target, self._insert(resource, owner_id), "created")
+        elif _is_equal(resource, row):
+            result = Written(target, row.id, "unchanged")
+        elif row.absent or row.deleted:
+            self._restore(resource, row)
+            result = Written(target, row.id, "created")
+        else:
+            differing = _differing(resource, row)
+            self._update(resource, row.id, differing)
+            result = Written(target, row.id, "updated", tuple(changed_fields(resource, row, differing)))
+        assert result.id is not None
+        self._ids[target.kind, target.path] = result.id
+        return result
+
+    def delete(self, target: Target) -> Written:
+        """Mark one object deleted, or delete its row."""
+        binding = KINDS[target.kind].binding
+        try:
+            row = self._find(target, self._owner_id(target))
+        except MissingError:
+            row = None
+        table = binding.deleted_in or binding.table
+        if row is None or table in row.absent | row.deleted:
+            return Written(target, None, "absent")
+        name = "mark_deleted" if binding.deleted_in else "delete"
+        rows.run(self._conn, name, rows.place(binding, table), {"row_id": row.id})
+        return Written(target, row.id, "deleted")
+
+    def _find(self, target: Target, owner_id: UUID | None) -> Row | None:
+        return rows.find(self._conn, KINDS[target.kind].binding, target.path[-1], owner_id)
+
+    def _owner_id(self, target: Target) -> UUID | None:
+        """Id of the owner's row, found from the outermost owner down."""
+        owner_id: UUID | None = None
+        for depth, kind in enumerate(rows.ancestors(target.kind), start=1):
+            owner = Target(kind, target.path[:depth])
+            key = (owner.kind, owner.path)
+            if key not in self._ids:
+                row = self._find(owner, owner_id)
+                if row is None:
+                    raise MissingError(
+                        f"its {kind.lower()} {owner.name} does not exist",
+                        f"add the {kind} to the files, or check the names in metadata",
+                    )
+                self._ids[key] = row.id
+            owner_id = self._ids[key]
+        return owner_id
+
+    def _refuse_other_holder(self, target: Target, owner_id: UUID | None) -> None:
+        holder = rows.run(self._conn, "holder", {}, {"key": target.path[-1]})
+        if holder is not None and holder[1] != owner_id:
+            raise MissingError(
+                f"environment {holder[0]} has this host name",
+                f"delete it there first: skypanel delete {target.kind.lower()} {target.name}",
+            )
+
+    def _insert(self, resource: Resource, owner_id: UUID | None) -> UUID:
+        binding, values_by_table = resource.binding, to_rows(resource)
+        row = values_by_table.pop(binding.table)
+        if binding.parent_column:
+            row[binding.parent_column] = owner_id
+        row_id = rows.insert(self._conn, binding, binding.table, row)
+        for attached in binding.attached:
+            values = {attached.owner_column: row_id, **values_by_table[attached.table]}
+            rows.insert(self._conn, binding, attached.table, values)
+        return row_id
+
+    def _restore(self, resource: Resource, row: Row) -> None:
+        """Make parts that are absent, take the mark of deletion off those that have one, and change what differs."""
+        binding, values_by_table = resource.binding, to_rows(resource)
+        for attached in rows.kept_tables(binding):
+            if attached.table in row.absent:
+                values = {attached.owner_column: row.id, **values_by_table[attached.table]}
+                rows.insert(self._conn, binding, attached.table, values)
+            elif attached.table in row.deleted:
+                self._take_back(resource, attached.table, row.id)
+        self._update(resource, row.id, [cell for cell in _differing(resource, row) if cell[0] not in row.absent])
+
+    def _update(self, resource: Resource, row_id: UUID, differing: Sequence[Cell]) -> None:
+        values_by_table = to_rows(resource)
+        for table in dict.fromkeys(table for table, _ in differing):
+            values = {name: values_by_table[table][name] for of, name in differing if of == table}
+            rows.update(self._conn, resource.binding, table, row_id, values)
+
+    def _take_back(self, resource: Resource, table: str, row_id: UUID) -> None:
+        parts = rows.place(resource.binding, table)
+        for child in rows.children(resource.kind):
+            if child.parent_column:
+                apart: dict[str, sql.Composable] = {
+                    "table": rows.table_name(child.table),
+                    "owner_column": sql.Identifier(child.parent_column),
+                    "owner_table": parts["table"],
+                    "id_column": parts["id_column"],
+                }
+                rows.run(self._conn, "part", apart, {"row_id": row_id})
+        rows.run(self._conn, "take_back", parts, {"row_id": row_id})
+
+
+def _differing(resource: Resource, row: Row) -> list[Cell]:
+    """Cells in which the row says something else; those of insert-only tables are not ours to change."""
+    binding, values_by_table = resource.binding, to_rows(resource)
+    ours = {attached.table for attached in rows.kept_tables(binding)}
+    if not binding.insert_only:
+        ours.add(binding.table)
+    return [
+        (table, name)
+        for table, name in rows.columns_by_cell(binding)
+        if table in ours and values_by_table[table][name] != row.values[table, name]
+    ]
+
+
+def _is_equal(resource: Resource, row: Row) -> bool:
+    return not (row.absent or row.deleted or _differing(resource, row))

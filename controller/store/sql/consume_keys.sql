@@ -1,1 +1,0 @@
-(SELECT DISTINCT t.id FROM taken t WHERE t.kind = {kind} AND (SELECT count(*) FROM taken) <= {limit})

@@ -1,2 +1,0 @@
-UNION ALL
-SELECT {kind}, NULL, NULL, l.* FROM ({load}) l

@@ -1,0 +1,40 @@
+-- What the loop asks in a line or two; longer statements have files of their own in loop/.
+
+-- name: consume_keys
+(SELECT DISTINCT t.id FROM taken t WHERE t.kind = {kind} AND (SELECT count(*) FROM taken) <= {limit})
+
+-- name: consume_load
+UNION ALL
+SELECT {kind}, NULL, NULL, l.* FROM ({load}) l
+
+-- name: index
+-- Every wanted object but those whose removal is done and noted, and what was last said of it; the resync compares this with the live view.
+SELECT o.kind, o.id::text, o.organization_id::text, o.generation, o.deleted,
+       coalesce(s.ready AND s.observed_generation = o.generation, false) AS ready, s.finalized_at IS NOT NULL AS finalized,
+       c.reconcile_token IS NOT NULL AND c.reconcile_token IS DISTINCT FROM s.handled_token AS asked
+FROM skypanel.present o
+LEFT JOIN skypanel.object_status s ON s.kind = o.kind AND s.id = o.id
+LEFT JOIN skypanel.reconcile_controls c ON c.scope = 'object' AND c.kind = o.kind AND c.id = o.id
+
+-- name: leftovers
+-- Owners of something that we made, keep or have not finished with, whose rows are gone: remove it, give it back, say so.
+SELECT DISTINCT k.kind, k.id::text
+FROM (SELECT owner_kind AS kind, owner_id AS id FROM skypanel.inventory
+      UNION ALL
+      SELECT 'organization', organization_id FROM skypanel.subnets WHERE state = 'allocated'
+      UNION ALL
+      SELECT kind, id FROM skypanel.object_status WHERE finalized_at IS NULL AND kind = ANY(%(kinds)s)) AS k
+WHERE NOT EXISTS (SELECT FROM skypanel.objects o WHERE o.kind = k.kind AND o.id = k.id)
+
+-- name: dependents
+SELECT d.dependent_kind, d.dependent_id::text
+FROM skypanel.dependents d
+WHERE d.kind = %(kind)s AND d.id = %(id)s
+
+-- name: pauses
+-- How many pauses there are of each scope.
+SELECT scope, count(*) FROM skypanel.reconcile_controls WHERE paused GROUP BY scope
+
+-- name: prune
+-- One piece of what is old. No row: this process does not lead.
+SELECT skypanel.prune(%(what)s, %(days)s, %(most)s) FROM leader

@@ -1,2 +1,0 @@
--- Which migrations the database has had.
-SELECT version, name FROM skypanel.schema_migrations

@@ -1,1 +1,0 @@
-SELECT organization_id, subnet::text FROM skypanel.subnets WHERE organization_id = ANY (%(ids)s)

@@ -1,1 +1,0 @@
-DELETE FROM {table} WHERE {id_column} = %(row_id)s

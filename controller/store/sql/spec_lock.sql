@@ -1,1 +1,0 @@
-SELECT FROM {table} WHERE id = %(id)s FOR NO KEY UPDATE

@@ -1,1 +1,0 @@
-SELECT {id_column} FROM {table} WHERE {key_column} = %(key)s

@@ -1,1 +1,0 @@
-UPDATE {table} SET deleted_at = NULL WHERE {id_column} = %(row_id)s

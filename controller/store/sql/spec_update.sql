@@ -1,1 +1,0 @@
-UPDATE {table} SET {assignments} WHERE {id_column} = %(row_id)s

@@ -1,0 +1,451 @@
+"""The store: what the engine asks of PostgreSQL, one statement a question, grouped when many ask at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import orjson
+import structlog
+from anyio.lowlevel import checkpoint
+from psycopg import sql
+from psycopg.types.json import Json, Jsonb
+
+from controller.kit import clock
+from controller.kit.batcher import Batcher, halved
+from controller.postgres import decoding
+from controller.postgres.database import Database
+from controller.postgres.statements import fenced, statement
+from controller.records import (
+    Assessment,
+    Changed,
+    DesiredObject,
+    EventRecord,
+    Holdings,
+    Intent,
+    InventoryRow,
+    InventoryUpdate,
+    Key,
+    Loaded,
+    Loss,
+    Pause,
+    Report,
+)
+from controller.store.lease import Lease
+from controller.store.prefetch import Prefetched
+from reconcilers.conditions import Condition
+from reconcilers.outcomes import FencedError
+
+log = structlog.get_logger(__name__)
+
+CONSUME_LIMIT = 2000
+PROOF_SECONDS = 1.0
+_AHEAD_LIMIT = 16
+_SLICE = 1000
+_LATE = 5000
+"""Rows of the change log that are so much older than the newest are looked for on the timer alone: dead ones, which a
+transaction that stays open keeps from being cleaned away, would be gone through for each change."""
+_WHOLE_SECONDS = 5.0
+_NOBODY = UUID(int=0)
+_BACKSLASH_OR_NUL = re.compile(r"\\\\|\\u0000")  # what follows an escaped backslash is no escape
+
+
+class Store:
+    """Everything in PostgreSQL that the engine reads and writes.
+
+    Args:
+        database: connections.
+        lease: checked in the statement of every write.
+        kinds: whose changed objects are loaded with the change, when they are few. Each is a part of the statement that
+            every look executes: only what somebody waits for.
+    """
+
+    def __init__(self, database: Database, lease: Lease, *, kinds: Iterable[str] = ()) -> None:
+        self._database = database
+        self._lease = lease
+        self._consume = consume_statement(sorted(kinds))
+        self._ahead = Prefetched()
+        self._given: list[int] = []
+        """Rows of the change log that the last look gave."""
+        self._newest = 0
+        self._next_whole = 0.0
+        self._loads: dict[str, Batcher[Key, Loaded]] = {}
+        self._intents: Batcher[list[dict[str, Any]], None] = Batcher(self._write_intents)
+        self._reports: Batcher[Report, None] = Batcher(self._write_reports)
+
+    # -- desired state -------------------------------------------------------------------------------------------
+
+    async def load(self, key: Key) -> Loaded:
+        """One consistent look at one object; it may be a moment old, when it came with the change."""
+        found = self._ahead.take(key)
+        if found is not None:
+            return found
+        if key.kind not in self._loads:
+            self._loads[key.kind] = Batcher(self._load)
+        return await self._loads[key.kind].submit(key)
+
+    async def _load(self, keys: Sequence[Key]) -> list[Loaded]:
+        kind = keys[0].kind
+        rows = await self._database.fetch(load_statement(kind), {"ids": list({k.id for k in keys})})
+        found = {row[0]: row[1:] for row in rows}
+        return [_loaded(key, *found[key.id]) for key in keys]
+
+    async def index(self) -> list[tuple[DesiredObject, bool, bool]]:
+        """(object, whether its last status is Ready for this generation, whether its deletion is finished)."""
+        rows = await self._database.fetch(statement("store/loop/index"))
+        found = []
+        for number, (kind, object_id, organization_id, generation, deleted, ready, finalized, asked) in enumerate(
+            rows, 1
+        ):
+            entry = DesiredObject(Key(kind, object_id), organization_id, generation, deleted, asked)
+            found.append((entry, ready, finalized))
+            if not number % _SLICE:
+                await checkpoint()
+        return found
+
+    async def leftovers(self, kinds: Sequence[str]) -> list[Key]:
+        """Owners in the inventory, of subnets, and of statuses of ``kinds`` that are not final, whose rows are gone."""
+        rows = await self._database.fetch(statement("store/loop/leftovers"), {"kinds": list(kinds)})
+        return [Key(*row) for row in rows]
+
+    async def consume(self, *, anew: bool = False) -> tuple[list[Changed], bool]:
+        """Changes that were not given yet, and whether more may be there; none when this process does not lead.
+
+        They stay in the log until the next call, which takes them off: an answer that is lost loses nothing.
+
+        Args:
+            anew: the caller may not have done with what the last call gave: it comes once more.
+        """
+        if anew:
+            self._given = []
+        whole = anew or clock.monotonic() >= self._next_whole
+        since = 0 if whole else max(0, self._newest - _LATE)
+        with self._ahead.reading():
+            rows = await self._database.fetch(
+                self._consume,
+                {**self._lease.parameters, "given": self._given, "since": since, "limit": CONSUME_LIMIT},
+            )
+            changes = [row[:5] for row in rows if row[1] is not None]
+            self._ahead.put(_readable(row for row in rows if row[1] is None))
+        if whole:
+            self._next_whole = clock.monotonic() + _WHOLE_SECONDS
+        self._given = [number for row in changes for number in row[2] or ()]
+        self._newest = max([self._newest, *self._given])
+        more = len(self._given) >= CONSUME_LIMIT
+        return [Changed(Key(kind, i), organization, dependent) for kind, dependent, _, i, organization in changes], more
+
+    async def dependents(self, key: Key) -> list[Key]:
+        """Objects to look at again when ``key`` changed on the engine."""
+        rows = await self._database.fetch(statement("store/loop/dependents"), {"kind": key.kind, "id": key.id})
+        return [Key(*row) for row in rows]
+
+    async def pauses(self) -> dict[str, int]:
+        """How many pauses there are, by scope."""
+        return dict(await self._database.fetch(statement("store/loop/pauses")))
+
+    # -- writes, all fenced --------------------------------------------------------------------------------------
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process may believe that it leads, by the clock alone."""
+        return self._lease.trusted
+
+    async def affirm(self) -> None:
+        """Be sure to lead: by the clock, and by the database, unless that has said so within the last second.
+
+        Raises:
+            FencedError: this process does not lead.
+        """
+        if not self._lease.trusted:
+            raise FencedError
+        if self._lease.proven_seconds > PROOF_SECONDS:
+            await self._intents.submit([])
+
+    async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> None:
+        """Write down what is about to be done, and check the lease.
+
+        Raises:
+            FencedError: this process does not lead; nothing was written.
+        """
+        try:
+            await self._intents.submit(
+                [
+                    {**_fields(i), "owner_kind": key.kind, "owner_id": key.id, "organization_id": organization_id}
+                    for i in intents
+                ]
+            )
+        finally:
+            self._ahead.spoil(key)
+
+    async def _write_intents(self, groups: Sequence[list[dict[str, Any]]]) -> list[None]:
+        intents = {(i["object_type"], i["name"]): i for group in groups for i in group}
+        await self._fenced("store/loop/intend", {"intents": Jsonb(list(intents.values()))})
+        return [None] * len(groups)
+
+    async def report(self, report: Report) -> None:
+        """Write the end of one reconcile: status, events, inventory.
+
+        Raises:
+            FencedError: this process does not lead; nothing was written.
+        """
+        if report.statuses or report.events or report.inventory:
+            try:
+                await self._reports.submit(report)
+            finally:
+                self._ahead.spoil(report.key)
+
+    async def _write_reports(self, reports: Sequence[Report]) -> list[Exception | None]:
+        answers: list[Exception | None] = []
+        for group in _apart(reports):  # what one group has written stays written when another cannot be
+            answers += await halved(self._write_group, group)
+        return answers
+
+    async def _write_group(self, reports: Sequence[Report]) -> list[None]:
+        # The same key does not come twice in a group: it is never worked on twice at once.
+        statuses = [
+            {
+                "kind": s.kind,
+                "id": s.id,
+                "organization_id": s.organization_id,
+                "observed_generation": s.observed_generation,
+                "conditions": [_fields(c) for c in s.conditions],
+                "ready": s.ready.status == "True",
+                "reason": s.ready.reason,
+                "message": s.ready.message,
+                "details": s.details,
+                "finalized": s.finalized,
+                "handled_token": report.handled_token if (s.kind, s.id) == report.key else None,
+                **(
+                    {} if (s.kind, s.id) == report.key else {"parent_kind": report.key.kind, "parent_id": report.key.id}
+                ),
+            }
+            for report in reports
+            for s in report.statuses
+        ]
+        rest = [
+            {
+                "kind": r.key.kind,
+                "id": r.key.id,
+                "conditions": [_fields(c) for c in r.rest.conditions],
+                "reason": r.rest.conditions[0].reason,
+                "message": r.rest.conditions[0].message,
+                "finalized": r.rest.finalized,
+            }
+            for r in reports
+            if r.rest is not None
+        ]
+        events = [
+            {**_fields(e), "kind": r.key.kind, "object_id": r.key.id, "organization_id": r.organization_id}
+            for r in reports
+            for e in r.events
+        ]
+        for ordinal, event in enumerate(events):
+            event["ordinal"] = ordinal
+        inventory: dict[tuple[str, str], dict[str, Any]] = {}
+        for r in reports:
+            for update in r.inventory:
+                owner = {"owner_kind": r.key.kind, "owner_id": r.key.id, "organization_id": r.organization_id}
+                known = {k: v for k, v in _fields(update).items() if v is not None}
+                inventory.setdefault((update.object_type, update.name), {}).update({**owner, **known})
+        await self._fenced(
+            "store/loop/report",
+            {
+                "statuses": Jsonb(statuses, dumps=_storable),
+                "rest": Jsonb(rest, dumps=_storable),
+                "ended": [
+                    _NOBODY,
+                    *(UUID(r.key.id) for r in reports if r.rest is not None),
+                ],  # once more, as what the planner looks up by index
+                "events": Jsonb(events, dumps=_storable),
+                "inventory": Jsonb(list(inventory.values()), dumps=_storable),
+            },
+        )
+        return [None] * len(reports)
+
+    async def _fenced(self, name: str, parameters: Mapping[str, Any], *, many: bool = False) -> None:
+        asked = clock.monotonic()
+        rows = await self._database.fetch(fenced(name), {**self._lease.parameters, **parameters}, many=many)
+        if not rows or rows[0][0] != 1:
+            raise FencedError
+        self._lease.proved(asked)
+
+    async def _fenced_value(self, name: str, parameters: Mapping[str, Any]) -> Any:
+        """The value of a function that writes."""
+        rows = await self._database.fetch(fenced(name), {**self._lease.parameters, **parameters})
+        if not rows:
+            raise FencedError
+        return rows[0][0]
+
+    async def prune(self, what: str, days: int, most: int) -> int:
+        """Take away a piece of what is older than ``days`` and not needed any more; how many rows.
+
+        Args:
+            what: one of ``controller.loop.retention.STEPS``.
+            days: age.
+            most: as many rows at once; fewer means that no more are left.
+        """
+        return int(await self._fenced_value("prune", {"what": what, "days": days, "most": most}))
+
+    # -- subnets -------------------------------------------------------------------------------------------------
+
+    async def allocate_subnet(
+        self, organization_id: str, pool: str, prefix: int, taken: Sequence[str], quarantine_seconds: float
+    ) -> str | None:
+        """The organization's subnet; a new one if it has none, or if what it has is taken by somebody else."""
+        subnet: str | None = await self._fenced_value(
+            "allocate_subnet",
+            {
+                "organization": organization_id,
+                "pool": pool,
+                "prefix": prefix,
+                "taken": list(taken),
+                "quarantine": quarantine_seconds,
+            },
+        )
+        return subnet
+
+    async def adopt_subnet(self, organization_id: str, subnet: str, instead_of: str | None) -> str | None:
+        """Have the plan say that a live network's subnet is the organization's; whose it is when it was left so."""
+        holder: str | None = await self._fenced_value(
+            "adopt_subnet", {"organization": organization_id, "subnet": subnet, "instead_of": instead_of}
+        )
+        return holder
+
+    async def release_subnet(self, organization_id: str) -> None:
+        """Give it back; it rests in quarantine for a while."""
+        await self._fenced_value("release_subnet", {"organization": organization_id})
+
+    # -- the fuse ------------------------------------------------------------------------------------------------
+
+    async def assess_losses(self, holdings: Holdings) -> Assessment:
+        """What of ``holdings`` would be lost, if all that is wanted now were made so."""
+        rows = await self._database.fetch(
+            statement("store/fuse/assess"),
+            {
+                "owners": await _columns((*key, count) for key, count in holdings.owners.items()),
+                "processes": await _columns(holdings.processes),
+                "hosts": await _columns(holdings.hosts),
+            },
+            many=True,
+        )
+        _, _, hidden, recorded, _, _, tripped = next(row for row in rows if row[0] is None)
+        lost: dict[Key, Loss] = {}
+        for start in range(0, len(rows), _SLICE):
+            some = rows[start : start + _SLICE]
+            lost |= {Key(kind, object_id): Loss(*loss) for kind, object_id, *loss in some if kind is not None}
+            await checkpoint()
+        return Assessment(bool(tripped), hidden, recorded, lost)
+
+    async def record_losses(self, waiting: Mapping[Key, Loss], *, tripped: bool, live: int) -> None:
+        """Write down all that waits for a confirmation, and whether the fuse has tripped, of ``live`` objects."""
+        losses = await _columns((*key, *loss[:4]) for key, loss in waiting.items())
+        await self._fenced("store/fuse/record", {"waiting": losses, "tripped": tripped, "live": live}, many=True)
+
+
+async def _columns(rows: Iterable[Sequence[object]]) -> Json:
+    """``rows`` as one JSON list a column: the driver would look at each value of an array by itself."""
+    await checkpoint()
+    return Json(list(zip(*rows, strict=True)), dumps=_storable)
+
+
+def _apart(reports: Sequence[Report]) -> list[list[Report]]:
+    """Groups in which no two owners speak of one object, on the engine or declared.
+
+    A former owner's word must not displace the new one's, and one statement does not write one status twice.
+    """
+    groups: list[list[Report]] = [[]]
+    owners: dict[tuple[str, str], Key] = {}
+    for report in reports:
+        places = [(update.object_type, update.name) for update in report.inventory]
+        places += [(status.kind, status.id) for status in report.statuses]
+        if any(owners.get(place, report.key) != report.key for place in places):
+            groups.append([])
+            owners.clear()
+        groups[-1].append(report)
+        owners.update(dict.fromkeys(places, report.key))
+    return groups
+
+
+def _storable(document: object) -> str:
+    """JSON that PostgreSQL takes: it has no NUL, which the engine's words, or somebody's label, may hold."""
+    text = orjson.dumps(document).decode()
+    if "\\u0000" not in text:
+        return text
+    return _BACKSLASH_OR_NUL.sub(lambda found: "\\ufffd" if found[0] == "\\u0000" else found[0], text)
+
+
+def _fields(record: Condition | EventRecord | Intent | InventoryUpdate) -> dict[str, Any]:
+    """Fields by name, as they are: ``asdict`` copies every document to its last leaf."""
+    return {name: getattr(record, name) for name in record.__slots__}
+
+
+@cache
+def load_statement(kind: str) -> str:
+    """What ``load`` asks for objects of ``kind``, with their ``ids``."""
+    return _load_statement(kind, sql.SQL("unnest(%(ids)s::uuid[])")).as_string()
+
+
+def _load_statement(kind: str, keys: sql.Composable) -> sql.Composed:
+    return sql.SQL(statement("store/loop/load")).format(
+        kind=sql.Literal(kind),
+        keys=keys,
+        snapshot=sql.Identifier("skypanel", f"snapshot_{kind}"),
+        largest=sql.Literal(decoding.LARGEST_DOCUMENT),
+        member=sql.Literal(decoding.LARGEST_MEMBER),
+    )
+
+
+def consume_statement(kinds: Sequence[str]) -> str:
+    """Take changes off, and look at the objects of ``kinds`` among them; all of it sees the same state."""
+    parts: list[sql.Composable] = [sql.SQL(fenced("store/loop/consume"))]
+    for kind in kinds:
+        name = sql.Literal(kind)
+        keys = sql.SQL(statement("store/loop/consume_keys")).format(kind=name, limit=sql.Literal(_AHEAD_LIMIT))
+        load = _load_statement(kind, keys)
+        parts.append(sql.SQL(statement("store/loop/consume_load")).format(kind=name, load=load))
+    return sql.Composed(parts).as_string()
+
+
+def _readable(rows: Iterable[Sequence[Any]]) -> Iterator[Loaded]:
+    """What came with the changes; what cannot be read is left out, and fails by itself when it is loaded."""
+    for row in rows:
+        with suppress(ValueError):
+            yield _loaded(Key(row[0], row[3]), *row[4:])
+
+
+def _loaded(  # noqa: PLR0917 - the columns of a row
+    key: Key,
+    organization_id: str | None,
+    generation: int | None,
+    deleted: bool | None,
+    document: str | None,
+    omitted: str | None,
+    inventory: str,
+    status: str | None,
+    paused: str | None,
+    token: str | None,
+    bare: str | None,
+    tombstone: bool | None,
+) -> Loaded:
+    said = orjson.loads(status) if status else None
+    pause = orjson.loads(paused) if paused else None
+    row = orjson.loads(bare) if bare else {}
+    read = decoding.read(document, orjson.loads(omitted) if omitted else {}) if document is not None else (None, None)
+    return Loaded(
+        key=key,
+        organization_id=organization_id or row.get("organization_id") or (said or {}).get("organization_id"),
+        generation=generation or row.get("generation") or 0,
+        deleted=bool(deleted or row.get("deleted")),
+        document=read[0],
+        unreadable=read[1],
+        inventory=tuple(InventoryRow(**made) for made in orjson.loads(inventory)),
+        status=said,
+        paused=Pause(pause["scope"], pause["reason"] or "", pause["by"] or "", pause["at"]) if pause else None,
+        token=token or "",
+        declared=document is not None or bare is not None,
+        tombstone=bool(tombstone),
+    )
