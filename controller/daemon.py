@@ -32,10 +32,10 @@ from controller.settings import Settings
 from controller.store.identity import Register
 from controller.store.lease import Lease
 from controller.store.listener import listen
-from controller.store.state import Store
+from controller.store.state import StateStore
 from controller.swarm import routers
+from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient, UnsupportedEngine
-from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineUnavailable
 from controller.swarm.identity import Marks
 from controller.telemetry import loop_lag, metrics
@@ -60,10 +60,10 @@ class Daemon:
             settings.database_url.get_secret_value(), connections=settings.skypanel_database_connections
         )
         self._lease = Lease(self._database, settings.skypanel_installation, settings.skypanel_lease_seconds)
-        self._store = Store(self._database, self._lease, kinds=programs())
+        self._store = StateStore(self._database, self._lease, kinds=programs())
         self._fitness = Fitness(self._database)
         edge = settings.skypanel_edge_api_url.get_secret_value()
-        self._cluster = Cluster(
+        self._cluster = SwarmAdapter(
             self._client, settings.skypanel_installation, edge=routers.traefik(edge) if edge else None
         )
         self._client.guard = self._lease.guard

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from reconcilers.conditions import Condition, progressing, ready
-from reconcilers.ports import EdgePlace, Live, Rollout, Routers
+from reconcilers.ports import EdgePlace, Live, Routers, ServiceProgress
 from specs.names import router_name
 
 _NODES_SHOWN = 3
@@ -40,7 +40,7 @@ def edge_problem(place: EdgePlace) -> Problem | None:
 
 
 def reached(
-    hostname: str, rollout: Rollout, *, live: Live, network: str, routers: Routers, suspended: bool
+    hostname: str, rollout: ServiceProgress, *, live: Live, network: str, routers: Routers, suspended: bool
 ) -> tuple[Condition, ...]:
     """Whether requests for a host get somewhere, once the tasks of its process are as declared.
 

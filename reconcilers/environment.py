@@ -21,7 +21,7 @@ from reconcilers.edge import reached, router_of
 from reconcilers.handover import handing_over, still_in_use
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import NotReadyError, Outcome
-from reconcilers.ports import Child, ChildStatus, Context, Live, Options, Rollout
+from reconcilers.ports import Child, ChildStatus, Context, Live, Options, ServiceProgress
 from reconcilers.progress import assess
 from reconcilers.registry import reconciler
 from reconcilers.routes import traefik_labels
@@ -91,8 +91,8 @@ def service_spec(
             "LogDriver": {"Name": "json-file", "Options": dict(LOG_OPTIONS)},
         },
         "Mode": {"Replicated": {"Replicas": 0 if snapshot.suspended else process.instances}},
-        "UpdateConfig": _rollout("rollback", options),
-        "RollbackConfig": _rollout("pause", options),
+        "UpdateConfig": _update_config("rollback", options),
+        "RollbackConfig": _update_config("pause", options),
         # Round robin by DNS: no virtual address a service (half the addresses), and no idle time-out of IPVS after
         # 900 s (moby#31208). The edge uses the tasks' addresses anyway.
         "EndpointSpec": {"Mode": "dnsrr"},
@@ -164,7 +164,7 @@ def _resources(snapshot: EnvironmentSnapshot) -> SpecDocument:
     }
 
 
-def _rollout(on_failure: str, options: Options) -> SpecDocument:
+def _update_config(on_failure: str, options: Options) -> SpecDocument:
     """One task at a time, the new one first: nothing is taken away before its successor is healthy."""
     return {
         "Parallelism": 1,
@@ -259,7 +259,7 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
     return outcome
 
 
-def _details(rollout: Rollout) -> dict[str, object]:
+def _details(rollout: ServiceProgress) -> dict[str, object]:
     """What stays the same as long as nothing comes of it; which tasks run is said of what is stable."""
     if rollout.looping:
         return {"desired": rollout.desired}
@@ -274,7 +274,7 @@ def _details(rollout: Rollout) -> dict[str, object]:
 async def _children(
     context: Context,
     snapshot: EnvironmentSnapshot,
-    rollouts: Sequence[Rollout],
+    rollouts: Sequence[ServiceProgress],
     conditions: tuple[Condition, ...],
     network: str,
 ) -> list[ChildStatus]:

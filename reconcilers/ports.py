@@ -146,7 +146,7 @@ CRASH_LOOP = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Rollout:
+class ServiceProgress:
     """How far the tasks of one service are, by the tasks themselves.
 
     Args:
@@ -316,7 +316,7 @@ class Context(Protocol):
             as ``apply``.
         """
 
-    async def observe(self, services: Sequence[Service]) -> list[Rollout]:
+    async def observe(self, services: Sequence[Service]) -> list[ServiceProgress]:
         """How far the tasks of ``services`` are, read from the engine now."""
 
     async def allocate_subnet(self, prefix: int, taken: Sequence[str]) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, Condition, progressing, ready, stalled
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
-from reconcilers.ports import CRASH_LOOP, Rollout
+from reconcilers.ports import CRASH_LOOP, ServiceProgress
 from specs.snapshots import EnvironmentSnapshot
 
 POLL_FASTEST, POLL_SLOWEST = 0.15, 2.0
@@ -23,7 +23,7 @@ Said = tuple[tuple[Condition, ...], Outcome]
 
 def assess(
     snapshot: EnvironmentSnapshot,
-    rollouts: Sequence[Rollout],
+    rollouts: Sequence[ServiceProgress],
     *,
     waiting_seconds: float,
     deadline_seconds: float,
@@ -55,7 +55,7 @@ def assess(
     return _rolling_out(rollouts, waiting_seconds, deadline_seconds + declared_seconds(snapshot))
 
 
-def _rolling_out(rollouts: Sequence[Rollout], waiting_seconds: float, deadline_seconds: float) -> Said:
+def _rolling_out(rollouts: Sequence[ServiceProgress], waiting_seconds: float, deadline_seconds: float) -> Said:
     waiting = "; ".join(_progress(r) for r in rollouts if not r.stable)
     if all(r.complete for r in rollouts):
         return progressing("RollingOut", waiting), RequeueAfter(max(r.settles_in for r in rollouts))
@@ -65,7 +65,7 @@ def _rolling_out(rollouts: Sequence[Rollout], waiting_seconds: float, deadline_s
     return progressing("RollingOut", waiting), _poll(waiting_seconds)
 
 
-def _later(rollouts: Sequence[Rollout]) -> Outcome:
+def _later(rollouts: Sequence[ServiceProgress]) -> Outcome:
     left = max((r.proves_in for r in rollouts), default=0.0)
     return RequeueAfter(left) if left else Done()
 
@@ -90,7 +90,7 @@ def declared_seconds(snapshot: EnvironmentSnapshot) -> float:
     return longest
 
 
-def advice(snapshot: EnvironmentSnapshot, rollout: Rollout) -> str:
+def advice(snapshot: EnvironmentSnapshot, rollout: ServiceProgress) -> str:
     """What to change when an image does not get along with the security baseline; empty when that is not the cause."""
     code = rollout.exit_code or 0
     if code == _S6:
@@ -107,7 +107,7 @@ def advice(snapshot: EnvironmentSnapshot, rollout: Rollout) -> str:
     )
 
 
-def _suspended(rollouts: Sequence[Rollout], waiting_seconds: float) -> Said:
+def _suspended(rollouts: Sequence[ServiceProgress], waiting_seconds: float) -> Said:
     still = [r for r in rollouts if r.running or r.outdated or r.stopping]
     if not still:
         return ready("Suspended", "stopped on request: no task runs; clear `suspended` to start it again"), Done()
@@ -116,7 +116,7 @@ def _suspended(rollouts: Sequence[Rollout], waiting_seconds: float) -> Said:
     return progressing("Stopping", message), RequeueAfter(min(_PATIENT_SECONDS, max(POLL_FASTEST, waiting_seconds / 5)))
 
 
-def _held(rollout: Rollout) -> str:
+def _held(rollout: ServiceProgress) -> str:
     text = f"{rollout.service}: {rollout.held}"
     if rollout.failures > 1:  # going back costs the history some of them
         text += f"; it was a crash loop: {rollout.failure}"
@@ -127,11 +127,11 @@ def _held(rollout: Rollout) -> str:
     return text
 
 
-def _looping(rollout: Rollout) -> str:
+def _looping(rollout: ServiceProgress) -> str:
     return f"its tasks end again and again, {CRASH_LOOP} times or more within ten minutes: {rollout.failure}"
 
 
-def _progress(rollout: Rollout) -> str:
+def _progress(rollout: ServiceProgress) -> str:
     parts = [f"{rollout.service}: {rollout.running}/{rollout.desired} run"]
     if rollout.outdated:
         parts.append(f"{rollout.outdated} older still run")

@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 
 from controller.settings import Settings
+from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import BlockingClient, EngineClient, UnsupportedEngine
-from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineError
 from controller.swarm.liveview import LiveView
 from controller.swarm.transport import DockerTransport
@@ -55,7 +55,7 @@ def live_view(settings: Settings) -> LiveView:
         engine = EngineClient(transport(settings))
         try:
             await engine.check()
-            cluster = Cluster(engine, settings.skypanel_installation)
+            cluster = SwarmAdapter(engine, settings.skypanel_installation)
             await cluster.refresh_all()
             return cluster.live
         finally:

@@ -17,7 +17,7 @@ from controller.telemetry.metrics import DRIFT_REPAIRS, ENGINE_WRITES
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, RECONCILING, Condition, Status, check
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument, template_hash
 from reconcilers.outcomes import ConflictError, NotReadyError
-from reconcilers.ports import Child, ChildStatus, Former, Live, Options, Rollout, Routers
+from reconcilers.ports import Child, ChildStatus, Former, Live, Options, Routers, ServiceProgress
 from reconcilers.registry import Salvage
 
 _MESSAGE_LENGTH = 2000
@@ -166,7 +166,7 @@ class ReconcileContext:
             await self._strike_off(Objects(services=tuple(services)), changes)
         if changes.changes:
             await self.execute(changes)
-        left = await self._swarm.rollouts(services, {})
+        left = await self._swarm.service_progress(services, {})
         contested = await self._prompt(left) or contested
         if contested is None and any(r.surplus for r in left):
             return SURPLUS_SECONDS
@@ -348,13 +348,13 @@ class ReconcileContext:
         """What the edge says of its routers."""
         return await self._swarm.routers(self._loaded.key, names)
 
-    async def observe(self, services: Sequence[Service]) -> list[Rollout]:
+    async def observe(self, services: Sequence[Service]) -> list[ServiceProgress]:
         """How far the tasks are; what is stable is remembered as the last good spec.
 
         Raises:
             NotReadyError: a new version ends again and again; the next look goes back to the last good one.
         """
-        found = await self._swarm.rollouts(services, self._held)
+        found = await self._swarm.service_progress(services, self._held)
         rollouts = self._stability.judge(self._loaded.key, found, self._loaded.status, self._loaded.generation)
         self.trace.lap("observe", ", ".join(f"{r.service} {r.running}/{r.desired}" for r in rollouts))
         if contested := await self._prompt(rollouts):
@@ -364,7 +364,7 @@ class ReconcileContext:
         self.progress = sum(r.running for r in rollouts if not r.held)
         return [self._learned(r, self._services.get(r.service), known.get(r.service)) for r in rollouts]
 
-    async def _prompt(self, rollouts: Sequence[Rollout]) -> ContestedError | None:
+    async def _prompt(self, rollouts: Sequence[ServiceProgress]) -> ContestedError | None:
         """Have Swarm stop what it forgot to stop; why that has to wait, when it has been done again and again."""
         if not any(r.forgotten for r in rollouts):
             return None
@@ -376,7 +376,7 @@ class ReconcileContext:
             await self.execute(changes)
         return contested
 
-    def _learned(self, rollout: Rollout, service: Service | None, row: InventoryRow | None) -> Rollout:
+    def _learned(self, rollout: ServiceProgress, service: Service | None, row: InventoryRow | None) -> ServiceProgress:
         """Remember what is proven to work, and what is shown not to."""
         if service is None or not rollout.desired or rollout.held:
             return replace(rollout, proves_in=0.0)  # of what runs no task nothing is known
@@ -397,7 +397,7 @@ class ReconcileContext:
             )
         return rollout if another else replace(rollout, proves_in=0.0)
 
-    def _give_up(self, service: Service, rollout: Rollout) -> None:
+    def _give_up(self, service: Service, rollout: ServiceProgress) -> None:
         """The template outlived Swarm's watch and ends again and again: it has failed as one that Swarm took back."""
         self.report_out.inventory.append(InventoryUpdate("service", service.name, failed_hash=service.template_hash))
         message = (

@@ -19,7 +19,7 @@ from controller.records import (
     Report,
 )
 from reconcilers.objects import Objects, Service
-from reconcilers.ports import Live, Rollout, Routers
+from reconcilers.ports import Live, Routers, ServiceProgress
 
 
 class Lease(Protocol):
@@ -101,7 +101,7 @@ class Planned(Protocol):
 
 
 class Swarm(Protocol):
-    """One Docker Swarm; see ``controller.swarm.cluster``."""
+    """One Docker Swarm; see ``controller.swarm.adapter``."""
 
     @property
     def live(self) -> Live: ...
@@ -121,9 +121,9 @@ class Swarm(Protocol):
         learned: list[InventoryUpdate],
         done: list[Any],
     ) -> None: ...
-    async def rollouts(self, services: Sequence[Service], held: Mapping[str, str]) -> list[Rollout]: ...
+    async def service_progress(self, services: Sequence[Service], held: Mapping[str, str]) -> list[ServiceProgress]: ...
 
-    def prompts(self, rollouts: Iterable[Rollout]) -> Any: ...
+    def prompts(self, rollouts: Iterable[ServiceProgress]) -> Any: ...
     async def routers(self, key: Key, names: Sequence[str]) -> Routers: ...
     async def forget_missing(
         self, key: Key, inventory: Sequence[InventoryRow], learned: list[InventoryUpdate]

@@ -20,7 +20,7 @@ from typing import Any
 
 from controller.kit import clock
 from controller.records import Key
-from reconcilers.ports import Rollout
+from reconcilers.ports import ServiceProgress
 
 _ROUNDING_SECONDS = 0.01
 _PROBATION = 6
@@ -38,8 +38,8 @@ class Stability:
         self._since: dict[Key, dict[str, float]] = {}
 
     def judge(
-        self, key: Key, rollouts: Sequence[Rollout], status: Mapping[str, Any] | None, generation: int
-    ) -> list[Rollout]:
+        self, key: Key, rollouts: Sequence[ServiceProgress], status: Mapping[str, Any] | None, generation: int
+    ) -> list[ServiceProgress]:
         """``rollouts`` with what is to be said of their stability.
 
         Args:
@@ -60,7 +60,9 @@ class Stability:
         """It is ready, or gone."""
         self._since.pop(key, None)
 
-    def _judge(self, rollout: Rollout, since: Mapping[str, float], now: float, before: str, *, same: bool) -> Rollout:
+    def _judge(
+        self, rollout: ServiceProgress, since: Mapping[str, float], now: float, before: str, *, same: bool
+    ) -> ServiceProgress:
         if not rollout.complete:
             return rollout
         if not rollout.desired:

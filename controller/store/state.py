@@ -54,7 +54,7 @@ _NOBODY = UUID(int=0)
 _BACKSLASH_OR_NUL = re.compile(r"\\\\|\\u0000")  # what follows an escaped backslash is no escape
 
 
-class Store:
+class StateStore:
     """Everything in PostgreSQL that the engine reads and writes.
 
     Args:

@@ -16,11 +16,11 @@ from anyio.lowlevel import checkpoint
 
 from controller.kit import clock
 from controller.kit.batcher import Batcher
-from controller.swarm import elements
+from controller.swarm import service_list
 from controller.swarm.client import Document, EngineClient
 from controller.swarm.errors import EngineUnavailable, NotFound
-from controller.swarm.held import HeldServices, OwnerKey, service_of
 from controller.swarm.hosts import Hosts
+from controller.swarm.service_cache import OwnerKey, ServiceCache, service_of
 from controller.telemetry.metrics import EDGE_SERVICES, EDGE_TASKS
 from reconcilers import labels
 from reconcilers.ports import EdgePlace, LiveNetwork, LiveService
@@ -47,7 +47,7 @@ class LiveView:
         self._client = client
         self.installation = installation
         self._on_change = on_change
-        self._services = HeldServices()
+        self._services = ServiceCache()
         self.hosts = Hosts(on_change)
         """Host names by owner of the live rules."""
         self._networks: dict[str, LiveNetwork] = {}
@@ -310,9 +310,9 @@ class LiveView:
         try:
             data = await self._client.services(f"{labels.INSTALLATION}={self.installation}", status=status)
             try:
-                found = await self._take_services(elements.elements(data), asked, counted=status, replace=replace)
+                found = await self._take_services(service_list.elements(data), asked, counted=status, replace=replace)
             except ValueError:  # an element with something inside that looks like the end of one
-                found = await self._take_services(elements.decoded(data), asked, counted=status, replace=replace)
+                found = await self._take_services(service_list.decoded(data), asked, counted=status, replace=replace)
         except ValueError as error:
             raise EngineUnavailable(0, f"{self._client.host}: the list of services is no JSON: {error}") from error
         finally:
@@ -327,8 +327,8 @@ class LiveView:
         listed: set[str] = set()
         counts: dict[str, tuple[int, int]] = {}
         for number, element in enumerate(found, 1):
-            data, count = elements.without_counts(element) if counted else (element, (0, 0))
-            service_id = elements.id_of(data)
+            data, count = service_list.without_counts(element) if counted else (element, (0, 0))
+            service_id = service_list.id_of(data)
             if service_id is None or not self._services.same(service_id, data):
                 service = service_of(orjson.loads(data))
                 service_id = service.id

@@ -18,8 +18,8 @@ from controller.loop.election import Candidate, Channel
 from controller.loop.identity import Identity
 from controller.postgres.database import DatabaseUnavailable
 from controller.records import Key
+from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient
-from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineUnavailable
 from controller.swarm.identity import Marks
 from reconcilers.registry import registered
@@ -66,7 +66,7 @@ class SimProcess:
             {kind: replace(r, concurrency=_WORKERS) for kind, r in registered().items()},
             lease=self.lease,
             store=self._store,
-            swarm=Cluster(self._client, INSTALLATION, edge=swarm.routers),
+            swarm=SwarmAdapter(self._client, INSTALLATION, edge=swarm.routers),
             listen=self._listen,
             options=OPTIONS,
             tuning=TUNING,

@@ -22,11 +22,11 @@ from controller.swarm.apply import Applier
 from controller.swarm.edge import Edge
 from controller.swarm.hosts import Hosts
 from controller.swarm.liveview import LiveView
-from controller.swarm.tasks import TaskReader
+from controller.swarm.task_counts import TaskCounts
 from reconcilers import edge as sayings
 from reconcilers import environment, salvage
 from reconcilers.conditions import ready
-from reconcilers.ports import LiveService, Rollout
+from reconcilers.ports import LiveService, ServiceProgress
 from reconcilers.routes import traefik_labels
 from specs import names
 from tests.sim import safety, world
@@ -201,7 +201,7 @@ def suspension_is_not_seen_in_a_wrong_row(patch: pytest.MonkeyPatch) -> None:
 
 @mutant(safety.who_is_stopped_runs_nothing, "environment.is_scaled_while_its_tasks_start")
 def what_swarm_forgot_to_stop_is_waited_for(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(TaskReader, "_forgotten", lambda *_: 0)
+    patch.setattr(TaskCounts, "_forgotten", lambda *_: 0)
 
 
 # -- truth -----------------------------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def what_swarm_forgot_to_stop_is_waited_for(patch: pytest.MonkeyPatch) -> None:
 
 @mutant(safety.ready_is_said_of_what_is_so, "environment.comes_scales_and_goes")
 def a_task_that_runs_is_taken_for_a_steady_one(patch: pytest.MonkeyPatch) -> None:
-    def at_once(_self: Any, _key: Any, rollouts: Any, *_: Any) -> list[Rollout]:
+    def at_once(_self: Any, _key: Any, rollouts: Any, *_: Any) -> list[ServiceProgress]:
         return [replace(rollout, stable=rollout.complete) for rollout in rollouts]
 
     patch.setattr(Stability, "judge", at_once)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import reconcilers  # noqa: F401 - registers all kinds
 from controller.postgres.database import Database as Connections
 from controller.store.lease import Lease
-from controller.store.state import Store
+from controller.store.state import StateStore
 from reconcilers.registry import programs
 from tests.store.conftest import Database
 
@@ -22,7 +22,7 @@ class Contender:
 
     connections: Connections
     lease: Lease
-    store: Store
+    store: StateStore
 
 
 @asynccontextmanager
@@ -32,7 +32,7 @@ async def process(database: Database, *, seconds: float = 30.0) -> AsyncIterator
     await connections.open()
     try:
         lease = Lease(connections, NAME, seconds)
-        yield Contender(connections, lease, Store(connections, lease, kinds=programs()))
+        yield Contender(connections, lease, StateStore(connections, lease, kinds=programs()))
     finally:
         await connections.close()
 

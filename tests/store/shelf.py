@@ -15,7 +15,7 @@ from controller.postgres.database import Database as Connections
 from controller.records import Holdings, Key
 from controller.store.lease import Lease
 from controller.store.listener import listen
-from controller.store.state import Store
+from controller.store.state import StateStore
 from controller.swarm.plan import Change, ChangeSet
 from reconcilers.objects import Objects
 from reconcilers.ports import LiveNetwork, Options
@@ -81,7 +81,7 @@ async def controller(database: Database, swarm: Shelf, **tuning: Any) -> AsyncIt
     process = Candidate(
         registered(),
         lease=lease,
-        store=Store(connections, lease, kinds=programs()),
+        store=StateStore(connections, lease, kinds=programs()),
         swarm=swarm,
         listen=partial(listen, connections.conninfo),
         options=Options("skypanel"),

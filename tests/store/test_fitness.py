@@ -17,7 +17,7 @@ from controller.schema import fitness
 from controller.schema.fitness import Fitness, UnfitDatabase, hears, schema_refusal
 from controller.settings import Settings
 from controller.store.lease import Lease
-from controller.store.state import Store
+from controller.store.state import StateStore
 from reconcilers.outcomes import TransientError
 from tests.store.conftest import Database
 from tests.store.pooler import pooler
@@ -123,7 +123,7 @@ async def test_a_pooler_with_sessions_of_ones_own_is_as_good_as_none(database: D
             await Fitness(connections).check()
             lease = Lease(connections, "blue", 30)
             assert await lease.acquire()
-            store = Store(connections, lease, kinds=("organization", "environment"))
+            store = StateStore(connections, lease, kinds=("organization", "environment"))
             assert await store.consume() == ([], False)
             ((limit,),) = await connections.fetch("SHOW statement_timeout")
             assert limit == "12s", "time-outs hold, though the pooler refuses them as start-up options"

@@ -19,7 +19,7 @@ from controller.loop.gates.fuse import Fuse, FuseTrippedError
 from controller.postgres.database import Database as Connections
 from controller.records import Holdings, Key
 from controller.store.lease import Lease
-from controller.store.state import Store
+from controller.store.state import StateStore
 from reconcilers.registry import registered
 from tests.store.conftest import Database, Tenant
 from tests.store.shelf import Shelf, controller
@@ -162,7 +162,7 @@ async def test_host_names_of_many_environments_stay_routed_when_their_rows_go_at
     try:
         lease = Lease(connections, "skypanel", 10)
         assert await lease.acquire()
-        store = Store(connections, lease, kinds=registered())
+        store = StateStore(connections, lease, kinds=registered())
 
         def leader() -> Fuse:
             return Fuse(store, routed, share=0.25, minimum=10)

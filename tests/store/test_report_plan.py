@@ -45,5 +45,5 @@ def test_a_report_looks_its_statuses_and_parts_up(database: Database) -> None:
 
 @pytest.mark.parametrize("name", ["report", "intend", "consume"])
 def test_what_each_reconcile_says_is_short_enough_for_the_driver_to_remember_its_parameters(name: str) -> None:
-    text = consume_statement(programs()) if name == "consume" else fenced(name)
+    text = consume_statement(programs()) if name == "consume" else fenced(f"store/loop/{name}")
     assert len(text) <= 4096

@@ -13,7 +13,7 @@ from controller.cli import session
 from controller.declared import lookups, reader
 from controller.postgres.decoding import LARGEST_DOCUMENT
 from controller.records import EventRecord, Key, Loaded, Report
-from controller.store.state import Store
+from controller.store.state import StateStore
 from reconcilers.conditions import Status, ready
 from tests.store.conftest import Database, Tenant
 from tests.store.leading import leader
@@ -60,7 +60,7 @@ def environments(database: Database, tenant: Tenant, count: int) -> list[Key]:
     return [Key("environment", row[0]) for row in rows]
 
 
-async def loads(store: Store, keys: Sequence[Key]) -> dict[Key, Loaded]:
+async def loads(store: StateStore, keys: Sequence[Key]) -> dict[Key, Loaded]:
     found: dict[Key, Loaded] = {}
 
     async def load(key: Key) -> None:

@@ -12,8 +12,8 @@ from uuid import uuid4
 import anyio
 
 from controller.records import Intent, InventoryRow, InventoryUpdate, Key
+from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient
-from controller.swarm.cluster import Cluster
 from controller.swarm.plan import Change, ChangeSet
 from deploy.engine import IMAGE_PREFIX, EngineApi, Lab
 from reconcilers import environment, labels, organization
@@ -44,7 +44,7 @@ class Scene:
     number: int
     api: EngineApi
     client: EngineClient
-    cluster: Cluster
+    cluster: SwarmAdapter
     options: Options
     announced: list[Intent] = field(default_factory=list)
     learned: list[InventoryUpdate] = field(default_factory=list)
@@ -147,7 +147,7 @@ class Scene:
         """Until all tasks run."""
 
         async def all_run() -> bool:
-            return all(r.complete for r in await self.cluster.rollouts(wanted.services, {}))
+            return all(r.complete for r in await self.cluster.service_progress(wanted.services, {}))
 
         await until(all_run)
 
@@ -197,7 +197,7 @@ async def scene(lab: Lab, *, installation: str | None = None) -> AsyncIterator[S
     number = next(_numbers)
     options = Options(installation=installation or f"i{number}", pin_image=PAUSE, monitor_seconds=0.5)
     client = EngineClient.at(lab.docker_host)
-    made = Scene(number, lab.api(), client, Cluster(client, options.installation), options)
+    made = Scene(number, lab.api(), client, SwarmAdapter(client, options.installation), options)
     try:
         await client.check()
         await made.cluster.refresh_all()

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from controller.records import InventoryRow, InventoryUpdate, Key
+from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient
-from controller.swarm.cluster import Cluster
 from controller.swarm.errors import EngineUnavailable
 from deploy.engine import IMAGE_PREFIX, EngineApiError, Lab
 from reconcilers import labels
@@ -127,7 +127,7 @@ async def test_our_own_service_that_was_not_seen_yet_is_looked_at_again(lab: Lab
     """As after a crash between the create and its answer."""
     async with scene(lab) as here:
         await here.stand()
-        blind = Cluster(here.client, here.options.installation)
+        blind = SwarmAdapter(here.client, here.options.installation)
         changes = blind.plan(here.key, here.services(), ())
         assert [change.action for change in changes.changes] == ["create"]
         with pytest.raises(ConflictError):
@@ -314,7 +314,7 @@ async def test_an_engine_that_is_not_there_is_an_outage_not_a_refusal(tmp_path: 
         with pytest.raises(EngineUnavailable, match=r"none\.sock"):
             await client.check()
         with pytest.raises(TransientError) as refused:
-            await Cluster(client, "nobody").refresh_all()
+            await SwarmAdapter(client, "nobody").refresh_all()
         assert refused.value.reason == "EngineUnavailable"
     finally:
         client.close()

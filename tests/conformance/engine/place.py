@@ -92,8 +92,8 @@ class Place:
                 "RestartPolicy": {"Condition": "any", "Delay": SECOND // 5, "MaxAttempts": 0},
             },
             "Mode": {"Replicated": {"Replicas": 0}},
-            "UpdateConfig": _rollout("rollback"),
-            "RollbackConfig": _rollout("pause"),
+            "UpdateConfig": _update_config("rollback"),
+            "RollbackConfig": _update_config("pause"),
             "EndpointSpec": {"Mode": "dnsrr"},
         }
         return changed(spec, **changes)
@@ -248,7 +248,7 @@ def _without_none(document: Document) -> Document:
     return {key: value for key, value in document.items() if value is not None}
 
 
-def _rollout(on_failure: str) -> Document:
+def _update_config(on_failure: str) -> Document:
     return {
         "Parallelism": 1,
         "FailureAction": on_failure,

@@ -77,6 +77,6 @@ def _release(database: SimDatabase, sent: Mapping[str, Any]) -> Held | None:
 
 
 _EFFECTS = {
-    statement(name): (name, effect)
+    statement(f"store/lease/{name.removeprefix('lease_')}"): (name, effect)
     for name, effect in (("lease_acquire", _acquire), ("lease_renew", _renew), ("lease_release", _release))
 }

@@ -15,7 +15,7 @@ from controller.loop.trace import Recorder
 from controller.records import Assessment, Changed, DesiredObject, Holdings, Intent, Key, Loaded, Loss, Report
 from reconcilers.objects import Objects, Service
 from reconcilers.outcomes import Outcome
-from reconcilers.ports import Context, Live, Options, Rollout, Routers
+from reconcilers.ports import Context, Live, Options, Routers, ServiceProgress
 from reconcilers.registry import Reconciler
 
 
@@ -108,7 +108,7 @@ class Nothing:
     async def apply(self, changes: Any, inventory: Any, *, announce: Any, learned: Any, done: Any) -> None:
         raise AssertionError("nothing is done here")
 
-    async def rollouts(self, services: Sequence[Service], held: Mapping[str, str]) -> list[Rollout]:
+    async def service_progress(self, services: Sequence[Service], held: Mapping[str, str]) -> list[ServiceProgress]:
         return []
 
     async def forget_missing(self, key: Key, inventory: Any, learned: Any) -> bool:

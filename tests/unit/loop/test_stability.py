@@ -9,7 +9,7 @@ import pytest
 from controller.kit import clock
 from controller.loop.stability import Stability
 from controller.records import Key
-from reconcilers.ports import Rollout
+from reconcilers.ports import ServiceProgress
 
 KEY = Key("environment", "e")
 
@@ -28,16 +28,18 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def rollout(*tasks: str, desired: int | None = None, **changes: Any) -> Rollout:
+def rollout(*tasks: str, desired: int | None = None, **changes: Any) -> ServiceProgress:
     wanted = len(tasks) if desired is None else desired
-    return Rollout("web", wanted, len(tasks), 0, 0, tasks=tasks, **changes)
+    return ServiceProgress("web", wanted, len(tasks), 0, 0, tasks=tasks, **changes)
 
 
-def judged(stability: Stability, found: Rollout, status: dict[str, Any] | None = None, generation: int = 7) -> Rollout:
+def judged(
+    stability: Stability, found: ServiceProgress, status: dict[str, Any] | None = None, generation: int = 7
+) -> ServiceProgress:
     return stability.judge(KEY, [found], status, generation)[0]
 
 
-def said(found: Rollout, ready: str = "True") -> dict[str, Any]:
+def said(found: ServiceProgress, ready: str = "True") -> dict[str, Any]:
     """A status of generation 7 that speaks of these tasks."""
     return {
         "observed_generation": 7,

@@ -11,7 +11,7 @@ import pytest
 from reconcilers.conditions import check
 from reconcilers.edge import edge_problem, reached, router_of
 from reconcilers.organization import assess
-from reconcilers.ports import EdgePlace, Live, Rollout, Routers
+from reconcilers.ports import EdgePlace, Live, Routers, ServiceProgress
 
 HERE = EdgePlace(declared=True, here=1)
 NET = "org-acme_1234567890"
@@ -100,7 +100,7 @@ def domain(
 ) -> tuple[str, str]:
     conditions = reached(
         HOST,
-        Rollout(SERVICE, desired, desired, 0, 0),
+        ServiceProgress(SERVICE, desired, desired, 0, 0),
         live=cast("Live", seen or Seen()),
         network=NET,
         routers=routers or Routers(asked=True, faults={ROUTER: ""}),

@@ -9,22 +9,22 @@ import pytest
 
 from reconcilers.conditions import Condition
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
-from reconcilers.ports import Rollout
+from reconcilers.ports import ServiceProgress
 from reconcilers.progress import assess, declared_seconds
 from tests.unit.reconcilers.documents import environment, process
 
-GOOD = Rollout("web", 2, 2, 0, 0, tasks=("a", "b"), stable=True)
+GOOD = ServiceProgress("web", 2, 2, 0, 0, tasks=("a", "b"), stable=True)
 STARTING = replace(GOOD, running=1, tasks=("a",), stable=False)
 DYING = replace(STARTING, failures=3, failure="task: non-zero exit (1)", exit_code=1)
 HELD = replace(GOOD, held="it failed", stable=False)
 
 
-def said(*rollouts: Rollout, waiting: float = 0.0, **changes: Any) -> tuple[Condition, Outcome]:
+def said(*rollouts: ServiceProgress, waiting: float = 0.0, **changes: Any) -> tuple[Condition, Outcome]:
     found, outcome = assess(environment(**changes), rollouts, waiting_seconds=waiting, deadline_seconds=120.0)
     return found[-1], outcome
 
 
-def reason(*rollouts: Rollout, waiting: float = 0.0, **changes: Any) -> str:
+def reason(*rollouts: ServiceProgress, waiting: float = 0.0, **changes: Any) -> str:
     return said(*rollouts, waiting=waiting, **changes)[0].reason
 
 
@@ -67,7 +67,7 @@ def test_what_was_killed_or_ended_well_gets_no_such_advice(code: int | None) -> 
 
 
 def test_suspended_is_said_when_nothing_runs_and_goes_before_all_else() -> None:
-    none = Rollout("web", 0, 0, 0, 0, stable=True)
+    none = ServiceProgress("web", 0, 0, 0, 0, stable=True)
     assert reason(none, suspended=True) == "Suspended"
     assert reason(replace(none, stopping=2), suspended=True) == "Stopping"
     assert reason(replace(none, held="it failed", stable=False), suspended=True) == "Suspended"

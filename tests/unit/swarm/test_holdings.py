@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from controller.records import Key
-from controller.swarm.cluster import Cluster
+from controller.swarm.adapter import SwarmAdapter
 from reconcilers import labels
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ COUNT = 10_000
 
 @pytest.mark.anyio
 async def test_ten_thousand_owners_are_listed_in_slices_and_what_comes_and_goes_meanwhile_does_no_harm() -> None:
-    cluster = Cluster(cast("EngineClient", SimpleNamespace(node_id="n")), "blue")
+    cluster = SwarmAdapter(cast("EngineClient", SimpleNamespace(node_id="n")), "blue")
     for number in range(COUNT):
         hold(cluster, number)
     turns = 0
@@ -47,7 +47,7 @@ def owner(number: int) -> Key:
     return Key("environment", str(UUID(int=(4 << 124) + number)))
 
 
-def hold(cluster: Cluster, number: int) -> None:
+def hold(cluster: SwarmAdapter, number: int) -> None:
     key = owner(number)
     owned = labels.owned("blue", key.kind, key.id, key.id)
     spec = {"Name": f"s{number}", "Labels": {**owned, labels.PROCESS: "web"}, "Mode": {"Replicated": {"Replicas": 1}}}

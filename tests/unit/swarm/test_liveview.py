@@ -11,11 +11,11 @@ import orjson
 import pytest
 from anyio.lowlevel import checkpoint
 
-from controller.swarm import held
+from controller.swarm import service_cache
 from controller.swarm.client import EngineClient
 from controller.swarm.errors import EngineUnavailable, NotFound
-from controller.swarm.held import OwnerKey
 from controller.swarm.liveview import LiveView
+from controller.swarm.service_cache import OwnerKey
 from reconcilers import labels
 from reconcilers.ports import EdgePlace, LiveService
 
@@ -400,7 +400,7 @@ async def test_what_a_list_says_again_is_not_decoded_again(seen: Seen, monkeypat
 
     def service_of(document: dict[str, Any]) -> LiveService:
         decoded.append(document["ID"])
-        return held.service_of(document)
+        return service_cache.service_of(document)
 
     monkeypatch.setattr("controller.swarm.liveview.service_of", service_of)
     assert await seen.look() == [{ACME}]

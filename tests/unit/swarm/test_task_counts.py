@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from controller.swarm.tasks import rollout
+from controller.swarm.task_counts import service_progress
 from reconcilers.environment import render
-from reconcilers.ports import Rollout
+from reconcilers.ports import ServiceProgress
 from tests.unit.reconcilers.documents import HOME, OPTIONS, environment
 from tests.unit.swarm.stored import live, stored
 
@@ -30,8 +30,8 @@ def task(
     }
 
 
-def counted(*tasks: dict[str, Any], desired: int = 2, state: str | None = None) -> Rollout:
-    return rollout(live(ONE, update_state=state), tasks, desired)
+def counted(*tasks: dict[str, Any], desired: int = 2, state: str | None = None) -> ServiceProgress:
+    return service_progress(live(ONE, update_state=state), tasks, desired)
 
 
 def test_all_running_is_complete() -> None:
@@ -108,7 +108,7 @@ def test_it_is_not_complete_while_swarm_still_watches_the_tasks(state: str | Non
 
 
 def test_a_spec_that_is_held_is_never_complete() -> None:
-    assert not rollout(live(ONE), [task()], 1, held="rolled back").complete
+    assert not service_progress(live(ONE), [task()], 1, held="rolled back").complete
 
 
 # -- what went wrong -------------------------------------------------------------------------------------------------
@@ -177,14 +177,14 @@ def test_tasks_that_were_asked_to_stop_and_still_run_are_counted() -> None:
 
 def test_tasks_on_nodes_that_are_lost_are_not_waited_for() -> None:
     gone = {**task(wanted="shutdown"), "NodeID": "n0de"}
-    assert rollout(live(ONE), [gone], 0, lost=frozenset({"n0de"})).complete
+    assert service_progress(live(ONE), [gone], 0, lost=frozenset({"n0de"})).complete
 
 
 def test_only_tasks_of_the_present_template_count_as_failures() -> None:
     older = task("failed", wanted="shutdown", of=TWO, Err="older")
     found = counted(failed("task: non-zero exit (1)"), older, task(), task())
     assert (found.failures, found.failure) == (1, "task: non-zero exit (1)")
-    assert rollout(live(ONE), [failed(), older], 2, held="held back").failure == "older"
+    assert service_progress(live(ONE), [failed(), older], 2, held="held back").failure == "older"
 
 
 def test_the_tasks_that_run_are_named_by_their_ids() -> None:

@@ -28,12 +28,12 @@ from controller.swarm.liveview import LiveView
 from controller.swarm.losses import loses, spare
 from controller.swarm.plan import Change, ChangeSet, plan
 from controller.swarm.routers import EdgeRouters, Read
-from controller.swarm.tasks import TaskReader
+from controller.swarm.task_counts import TaskCounts
 from controller.telemetry.metrics import ENGINE_HINTS
 from reconcilers import labels
 from reconcilers.objects import Objects, Service
 from reconcilers.outcomes import TransientError
-from reconcilers.ports import Rollout, Routers
+from reconcilers.ports import Routers, ServiceProgress
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _EDGE_ACTIONS = {"connect", "disconnect"}
 
 
-class Cluster:
+class SwarmAdapter:
     """Reads and writes one Swarm for one installation."""
 
     def __init__(self, client: EngineClient, installation: str, *, edge: Read | None = None) -> None:
@@ -55,7 +55,7 @@ class Cluster:
         self._edge = Edge(client, self.live)
         self._applier = Applier(client, self.live, self._edge)
         self._routers = EdgeRouters(edge, self._on_change)
-        self._tasks = TaskReader(client, self.live)
+        self._tasks = TaskCounts(client, self.live)
         self._retired: dict[str, float] = {}
         """When this process saw first that a service had lost its routes, by id."""
         self._pending: dict[tuple[str, str], None] = {}
@@ -132,12 +132,12 @@ class Cluster:
                     learned.append(InventoryUpdate(row.object_type, row.name, gone=True))
         return found
 
-    async def rollouts(self, services: Sequence[Service], held: Mapping[str, str]) -> list[Rollout]:
+    async def service_progress(self, services: Sequence[Service], held: Mapping[str, str]) -> list[ServiceProgress]:
         """How far the tasks of ``services`` are."""
-        results: dict[str, Rollout] = {}
+        results: dict[str, ServiceProgress] = {}
 
         async def read(service: Service) -> None:
-            results[service.name] = await self._tasks.rollout(
+            results[service.name] = await self._tasks.of_service(
                 service.name, service.replicas, held=held.get(service.name, "")
             )
 
@@ -150,7 +150,7 @@ class Cluster:
                         tasks.start_soon(read, service)
         return [results[s.name] for s in services]
 
-    def prompts(self, rollouts: Iterable[Rollout]) -> ChangeSet:
+    def prompts(self, rollouts: Iterable[ServiceProgress]) -> ChangeSet:
         """What must be done so that Swarm stops the tasks that it forgot to stop."""
         return ChangeSet(
             tuple(

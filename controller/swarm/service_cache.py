@@ -34,7 +34,7 @@ class _Held:
         self.data = data
 
 
-class HeldServices:
+class ServiceCache:
     """Services by id, and by name."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from controller.swarm.client import Document, EngineClient
 from controller.swarm.diff import normalise
 from controller.swarm.endings import BY_ITSELF, describe, endings
 from controller.swarm.liveview import LiveView
-from reconcilers.ports import LiveService, Rollout
+from reconcilers.ports import LiveService, ServiceProgress
 
 _WAITING = {"new", "pending", "allocated"}
 _UNADDRESSED_SECONDS = 5.0
@@ -32,7 +32,7 @@ _FORGOTTEN_SECONDS = 2.0
 _REMEMBERED = 100
 
 
-class TaskReader:
+class TaskCounts:
     """Reads the tasks of services, batched."""
 
     def __init__(self, client: EngineClient, live: LiveView) -> None:
@@ -42,20 +42,20 @@ class TaskReader:
         self._surplus: dict[str, tuple[int, float]] = {}
         """By id of a service with tasks too many: its version, and since when."""
 
-    async def rollout(self, name: str, desired: int, *, held: str = "") -> Rollout:
+    async def of_service(self, name: str, desired: int, *, held: str = "") -> ServiceProgress:
         """How far the tasks of the service ``name`` are."""
         service = self._live.service(name)
         if service is None:
-            return Rollout(name, desired, 0, 0, 0, held=held)
+            return ServiceProgress(name, desired, 0, 0, 0, held=held)
         if self._live.take_new(service.id) and desired == 0:
-            return rollout(service, (), desired, held=held)  # made a moment ago, wanting no task: it has none
+            return service_progress(service, (), desired, held=held)  # made a moment ago, wanting no task: it has none
         tasks = await self._reads.submit(service.id)
-        found = rollout(service, tasks, desired, held=held)
+        found = service_progress(service, tasks, desired, held=held)
         if found.stopping and not desired:
-            found = rollout(service, tasks, desired, held=held, lost=await self.lost_nodes())
+            found = service_progress(service, tasks, desired, held=held, lost=await self.lost_nodes())
         return replace(found, forgotten=self._forgotten(service, found))
 
-    def _forgotten(self, service: LiveService, found: Rollout) -> int:
+    def _forgotten(self, service: LiveService, found: ServiceProgress) -> int:
         """Tasks too many that Swarm has had the time to stop, and has not."""
         moves = found.update_state in ("updating", "rollback_started") or (found.desired and found.pending)
         if not found.surplus or moves:  # nothing is written beside a task that waits for a node (moby#53722)
@@ -89,14 +89,14 @@ class TaskReader:
         return [by_service[i] for i in service_ids]
 
 
-def rollout(
+def service_progress(
     service: LiveService,
     tasks: Sequence[Document],
     desired: int,
     *,
     held: str = "",
     lost: frozenset[str] = frozenset(),
-) -> Rollout:
+) -> ServiceProgress:
     """Count tasks: pure.
 
     Only tasks that Swarm wants to run count: those of a node that is down stay ``running`` with the desired state
@@ -133,7 +133,7 @@ def rollout(
     surplus = max(0, len(slots) - (told.get("Replicas") or 0)) if told is not None else 0
     outdated = max(outdated + max(0, len(running) - desired), surplus)
     ended = endings(others if held else current)
-    return Rollout(
+    return ServiceProgress(
         service=service.name,
         desired=desired,
         running=min(len(running), desired),
