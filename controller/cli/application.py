@@ -13,9 +13,9 @@ import typer
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from controller.cli.failures import ExitCode, explain, readable
+from controller.cli.errors import ExitCode, explain, readable
+from controller.cli.inputs import use_env_file
 from controller.cli.output import error_console
-from controller.cli.session import use_env_file
 
 _EPILOG = (
     "Exit codes: 0 done; 1 error; 2 something would change (plan, migrate --check, gc); 3 engine not supported (up); "
@@ -23,7 +23,7 @@ _EPILOG = (
 )
 
 _COMMANDS = {
-    "run": ("up", "migrate", "version"),
+    "up": ("up", "migrate", "version"),
     "apply": ("apply",),
     "plan": ("plan",),
     "get": ("get",),
@@ -32,7 +32,7 @@ _COMMANDS = {
     "reconcile": ("reconcile",),
     "pause": ("pause", "resume"),
     "delete": ("delete",),
-    "check": ("validate", "schema"),
+    "validate": ("validate", "schema"),
     "doctor": ("doctor",),
     "gc": ("gc",),
     "identity": ("identity",),

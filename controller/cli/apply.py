@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import typer
-from rich.text import Text
 
-from controller.cli.agreement import check_environments
-from controller.cli.output import Format, console, emit
-from controller.cli.session import Files, Output, Timeout, Wait, database, read_files, seconds, settings
-from controller.cli.waiting import wait as wait_for
-from controller.declared import readiness, writer
-from controller.declared.writer import Written
-
-STYLES = {"created": "green", "updated": "yellow", "deleted": "red", "unchanged": "dim", "absent": "dim"}
+from controller.actions.apply import apply as apply_files
+from controller.actions.apply import concerned
+from controller.actions.wait import wait as wait_for
+from controller.cli.inputs import Files, Output, Timeout, Wait, database, read_files, seconds, settings
+from controller.cli.output import Format
+from controller.cli.progress import shown
+from controller.cli.shown import show_written
 
 
 def register(app: typer.Typer) -> None:
@@ -46,31 +42,8 @@ def apply(
     entries = read_files(file)
     options = settings().options
     with database() as conn:
-        written = writer.apply(conn, entries, check=lambda done: check_environments(conn, done, options))
-        show(written, output)
+        written = apply_files(conn, entries, options)
+        show_written(written, output)
         if wait:
-            wait_for(conn, readiness.affected(conn, [w.status_key for w in written if w.id]), limit, output)
-
-
-def show(written: Sequence[Written], form: Format) -> None:
-    """One line a resource."""
-    if form is not Format.TABLE:
-        emit([to_document(w) for w in written], form)
-        return
-    out = console()
-    for w in written:
-        line = Text.assemble(f"{w.target.kind.lower()} {w.target.name}  ", (w.action, STYLES[w.action]))
-        if w.changes:
-            line.append("  " + "; ".join(map(str, w.changes)))
-        out.print(line)
-
-
-def to_document(written: Written) -> dict[str, object]:
-    """For programs."""
-    return {
-        "kind": written.target.kind,
-        "name": written.target.name,
-        "id": written.id,
-        "action": written.action,
-        "changes": [c.document() for c in written.changes],
-    }
+            with shown(output) as show_progress:
+                wait_for(conn, concerned(conn, written), limit, show_progress)

@@ -11,17 +11,18 @@ import typer
 from rich.prompt import Confirm
 from rich.text import Text
 
-from controller.cli.apply import show
-from controller.cli.failures import CliError
-from controller.cli.kinds import complete, full_path, kind_of
+from controller.actions.apply import concerned
+from controller.actions.delete import below, target_of
+from controller.actions.delete import delete as delete_targets
+from controller.actions.errors import ActionError
+from controller.actions.paths import complete
+from controller.actions.wait import wait as wait_for
+from controller.cli.inputs import Output, Timeout, Wait, database, read_files, seconds
 from controller.cli.output import Format, error_console
-from controller.cli.session import Output, Timeout, Wait, database, read_files, seconds
-from controller.cli.waiting import wait as wait_for
-from controller.declared import reader, readiness, writer
+from controller.cli.progress import shown
+from controller.cli.shown import show_written
 from controller.declared.reader import DeclaredObject
-from controller.declared.rows import ancestors
 from controller.declared.writer import Target
-from specs.kinds import KINDS
 
 _LISTED = 20
 
@@ -58,41 +59,29 @@ def delete(
     with database() as conn:
         targets = _chosen(conn, kind, name, file)
         if not yes and sys.stdin.isatty() and output is Format.TABLE:
-            _ask(targets, [o for target in targets for o in _below(conn, target)])
-        written = writer.delete(conn, targets)
-        show(written, output)
+            _ask(targets, [o for target in targets for o in below(conn, target)])
+        written = delete_targets(conn, targets)
+        show_written(written, output)
         if wait:
-            keys = readiness.affected(conn, [w.status_key for w in written if w.id], deleted=True)
-            wait_for(conn, keys, limit, output)
+            with shown(output) as show_progress:
+                wait_for(conn, concerned(conn, written, deleted=True), limit, show_progress)
 
 
 def _chosen(conn: psycopg.Connection, kind: str | None, name: str | None, files: Sequence[str] | None) -> list[Target]:
     if files:
         if kind:
-            raise CliError("give a kind and a name, or files, not both")
+            raise ActionError("give a kind and a name, or files, not both")
         return [Target.of(entry) for entry in read_files(files)]
     if not kind or not name:
-        raise CliError("what is to be deleted?", "give a kind and a name, or files with -f")
-    found_kind = kind_of(kind)
-    path = full_path(found_kind, name)
-    found = [o for o in reader.objects(conn, found_kind, path) if o.deleted_at is None]
-    if not found:
-        raise CliError(f"there is no {found_kind.lower()} {name}", f"`skypanel get {found_kind.lower()}` lists them")
-    return [Target(found_kind, found[0].path)]
-
-
-def _below(conn: psycopg.Connection, target: Target) -> list[DeclaredObject]:
-    """What goes with ``target``."""
-    kinds = [kind for kind in KINDS if target.kind in ancestors(kind)]
-    found = [o for kind in kinds for o in reader.objects(conn, kind, target.path)]
-    return [o for o in found if o.deleted_at is None]
+        raise ActionError("what is to be deleted?", "give a kind and a name, or files with -f")
+    return [target_of(conn, kind, name)]
 
 
 def _ask(targets: Sequence[Target], below: Sequence[DeclaredObject]) -> None:
     """Show what will go, and go on only when it is meant.
 
     Raises:
-        CliError: it is not.
+        ActionError: it is not.
     """
     named = [f"{t.kind.lower()} {t.name}" for t in targets]
     named += [text for o in below if (text := f"{o.kind.lower()} {o.name}") not in named]
@@ -103,4 +92,4 @@ def _ask(targets: Sequence[Target], below: Sequence[DeclaredObject]) -> None:
     if len(named) > _LISTED:
         out.print(Text(f"  and {len(named) - _LISTED} more"))
     if not Confirm.ask("Delete?", console=out, default=False):
-        raise CliError("nothing was deleted")
+        raise ActionError("nothing was deleted")

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-import psycopg
 import typer
-from psycopg import errors
 from rich.text import Text
 
-from controller.cli import engine
-from controller.cli.engine import Task
-from controller.cli.get import one, ready_text, to_document
-from controller.cli.kinds import complete, full_path, kind_of
+from controller.actions.explain import explain
+from controller.actions.paths import complete
+from controller.actions.swarm_view import Task
+from controller.cli.inputs import Output, database, settings
 from controller.cli.output import Format, age, console, emit, say, table, to_plain, yaml_text
-from controller.cli.session import Output, database, settings
-from controller.declared import lookups, reader
+from controller.cli.shown import ready_text
 from controller.declared.lookups import Event
 from controller.declared.reader import DeclaredObject
 from controller.records import InventoryRow
-from specs.kinds import KINDS
 
-_SERVED = ("Organization", "Environment")
 _RULE = "  "
 
 
@@ -49,52 +44,18 @@ def describe(
 
         skypanel describe org acme -o json
     """
-    found_kind = kind_of(kind)
-    path = full_path(found_kind, name)
     with database() as conn:
-        found = one(conn, found_kind, path)
-        happened = lookups.events(conn, found_kind.lower(), found.id, events)
-        parts = [o for k in _children(found_kind) for o in reader.objects(conn, k, found.path)]
-        made, unknown = _inventory(conn, found)
-    tasks: list[Task] = []
-    engine_error = ""
-    if found_kind in _SERVED:
-        try:
-            tasks = engine.tasks(settings(), f"{found_kind.lower()}/{found.id}")
-        except engine.UNREACHABLE as error:
-            engine_error = str(error)
+        found = explain(conn, settings(), kind, name, events=events)
     if output is not Format.TABLE:
-        document = to_document(found)
-        document |= {
-            "parts": [to_document(o) for o in parts],
-            "events": [_fields(e) for e in happened],
-            "tasks": None if engine_error else [_fields(t) for t in tasks],
-            "inventory": None if unknown else [_fields(row) for row in made],
-        }
-        emit(document, output)
+        emit(found.document(), output)
         return
-    _head(found)
-    _conditions(found)
-    _parts(parts)
-    _tasks(tasks, engine_error, served=found_kind in _SERVED)
-    _made(made, unknown)
-    _events(happened)
-
-
-def _children(kind: str) -> Iterable[str]:
-    return [name for name, cls in KINDS.items() if cls.binding.parent == kind]
-
-
-def _inventory(conn: psycopg.Connection, found: DeclaredObject) -> tuple[list[InventoryRow], str]:
-    try:
-        with conn.transaction():
-            return lookups.inventory(conn, [found.id]).get((found.kind.lower(), found.id), []), ""
-    except errors.InsufficientPrivilege as error:
-        return [], str(error.diag.message_primary)
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in type(record).__slots__ if name != "last_good"}
+    _head(found.object)
+    _conditions(found.object)
+    _parts(found.parts)
+    if found.tasks is not None:
+        _tasks(found.tasks, found.engine_error)
+    _made(found.inventory, found.inventory_error)
+    _events(found.events)
 
 
 def _head(found: DeclaredObject) -> None:
@@ -134,7 +95,7 @@ def _conditions(found: DeclaredObject) -> None:
         _indented(status.details)
 
 
-def _parts(parts: list[DeclaredObject]) -> None:
+def _parts(parts: Sequence[DeclaredObject]) -> None:
     if parts:
         _section("Parts")
         table(
@@ -143,9 +104,7 @@ def _parts(parts: list[DeclaredObject]) -> None:
         )
 
 
-def _tasks(tasks: list[Task], error: str, *, served: bool) -> None:
-    if not served:
-        return
+def _tasks(tasks: Sequence[Task], error: str) -> None:
     _section("Tasks")
     if error:
         say(f"{_RULE}not known, the engine cannot be asked: {error}")
@@ -165,7 +124,7 @@ def _since(moment: str) -> str:
         return "-"
 
 
-def _made(made: list[InventoryRow], unknown: str) -> None:
+def _made(made: Sequence[InventoryRow], unknown: str) -> None:
     if unknown:
         _section("Inventory")
         say(f"{_RULE}not known: {unknown}")
@@ -177,7 +136,7 @@ def _made(made: list[InventoryRow], unknown: str) -> None:
         )
 
 
-def _events(happened: list[Event]) -> None:
+def _events(happened: Sequence[Event]) -> None:
     _section("Events")
     if not happened:
         say(f"{_RULE}none")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import typer
 from rich.text import Text
 
-from controller.cli import database_checks, engine_checks, identity
-from controller.cli.checks import Check
-from controller.cli.failures import ExitCode, readable
+from controller.actions.doctor import examine
+from controller.actions.doctor.findings import Check
+from controller.cli.errors import ExitCode, readable
+from controller.cli.inputs import Output, settings
 from controller.cli.output import Format, console, emit
-from controller.cli.session import Output, settings
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
@@ -32,11 +32,10 @@ def doctor(output: Output = Format.TABLE) -> None:
     """
     found = settings()
     checks: list[Check] = []
-    for examine in (database_checks.examine, engine_checks.examine, identity.examine):
-        for check in examine(found):
-            checks.append(check)
-            if output is Format.TABLE:
-                _print(check)
+    for check in examine(found):
+        checks.append(check)
+        if output is Format.TABLE:
+            _print(check)
     if output is not Format.TABLE:
         emit([_document(check) for check in checks], output)
     if any(check.level == "fail" for check in checks):

@@ -4,55 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-import psycopg
 import typer
 from rich.prompt import Confirm
 
-from controller.cli.failures import CliError, ExitCode
+from controller.actions import fuse
+from controller.actions.errors import ActionError
+from controller.actions.fuse import Waiting
+from controller.cli.errors import ExitCode
+from controller.cli.inputs import Output, database
 from controller.cli.output import Format, emit, error_console, say, table
-from controller.cli.session import Output, database
-from controller.postgres.statements import PLAN_FOR_MANY, statement
 
-_SHOWN_OWNERS, _SHOWN_NAMES = 100, 3
+_SHOWN_OWNERS = 100
 _WHY = {"absent": "its row is not there, and nobody deleted it", "reduced": "it stays, with less of it"}
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """One owner; ``name`` is empty when nothing knows it any more, ``made`` some of its objects."""
-
-    kind: str
-    id: str
-    name: str
-    organization: str
-    why: str
-    objects: int
-    processes: int
-    hosts: int
-    made: Sequence[str]
-    since: datetime
-    confirmed_at: datetime | None
-    confirmed_by: str | None
-
-    @property
-    def loses(self) -> str:
-        """What would be taken away."""
-        if self.objects:
-            names = list(self.made[:_SHOWN_NAMES])
-            more = (
-                f"{'' if not names else ' and '}{self.objects - len(names)} more" if self.objects > len(names) else ""
-            )
-            return ", ".join(names) + more
-        parts = [(self.processes, "process(es) stop"), (self.hosts, "host name(s) lead nowhere")]
-        return ", ".join(f"{count} {what}" for count, what in parts if count)
-
-    def is_meant_by(self, text: str) -> bool:
-        """By its name or id, or by its organization's name, which means all of that."""
-        return text in {self.name, self.id, f"{self.kind}/{self.id}", self.organization} - {""}
 
 
 def register(app: typer.Typer) -> None:
@@ -87,8 +53,8 @@ def gc(
         skypanel gc --confirm acme other/shop/production
     """
     with database() as conn:
-        tripped_at, live = _fuse(conn)
-        waiting = _chosen(_waiting(conn), owners or [])
+        tripped_at, live = fuse.state(conn)
+        waiting = fuse.chosen(fuse.waiting(conn), owners or [])
         open_ = [owner for owner in waiting if owner.confirmed_at is None]
         if not confirm or not open_:
             _report(waiting, tripped_at, live, form=output)
@@ -102,55 +68,18 @@ def gc(
                 and sys.stdin.isatty()
                 and not Confirm.ask("Take it away?", console=error_console(), default=False)
             ):
-                raise CliError("nothing was confirmed")
-        confirmed = _confirm(conn, open_)
+                raise ActionError("nothing was confirmed")
+        confirmed = fuse.confirm(conn, open_)
         if output is not Format.TABLE:
             again = {owner.id for owner in open_}
-            _report([owner for owner in _waiting(conn) if owner.id in again], tripped_at, live, form=output)
+            _report([owner for owner in fuse.waiting(conn) if owner.id in again], tripped_at, live, form=output)
         else:
             say(f"confirmed: {confirmed} owner(s); the controller goes on with them now")
         if confirmed < len(open_):
-            raise CliError(
+            raise ActionError(
                 f"{len(open_) - confirmed} owner(s) are not what was shown any more and were not confirmed",
                 "run it again",
             )
-
-
-def _fuse(conn: psycopg.Connection) -> tuple[datetime | None, int]:
-    row = conn.execute(statement("store/fuse/read")).fetchone()
-    assert row is not None
-    return row[0], row[1]
-
-
-def _waiting(conn: psycopg.Connection) -> list[Waiting]:
-    with conn.transaction():
-        conn.execute(PLAN_FOR_MANY)
-        return [Waiting(*row) for row in conn.execute(statement("store/fuse/owners"))]
-
-
-def _chosen(waiting: list[Waiting], asked: Sequence[str]) -> list[Waiting]:
-    unknown = [text for text in asked if not any(owner.is_meant_by(text) for owner in waiting)]
-    if unknown:
-        raise CliError(f"nothing of {', '.join(unknown)} is held back", "`skypanel gc` lists what is")
-    return [owner for owner in waiting if not asked or any(owner.is_meant_by(text) for text in asked)]
-
-
-def _confirm(conn: psycopg.Connection, shown: Sequence[Waiting]) -> int:
-    """Confirm each owner as it was shown; of how many that could be done."""
-    with conn.transaction():
-        conn.execute(PLAN_FOR_MANY)
-        row = conn.execute(
-            statement("store/fuse/confirm"),
-            {
-                "kinds": [owner.kind for owner in shown],
-                "ids": [owner.id for owner in shown],
-                "objects": [owner.objects for owner in shown],
-                "processes": [owner.processes for owner in shown],
-                "hosts": [owner.hosts for owner in shown],
-            },
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def _report(waiting: Sequence[Waiting], tripped_at: datetime | None, live: int, *, form: Format) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import psycopg
 import typer
-from rich.text import Text
 
-from controller.cli.failures import CliError
-from controller.cli.kinds import ALL, complete, form, is_full, kind_of, path_of
+from controller.actions.errors import ActionError
+from controller.actions.objects import status_document
+from controller.actions.paths import ALL, complete, is_full, kind_of, path_of
+from controller.cli.inputs import Output, database
 from controller.cli.output import Format, age, emit, say, table
-from controller.cli.session import Output, database
+from controller.cli.shown import ready_text
 from controller.declared import reader
 from controller.declared.reader import DeclaredObject
 from specs.kinds import KINDS
@@ -55,7 +55,7 @@ def get(
     """
     kinds = list(KINDS) if kind.lower() == ALL else [kind_of(kind)]
     if name and len(kinds) > 1:
-        raise CliError("`all` takes no name", "use -n ORGANIZATION")
+        raise ActionError("`all` takes no name", "use -n ORGANIZATION")
     path = path_of(kinds[0], name) if name else ()
     with database() as conn:
         found = {
@@ -64,62 +64,13 @@ def get(
     objects = [entry for entries in found.values() for entry in entries]
     single = bool(name) and is_full(kinds[0], path)
     if single and not objects:
-        raise CliError(f"there is no {kinds[0].lower()} {name}", f"`skypanel get {kinds[0].lower()}` lists them")
+        raise ActionError(f"there is no {kinds[0].lower()} {name}", f"`skypanel get {kinds[0].lower()}` lists them")
     if output is Format.YAML:
         emit([o.document() for o in objects if o.deleted_at is None or everything], output, documents=True)
     elif output is Format.JSON:
-        emit(to_document(objects[0]) if single else [to_document(o) for o in objects], output)
+        emit(status_document(objects[0]) if single else [status_document(o) for o in objects], output)
     else:
         _tables(found)
-
-
-def one(conn: psycopg.Connection, kind: str, path: tuple[str, ...]) -> DeclaredObject:
-    """The object at ``path``: the living one, else the one that is being deleted, else the last that was.
-
-    Raises:
-        CliError: there never was one.
-    """
-    found = reader.objects(conn, kind, path, everything=True)
-    if not found:
-        raise CliError(
-            f"there is no {kind.lower()} {'/'.join(path)}",
-            f"write {form(kind)}; `skypanel get {kind.lower()}` lists them",
-        )
-    return max(found, key=lambda o: (o.deleted_at is None, o.status.finalized_at is None, o.created_at))
-
-
-def to_document(found: DeclaredObject) -> dict[str, Any]:
-    """Spec and status, for programs."""
-    document, status = found.document(), found.status
-    document["metadata"] |= {
-        "id": found.id,
-        "generation": found.generation,
-        "createdAt": found.created_at,
-        "deletedAt": found.deleted_at,
-    }
-    document["status"] = {
-        "ready": status.ready,
-        "reason": status.reason,
-        "message": status.message,
-        "stalled": status.stalled,
-        "observedGeneration": status.observed_generation,
-        "conditions": status.conditions,
-        "details": status.details,
-        "finalizedAt": status.finalized_at,
-        "updatedAt": status.updated_at,
-        "asOf": status.as_of,
-    }
-    return document
-
-
-def ready_text(found: DeclaredObject) -> Text:
-    """``True``, ``False``, ``Unknown`` or ``-`` in its colour."""
-    ready = found.status.ready
-    if ready is None:
-        return Text("-", style="dim")
-    if found.status.unknown:
-        return Text("Unknown", style="yellow")
-    return Text(str(ready), style="green" if ready else "red" if found.status.stalled else "yellow")
 
 
 def _tables(found: dict[str, list[DeclaredObject]]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from controller.cli import database_checks
+from controller.actions.doctor import database as database_checks
 from controller.kit import clock
 from controller.postgres.connecting import connection_string
 from controller.postgres.database import Database as Connections

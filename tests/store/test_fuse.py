@@ -14,7 +14,7 @@ import pytest
 
 import reconcilers  # noqa: F401 - registers all kinds
 from controller.cli.application import main
-from controller.cli.failures import ExitCode
+from controller.cli.errors import ExitCode
 from controller.loop.gates.fuse import Fuse, FuseTrippedError
 from controller.postgres.database import Database as Connections
 from controller.records import Holdings, Key

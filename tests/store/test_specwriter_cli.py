@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli import main
-from controller.cli.failures import ExitCode
+from controller.cli.errors import ExitCode
 from tests.store.conftest import Database
 
 EXAMPLES = str(Path(__file__).parents[2] / "specs" / "examples")

@@ -9,7 +9,7 @@ from uuid import UUID
 import anyio
 import pytest
 
-from controller.cli import session
+from controller.actions.connection import connected
 from controller.declared import lookups, reader
 from controller.postgres.decoding import LARGEST_DOCUMENT
 from controller.records import EventRecord, Key, Loaded, Report
@@ -105,7 +105,7 @@ def test_people_are_shown_the_other_rows_and_what_cannot_be_read_of_one(unguarde
     environments(unguarded, tenant, 2)
     for column, value in POISONS.values():
         unguarded.execute(f"UPDATE paas_environments SET {column} = %s::jsonb WHERE name = 'e1'", value)
-    with session.database(unguarded.dsn("skypanel_owner")) as conn:
+    with connected(unguarded.dsn("skypanel_owner")) as conn:
         found = {shown.path[-1]: shown.spec for shown in reader.objects(conn, "Environment")}
         documents = lookups.documents(conn, "environment", [tenant.environment])
     assert found.keys() == {"production", "e1", "e2"}

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from controller.cli import session
-from controller.cli.failures import CliError
-from controller.cli.session import settings
+from controller.actions.errors import ActionError
+from controller.cli import inputs
+from controller.cli.inputs import settings
 from controller.daemon import Daemon
 from controller.settings import DEFAULT_SOCKET, Settings
 
@@ -211,13 +211,13 @@ def test_a_file_that_is_named_is_read_and_a_variable_wins_over_it(
 ) -> None:
     file = tmp_path / "own.env"
     file.write_text("SKYPANEL_INSTALLATION=file\nSKYPANEL_RESYNC_SECONDS=7\nOTHER=thing\n")
-    monkeypatch.setattr(session, "_env_files", [])
-    session.use_env_file(file)
+    monkeypatch.setattr(inputs, "_env_files", [])
+    inputs.use_env_file(file)
     monkeypatch.setenv("SKYPANEL_INSTALLATION", "variable")
     found = settings()
     assert (found.skypanel_installation, found.skypanel_resync_seconds) == ("variable", 7)
-    with pytest.raises(CliError, match="is not a file"):
-        session.use_env_file(tmp_path / "none.env")
+    with pytest.raises(ActionError, match="is not a file"):
+        inputs.use_env_file(tmp_path / "none.env")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from controller.cli.checks import Check, ok, warn
+from controller.actions.doctor.findings import Check, ok, warn
 from reconcilers import labels
 
 Document = Mapping[str, Any]

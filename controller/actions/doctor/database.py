@@ -9,9 +9,9 @@ import anyio
 import psycopg
 from psycopg import errors
 
-from controller.cli.checks import Check, fail, ok, warn
-from controller.cli.failures import CliError
-from controller.cli.session import database
+from controller.actions.connection import connected
+from controller.actions.doctor.findings import Check, fail, ok, warn
+from controller.actions.errors import ActionError
 from controller.declared import controls
 from controller.postgres.connecting import connection_string
 from controller.postgres.statements import statement
@@ -27,11 +27,11 @@ _OLD_TRANSACTIONS, _OLD_SECONDS = 100_000, 3600
 def examine(settings: Settings) -> Iterator[Check]:
     """Every check of the database of DATABASE_URL."""
     try:
-        with database(settings.database_url.get_secret_value()) as conn:
+        with connected(settings.database_url.get_secret_value()) as conn:
             info = conn.info
             yield ok("database reachable", f"{info.dbname} on {info.host}, as {info.user}")
             yield from _checks(conn, settings)
-    except CliError as error:
+    except ActionError as error:
         yield fail("database reachable", str(error), error.hint)
     except psycopg.OperationalError as error:
         said = " ".join(str(error).split())

@@ -1,21 +1,19 @@
-"""What commands work with: settings, the spec files, the database, the engine."""
+"""What commands are given: settings, spec files, the database that the settings name."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
 import psycopg
 import typer
-from psycopg.types.json import set_json_loads
 
-from controller.cli.failures import CliError
+from controller.actions.connection import connected
+from controller.actions.errors import ActionError
 from controller.cli.output import Format
-from controller.postgres.connecting import connection_string, session
-from controller.postgres.decoding import shown
 from controller.settings import Settings
 from specs.loader import Located, load
 from specs.problems import RefusedError
@@ -45,32 +43,16 @@ def use_env_file(path: Path) -> None:
     """Take what the environment does not say from ``path``.
 
     Raises:
-        CliError: it is not there.
+        ActionError: it is not there.
     """
     if not path.is_file():
-        raise CliError(f"--env-file: {path} is not a file", "name a file with lines of NAME=value")
+        raise ActionError(f"--env-file: {path} is not a file", "name a file with lines of NAME=value")
     _env_files.append(path)
 
 
-@contextmanager
-def database(url: str | None = None) -> Iterator[psycopg.Connection]:
-    """An autocommit connection as the role of DATABASE_URL.
-
-    Raises:
-        CliError: it is not set, or not a connection string.
-        psycopg.OperationalError: the server does not answer.
-    """
-    url = settings().database_url.get_secret_value() if url is None else url
-    if not url:
-        raise CliError("DATABASE_URL is not set", "export DATABASE_URL=postgresql://user:password@host:5432/database")
-    try:
-        conninfo = connection_string(url, "skypanel-cli")
-    except ValueError as error:
-        raise CliError(str(error)) from None
-    with psycopg.connect(conninfo, autocommit=True) as conn:
-        conn.execute(session(conninfo).encode())
-        set_json_loads(shown, conn)
-        yield conn
+def database() -> AbstractContextManager[psycopg.Connection]:
+    """An autocommit connection as the role of DATABASE_URL; raises as ``controller.actions.connection.connected``."""
+    return connected(settings().database_url.get_secret_value())
 
 
 def read_files(files: Sequence[str]) -> list[Located]:
@@ -78,11 +60,11 @@ def read_files(files: Sequence[str]) -> list[Located]:
 
     Raises:
         SpecFilesError: anything is wrong in them.
-        CliError: they hold nothing.
+        ActionError: they hold nothing.
     """
     entries = load([Path(file) if file != "-" else file for file in files], stdin=sys.stdin.buffer)
     if not entries:
-        raise CliError(f"{', '.join(files)}: no resource is declared there")
+        raise ActionError(f"{', '.join(files)}: no resource is declared there")
     return entries
 
 
@@ -91,4 +73,4 @@ def seconds(duration: str) -> float:
     try:
         return float(duration) if duration.isdigit() else parse_duration(duration).total_seconds()
     except RefusedError as error:
-        raise CliError(f"--timeout: {error.message}", error.hint) from None
+        raise ActionError(f"--timeout: {error.message}", error.hint) from None

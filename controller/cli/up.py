@@ -9,9 +9,10 @@ from typing import Annotated
 import anyio
 import typer
 
-from controller.cli.failures import CliError, ExitCode
+from controller.actions.errors import ActionError
+from controller.cli.errors import ExitCode
+from controller.cli.inputs import Output, database, settings
 from controller.cli.output import Format, emit, say
-from controller.cli.session import Output, database, settings
 from controller.postgres.connecting import connection_string
 from controller.schema import migrate as migrations
 from controller.swarm.client import MINIMUM_API
@@ -49,11 +50,13 @@ def up() -> None:
     found = settings()
     url = found.database_url.get_secret_value()
     if not url:
-        raise CliError("DATABASE_URL is not set", "export DATABASE_URL=postgresql://user:password@host:5432/database")
+        raise ActionError(
+            "DATABASE_URL is not set", "export DATABASE_URL=postgresql://user:password@host:5432/database"
+        )
     try:
         connection_string(url, "skypanel")
     except ValueError as error:
-        raise CliError(str(error)) from None
+        raise ActionError(str(error)) from None
     logs.configure(found.skypanel_log_format, found.skypanel_log_level)
     gc.freeze()  # what was imported stays: no full collection need walk through it
     gc.set_threshold(*_GC_THRESHOLDS)

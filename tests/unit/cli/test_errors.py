@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli import main
-from controller.cli.failures import ExitCode
+from controller.cli.errors import ExitCode
 
 COMMANDS = (
     "up",

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
-from controller.cli.checks import Check, fail, ok, warn
+from controller.actions.doctor.findings import Check, fail, ok, warn
 
 Document = Mapping[str, Any]
 Target = tuple[str, int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.cli.limit_checks import ORGANIZATIONS, SERVICES, examine
+from controller.actions.doctor.limits import ORGANIZATIONS, SERVICES, examine
 
 INFO = {"Driver": "overlay2", "DriverStatus": [["Backing Filesystem", "extfs"]], "DockerRootDir": "/var/lib/docker"}
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from controller.cli.rendering import render
+from controller.actions.preview import render
 from controller.swarm.client import EngineClient
 from controller.swarm.liveview import LiveView
 from controller.swarm.plan import plan

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.cli.engine_checks import (
+from controller.actions.doctor.engine import (
     Edge,
     api_check,
     edge_checks,

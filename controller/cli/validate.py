@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from controller.cli.kinds import ALL, complete, kind_of
+from controller.actions.paths import ALL, complete, kind_of
+from controller.actions.validate import check_registries
+from controller.cli.inputs import Files, Output, read_files, settings
 from controller.cli.output import Format, emit, say
-from controller.cli.session import Files, Output, read_files, settings
-from specs.kinds.environment import Environment
-from specs.loader import FileProblem, Located, SpecFilesError
-from specs.problems import RefusedError
-from specs.registries import check_registry
 from specs.schema_export import ANY_KIND, schemas
 
 
@@ -37,7 +33,7 @@ def validate(file: Files, *, output: Output = Format.TABLE) -> None:
         cat app.yaml | skypanel validate -f -
     """
     entries = read_files(file)
-    _check_registries(entries, settings().skypanel_allowed_registries)
+    check_registries(entries, settings().skypanel_allowed_registries)
     if output is not Format.TABLE:
         emit([{"file": e.file, "line": e.position.line, "resource": str(e.resource.key)} for e in entries], output)
         return
@@ -58,22 +54,3 @@ def schema(
     """
     name = ANY_KIND if kind.lower() == ALL else f"{kind_of(kind).lower()}.json"
     emit(schemas()[name], Format.JSON)
-
-
-def _check_registries(entries: Sequence[Located], allowed: Sequence[str]) -> None:
-    """Refuse images on private hosts.
-
-    Raises:
-        SpecFilesError: names each of them.
-    """
-    problems = []
-    for entry in entries:
-        resource = entry.resource
-        if isinstance(resource, Environment) and resource.spec.image:
-            try:
-                check_registry(resource.spec.image, allowed)
-            except RefusedError as error:
-                label = f"{resource.kind}/{resource.metadata.name}"
-                problems.append(FileProblem(entry.file, entry.position, label, "spec.image", error.message, error.hint))
-    if problems:
-        raise SpecFilesError(problems)

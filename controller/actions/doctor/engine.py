@@ -8,9 +8,9 @@ from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
 
-from controller.cli import firewall_checks, limit_checks
-from controller.cli.checks import Check, fail, ok, warn
-from controller.cli.engine import client
+from controller.actions.doctor import firewall, limits
+from controller.actions.doctor.findings import Check, fail, ok, warn
+from controller.actions.swarm_view import client
 from controller.settings import Settings
 from controller.swarm import routers
 from controller.swarm.client import MINIMUM_API, swarm_trouble
@@ -59,9 +59,9 @@ def examine(settings: Settings) -> Iterator[Check]:
         if edge.services:
             yield api_check(settings.skypanel_edge_api_url.get_secret_value())
         local = settings.engine_host.startswith("unix://")
-        yield from firewall_checks.examine(engine, info, nodes, local=local)
+        yield from firewall.examine(engine, info, nodes, local=local)
         services = len(engine.call("GET", "/services") or ())
-        yield from limit_checks.examine(info, services, networks, settings.skypanel_installation)
+        yield from limits.examine(info, services, networks, settings.skypanel_installation)
     except EngineError as error:
         yield fail(
             "engine reachable",

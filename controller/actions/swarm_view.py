@@ -1,4 +1,4 @@
-"""The engine, as commands see it: one look at everything, and the tasks of some services. Nothing here writes to it."""
+"""The engine, as actions see it: one look at everything, and the tasks of some services. Nothing here writes to it."""
 
 from __future__ import annotations
 
@@ -62,6 +62,14 @@ def live_view(settings: Settings) -> LiveView:
             engine.close()
 
     return anyio.run(look)
+
+
+def look(settings: Settings) -> tuple[LiveView | None, str]:
+    """All that the engine has now, or None and why that is not known."""
+    try:
+        return live_view(settings), ""
+    except UNREACHABLE as error:
+        return None, str(error)
 
 
 def tasks(settings: Settings, owner: str) -> list[Task]:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from typer import Abort, Exit
 from typer.exceptions import TyperException
 
+from controller.actions.errors import ActionError, NotInTimeError
 from controller.api.health import ListenError
 from controller.declared.constraint_messages import SpecRefused
 from controller.loop.spans import TracingError
@@ -40,26 +41,12 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-class CliError(Exception):
-    """An expected failure.
-
-    Args:
-        message: what is wrong, and where.
-        hint: how to mend it; may be empty.
-        code: what the process ends with.
-    """
-
-    def __init__(self, message: str, hint: str = "", *, code: ExitCode = ExitCode.ERROR) -> None:
-        super().__init__(message)
-        self.hint = hint
-        self.code = code
-
-
 def explain(error: BaseException) -> tuple[list[str], ExitCode] | None:
     """Lines to say and the exit code; None for what should not have happened, which deserves its traceback."""
     match error:
-        case CliError():
-            return _lines(f"{error} ({error.hint})" if error.hint else error), error.code
+        case ActionError():
+            code = ExitCode.NOT_READY if isinstance(error, NotInTimeError) else ExitCode.ERROR
+            return _lines(f"{error} ({error.hint})" if error.hint else error), code
         case UnsupportedEngine():
             return _lines(error), ExitCode.UNSUPPORTED_ENGINE
         case Exit():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.cli.failures import CliError
+from controller.actions.errors import ActionError
 from controller.declared.rows import ancestors
 from specs.kinds import KINDS
 from specs.problems import closest
@@ -23,12 +23,12 @@ def kind_of(word: str) -> str:
     """The kind that ``word`` names, in any case, singular, plural or short.
 
     Raises:
-        CliError: it names none.
+        ActionError: it names none.
     """
     words = _words()
     if word.lower() not in words:
         known = [kind.lower() for kind in KINDS]
-        raise CliError(f"{word!r} is not a kind", closest(word, known))
+        raise ActionError(f"{word!r} is not a kind", closest(word, known))
     return words[word.lower()]
 
 
@@ -41,11 +41,11 @@ def path_of(kind: str, name: str | None) -> tuple[str, ...]:
     """The names in ``acme/shop/production``; as many as there are.
 
     Raises:
-        CliError: there are more names than the kind has owners, or an empty one.
+        ActionError: there are more names than the kind has owners, or an empty one.
     """
     parts = tuple(name.strip("/").split("/")) if name else ()
     if len(parts) > depth(kind) or (name and not all(parts)):
-        raise CliError(f"{name!r} is not a path of {a(kind)}", f"write {form(kind)}")
+        raise ActionError(f"{name!r} is not a path of {a(kind)}", f"write {form(kind)}")
     return parts
 
 
@@ -53,11 +53,11 @@ def full_path(kind: str, name: str) -> tuple[str, ...]:
     """The names of exactly one object.
 
     Raises:
-        CliError: the path is not whole.
+        ActionError: the path is not whole.
     """
     parts = path_of(kind, name)
     if len(parts) != depth(kind) and not (KINDS[kind].globally_named and len(parts) == 1):
-        raise CliError(f"{name!r} is not the whole path of {a(kind)}", f"write {form(kind)}")
+        raise ActionError(f"{name!r} is not the whole path of {a(kind)}", f"write {form(kind)}")
     return parts
 
 

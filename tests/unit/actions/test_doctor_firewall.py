@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.firewall_checks import METADATA, examine, targets, verdict
+from controller.actions.doctor.firewall import METADATA, examine, targets, verdict
 
 SCRIPT = Path(__file__).parents[3] / "deploy/firewall/skypanel-firewall"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from controller.cli.failures import CliError
-from controller.cli.kinds import full_path, is_full, kind_of, path_of
+from controller.actions.errors import ActionError
+from controller.actions.paths import full_path, is_full, kind_of, path_of
 
 
 @pytest.mark.parametrize("word", ["environment", "environments", "Environment", "env", "ENVS"])
@@ -19,7 +19,7 @@ def test_plurals_and_short_forms_are_known(word: str, kind: str) -> None:
 
 
 def test_an_unknown_kind_is_answered_with_the_nearest() -> None:
-    with pytest.raises(CliError, match="'enviroment' is not a kind") as refused:
+    with pytest.raises(ActionError, match="'enviroment' is not a kind") as refused:
         kind_of("enviroment")
     assert refused.value.hint == "did you mean environment?"
 
@@ -31,14 +31,14 @@ def test_a_path_may_be_shorter_than_the_kind() -> None:
 
 @pytest.mark.parametrize("name", ["a/b/c/d", "a//c", "/"])
 def test_a_path_that_cannot_be_is_refused_with_its_form(name: str) -> None:
-    with pytest.raises(CliError) as refused:
+    with pytest.raises(ActionError) as refused:
         path_of("Environment", name)
     assert "ORGANIZATION/APP/ENVIRONMENT" in refused.value.hint
 
 
 def test_one_object_needs_its_whole_path() -> None:
     assert full_path("Environment", "acme/shop/production") == ("acme", "shop", "production")
-    with pytest.raises(CliError, match="not the whole path"):
+    with pytest.raises(ActionError, match="not the whole path"):
         full_path("Environment", "acme/shop")
 
 

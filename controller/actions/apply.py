@@ -1,0 +1,39 @@
+"""Writes spec files into the database: all of them or none, and nothing that would only stall."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import psycopg
+
+from controller.actions.admit import check_environments
+from controller.declared import readiness, writer
+from controller.declared.writer import Written
+from reconcilers.ports import Options
+from specs.loader import Located
+
+
+def apply(conn: psycopg.Connection, entries: Sequence[Located], options: Options) -> list[Written]:
+    """Declare ``entries`` in one transaction; what became of each.
+
+    Raises:
+        SpecRefused: a resource is refused; nothing was written.
+    """
+    return writer.apply(conn, entries, check=lambda done: check_environments(conn, done, options))
+
+
+def concerned(conn: psycopg.Connection, written: Sequence[Written], *, deleted: bool = False) -> list[tuple[str, UUID]]:
+    """Kind and id of the reconciled objects that ``written`` concerns; ``deleted``: also those that go with it."""
+    return readiness.affected(conn, [w.status_key for w in written if w.id], deleted=deleted)
+
+
+def written_document(written: Written) -> dict[str, object]:
+    """For programs."""
+    return {
+        "kind": written.target.kind,
+        "name": written.target.name,
+        "id": written.id,
+        "action": written.action,
+        "changes": [c.document() for c in written.changes],
+    }

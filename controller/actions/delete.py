@@ -1,0 +1,45 @@
+"""Asks for the removal of what was declared, with everything below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import psycopg
+
+from controller.actions.errors import ActionError
+from controller.actions.paths import full_path, kind_of
+from controller.declared import reader, writer
+from controller.declared.reader import DeclaredObject
+from controller.declared.rows import ancestors
+from controller.declared.writer import Target, Written
+from specs.kinds import KINDS
+
+
+def delete(conn: psycopg.Connection, targets: Sequence[Target]) -> list[Written]:
+    """Mark ``targets`` and what is below them as deleted, in one transaction; what became of each.
+
+    Raises:
+        SpecRefused: one is still used; nothing was written.
+    """
+    return writer.delete(conn, targets)
+
+
+def target_of(conn: psycopg.Connection, word: str, name: str) -> Target:
+    """The object of this kind and path that is not deleted.
+
+    Raises:
+        ActionError: there is none.
+    """
+    kind = kind_of(word)
+    path = full_path(kind, name)
+    found = [o for o in reader.objects(conn, kind, path) if o.deleted_at is None]
+    if not found:
+        raise ActionError(f"there is no {kind.lower()} {name}", f"`skypanel get {kind.lower()}` lists them")
+    return Target(kind, found[0].path)
+
+
+def below(conn: psycopg.Connection, target: Target) -> list[DeclaredObject]:
+    """What goes with ``target``."""
+    kinds = [kind for kind in KINDS if target.kind in ancestors(kind)]
+    found = [o for kind in kinds for o in reader.objects(conn, kind, target.path)]
+    return [o for o in found if o.deleted_at is None]

@@ -1,0 +1,109 @@
+"""Everything that is known of one object: what is wanted, how it is, its parts, tasks, events and inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import errors
+
+import reconcilers  # noqa: F401 - registers all kinds
+from controller.actions import swarm_view
+from controller.actions.objects import find_one, status_document
+from controller.actions.paths import full_path, kind_of
+from controller.actions.swarm_view import Task
+from controller.declared import lookups, reader
+from controller.declared.lookups import Event
+from controller.declared.reader import DeclaredObject
+from controller.records import InventoryRow
+from controller.settings import Settings
+from reconcilers.registry import registered
+from specs.kinds import KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What is known.
+
+    Args:
+        object: spec and status.
+        parts: declared objects right below it.
+        events: the last ones, the newest first.
+        inventory: what was made on the engine for it.
+        inventory_error: why that is not known; empty when it is.
+        tasks: as the engine knows them; None for a kind that has none of its own.
+        engine_error: why they are not known; empty when they are.
+    """
+
+    object: DeclaredObject
+    parts: Sequence[DeclaredObject]
+    events: Sequence[Event]
+    inventory: Sequence[InventoryRow]
+    inventory_error: str
+    tasks: Sequence[Task] | None
+    engine_error: str
+
+    def document(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            **status_document(self.object),
+            "parts": [status_document(o) for o in self.parts],
+            "events": [_fields(e) for e in self.events],
+            "tasks": None if self.engine_error else [_fields(t) for t in self.tasks or ()],
+            "inventory": None if self.inventory_error else [_fields(row) for row in self.inventory],
+        }
+
+
+def explain(conn: psycopg.Connection, settings: Settings, word: str, name: str, *, events: int) -> Explanation:
+    """What is known of the object of this kind and path; its tasks where the engine can be reached.
+
+    Args:
+        conn: a connection of a role that may read.
+        settings: say where the engine is.
+        word: its kind, as people write it.
+        name: its path.
+        events: how many of the last ones.
+
+    Raises:
+        ActionError: there never was one.
+    """
+    kind = kind_of(word)
+    found = find_one(conn, kind, full_path(kind, name))
+    inventory, inventory_error = _inventory(conn, found)
+    tasks, engine_error = _tasks(settings, found)
+    return Explanation(
+        object=found,
+        parts=[o for k in _children(kind) for o in reader.objects(conn, k, found.path)],
+        events=lookups.events(conn, kind.lower(), found.id, events),
+        inventory=inventory,
+        inventory_error=inventory_error,
+        tasks=tasks,
+        engine_error=engine_error,
+    )
+
+
+def _children(kind: str) -> list[str]:
+    return [name for name, cls in KINDS.items() if cls.binding.parent == kind]
+
+
+def _inventory(conn: psycopg.Connection, found: DeclaredObject) -> tuple[Sequence[InventoryRow], str]:
+    try:
+        with conn.transaction():
+            return lookups.inventory(conn, [found.id]).get((found.kind.lower(), found.id), []), ""
+    except errors.InsufficientPrivilege as error:
+        return [], str(error.diag.message_primary)
+
+
+def _tasks(settings: Settings, found: DeclaredObject) -> tuple[Sequence[Task] | None, str]:
+    if found.kind.lower() not in registered():
+        return None, ""
+    try:
+        return swarm_view.tasks(settings, f"{found.kind.lower()}/{found.id}"), ""
+    except swarm_view.UNREACHABLE as error:
+        return [], str(error)
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in type(record).__slots__ if name != "last_good"}

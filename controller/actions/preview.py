@@ -1,0 +1,126 @@
+"""What spec files would change, in the rows and on the Swarm: written, read as the controller reads, rolled back.
+
+What a document stands for on the Swarm is asked of the kind's own ``preview``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import errors
+
+import reconcilers  # noqa: F401 - registers all kinds
+from controller.actions.admit import check_environments
+from controller.declared import lookups, readiness, writer
+from controller.declared.lookups import Document
+from controller.declared.writer import Written
+from controller.records import InventoryRow
+from controller.swarm.liveview import LiveView
+from controller.swarm.plan import Change
+from controller.swarm.plan import plan as plan_swarm
+from reconcilers.objects import Objects
+from reconcilers.ports import Options
+from reconcilers.registry import registered
+from specs.loader import Located
+from specs.problems import InvalidSpec
+
+
+@dataclass(slots=True)
+class Preview:
+    """What would be.
+
+    Args:
+        rows: what would become of each declared object.
+        changes: what would be done on the Swarm; None when that cannot be told.
+        problems: objects that would stall, and why.
+        unknown: why the Swarm's part cannot be told; empty when it can.
+    """
+
+    rows: list[Written]
+    changes: list[Change] | None = None
+    problems: list[str] = field(default_factory=list)
+    unknown: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything would change."""
+        return bool(self.changes) or any(w.changed for w in self.rows)
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What the rows would say, read before they are rolled back."""
+
+    rows: list[Written]
+    documents: list[Document] = field(default_factory=list)
+    inventory: dict[tuple[str, UUID], list[InventoryRow]] = field(default_factory=dict)
+    subnets: dict[UUID, str] = field(default_factory=dict)
+    unknown: str = ""
+
+
+def preview(conn: psycopg.Connection, entries: Sequence[Located], options: Options, live: LiveView | None) -> Preview:
+    """What ``apply`` of ``entries`` would do; nothing is changed.
+
+    Args:
+        conn: a connection of a role that may write specs.
+        entries: what the files declare.
+        options: the controller's, as far as they are known here.
+        live: what the Swarm has; None: it cannot be asked.
+
+    Raises:
+        SpecRefused: it would be refused.
+    """
+    wanted = _try(conn, entries, options)
+    found = Preview(wanted.rows, unknown=wanted.unknown)
+    if live is not None and not wanted.unknown:
+        found.changes = list(_swarm_changes(wanted, live, options, found.problems))
+    return found
+
+
+def render(kind: str, doc: Mapping[str, Any], options: Options, live: LiveView, subnets: Mapping[UUID, str]) -> Objects:
+    """The objects that a document stands for.
+
+    Raises:
+        InvalidSpec: the document breaks a rule.
+    """
+    reconciler = registered()[kind]
+    snapshot = reconciler.read(doc, options)
+    return reconciler.preview(snapshot, options, live, subnets.get(snapshot.id))
+
+
+def _try(conn: psycopg.Connection, entries: Sequence[Located], options: Options) -> _Wanted:
+    """Write the rows, read what they would mean, and roll everything back."""
+    with conn.transaction(force_rollback=True):
+        wanted = _Wanted(writer.write(conn, entries))
+        check_environments(conn, wanted.rows, options)
+        keys = readiness.affected(conn, [w.status_key for w in wanted.rows if w.id])
+        try:
+            with conn.transaction():
+                for kind in dict.fromkeys(kind for kind, _ in keys):
+                    wanted.documents += lookups.documents(conn, kind, [i for k, i in keys if k == kind])
+                wanted.inventory = lookups.inventory(conn, [object_id for _, object_id in keys])
+                wanted.subnets = lookups.subnets(conn, [i for k, i in keys if k == "organization"])
+        except errors.InsufficientPrivilege as error:
+            wanted.unknown = (
+                f"the role of DATABASE_URL may not read what the controller reads ({error.diag.message_primary})"
+            )
+    return wanted
+
+
+def _swarm_changes(wanted: _Wanted, live: LiveView, options: Options, problems: list[str]) -> Iterator[Change]:
+    for document in wanted.documents:
+        objects = Objects()
+        if not document.deleted:
+            try:
+                objects = render(document.kind, document.doc, options, live, wanted.subnets)
+            except InvalidSpec as error:
+                name = document.doc.get("swarm_name") or document.doc.get("slug")
+                problems.append(f"{document.kind} {name} would stall, and stay as it is: {error}")
+                continue
+        owner = (document.kind, str(document.id))
+        known = wanted.inventory.get((document.kind, document.id), [])
+        yield from plan_swarm(owner, objects, live, known).changes

@@ -1,0 +1,60 @@
+"""Asks the controller to look at one object now, and waits until it has."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+
+from controller.actions.errors import NotInTimeError
+from controller.actions.pause import reconciled
+from controller.declared import controls
+from controller.postgres.statements import statement
+
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A look that was asked for; ``words`` name the object."""
+
+    key: tuple[str, UUID]
+    token: str
+    words: str
+
+
+def ask(conn: psycopg.Connection, word: str, name: str) -> Request:
+    """Ask for a look at the object of this kind and path.
+
+    Raises:
+        ActionError: there is none of this name, or its kind has no reconciler.
+    """
+    key, words = reconciled(conn, word, name)
+    request = Request(key, uuid.uuid4().hex, words)
+    controls.ask(conn, key, request.token)
+    return request
+
+
+def handled(conn: psycopg.Connection, request: Request, limit: float) -> tuple[str, str]:
+    """Reason and message of the object as soon as the controller has looked, within ``limit`` seconds.
+
+    Raises:
+        NotInTimeError: it has not.
+    """
+    asked = {"kind": request.key[0], "id": request.key[1], "token": request.token}
+    deadline = time.monotonic() + limit
+    while True:
+        row = conn.execute(statement("declared/controls/handled"), asked).fetchone()
+        done, reason, message, finalized = row or (False, "", "", False)
+        if done or finalized:
+            return reason or "", message or ""
+        if time.monotonic() > deadline:
+            raise NotInTimeError(
+                f"{request.words}: the controller did not look within {limit:g} s"
+                + (f"; last said: {reason}: {message}" if reason else ""),
+                "`skypanel describe` says what it waits for; does a controller run? see `skypanel doctor`",
+            )
+        time.sleep(_POLL_SECONDS)

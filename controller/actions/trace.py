@@ -1,0 +1,122 @@
+"""The last reconciles of one object, from the memory of the controller that runs on this machine."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import psycopg
+
+import reconcilers  # noqa: F401 - registers all kinds
+from controller.actions.errors import ActionError
+from controller.actions.objects import find_one
+from controller.actions.paths import a, form, full_path, kind_of
+from reconcilers.registry import registered
+
+_SECONDS = 5.0
+_ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """One object; ``words`` name it."""
+
+    kind: str
+    id: str
+    words: str
+
+
+def key_of(kind: str, name: str | None, connect: Callable[[], AbstractContextManager[psycopg.Connection]]) -> Traced:
+    """The object that is meant: a kind and a path, or KIND/UUID alone, for which no database is asked.
+
+    Raises:
+        ActionError: no such object, or none that is reconciled.
+    """
+    word, _, object_id = kind.partition("/")
+    found_kind = kind_of(word)
+    if found_kind.lower() not in registered():
+        owner = "environment" if found_kind != "Plan" else "organization"
+        raise ActionError(
+            f"{a(found_kind)} is not reconciled by itself",
+            f"trace the {owner} that it belongs to: skypanel trace {owner} {form(owner.title())}",
+        )
+    if object_id and name is None:
+        try:
+            return Traced(found_kind.lower(), str(UUID(object_id)), f"{found_kind.lower()} {UUID(object_id)}")
+        except ValueError:
+            raise ActionError(
+                f"{object_id!r} is not a UUID", f"write KIND/UUID, or a path: {found_kind.lower()} {form(found_kind)}"
+            ) from None
+    if object_id or not name:
+        raise ActionError(
+            "say which one", f"skypanel trace {found_kind.lower()} {form(found_kind)}, or KIND/UUID alone"
+        )
+    path = full_path(found_kind, name)
+    with connect() as conn:
+        found = find_one(conn, found_kind, path)
+    return Traced(found_kind.lower(), str(found.id), f"{found_kind.lower()} {'/'.join(path)} ({found.id})")
+
+
+def reconciles(listen: str, traced: Traced) -> dict[str, Any]:
+    """What the controller that listens there remembers of ``traced``; see ``controller.api.health``.
+
+    Raises:
+        ActionError: none answers there, or another one leads.
+    """
+    address = _address(listen)
+    answer = _ask(address, traced.kind, traced.id)
+    if answer["role"] != "leader" and not answer["reconciles"]:
+        _refer(address, answer)
+    return answer
+
+
+def _address(listen: str) -> str:
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    if not port.isdigit():
+        raise ActionError(f"{listen!r} is not an address", "write host:port, such as 127.0.0.1:9470")
+    host = _ANY.get(host, host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _ask(address: str, kind: str, object_id: str) -> dict[str, Any]:
+    url = f"http://{address}/debug/reconciles?{urlencode({'kind': kind, 'id': object_id})}"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is this machine: no proxy between
+    try:
+        with direct.open(url, timeout=_SECONDS) as reply:
+            found: dict[str, Any] = json.loads(reply.read())
+    except urllib.error.HTTPError as error:
+        said = error.read().decode(errors="replace").strip()
+        if error.code == 404:
+            raise ActionError(f"what answers at {address} is not a controller of this version", "see --from") from None
+        raise ActionError(f"the controller at {address} says: {said}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise ActionError(
+            f"no controller answers at {address}: {reason}",
+            "run this on the machine where `skypanel up` runs, with its SKYPANEL_LISTEN, or say --from HOST:PORT",
+        ) from None
+    return found
+
+
+def _refer(address: str, answer: dict[str, Any]) -> None:
+    """A stand-by has nothing to show: say who has.
+
+    Raises:
+        ActionError: always.
+    """
+    if answer["leader"]:
+        raise ActionError(
+            f"the controller at {address} stands by; {answer['leader']} leads (host:process:number)",
+            "run this on that host, with the SKYPANEL_LISTEN of that process",
+        )
+    raise ActionError(
+        f"the controller at {address} stands by, and nobody leads at the moment", "try again in some seconds"
+    )

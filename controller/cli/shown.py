@@ -1,0 +1,37 @@
+"""How written resources and the state of objects are shown, by more than one command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from controller.actions.apply import written_document
+from controller.cli.output import Format, console, emit
+from controller.declared.reader import DeclaredObject
+from controller.declared.writer import Written
+
+STYLES = {"created": "green", "updated": "yellow", "deleted": "red", "unchanged": "dim", "absent": "dim"}
+
+
+def show_written(written: Sequence[Written], form: Format) -> None:
+    """One line a resource."""
+    if form is not Format.TABLE:
+        emit([written_document(w) for w in written], form)
+        return
+    out = console()
+    for w in written:
+        line = Text.assemble(f"{w.target.kind.lower()} {w.target.name}  ", (w.action, STYLES[w.action]))
+        if w.changes:
+            line.append("  " + "; ".join(map(str, w.changes)))
+        out.print(line)
+
+
+def ready_text(found: DeclaredObject) -> Text:
+    """``True``, ``False``, ``Unknown`` or ``-`` in its colour."""
+    ready = found.status.ready
+    if ready is None:
+        return Text("-", style="dim")
+    if found.status.unknown:
+        return Text("Unknown", style="yellow")
+    return Text(str(ready), style="green" if ready else "red" if found.status.stalled else "yellow")
