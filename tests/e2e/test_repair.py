@@ -195,10 +195,13 @@ def test_a_restarted_edge_is_on_every_network_again(here: World) -> None:
 @pytest.mark.parametrize("hints", ["true", "false"])
 def test_a_second_full_reconcile_writes_nothing(here: World, hints: str) -> None:
     here.controller(SKYPANEL_HINTS=hints, SKYPANEL_POLL_SECONDS="0.5").start()
-    app = here.app(here.organization("acme"), "shop")
+    organization = here.organization("acme")
+    app = here.app(organization, "shop")
     environments = [here.environment(app, f"e{number}") for number in range(5)]
     for environment in environments:
         here.wait_ready(environment)
+    # Environments without a domain do not wait for the edge.
+    eventually(lambda: (here.status("organization", organization) or {}).get("ready"), what="the edge is on the network")
     here.controllers[0].terminate()
     versions = here.versions()
     networks = {name: n["Id"] for name, n in here.networks().items()}
