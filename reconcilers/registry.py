@@ -65,7 +65,9 @@ class Reconciler:
         resync_seconds: period of the full comparison, jittered by the engine.
         limited: whether it is a tenant's program: starting its tasks takes one of the slots that
             ``SKYPANEL_MAX_ROLLOUTS`` gives, and its document comes with its change. Off for what others wait for.
-        children: rows whose status goes with the object's: what the engine says of it by itself, it says of them too.
+        children: rows whose status goes with the object's: what the loop says of it by itself, it says of them too.
+        speaks_for: kinds of those rows. A status has one writer: a kind that somebody speaks for has no reconciler, and
+            nobody else speaks for it.
         admit: raises ``InvalidSpec`` for a valid document that must not be deployed here: what the settings forbid, or
             what would have no effect (``NotSupported``).
         salvage: what is wanted while the document cannot be rendered: ``(document, last good documents of services,
@@ -82,6 +84,7 @@ class Reconciler:
     resync_seconds: float = 300.0
     limited: bool = True
     children: Callable[[Any], Sequence[Child]] = _childless
+    speaks_for: tuple[str, ...] = ()
     admit: Admit = _admit_all
     salvage: Salvage = _as_it_was
 
@@ -112,18 +115,35 @@ def reconciler(
     resync_seconds: float = 300.0,
     limited: bool = True,
     children: Callable[[S], Sequence[Child]] = _childless,
+    speaks_for: tuple[str, ...] = (),
     admit: Callable[[S, Options], None] = _admit_all,
     salvage: Salvage = _as_it_was,
 ) -> Callable[[Callable[[Context, S], Awaitable[Outcome]]], Callable[[Context, S], Awaitable[Outcome]]]:
-    """Register the decorated coroutine function for ``kind``; a kind has one reconciler."""
+    """Register the decorated coroutine function for ``kind``.
+
+    Raises:
+        ValueError: somebody else writes the status of the kind, or of one that it speaks for.
+    """
 
     def register(
         body: Callable[[Context, S], Awaitable[Outcome]],
     ) -> Callable[[Context, S], Awaitable[Outcome]]:
-        if kind in _registered:
-            raise ValueError(f"kind {kind!r} has a reconciler already: {_registered[kind].body!r}")
+        for spoken in (kind, *speaks_for):
+            if spoken in _registered or any(spoken in other.speaks_for for other in _registered.values()):
+                raise ValueError(f"the status of kind {spoken!r} has a writer already; {body!r} cannot be another")
         _registered[kind] = Reconciler(
-            kind, snapshot, body, preview, wakes_on, concurrency, resync_seconds, limited, children, admit, salvage
+            kind,
+            snapshot,
+            body,
+            preview,
+            wakes_on,
+            concurrency,
+            resync_seconds,
+            limited,
+            children,
+            speaks_for,
+            admit,
+            salvage,
         )
         return body
 

@@ -17,8 +17,8 @@ from typing import Any
 from controller.records import InventoryRow
 from reconcilers import labels
 from reconcilers.objects import Service, template_hash
-from reconcilers.parts import with_template
 from reconcilers.ports import LiveService
+from reconcilers.template import with_template
 
 _BY_HAND = "somebody rolled it back by hand"
 _HELD = "the new version failed and was taken back; change the spec to try again"

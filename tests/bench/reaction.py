@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-from reconcilers.environment import service_of
+from reconcilers.environment.service import service_of
 from specs.snapshots import IMPLICIT_PROCESS, EnvironmentSnapshot
 from tests.bench.place import Database, Place, accepted_at, wait_until
 from tests.bench.process import controller

@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg
 
-from reconcilers import environment, labels
+from reconcilers import labels
+from reconcilers.environment.service import render
 from reconcilers.objects import HomeNetwork, Network
 from reconcilers.ports import Options
 from specs.names import network_name
@@ -103,7 +104,7 @@ def documents(connection: psycopg.Connection[Any], subnets: Mapping[str, str] | 
     services = []
     for snapshot in snapshots:
         name = _network_name(snapshot.organization.slug, str(snapshot.organization.id))
-        services += [s.spec for s in environment.render(snapshot, OPTIONS, HomeNetwork(name, name)).services]
+        services += [s.spec for s in render(snapshot, OPTIONS, HomeNetwork(name, name)).services]
     tenants = {str(s.organization.id): s.organization.slug for s in snapshots}
     counted = {tenant: f"10.{64 + number // 256}.{number % 256}.0/24" for number, tenant in enumerate(tenants)}
     networks = [_network(slug, tenant, (subnets or counted)[tenant]) for tenant, slug in tenants.items()]

@@ -14,7 +14,7 @@ from typing import Any
 from controller.swarm.diff import service_differences
 from reconcilers import labels
 from reconcilers.conditions import Condition, check
-from reconcilers.environment import render as render_environment
+from reconcilers.environment.service import render as render_environment
 from reconcilers.objects import HomeNetwork, Network, Service
 from reconcilers.organization import render as render_organization
 from reconcilers.ports import Options

@@ -201,7 +201,7 @@ def test_a_second_full_reconcile_writes_nothing(here: World, hints: str) -> None
     for environment in environments:
         here.wait_ready(environment)
     # Environments without a domain do not wait for the edge.
-    eventually(lambda: (here.status("organization", organization) or {}).get("ready"), what="the edge is on the network")
+    eventually(lambda: (here.status("organization", organization) or {}).get("ready"), what="the edge joined")
     here.controllers[0].terminate()
     versions = here.versions()
     networks = {name: n["Id"] for name, n in here.networks().items()}

@@ -23,9 +23,8 @@ from controller.swarm.edge import Edge
 from controller.swarm.hosts import Hosts
 from controller.swarm.liveview import LiveView
 from controller.swarm.task_counts import TaskCounts
-from reconcilers import edge as sayings
-from reconcilers import environment, salvage
 from reconcilers.conditions import ready
+from reconcilers.environment import domains, salvage, service
 from reconcilers.ports import LiveService, ServiceProgress
 from reconcilers.routes import traefik_labels
 from specs import names
@@ -70,7 +69,7 @@ def any_network_is_taken_for_the_organizations(patch: pytest.MonkeyPatch) -> Non
     )
 
 
-@mutant(safety.no_address_is_held_by_two, "environment.comes_scales_and_goes")
+@mutant(safety.no_address_is_held_by_two, "service.comes_scales_and_goes")
 def the_edge_takes_an_address_of_the_tasks(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(edge, "_address", lambda network: next(IPv4Network(network.task_range).hosts()) + 2)
 
@@ -125,7 +124,7 @@ def what_is_absent_goes_without_a_word(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Fuse, "removal", allow)
 
 
-@mutant(safety.nothing_is_scaled_to_nothing_without_a_wish, "environment.keeps_the_last_good_while_the_row_is_wrong")
+@mutant(safety.nothing_is_scaled_to_nothing_without_a_wish, "service.keeps_the_last_good_while_the_row_is_wrong")
 def a_wrong_row_stops_what_runs(patch: pytest.MonkeyPatch) -> None:
     laid_over = salvage._laid_over
 
@@ -135,7 +134,7 @@ def a_wrong_row_stops_what_runs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(salvage, "_laid_over", stopped)
 
 
-@mutant(safety.nothing_is_unrouted_without_a_wish, "environment.has_processes_and_domains")
+@mutant(safety.nothing_is_unrouted_without_a_wish, "service.has_processes_and_domains")
 def only_one_host_of_a_process_is_routed(patch: pytest.MonkeyPatch) -> None:
     routes = traefik_labels
     turns = iter(range(1000))
@@ -144,7 +143,7 @@ def only_one_host_of_a_process_is_routed(patch: pytest.MonkeyPatch) -> None:
         hosts = options.pop("hostnames")
         return routes(name, hostnames=hosts if next(turns) < 2 else (), **options)
 
-    patch.setattr(environment, "traefik_labels", sometimes)
+    patch.setattr(service, "traefik_labels", sometimes)
 
 
 @mutant(safety.what_serves_goes_on_serving, "edge.stays_on_the_network_of_a_renamed_organization")
@@ -181,12 +180,12 @@ def the_former_service_goes_at_once(patch: pytest.MonkeyPatch) -> None:
 
 @mutant(safety.who_is_stopped_gets_no_more_tasks, "tenants.one_is_suspended_and_scaled")
 def suspension_is_not_rendered(patch: pytest.MonkeyPatch) -> None:
-    render = environment.service_spec
+    render = service.service_spec
 
     def awake(snapshot: Any, *rest: Any) -> Any:
         return render(snapshot.model_copy(update={"suspended": False}), *rest)
 
-    patch.setattr(environment, "service_spec", awake)
+    patch.setattr(service, "service_spec", awake)
 
 
 @mutant(safety.who_is_stopped_runs_nothing, "tenants.one_is_suspended_while_its_row_is_wrong")
@@ -199,7 +198,7 @@ def suspension_is_not_seen_in_a_wrong_row(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(salvage, "_laid_over", awake)
 
 
-@mutant(safety.who_is_stopped_runs_nothing, "environment.is_scaled_while_its_tasks_start")
+@mutant(safety.who_is_stopped_runs_nothing, "service.is_scaled_while_its_tasks_start")
 def what_swarm_forgot_to_stop_is_waited_for(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TaskCounts, "_forgotten", lambda *_: 0)
 
@@ -207,7 +206,7 @@ def what_swarm_forgot_to_stop_is_waited_for(patch: pytest.MonkeyPatch) -> None:
 # -- truth -----------------------------------------------------------------------------------------------------------
 
 
-@mutant(safety.ready_is_said_of_what_is_so, "environment.comes_scales_and_goes")
+@mutant(safety.ready_is_said_of_what_is_so, "service.comes_scales_and_goes")
 def a_task_that_runs_is_taken_for_a_steady_one(patch: pytest.MonkeyPatch) -> None:
     def at_once(_self: Any, _key: Any, rollouts: Any, *_: Any) -> list[ServiceProgress]:
         return [replace(rollout, stable=rollout.complete) for rollout in rollouts]
@@ -215,7 +214,7 @@ def a_task_that_runs_is_taken_for_a_steady_one(patch: pytest.MonkeyPatch) -> Non
     patch.setattr(Stability, "judge", at_once)
 
 
-@mutant(safety.ready_is_taken_back_when_it_ends, "environment.has_processes_and_domains")
+@mutant(safety.ready_is_taken_back_when_it_ends, "service.has_processes_and_domains")
 def statuses_of_parts_outlive_them(patch: pytest.MonkeyPatch) -> None:
     report = ReconcileContext.report
 
@@ -231,8 +230,7 @@ def where_the_edge_runs_is_not_asked(patch: pytest.MonkeyPatch) -> None:
     def routed(hostname: str, *_: object, **__: object) -> Any:
         return ready("Routed", f"the edge sends {hostname} somewhere")
 
-    patch.setattr(sayings, "reached", routed)
-    patch.setattr(environment, "reached", routed)
+    patch.setattr(domains, "reached", routed)
 
 
 # -- one owner, one row ----------------------------------------------------------------------------------------------
@@ -270,7 +268,7 @@ def test_a_fault_that_is_put_back_is_found(case: Mutant, monkeypatch: pytest.Mon
 def test_a_secret_that_is_told_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diff, "_CONFIDENTIAL", ())
     monkeypatch.setattr(diff, "_SHOWN", 1000)
-    problems = execute(scenarios()["environment.is_repaired"], Plan("environment.is_repaired")).problems
+    problems = execute(scenarios()["service.is_repaired"], Plan("service.is_repaired")).problems
     assert {p for p in problems if "secret" in p} == {
         "an event has a value that is secret",
         "a log line has a value that is secret",
@@ -278,7 +276,7 @@ def test_a_secret_that_is_told_is_found(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_no_secret_is_in_a_metric() -> None:
-    execute(scenarios()["environment.is_repaired"], Plan("environment.is_repaired"))
+    execute(scenarios()["service.is_repaired"], Plan("service.is_repaired"))
     assert world.MARKER.encode() not in generate_latest()
 
 

@@ -16,7 +16,8 @@ from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient
 from controller.swarm.plan import Change, ChangeSet
 from deploy.engine import IMAGE_PREFIX, EngineApi, Lab
-from reconcilers import environment, labels, organization
+from reconcilers import labels, organization
+from reconcilers.environment.service import preview
 from reconcilers.objects import HomeNetwork, Objects, Service
 from reconcilers.outcomes import ConflictError
 from reconcilers.ports import LiveService, Options
@@ -102,7 +103,7 @@ class Scene:
             **changes,
         }
         snapshot = EnvironmentSnapshot.model_validate(document)
-        return environment.preview(snapshot, self.options, self.cluster.live, None)
+        return preview(snapshot, self.options, self.cluster.live, None)
 
     # -- what is done --------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import pytest
 
 from controller.records import Key
 from reconcilers.conditions import Condition
-from reconcilers.environment import admit
+from reconcilers.environment.gates import admit
 from reconcilers.outcomes import Outcome
 from reconcilers.ports import Context
 from specs.problems import NotSupported, Problem

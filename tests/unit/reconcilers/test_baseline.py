@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from reconcilers.baseline import lost
-from reconcilers.environment import render
+from reconcilers.environment.service import render
 from specs.snapshots import EnvironmentSnapshot
 from tests.unit.reconcilers.documents import HOME, OPTIONS, environment, environments
 

@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from reconcilers.conditions import check
-from reconcilers.edge import edge_problem, reached, router_of
+from reconcilers.edge import edge_problem
+from reconcilers.environment.domains import reached, router_of
 from reconcilers.organization import assess
 from reconcilers.ports import EdgePlace, Live, Routers, ServiceProgress
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 
 from reconcilers import labels
-from reconcilers.environment import DEFAULT_CPU_CORES, DEFAULT_MEMORY_MB, render
+from reconcilers.environment.resources import DEFAULT_CPU_CORES, DEFAULT_MEMORY_MB
+from reconcilers.environment.service import render
 from reconcilers.objects import spec_hash
 from specs.snapshots import DEFAULT_PIDS, EnvironmentSnapshot
 from tests.unit.reconcilers.documents import (

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from reconcilers import labels
-from reconcilers.environment import render
+from reconcilers.environment.salvage import salvaged
+from reconcilers.environment.service import render
 from reconcilers.objects import Service
 from reconcilers.routes import hostnames_of
-from reconcilers.salvage import salvage
 from tests.unit.reconcilers.documents import HOME, OPTIONS, domain, environment, process
 
 DECLARED: dict[str, Any] = {
@@ -23,7 +23,7 @@ GOOD = {s.spec["Labels"][labels.PROCESS]: s for s in render(environment(**DECLAR
 
 
 def kept(**changes: Any) -> dict[str, Service]:
-    found = salvage(
+    found = salvaged(
         {**DECLARED, "image_ref": "NOT an image", **changes}, [s.spec for s in GOOD.values()], OPTIONS, HOME
     )
     return {s.spec["Labels"][labels.PROCESS]: s for s in found}
@@ -83,7 +83,7 @@ def test_the_template_is_never_touched() -> None:
 
 @pytest.mark.parametrize("document", [{}, {"processes": 5, "domains": "x", "suspended": None, "instances": {}}])
 def test_nothing_that_cannot_be_read_changes_anything(document: dict[str, Any]) -> None:
-    found = salvage(document, [s.spec for s in GOOD.values()], OPTIONS, HOME)
+    found = salvaged(document, [s.spec for s in GOOD.values()], OPTIONS, HOME)
     assert {s.spec["Labels"][labels.PROCESS]: s for s in found} == GOOD
 
 

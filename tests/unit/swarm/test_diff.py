@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from controller.swarm.diff import Difference, label_only, network_differences, normalise, service_differences
 from controller.swarm.plan import Change as Planned
 from reconcilers import labels
-from reconcilers.environment import render
+from reconcilers.environment.service import render
 from reconcilers.objects import Network, Service
 from specs.snapshots import EnvironmentSnapshot
 from tests.unit.reconcilers.documents import HOME, OPTIONS, domain, environment, environments

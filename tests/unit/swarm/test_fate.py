@@ -10,7 +10,7 @@ import pytest
 from controller.records import InventoryRow
 from controller.swarm.plan import Change, ChangeSet, plan
 from reconcilers import labels
-from reconcilers.environment import render
+from reconcilers.environment.service import render
 from reconcilers.objects import Objects, Service, template_hash
 from reconcilers.ports import LiveService
 from reconcilers.routes import hostnames_of

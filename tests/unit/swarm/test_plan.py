@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from controller.records import InventoryRow, InventoryUpdate
 from controller.swarm.plan import Change, ChangeSet, plan
 from reconcilers import labels, organization
-from reconcilers.environment import render
+from reconcilers.environment.service import render
 from reconcilers.objects import HomeNetwork, Network, Objects, Service
 from reconcilers.ports import LiveNetwork, LiveService
 from tests.unit.reconcilers.documents import (

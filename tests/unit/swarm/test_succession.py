@@ -7,7 +7,7 @@ from typing import Any
 
 from controller.swarm.succession import Step, handed_over, step
 from reconcilers import labels
-from reconcilers.environment import render
+from reconcilers.environment.service import render
 from reconcilers.objects import Objects, Service
 from reconcilers.ports import LiveService
 from reconcilers.routes import hostnames_of

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from controller.swarm.task_counts import service_progress
-from reconcilers.environment import render
+from reconcilers.environment.service import render
 from reconcilers.ports import ServiceProgress
 from tests.unit.reconcilers.documents import HOME, OPTIONS, environment
 from tests.unit.swarm.stored import live, stored

@@ -23,7 +23,7 @@ Said = tuple[tuple[Condition, ...], Outcome]
 
 def assess(
     snapshot: EnvironmentSnapshot,
-    rollouts: Sequence[ServiceProgress],
+    observed: Sequence[ServiceProgress],
     *,
     waiting_seconds: float,
     deadline_seconds: float,
@@ -32,41 +32,41 @@ def assess(
 
     Args:
         snapshot: what is wanted.
-        rollouts: how far each of its services is.
+        observed: how far each of its services is.
         waiting_seconds: how long it has not come any further.
         deadline_seconds: so long that may be, beside what the environment declares of its start and its end.
     """
     if snapshot.suspended:
-        return _suspended(rollouts, waiting_seconds)
-    held = [r for r in rollouts if r.held]
+        return _suspended(observed, waiting_seconds)
+    held = [r for r in observed if r.held]
     if held:
         settled = all(r.running == r.desired and not r.outdated for r in held)
         told = "; ".join(_held(r) + advice(snapshot, r) for r in held)
         return stalled("RolledBack", told), Done() if settled else _poll(waiting_seconds)
-    if all(r.stable for r in rollouts):
-        tasks = sum(r.running for r in rollouts)
-        return ready("Deployed", f"{tasks} task(s) of {len(rollouts)} service(s) run {snapshot.image_ref}"), _later(
-            rollouts
+    if all(r.stable for r in observed):
+        tasks = sum(r.running for r in observed)
+        return ready("Deployed", f"{tasks} task(s) of {len(observed)} service(s) run {snapshot.image_ref}"), _later(
+            observed
         )
-    looping = [r for r in rollouts if r.looping]
+    looping = [r for r in observed if r.looping]
     if looping:
         told = "; ".join(f"{r.service}: {_looping(r)}{advice(snapshot, r)}" for r in looping)
         return stalled("CrashLoop", told), _patiently(waiting_seconds)
-    return _rolling_out(rollouts, waiting_seconds, deadline_seconds + declared_seconds(snapshot))
+    return _rolling_out(observed, waiting_seconds, deadline_seconds + declared_seconds(snapshot))
 
 
-def _rolling_out(rollouts: Sequence[ServiceProgress], waiting_seconds: float, deadline_seconds: float) -> Said:
-    waiting = "; ".join(_progress(r) for r in rollouts if not r.stable)
-    if all(r.complete for r in rollouts):
-        return progressing("RollingOut", waiting), RequeueAfter(max(r.settles_in for r in rollouts))
+def _rolling_out(observed: Sequence[ServiceProgress], waiting_seconds: float, deadline_seconds: float) -> Said:
+    waiting = "; ".join(_progress(r) for r in observed if not r.stable)
+    if all(r.complete for r in observed):
+        return progressing("RollingOut", waiting), RequeueAfter(max(r.settles_in for r in observed))
     if waiting_seconds > deadline_seconds:
         message = f"no progress for {deadline_seconds:.0f} s: {waiting}"
         return progressing(PROGRESS_DEADLINE_EXCEEDED, message), _patiently(waiting_seconds)
     return progressing("RollingOut", waiting), _poll(waiting_seconds)
 
 
-def _later(rollouts: Sequence[ServiceProgress]) -> Outcome:
-    left = max((r.proves_in for r in rollouts), default=0.0)
+def _later(observed: Sequence[ServiceProgress]) -> Outcome:
+    left = max((r.proves_in for r in observed), default=0.0)
     return RequeueAfter(left) if left else Done()
 
 
@@ -107,8 +107,8 @@ def advice(snapshot: EnvironmentSnapshot, rollout: ServiceProgress) -> str:
     )
 
 
-def _suspended(rollouts: Sequence[ServiceProgress], waiting_seconds: float) -> Said:
-    still = [r for r in rollouts if r.running or r.outdated or r.stopping]
+def _suspended(observed: Sequence[ServiceProgress], waiting_seconds: float) -> Said:
+    still = [r for r in observed if r.running or r.outdated or r.stopping]
     if not still:
         return ready("Suspended", "stopped on request: no task runs; clear `suspended` to start it again"), Done()
     tasks = sum(r.stopping + r.running + r.outdated for r in still)

@@ -15,9 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from reconcilers import labels
 from reconcilers.objects import HomeNetwork, Service, SpecDocument
-from reconcilers.parts import listening_port
 from reconcilers.ports import Options
 from reconcilers.routes import LABELS, hostnames_of, traefik_labels
+from reconcilers.template import listening_port
 from specs.fields import Hostname, ProcessType, Replicas
 from specs.snapshots import DOMAINS, IMPLICIT_PROCESS, PROCESSES
 
@@ -41,7 +41,7 @@ class _Readable:
     domains: Sequence[tuple[str, object]] | None
 
 
-def salvage(
+def salvaged(
     document: Mapping[str, Any], good: Sequence[SpecDocument], options: Options, home: HomeNetwork | None
 ) -> list[Service]:
     """The services of ``good`` that are still wanted, with today's routes and scale.

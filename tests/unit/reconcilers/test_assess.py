@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from reconcilers.conditions import Condition
+from reconcilers.environment.assessment import assess, declared_seconds
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
 from reconcilers.ports import ServiceProgress
-from reconcilers.progress import assess, declared_seconds
 from tests.unit.reconcilers.documents import environment, process
 
 GOOD = ServiceProgress("web", 2, 2, 0, 0, tasks=("a", "b"), stable=True)

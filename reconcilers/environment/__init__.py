@@ -1,0 +1,83 @@
+"""Environment: one Swarm service a process, on the organization's network, with the routes of its domains.
+
+Expected flow: the organization's network is there -> render (pure) -> apply -> observe the tasks until all of them run
+the new spec and Swarm has stopped watching them -> Ready.
+
+Guarantees: the names are deterministic, so a create that was lost and is done again finds itself; a task template that
+failed is reported and not tried again before it changes, whatever else does; services of removed processes go.
+
+Assumptions: the snapshot is valid (for one that is not, the loop keeps what ``salvage`` gives).
+"""
+
+from __future__ import annotations
+
+from reconcilers.environment.assessment import assess
+from reconcilers.environment.domains import domain_statuses
+from reconcilers.environment.gates import admit, home
+from reconcilers.environment.handover import handing_over
+from reconcilers.environment.processes import process_statuses
+from reconcilers.environment.salvage import salvaged
+from reconcilers.environment.service import preview, render
+from reconcilers.outcomes import Outcome
+from reconcilers.ports import Child, Context, ServiceProgress
+from reconcilers.registry import reconciler
+from specs.snapshots import EnvironmentSnapshot
+
+
+def children(snapshot: EnvironmentSnapshot) -> list[Child]:
+    """Its processes and domains."""
+    return [
+        *(Child("process", str(process.id), process.generation) for process in snapshot.processes),
+        *(Child("domain", str(domain.id), domain.generation) for domain in snapshot.domains),
+    ]
+
+
+@reconciler(
+    "environment",
+    snapshot=EnvironmentSnapshot,
+    preview=preview,
+    admit=admit,
+    children=children,
+    speaks_for=("process", "domain"),
+    salvage=salvaged,
+    wakes_on=("organization",),
+    concurrency=128,
+    resync_seconds=300.0,
+)
+async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot) -> Outcome:
+    """Converge one environment's services."""
+    network = home(snapshot, context.live)
+    objects = render(snapshot, context.options, network)
+    await context.apply(objects)
+    observed = await context.observe(objects.services)
+    former = await context.retire(objects, [found.service for found in observed if found.stable])
+    conditions, outcome = assess(
+        snapshot,
+        observed,
+        waiting_seconds=context.waiting_seconds,
+        deadline_seconds=context.options.progress_deadline_seconds,
+    )
+    missing = () if snapshot.suspended else context.missing_hosts
+    conditions, outcome = handing_over(conditions, outcome, former, missing)
+    progress = {found.service: found for found in observed}
+    context.report(
+        conditions,
+        details={"image": snapshot.image_ref or "", "services": {name: _details(p) for name, p in progress.items()}},
+        children=[
+            *process_statuses(snapshot, progress, conditions, context.options),
+            *await domain_statuses(context, snapshot, progress, conditions, network.name),
+        ],
+    )
+    return outcome
+
+
+def _details(progress: ServiceProgress) -> dict[str, object]:
+    """What stays the same as long as nothing comes of it; which tasks run is said of what is stable."""
+    if progress.looping:
+        return {"desired": progress.desired}
+    return {
+        "desired": progress.desired,
+        "running": progress.running,
+        **({"stopping": progress.stopping} if progress.stopping and not progress.desired else {}),
+        **({"tasks": progress.vouched} if progress.vouched else {}),
+    }
