@@ -69,7 +69,7 @@ def any_network_is_taken_for_the_organizations(patch: pytest.MonkeyPatch) -> Non
     )
 
 
-@mutant(safety.no_address_is_held_by_two, "service.comes_scales_and_goes")
+@mutant(safety.no_address_is_held_by_two, "environment.comes_scales_and_goes")
 def the_edge_takes_an_address_of_the_tasks(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(edge, "_address", lambda network: next(IPv4Network(network.task_range).hosts()) + 2)
 
@@ -124,7 +124,7 @@ def what_is_absent_goes_without_a_word(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Fuse, "removal", allow)
 
 
-@mutant(safety.nothing_is_scaled_to_nothing_without_a_wish, "service.keeps_the_last_good_while_the_row_is_wrong")
+@mutant(safety.nothing_is_scaled_to_nothing_without_a_wish, "environment.keeps_the_last_good_while_the_row_is_wrong")
 def a_wrong_row_stops_what_runs(patch: pytest.MonkeyPatch) -> None:
     laid_over = salvage._laid_over
 
@@ -134,7 +134,7 @@ def a_wrong_row_stops_what_runs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(salvage, "_laid_over", stopped)
 
 
-@mutant(safety.nothing_is_unrouted_without_a_wish, "service.has_processes_and_domains")
+@mutant(safety.nothing_is_unrouted_without_a_wish, "environment.has_processes_and_domains")
 def only_one_host_of_a_process_is_routed(patch: pytest.MonkeyPatch) -> None:
     routes = traefik_labels
     turns = iter(range(1000))
@@ -198,7 +198,7 @@ def suspension_is_not_seen_in_a_wrong_row(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(salvage, "_laid_over", awake)
 
 
-@mutant(safety.who_is_stopped_runs_nothing, "service.is_scaled_while_its_tasks_start")
+@mutant(safety.who_is_stopped_runs_nothing, "environment.is_scaled_while_its_tasks_start")
 def what_swarm_forgot_to_stop_is_waited_for(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TaskCounts, "_forgotten", lambda *_: 0)
 
@@ -206,7 +206,7 @@ def what_swarm_forgot_to_stop_is_waited_for(patch: pytest.MonkeyPatch) -> None:
 # -- truth -----------------------------------------------------------------------------------------------------------
 
 
-@mutant(safety.ready_is_said_of_what_is_so, "service.comes_scales_and_goes")
+@mutant(safety.ready_is_said_of_what_is_so, "environment.comes_scales_and_goes")
 def a_task_that_runs_is_taken_for_a_steady_one(patch: pytest.MonkeyPatch) -> None:
     def at_once(_self: Any, _key: Any, rollouts: Any, *_: Any) -> list[ServiceProgress]:
         return [replace(rollout, stable=rollout.complete) for rollout in rollouts]
@@ -214,7 +214,7 @@ def a_task_that_runs_is_taken_for_a_steady_one(patch: pytest.MonkeyPatch) -> Non
     patch.setattr(Stability, "judge", at_once)
 
 
-@mutant(safety.ready_is_taken_back_when_it_ends, "service.has_processes_and_domains")
+@mutant(safety.ready_is_taken_back_when_it_ends, "environment.has_processes_and_domains")
 def statuses_of_parts_outlive_them(patch: pytest.MonkeyPatch) -> None:
     report = ReconcileContext.report
 
@@ -268,7 +268,7 @@ def test_a_fault_that_is_put_back_is_found(case: Mutant, monkeypatch: pytest.Mon
 def test_a_secret_that_is_told_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diff, "_CONFIDENTIAL", ())
     monkeypatch.setattr(diff, "_SHOWN", 1000)
-    problems = execute(scenarios()["service.is_repaired"], Plan("service.is_repaired")).problems
+    problems = execute(scenarios()["environment.is_repaired"], Plan("environment.is_repaired")).problems
     assert {p for p in problems if "secret" in p} == {
         "an event has a value that is secret",
         "a log line has a value that is secret",
@@ -276,7 +276,7 @@ def test_a_secret_that_is_told_is_found(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_no_secret_is_in_a_metric() -> None:
-    execute(scenarios()["service.is_repaired"], Plan("service.is_repaired"))
+    execute(scenarios()["environment.is_repaired"], Plan("environment.is_repaired"))
     assert world.MARKER.encode() not in generate_latest()
 
 
