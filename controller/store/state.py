@@ -288,7 +288,7 @@ class StateStore:
             days: age.
             most: as many rows at once; fewer means that no more are left.
         """
-        return int(await self._fenced_value("prune", {"what": what, "days": days, "most": most}))
+        return int(await self._fenced_value("store/loop/prune", {"what": what, "days": days, "most": most}))
 
     # -- subnets -------------------------------------------------------------------------------------------------
 
@@ -297,7 +297,7 @@ class StateStore:
     ) -> str | None:
         """The organization's subnet; a new one if it has none, or if what it has is taken by somebody else."""
         subnet: str | None = await self._fenced_value(
-            "allocate_subnet",
+            "store/subnets/allocate",
             {
                 "organization": organization_id,
                 "pool": pool,
@@ -311,13 +311,13 @@ class StateStore:
     async def adopt_subnet(self, organization_id: str, subnet: str, instead_of: str | None) -> str | None:
         """Have the plan say that a live network's subnet is the organization's; whose it is when it was left so."""
         holder: str | None = await self._fenced_value(
-            "adopt_subnet", {"organization": organization_id, "subnet": subnet, "instead_of": instead_of}
+            "store/subnets/adopt", {"organization": organization_id, "subnet": subnet, "instead_of": instead_of}
         )
         return holder
 
     async def release_subnet(self, organization_id: str) -> None:
         """Give it back; it rests in quarantine for a while."""
-        await self._fenced_value("release_subnet", {"organization": organization_id})
+        await self._fenced_value("store/subnets/release", {"organization": organization_id})
 
     # -- the fuse ------------------------------------------------------------------------------------------------
 
