@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from reconcilers.conditions import Condition, Status
 from specs.problems import InvalidSpec
@@ -20,7 +20,8 @@ class Key(NamedTuple):
         return f"{self.kind}/{self.id}"
 
 
-ObjectType = Literal["service", "network"]
+Fingerprint: TypeAlias = Hashable
+"""Equal as long as nothing live that an object depends on has changed."""
 
 
 class Changed(NamedTuple):
@@ -62,13 +63,13 @@ class InventoryRow:
 
 @dataclass(frozen=True, slots=True)
 class DesiredObject:
-    """One row of the index of all wanted objects; ``asked``: somebody asks for a look now and has not had it."""
+    """One row of the index of all wanted objects; ``requested``: somebody asks for a look now and has not had it."""
 
     key: Key
     organization_id: str
     generation: int
     deleted: bool
-    asked: bool = False
+    requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Loaded:
     tombstone: bool = False
 
     @property
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         """Whether somebody asks for a look now and has not had it."""
         return bool(self.token) and self.token != (self.status or {}).get("handled_token")
 

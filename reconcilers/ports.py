@@ -157,13 +157,13 @@ class ServiceProgress:
         pending: tasks that wait for a node or an address.
         update_state: Swarm's word for the update, or None; never a sign of convergence by itself.
         problem: the newest task's error, cut to one line; empty when there is none.
-        held: why the wanted template is not being applied (it failed before), else empty.
+        blocked: why the wanted template is not being applied (it failed before), else empty.
         tasks: ids of those that run with the current task spec.
         stopping: tasks that were asked to stop and still run.
         surplus: tasks that Swarm wants to run beyond the number that it was told.
         forgotten: those of them that it does not ask to stop by itself any more.
         failures: tasks of the current task spec that ended by themselves shortly one after the other in one slot, as
-            far as Swarm remembers; while the template is held, those of the one that failed.
+            far as Swarm remembers; while the template is blocked, those of the one that failed.
         failure: how the newest of these ended, in one line.
         exit_code: with what it ended; None when that is not known.
         stable: whether all of it has run for long enough; see ``controller.loop.stability``.
@@ -179,7 +179,7 @@ class ServiceProgress:
     pending: int
     update_state: str | None = None
     problem: str = ""
-    held: str = ""
+    blocked: str = ""
     tasks: tuple[str, ...] = ()
     stopping: int = 0
     surplus: int = 0
@@ -199,7 +199,7 @@ class ServiceProgress:
         Where no task is wanted, it is complete when none runs any more.
         """
         return (
-            not self.held
+            not self.blocked
             and not (self.stopping and not self.desired)
             and self.running == self.desired
             and self.outdated == 0

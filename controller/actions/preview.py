@@ -15,12 +15,12 @@ from psycopg import errors
 
 import reconcilers  # noqa: F401 - registers all kinds
 from controller.actions.admit import check_environments
+from controller.changes import Change
 from controller.declared import lookups, readiness, writer
 from controller.declared.lookups import Document
 from controller.declared.writer import Written
 from controller.records import InventoryRow
 from controller.swarm.liveview import LiveView
-from controller.swarm.plan import Change
 from controller.swarm.plan import plan as plan_swarm
 from reconcilers.objects import Objects
 from reconcilers.ports import Options

@@ -10,11 +10,10 @@ from rich.text import Text
 from controller.actions import swarm_view
 from controller.actions.apply import written_document
 from controller.actions.preview import Preview, preview
+from controller.changes import Change, Difference
 from controller.cli.errors import ExitCode
 from controller.cli.inputs import Files, Output, database, read_files, settings
 from controller.cli.output import Format, console, emit, say, warn
-from controller.swarm.diff import Difference
-from controller.swarm.plan import Change
 from reconcilers import labels
 
 _SIGNS = {"create": "+", "created": "+", "update": "~", "updated": "~", "connect": "~", "recreate": "±", "delete": "-"}

@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
 
 import anyio
 import anyio.abc
@@ -34,7 +33,7 @@ from controller.loop.retention import keep_small
 from controller.loop.shortage import Shortage
 from controller.loop.trace import Recorder
 from controller.loop.worker import Worker
-from controller.records import Key
+from controller.records import Fingerprint, Key
 from controller.telemetry.metrics import (
     ACTIVE_WORKERS,
     ENGINE_UP,
@@ -339,7 +338,7 @@ class Manager:
             if (
                 deep
                 or not ready
-                or entry.asked
+                or entry.requested
                 or entry.deleted
                 or not self._is_verified(key, entry.generation, entry.organization_id)
             ):
@@ -360,10 +359,8 @@ class Manager:
 
     def _is_verified(self, key: Key, generation: int, organization_id: str) -> bool:
         worker = self._workers.get(key.kind)
-        return worker is not None and worker.verified.get(key) == (
-            generation,
-            self._swarm.fingerprint(key, organization_id),
-        )
+        fingerprint = self._swarm.fingerprint(key, organization_id)
+        return worker is not None and worker.standing.is_verified(key, generation, fingerprint)
 
     def _resync_key(self, key: Key) -> int:
         if not self.add(key, Priority.RESYNC):
@@ -371,7 +368,7 @@ class Manager:
         RESYNC_QUEUED.labels(kind=key.kind).inc()
         return 1
 
-    def _fingerprint(self, key: Key) -> Any:
+    def _fingerprint(self, key: Key) -> Fingerprint:
         return self._swarm.fingerprint(key, self._organizations.get(key, ""))
 
     async def _count_tasks(self) -> None:

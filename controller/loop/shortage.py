@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from controller.kit import clock
-from controller.records import Key
+from controller.records import Fingerprint, Key
 
 LONGEST_SECONDS = 300.0
 
@@ -34,7 +33,7 @@ class _Pause:
 class _Known:
     """``lasts`` spaces looks at what stays short, ``turns`` those at what becomes short, or is so no longer."""
 
-    seen: Any
+    seen: Fingerprint
     short: bool
     lasts: _Pause
     turns: _Pause
@@ -52,7 +51,7 @@ class Shortage:
         self._first = first
         self._known: dict[Key, _Known] = {}
 
-    def counted(self, short: Iterable[Key], fingerprint: Callable[[Key], Any]) -> list[Key]:
+    def counted(self, short: Iterable[Key], fingerprint: Callable[[Key], Fingerprint]) -> list[Key]:
         """Whom to look at now, of those that are ``short`` and of those that are so no longer.
 
         Args:
@@ -73,7 +72,7 @@ class Shortage:
         }
         return found
 
-    def _look(self, key: Key, short: bool, now: float, seen: Any) -> bool:
+    def _look(self, key: Key, short: bool, now: float, seen: Fingerprint) -> bool:
         known = self._known.get(key)
         if known is None or known.seen != seen:
             known = self._known[key] = _Known(seen, short, _Pause(self._first), _Pause(self._first))

@@ -98,10 +98,10 @@ class StateStore:
         """(object, whether its last status is Ready for this generation, whether its deletion is finished)."""
         rows = await self._database.fetch(statement("store/loop/index"))
         found = []
-        for number, (kind, object_id, organization_id, generation, deleted, ready, finalized, asked) in enumerate(
+        for number, (kind, object_id, organization_id, generation, deleted, ready, finalized, requested) in enumerate(
             rows, 1
         ):
-            entry = DesiredObject(Key(kind, object_id), organization_id, generation, deleted, asked)
+            entry = DesiredObject(Key(kind, object_id), organization_id, generation, deleted, requested)
             found.append((entry, ready, finalized))
             if not number % _SLICE:
                 await checkpoint()

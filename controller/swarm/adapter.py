@@ -15,23 +15,23 @@ import anyio
 import structlog
 from anyio.lowlevel import checkpoint
 
+from controller.changes import Change, ChangeSet, Difference, Succession
 from controller.kit import clock
-from controller.records import Holdings, InventoryRow, InventoryUpdate, Key
+from controller.records import Fingerprint, Holdings, InventoryRow, InventoryUpdate, Key
 from controller.swarm import succession
-from controller.swarm.apply import Announce, Applier
+from controller.swarm.apply import Applier
 from controller.swarm.client import EngineClient
-from controller.swarm.diff import Difference
 from controller.swarm.edge import Edge
 from controller.swarm.errors import EngineError, NotFound
 from controller.swarm.events import Hint, parse
 from controller.swarm.liveview import LiveView
-from controller.swarm.losses import loses, spare
-from controller.swarm.plan import Change, ChangeSet, plan
+from controller.swarm.losses import spare
+from controller.swarm.plan import plan
 from controller.swarm.routers import EdgeRouters, Read
 from controller.swarm.task_counts import TaskCounts
 from controller.telemetry.metrics import ENGINE_HINTS
 from reconcilers import labels
-from reconcilers.objects import Objects, Service
+from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.outcomes import TransientError
 from reconcilers.ports import Routers, ServiceProgress
 
@@ -63,16 +63,23 @@ class SwarmAdapter:
 
     # -- planning and writing ------------------------------------------------------------------------------------
 
-    def plan(self, key: Key, wanted: Objects, inventory: Sequence[InventoryRow]) -> ChangeSet:
-        """What must be done so that ``key`` has exactly ``wanted``."""
-        return plan(key, wanted, self.live, inventory)
+    def plan(
+        self, key: Key, declared: Objects, inventory: Sequence[InventoryRow], serving: Sequence[str] = ()
+    ) -> ChangeSet:
+        """What must be done so that ``key`` has exactly what it may have now of ``declared``.
 
-    def handed_over(self, key: Key, wanted: Objects, serving: Sequence[str]) -> succession.HandOver:
-        """What ``key`` may have now of ``wanted``, when the services ``serving`` take over."""
+        Args:
+            key: the owner.
+            declared: with all the host names that it should have.
+            inventory: what we know to have made for it.
+            serving: names of those of its services that take over now from former ones.
+        """
         live = self.live.owned_services(key)
-        return succession.handed_over(wanted, live, serving, lambda names: self.live.elsewhere(key, names))
+        given = succession.handed_over(declared, live, serving, lambda names: self.live.elsewhere(key, names))
+        changes = plan(key, given.objects, self.live, inventory)
+        return replace(changes.after(given.lost), missing_hosts=given.missing)
 
-    def succeed(self, key: Key, wanted: Objects, serving: Sequence[str], settle_seconds: float) -> succession.Step:
+    def succeed(self, key: Key, wanted: Objects, serving: Sequence[str], settle_seconds: float) -> Succession:
         """What is next for the services of ``key`` that serve under former names."""
         live = self.live.owned_services(key)
         now = clock.monotonic()
@@ -91,54 +98,36 @@ class SwarmAdapter:
             settle_seconds=settle_seconds,
         )
 
-    async def apply(
-        self,
-        changes: ChangeSet,
-        inventory: Sequence[InventoryRow],
-        *,
-        announce: Announce,
-        learned: list[InventoryUpdate],
-        done: list[Change],
-    ) -> None:
-        """Do it; see ``controller.swarm.apply``."""
+    async def write(self, change: Change, row: InventoryRow | None) -> tuple[InventoryUpdate, ...]:
+        """Do one change; see ``controller.swarm.apply``."""
         async with outcomes():
-            await self._applier.apply(changes, inventory, announce=announce, learned=learned, done=done)
+            return await self._applier.write(change, row)
 
-    async def forget_missing(self, key: Key, inventory: Sequence[InventoryRow], learned: list[InventoryUpdate]) -> bool:
-        """Strike inventory rows whose objects are not on the engine; True when one of ``key``'s is there after all.
+    async def lives(self, key: Key, row: InventoryRow) -> bool:
+        """Whether the object of an inventory row is on the engine and ``key``'s; one that is comes into the live view.
 
         The owner label decides, not the id on record: the answer to a create, or the report after it, may be lost.
         """
-        found = False
+        service = row.object_type == "service"
         async with outcomes():
-            for row in inventory:
-                read = self._client.service if row.object_type == "service" else self._client.network
-                try:
-                    document = await read(row.name)
-                except NotFound:
-                    learned.append(InventoryUpdate(row.object_type, row.name, gone=True))
-                    continue
-                spec = document.get("Spec") or document
-                found_labels = spec.get("Labels") or {}
-                mine = found_labels.get(labels.INSTALLATION) == self.live.installation
-                if mine and found_labels.get(labels.OWNER) == labels.owner_key(*key):
-                    await (
-                        self.live.refresh_service(row.name)
-                        if row.object_type == "service"
-                        else self.live.refresh_network(row.name)
-                    )
-                    found = True
-                else:
-                    learned.append(InventoryUpdate(row.object_type, row.name, gone=True))
-        return found
+            try:
+                document = await (self._client.service(row.name) if service else self._client.network(row.name))
+            except NotFound:
+                return False
+            found = (document.get("Spec") or document).get("Labels") or {}
+            mine = found.get(labels.INSTALLATION) == self.live.installation
+            if not mine or found.get(labels.OWNER) != labels.owner_key(*key):
+                return False
+            await (self.live.refresh_service(row.name) if service else self.live.refresh_network(row.name))
+            return True
 
-    async def service_progress(self, services: Sequence[Service], held: Mapping[str, str]) -> list[ServiceProgress]:
+    async def service_progress(self, services: Sequence[Service], blocked: Mapping[str, str]) -> list[ServiceProgress]:
         """How far the tasks of ``services`` are."""
         results: dict[str, ServiceProgress] = {}
 
         async def read(service: Service) -> None:
             results[service.name] = await self._tasks.of_service(
-                service.name, service.replicas, held=held.get(service.name, "")
+                service.name, service.replicas, blocked=blocked.get(service.name, "")
             )
 
         async with outcomes():
@@ -150,7 +139,7 @@ class SwarmAdapter:
                         tasks.start_soon(read, service)
         return [results[s.name] for s in services]
 
-    def prompts(self, rollouts: Iterable[ServiceProgress]) -> ChangeSet:
+    def prompts(self, progress: Iterable[ServiceProgress]) -> ChangeSet:
         """What must be done so that Swarm stops the tasks that it forgot to stop."""
         return ChangeSet(
             tuple(
@@ -163,7 +152,7 @@ class SwarmAdapter:
                     cause="Repaired",
                     note="Swarm forgot to stop the others",
                 )
-                for found in rollouts
+                for found in progress
                 if found.forgotten and (live := self.live.service(found.service)) is not None
             )
         )
@@ -231,16 +220,17 @@ class SwarmAdapter:
                 hosts[owner[1], host] = None
         return Holdings(owners, list(processes), list(hosts))
 
-    def loses(self, changes: ChangeSet, wanted: Objects) -> bool:
-        """Whether something stops, or loses a route, and nothing of ``wanted`` takes its place."""
-        return any(loses(change, wanted) for change in changes.changes)
+    def spare(self, changes: ChangeSet, declared: Objects) -> ChangeSet:
+        """``changes`` without what stops, or loses a route, and nothing of ``declared`` takes its place.
 
-    def spare(self, changes: ChangeSet, wanted: Objects) -> ChangeSet:
-        """``changes`` without what loses something; all else of them."""
-        spared = [spared for change in changes.changes if (spared := spare(change, wanted)) is not None]
-        return replace(changes, changes=tuple(spared))
+        The same object when nothing is lost.
+        """
+        spared = tuple(spare(change, declared) for change in changes.changes)
+        if all(left is change for left, change in zip(spared, changes.changes, strict=True)):
+            return changes
+        return replace(changes, changes=tuple(change for change in spared if change is not None))
 
-    def fingerprint(self, key: Key, organization_id: str) -> object:
+    def fingerprint(self, key: Key, organization_id: str) -> Fingerprint:
         """Equal as long as nothing live that ``key`` depends on changed."""
         return self.live.fingerprint(key, organization_id), self._routers.fingerprint(key)
 
@@ -248,9 +238,9 @@ class SwarmAdapter:
         """Versions of the live services of ``key``, by name."""
         return {service.name: service.version for service in self.live.owned_services(key)}
 
-    def documents(self, key: Key) -> dict[str, Mapping[str, Any]]:
+    def documents(self, key: Key) -> dict[str, SpecDocument]:
         """Specs of the live services of ``key``, by name."""
-        return {service.name: service.spec for service in self.live.owned_services(key)}
+        return {service.name: dict(service.spec) for service in self.live.owned_services(key)}
 
     def counts(self) -> dict[str, int]:
         """Live objects of ours by type."""

@@ -1,21 +1,21 @@
-"""Does a change set: the only place that writes to the engine.
+"""Does one change: the only place that writes to the engine.
 
 Each write is compare-and-swap on the version that it was planned on; a conflict means read again and plan again, never
-a blind retry. The intent is written to the inventory before the first write, in the statement that also checks the
-lease; a removal is struck from it after the engine confirmed. What was written is read back, and its security fields
-are compared.
+a blind retry. The loop has written the intent down before, and struck a removal off after the engine confirmed. What
+was written is read back, and its security fields are compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Network, ip_network
 
 import anyio
 
+from controller.changes import Change
 from controller.kit import clock
-from controller.records import Intent, InventoryRow, InventoryUpdate
+from controller.records import InventoryRow, InventoryUpdate
 from controller.swarm.client import EngineClient
 from controller.swarm.diff import label_only, service_differences
 from controller.swarm.edge import Edge
@@ -29,7 +29,6 @@ from controller.swarm.errors import (
     Refused,
 )
 from controller.swarm.liveview import LiveView
-from controller.swarm.plan import Change, ChangeSet
 from reconcilers import labels
 from reconcilers.baseline import lost
 from reconcilers.objects import Network, Service, SpecDocument
@@ -40,8 +39,6 @@ from reconcilers.routes import hostnames_of, without_hosts
 _PENDING_SECONDS = 30.0
 _ALLOCATION_SECONDS, _ALLOCATION_POLL_SECONDS = 2.0, 0.01
 _SEEN_AFTER_SECONDS = (0.0, 0.02, 0.1, 0.5)
-
-Announce = Callable[[Sequence[Intent]], Awaitable[None]]
 
 
 class Applier:
@@ -54,41 +51,24 @@ class Applier:
         self._gone: set[str] = set()
         self._pending_since: dict[str, float] = {}
 
-    async def apply(
-        self,
-        changes: ChangeSet,
-        inventory: Sequence[InventoryRow],
-        *,
-        announce: Announce,
-        learned: list[InventoryUpdate],
-        done: list[Change],
-    ) -> None:
-        """Do ``changes`` in their order.
+    async def write(self, change: Change, row: InventoryRow | None) -> tuple[InventoryUpdate, ...]:
+        """Do ``change``; what the inventory must learn of it.
 
         Args:
-            changes: what to do.
-            inventory: what we know to have made.
-            announce: writes intents, and raises FencedError when this process does not lead.
-            learned: gets what the inventory must learn, also when a later change fails.
-            done: gets every change that was made.
+            change: what to do; its intent is written down, and this process leads.
+            row: what we know to have made under its name.
 
         Raises:
-            ConflictError: an object changed since it was planned on.
+            ConflictError: the object changed since it was planned on.
             TransientError: no answer, or something is still in use.
             TerminalError: the engine refuses the document, or lost a part of the security baseline.
         """
-        known = {(row.object_type, row.name): row for row in inventory}
-        await announce([_intent(c) for c in changes.changes if c.object_type != "edge" and c.action != "prompt"])
-        for number, change in enumerate(changes.changes):
-            if number:
-                await announce(())  # the write before may have taken its time: does this process still lead?
-            async with self._routing(change):
-                try:
-                    learned.extend(await self._do(change, known.get((change.object_type, change.name))))
-                except EngineError as error:
-                    await self._look_again(change)
-                    raise _reconcile_error(change, error) from error
-            done.append(change)
+        async with self._routing(change):
+            try:
+                return tuple(await self._do(change, row))
+            except EngineError as error:
+                await self._look_again(change)
+                raise _reconcile_error(change, error) from error
 
     @asynccontextmanager
     async def _routing(self, change: Change) -> AsyncIterator[None]:
@@ -404,10 +384,6 @@ def _applied(service: Service, service_id: str) -> InventoryUpdate:
         spec_hash=service.hash,
         template_hash=service.template_hash,
     )
-
-
-def _intent(change: Change) -> Intent:
-    return Intent(change.object_type, change.name, "deleting" if change.action == "delete" else "applying")
 
 
 def _name_conflict(object_type: str, name: str) -> TerminalError:

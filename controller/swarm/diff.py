@@ -8,9 +8,9 @@ prints it as a person reads it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from controller.changes import Difference
 from reconcilers import labels
 from reconcilers.objects import Network
 from reconcilers.ports import LiveNetwork
@@ -31,47 +31,6 @@ _SETS = {
     ("TaskTemplate", "ContainerSpec", "CapabilityDrop"),
     ("TaskTemplate", "ContainerSpec", "CapabilityAdd"),
 }
-_SHOWN = 100
-_ENVIRONMENT = "TaskTemplate.ContainerSpec.Env"
-# Words of commands, and what somebody may have set by hand with a password in it: the field alone is named.
-_CONFIDENTIAL = (
-    _ENVIRONMENT,
-    "TaskTemplate.ContainerSpec.Command",
-    "TaskTemplate.ContainerSpec.Args",
-    "TaskTemplate.ContainerSpec.Healthcheck.Test",
-    "TaskTemplate.ContainerSpec.Mounts",
-    "TaskTemplate.LogDriver.Options",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One field: ``path`` such as ``TaskTemplate.ContainerSpec.Image``; None stands for absent."""
-
-    path: str
-    live: Any
-    wanted: Any
-
-    def document(self) -> dict[str, Any]:
-        """For programs: both values, or ``change`` in the place of what may be secret."""
-        if self._confidential:
-            return {"path": self.path, "change": self._change}
-        return {"path": self.path, "live": self.live, "wanted": self.wanted}
-
-    @property
-    def _confidential(self) -> bool:
-        return any(self.path == field or self.path.startswith(f"{field}.") for field in _CONFIDENTIAL)
-
-    @property
-    def _change(self) -> str:
-        if self.path == _ENVIRONMENT:
-            return _variables(self.live or (), self.wanted or ())
-        return "added" if self.live is None else "removed" if self.wanted is None else "changed"
-
-    def __str__(self) -> str:
-        if self._confidential:
-            return f"{self.path}: {self._change}"
-        return f"{self.path}: {_short(self.live)} -> {_short(self.wanted)}"
 
 
 def service_differences(wanted: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Difference]:
@@ -146,17 +105,3 @@ def _walk(path: tuple[str, ...], live: Any, wanted: Any) -> Iterator[Difference]
             yield from _walk((*path, key), live.get(key), wanted.get(key))
     elif live != wanted:
         yield Difference(".".join(path), live, wanted)
-
-
-def _variables(live: Sequence[str], wanted: Sequence[str]) -> str:
-    """Names of variables that differ, never their values: what somebody set by hand may be a password."""
-    had, has = (dict(entry.partition("=")[::2] for entry in entries) for entries in (live, wanted))
-    told = [f"{name} removed" for name in sorted(had.keys() - has.keys())]
-    told += [f"{name} added" for name in sorted(has.keys() - had.keys())]
-    told += [f"{name} changed" for name in sorted(had.keys() & has.keys()) if had[name] != has[name]]
-    return ", ".join(told) or "order or doubles"
-
-
-def _short(value: Any) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -21,7 +21,7 @@ from reconcilers.ports import LiveService
 from reconcilers.template import with_template
 
 _BY_HAND = "somebody rolled it back by hand"
-_HELD = "the new version failed and was taken back; change the spec to try again"
+_BLOCKED = "the new version failed and was taken back; change the spec to try again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,13 @@ class Fate:
 
     Args:
         target: what should be live; None: what lives is left as it is, as nothing better is known.
-        held: why the wanted template is not in it; empty when it is.
+        blocked: why the wanted template is not in it; empty when it is.
         failed: whether that was not known before.
         note: what somebody did to the service, for the event of its repair.
     """
 
     target: Service | None
-    held: str = ""
+    blocked: str = ""
     failed: bool = False
     note: str = ""
 
@@ -52,7 +52,7 @@ def fate(service: Service, live: LiveService | None, row: InventoryRow | None) -
         by_hand = going_back and live is not None and live.has_previous
         return Fate(service, note=_BY_HAND if by_hand else "")
     good = _good(row, live)
-    return Fate(with_template(service, good) if good is not None else None, _HELD, failed=not known)
+    return Fate(with_template(service, good) if good is not None else None, _BLOCKED, failed=not known)
 
 
 def _good(row: InventoryRow, live: LiveService | None) -> Mapping[str, Any] | None:

@@ -59,7 +59,7 @@ class LiveView:
         """Ids of the services that are the edge."""
         self._edge_tasks: tuple[tuple[str, str], ...] = ()
         """Node and container of each running task of the edge."""
-        self._edge_asked = self._edge_taken = 0
+        self._edge_as_of = self._edge_taken = 0
         self._counter = 0
         self._lists: list[int] = []
         """What the counter was when each list that is on its way was asked for."""
@@ -159,9 +159,9 @@ class LiveView:
         What is listed replaces what is held, also where its version went back: an older copy of the Swarm is the Swarm.
         """
         changed, _ = await self._list_services(replace=True)
-        asked = self._counter
+        as_of = self._counter
         networks = await self._client.networks()
-        changed |= self._take_networks(networks, asked)
+        changed |= self._take_networks(networks, as_of)
         self.edge_services = frozenset(await self._client.edge_services())
         changed |= await self._refresh_edge()
         self.synced = True
@@ -187,15 +187,15 @@ class LiveView:
 
     async def refresh_service(self, service_id: str, *, tell: bool = True) -> None:
         """Read one service, by id or name; ``tell`` its owner when it changed."""
-        asked = self._counter
+        as_of = self._counter
         try:
             document = await self._client.service(service_id)
         except NotFound:
             known = self._services.get(service_id) or self.service(service_id)
-            if known is not None and self._touched.get(known.id, 0) <= asked:
+            if known is not None and self._touched.get(known.id, 0) <= as_of:
                 self._tell(self._drop_service(known.id), tell=tell)
             return
-        self._tell(self._put_document(document, asked), tell=tell)
+        self._tell(self._put_document(document, as_of), tell=tell)
         self._touch(document["ID"])  # a list that was asked for earlier may not have it yet
 
     async def read_back(self, service_id: str, *, new: bool) -> None:
@@ -205,14 +205,14 @@ class LiveView:
             service_id: the service.
             new: whether it was just created; see ``take_new``.
         """
-        asked = self._counter
+        as_of = self._counter
         if new:
             self._new.add(service_id)
         document = await self._reads.submit(service_id)
         if document is not None:
-            self._put_document(document, asked)
+            self._put_document(document, as_of)
             self._touch(service_id)
-        elif self._touched.get(service_id, 0) <= asked:
+        elif self._touched.get(service_id, 0) <= as_of:
             self._drop_service(service_id)
 
     async def _read_services(self, ids: Sequence[str]) -> list[Document | None]:
@@ -221,15 +221,15 @@ class LiveView:
 
     async def refresh_network(self, network_id: str, *, tell: bool = True) -> None:
         """Read one network, by id or name; ``tell`` its owner when it changed."""
-        asked = self._counter
+        as_of = self._counter
         try:
             document = await self._client.network(network_id)
         except NotFound:
             known = self._networks.get(network_id) or self.network(network_id)
-            if known is not None and self._touched.get(known.id, 0) <= asked:
+            if known is not None and self._touched.get(known.id, 0) <= as_of:
                 self._tell(self._drop_network(known.id), tell=tell)
             return
-        self._tell(self._put_network(document, asked), tell=tell)
+        self._tell(self._put_network(document, as_of), tell=tell)
         self._touch(document["Id"])
 
     async def refresh_edge_services(self) -> None:
@@ -305,23 +305,23 @@ class LiveView:
         self, *, status: bool = False, replace: bool = False
     ) -> tuple[set[OwnerKey], dict[str, tuple[int, int]]]:
         """List our services; owners of those that changed, and the counts of those that have tasks or should."""
-        asked = self._counter
-        self._lists.append(asked)
+        as_of = self._counter
+        self._lists.append(as_of)
         try:
             data = await self._client.services(f"{labels.INSTALLATION}={self.installation}", status=status)
             try:
-                found = await self._take_services(service_list.elements(data), asked, counted=status, replace=replace)
+                found = await self._take_services(service_list.elements(data), as_of, counted=status, replace=replace)
             except ValueError:  # an element with something inside that looks like the end of one
-                found = await self._take_services(service_list.decoded(data), asked, counted=status, replace=replace)
+                found = await self._take_services(service_list.decoded(data), as_of, counted=status, replace=replace)
         except ValueError as error:
             raise EngineUnavailable(0, f"{self._client.host}: the list of services is no JSON: {error}") from error
         finally:
-            self._lists.remove(asked)
-        self._forget_touches(asked)
+            self._lists.remove(as_of)
+        self._forget_touches(as_of)
         return found
 
     async def _take_services(
-        self, found: Iterator[bytes], asked: int, *, counted: bool, replace: bool
+        self, found: Iterator[bytes], as_of: int, *, counted: bool, replace: bool
     ) -> tuple[set[OwnerKey], dict[str, tuple[int, int]]]:
         changed: set[OwnerKey] = set()
         listed: set[str] = set()
@@ -332,19 +332,19 @@ class LiveView:
             if service_id is None or not self._services.same(service_id, data):
                 service = service_of(orjson.loads(data))
                 service_id = service.id
-                changed |= self._put_service(service, data, asked, replace=replace)
+                changed |= self._put_service(service, data, as_of, replace=replace)
             listed.add(service_id)
             if any(count):
                 counts[service_id] = count
             if not number % _SLICE:
                 await checkpoint()
-        for gone in [i for i in self._services if i not in listed and self._touched.get(i, 0) <= asked]:
+        for gone in [i for i in self._services if i not in listed and self._touched.get(i, 0) <= as_of]:
             changed |= self._drop_service(gone)
         return changed, counts
 
-    def _put_service(self, fresh: LiveService, data: bytes, asked: int, *, replace: bool = False) -> set[OwnerKey]:
+    def _put_service(self, fresh: LiveService, data: bytes, as_of: int, *, replace: bool = False) -> set[OwnerKey]:
         """Hold a service that was decoded from ``data``; the owners concerned. ``replace`` a newer version too."""
-        if self._touched.get(fresh.id, 0) > asked:
+        if self._touched.get(fresh.id, 0) > as_of:
             return set()
         known = self._services.version(fresh.id)
         before = self._services.owner(fresh.id)
@@ -364,9 +364,9 @@ class LiveView:
         self.hosts.put(fresh.id, owner, hostnames_of(fresh.labels))
         return owners
 
-    def _put_document(self, document: Document, asked: int) -> set[OwnerKey]:
+    def _put_document(self, document: Document, as_of: int) -> set[OwnerKey]:
         # Copied: orjson shrinks a large buffer in place, and what it leaves of the heap between two fits nothing.
-        return self._put_service(service_of(document), bytes(memoryview(orjson.dumps(document))), asked)
+        return self._put_service(service_of(document), bytes(memoryview(orjson.dumps(document))), as_of)
 
     def _drop_service(self, object_id: str) -> set[OwnerKey]:
         owner = self._services.drop(object_id)
@@ -382,20 +382,20 @@ class LiveView:
             del self._owned[owner]
         return {owner}
 
-    def _take_networks(self, documents: list[Document], asked: int) -> set[OwnerKey]:
+    def _take_networks(self, documents: list[Document], as_of: int) -> set[OwnerKey]:
         changed: set[OwnerKey] = set()
         listed = set()
         for document in documents:
             listed.add(document["Id"])
-            changed |= self._put_network(document, asked)
-        for gone in [i for i in self._networks if i not in listed and self._touched.get(i, 0) <= asked]:
+            changed |= self._put_network(document, as_of)
+        for gone in [i for i in self._networks if i not in listed and self._touched.get(i, 0) <= as_of]:
             changed |= self._drop_network(gone)
-        self._forget_touches(asked)
+        self._forget_touches(as_of)
         return changed
 
-    def _put_network(self, document: Document, asked: int) -> set[OwnerKey]:
+    def _put_network(self, document: Document, as_of: int) -> set[OwnerKey]:
         object_id = document["Id"]
-        if self._touched.get(object_id, 0) > asked:
+        if self._touched.get(object_id, 0) > as_of:
             return set()
         pools = (document.get("IPAM") or {}).get("Config") or []
         fresh = LiveNetwork(
@@ -432,14 +432,14 @@ class LiveView:
         return self._disown(self._owner_of(known.labels), object_id)
 
     async def _refresh_edge(self) -> set[OwnerKey]:
-        self._edge_asked += 1
-        asked, services = self._edge_asked, sorted(self.edge_services)
+        self._edge_as_of += 1
+        as_of, services = self._edge_as_of, sorted(self.edge_services)
         documents = [d for i in services for d in await self._client.service_containers(i)]
         filters = {"service": services, "desired-state": ["running"]}
         tasks = await self._client.tasks(filters) if services else []
-        if asked < self._edge_taken:
+        if as_of < self._edge_taken:
             return set()  # what was asked for later has come already
-        self._edge_taken = asked
+        self._edge_taken = as_of
         place = self.edge_place()
         self._edge_tasks = tuple(sorted(_place(task) for task in tasks if task["Status"]["State"] == "running"))
         fresh = {d["Id"]: frozenset((d.get("NetworkSettings") or {}).get("Networks") or {}) for d in documents}
@@ -464,11 +464,11 @@ class LiveView:
             changed |= {o for n in self._networks.values() if (o := self._owner_of(n.labels)) is not None}
         return changed
 
-    def _forget_touches(self, asked: int) -> None:
-        asked = min(asked, *self._lists, asked)  # a list that was asked for earlier may still come
+    def _forget_touches(self, as_of: int) -> None:
+        as_of = min(as_of, *self._lists, as_of)  # a list that was asked for earlier may still come
         old = clock.monotonic() - _OWN_EVENT_SECONDS
         self._own_writes = {k: stamps for k, stamps in self._own_writes.items() if stamps[-1] > old}
-        self._touched = {i: stamp for i, stamp in self._touched.items() if stamp > asked}
+        self._touched = {i: stamp for i, stamp in self._touched.items() if stamp > as_of}
 
 
 def _place(task: Document) -> tuple[str, str]:

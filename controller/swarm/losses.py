@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from controller.changes import Change
 from controller.swarm.diff import service_differences
-from controller.swarm.plan import Change
 from reconcilers import labels
 from reconcilers.objects import Objects, Service
 from reconcilers.ports import LiveService

@@ -1,27 +1,21 @@
-"""What must be done so that the engine has exactly the wanted objects of one owner: pure, and printable.
-
-The same change set is what ``skypanel plan`` shows, what an event says, and what ``apply`` does.
-"""
+"""What must be done so that the engine has exactly the wanted objects of one owner: pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
 
+from controller.changes import Change, ChangeSet
 from controller.records import InventoryRow, InventoryUpdate
-from controller.swarm.diff import Difference, network_differences, service_differences
+from controller.swarm.diff import network_differences, service_differences
 from controller.swarm.fate import fate
 from controller.swarm.former import former
 from reconcilers import labels
 from reconcilers.objects import Network, Objects, Service
 from reconcilers.ports import LiveNetwork, LiveService
 
-Action = Literal["create", "update", "recreate", "delete", "connect", "prompt"]
-_VERBS = {"create": "+", "update": "~", "recreate": "±", "delete": "-", "connect": "~", "prompt": "~"}
-_SHOWN_DIFFERENCES = 6
 _SHOWN_USERS = 3
-_HASH_PATHS = {f"Labels.{labels.SPEC_HASH}", f"Labels.{labels.TEMPLATE_HASH}"}
 
 
 class View(Protocol):
@@ -47,99 +41,6 @@ class View(Protocol):
         """Live networks of an owner."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One write.
-
-    Args:
-        action: what is done; ``prompt`` writes a service as it is, so that Swarm counts its tasks again.
-        object_type: ``service``, ``network`` or ``edge``.
-        name: of the object; for ``edge`` the network that the edge joins.
-        target: what to make of it (a Service or a Network), None for a deletion.
-        live: the object that it was planned on.
-        differences: why, field by field.
-        cause: one word for events: ``Created``, ``Updated``, ``Repaired``, ``Removed`` ...
-        note: what somebody did that made it necessary; empty when that is not known.
-    """
-
-    action: Action
-    object_type: Literal["service", "network", "edge"]
-    name: str
-    target: Service | Network | None = None
-    live: LiveService | LiveNetwork | None = None
-    differences: tuple[Difference, ...] = ()
-    cause: str = ""
-    note: str = ""
-
-    @property
-    def starts_tasks(self) -> bool:
-        """Whether doing it starts tasks, or replaces running ones; fewer of them, or another label, does neither."""
-        if not isinstance(self.target, Service) or not self.target.replicas:
-            return False
-        return self.action == "create" or any(
-            d.path.startswith("TaskTemplate.")
-            or (d.path == "Mode.Replicated.Replicas" and self.target.replicas > (d.live or 0))
-            for d in self.differences
-        )
-
-    @property
-    def touched(self) -> tuple[str, ...]:
-        """Paths of the fields that differ, without their values; what else is the matter where there are none."""
-        if not self.differences:
-            return ("missing" if self.action == "create" else self.action,)
-        return tuple(d.path for d in self._telling())
-
-    def _telling(self) -> Sequence[Difference]:
-        """A hash says that something else changed; alone, it is what somebody changed."""
-        return [d for d in self.differences if d.path not in _HASH_PATHS] or self.differences
-
-    def __str__(self) -> str:
-        text = f"{_VERBS[self.action]} {self.object_type} {self.name}"
-        if self.action == "connect":
-            text = f"~ edge joins network {self.name}"
-        if self.note:
-            text += f" ({self.note})"
-        if not self.differences:
-            return text
-        telling = self._telling()
-        shown = [str(d) for d in telling[:_SHOWN_DIFFERENCES]]
-        if len(telling) > _SHOWN_DIFFERENCES:
-            shown.append(f"and {len(telling) - _SHOWN_DIFFERENCES} more")
-        return text + ": " + "; ".join(shown)
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeSet:
-    """All writes for one owner, in the order in which they are safe; and what is held back, by service name."""
-
-    changes: tuple[Change, ...] = ()
-    held: Mapping[str, str] = field(default_factory=dict)
-    failed: Mapping[str, str] = field(default_factory=dict)
-    """Hashes of templates that Swarm has just rolled back, by service name: to be remembered."""
-    seen: tuple[InventoryUpdate, ...] = ()
-    """What is live and as it should be, and not in the inventory yet: a crash after the write, a restored database."""
-    kept: Mapping[str, str] = field(default_factory=dict)
-    """Networks that would be made anew or removed, were they not in use: by name, what is wrong and who uses them."""
-
-    left: frozenset[str] = frozenset()
-    """Names of services that go on serving under a former name."""
-
-    def without_removals(self) -> ChangeSet:
-        """The same, taking nothing away."""
-        return self.without(lambda change: change.action == "delete")
-
-    def after(self, first: ChangeSet) -> ChangeSet:
-        """The same, with the changes of ``first`` before its own."""
-        return replace(self, changes=first.changes + self.changes)
-
-    def without(self, unwanted: Callable[[Change], bool]) -> ChangeSet:
-        """The same, leaving some of it undone."""
-        return replace(self, changes=tuple(c for c in self.changes if not unwanted(c)))
-
-    def __str__(self) -> str:
-        return "\n".join(str(c) for c in self.changes)
-
-
 def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequence[InventoryRow]) -> ChangeSet:
     """Networks before services, the edge before removals, services before their network.
 
@@ -147,7 +48,7 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
     """
     known = {(row.object_type, row.name): row for row in inventory}
     changes: list[Change] = []
-    held: dict[str, str] = {}
+    blocked: dict[str, str] = {}
     failed: dict[str, str] = {}
 
     kept: dict[str, str] = {}
@@ -163,8 +64,8 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
         row = known.get(("service", service.name))
         live = _mine(view.service(service.name), service, row)
         found = fate(service, live, row)
-        if found.held:
-            held[service.name] = found.held
+        if found.blocked:
+            blocked[service.name] = found.blocked
         if found.failed:
             failed[service.name] = service.template_hash
         if found.target is not None:
@@ -191,7 +92,7 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
     ]
     changes += [Change("delete", "network", n.name, live=n, cause="Removed") for n in leaving if n.name not in used]
     seen = tuple(_seen(owner, aimed, view, known, changes))
-    return ChangeSet(tuple(changes), held, failed, seen, kept, frozenset(left))
+    return ChangeSet(tuple(changes), blocked, failed, seen, kept, frozenset(left), wanted)
 
 
 def _others_on(network: LiveNetwork, owner: tuple[str, str], view: View) -> list[str]:

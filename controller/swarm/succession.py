@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
+from controller.changes import Change, ChangeSet, Succession
 from controller.swarm.former import former, process
-from controller.swarm.plan import Change, ChangeSet
 from reconcilers import labels
 from reconcilers.objects import Objects, Service
 from reconcilers.ports import LiveService
@@ -74,21 +74,6 @@ def handed_over(
     return HandOver(replace(wanted, services=tuple(services)), ChangeSet(lost), frozenset(missing))
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What is next for the former services.
-
-    Args:
-        changes: to be done now.
-        names: of all former services that are left, whether something is to be done or not.
-        seconds: until those that answer no host any more may go; None: something else is waited for.
-    """
-
-    changes: ChangeSet
-    names: tuple[str, ...]
-    seconds: float | None
-
-
 def step(
     wanted: Sequence[Service],
     live: Sequence[LiveService],
@@ -96,7 +81,7 @@ def step(
     *,
     retired_seconds: Callable[[str], float],
     settle_seconds: float,
-) -> Step:
+) -> Succession:
     """Take routes from former services, and later take them away, where the new one serves.
 
     Args:
@@ -122,7 +107,7 @@ def step(
             rest.append(settle_seconds - retired_seconds(each.id))
     gone = {change.name for change in changes if change.action == "delete"}
     names = tuple(each.name for each in before if each.name not in gone)
-    return Step(ChangeSet(tuple(changes)), names, max(min(rest), 0.05) if rest else None)
+    return Succession(ChangeSet(tuple(changes)), names, max(min(rest), 0.05) if rest else None)
 
 
 def relabelled(service: Service, found: dict[str, str]) -> Service:

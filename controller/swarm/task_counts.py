@@ -42,17 +42,18 @@ class TaskCounts:
         self._surplus: dict[str, tuple[int, float]] = {}
         """By id of a service with tasks too many: its version, and since when."""
 
-    async def of_service(self, name: str, desired: int, *, held: str = "") -> ServiceProgress:
+    async def of_service(self, name: str, desired: int, *, blocked: str = "") -> ServiceProgress:
         """How far the tasks of the service ``name`` are."""
         service = self._live.service(name)
         if service is None:
-            return ServiceProgress(name, desired, 0, 0, 0, held=held)
+            return ServiceProgress(name, desired, 0, 0, 0, blocked=blocked)
         if self._live.take_new(service.id) and desired == 0:
-            return service_progress(service, (), desired, held=held)  # made a moment ago, wanting no task: it has none
+            # Made a moment ago, wanting no task: it has none.
+            return service_progress(service, (), desired, blocked=blocked)
         tasks = await self._reads.submit(service.id)
-        found = service_progress(service, tasks, desired, held=held)
+        found = service_progress(service, tasks, desired, blocked=blocked)
         if found.stopping and not desired:
-            found = service_progress(service, tasks, desired, held=held, lost=await self.lost_nodes())
+            found = service_progress(service, tasks, desired, blocked=blocked, lost=await self.lost_nodes())
         return replace(found, forgotten=self._forgotten(service, found))
 
     def _forgotten(self, service: LiveService, found: ServiceProgress) -> int:
@@ -94,7 +95,7 @@ def service_progress(
     tasks: Sequence[Document],
     desired: int,
     *,
-    held: str = "",
+    blocked: str = "",
     lost: frozenset[str] = frozenset(),
 ) -> ServiceProgress:
     """Count tasks: pure.
@@ -132,7 +133,7 @@ def service_progress(
     told = (service.spec.get("Mode") or {}).get("Replicated")
     surplus = max(0, len(slots) - (told.get("Replicas") or 0)) if told is not None else 0
     outdated = max(outdated + max(0, len(running) - desired), surplus)
-    ended = endings(others if held else current)
+    ended = endings(others if blocked else current)
     return ServiceProgress(
         service=service.name,
         desired=desired,
@@ -141,7 +142,7 @@ def service_progress(
         pending=pending,
         update_state=service.update_state,
         problem="" if len(running) == desired else _problem(tasks),
-        held=held,
+        blocked=blocked,
         tasks=tuple(sorted(running)),
         stopping=stopping,
         surplus=surplus,

@@ -38,10 +38,10 @@ def assess(
     """
     if snapshot.suspended:
         return _suspended(observed, waiting_seconds)
-    held = [r for r in observed if r.held]
-    if held:
-        settled = all(r.running == r.desired and not r.outdated for r in held)
-        told = "; ".join(_held(r) + advice(snapshot, r) for r in held)
+    blocked = [r for r in observed if r.blocked]
+    if blocked:
+        settled = all(r.running == r.desired and not r.outdated for r in blocked)
+        told = "; ".join(_blocked(r) + advice(snapshot, r) for r in blocked)
         return stalled("RolledBack", told), Done() if settled else _poll(waiting_seconds)
     if all(r.stable for r in observed):
         tasks = sum(r.running for r in observed)
@@ -116,8 +116,8 @@ def _suspended(observed: Sequence[ServiceProgress], waiting_seconds: float) -> S
     return progressing("Stopping", message), RequeueAfter(min(_PATIENT_SECONDS, max(POLL_FASTEST, waiting_seconds / 5)))
 
 
-def _held(rollout: ServiceProgress) -> str:
-    text = f"{rollout.service}: {rollout.held}"
+def _blocked(rollout: ServiceProgress) -> str:
+    text = f"{rollout.service}: {rollout.blocked}"
     if rollout.failures > 1:  # going back costs the history some of them
         text += f"; it was a crash loop: {rollout.failure}"
     elif rollout.failure:

@@ -109,21 +109,21 @@ async def test_a_request_to_look_now_wakes_and_stays_until_it_is_handled_with_a_
         await woken(one)
         desk.ask(environment, "first")
         assert await woken(one) == {environment: home.id}
-        assert (await one.store.load(environment)).asked
+        assert (await one.store.load(environment)).requested
         await one.store.report(Report(environment, home.id, [], [EventRecord("Normal", "Seen", "no status yet")]))
-        assert (await one.store.load(environment)).asked, "a status has to say what came of it"
+        assert (await one.store.load(environment)).requested, "a status has to say what came of it"
         await one.store.report(Report(environment, home.id, [said, of_part], handled_token="first"))
         loaded = await one.store.load(environment)
-        assert (loaded.asked, loaded.token) == (False, "first")
+        assert (loaded.requested, loaded.token) == (False, "first")
         assert loaded.status is not None
         assert loaded.status["handled_token"] == "first"
         await one.store.report(
             Report(environment, home.id, [Status(*environment, home.id, 1, paused("for now"), {}), of_part])
         )
         loaded = await one.store.load(environment)
-        assert not loaded.asked, "a later status does not take it back"
+        assert not loaded.requested, "a later status does not take it back"
         desk.ask(environment, "second")
-        assert (await one.store.load(environment)).asked
+        assert (await one.store.load(environment)).requested
         assert await one.store.pauses() == {}
     handled = {key: row["reason"] for key, row in store_world.tables.statuses().items()}
     assert handled == {environment: "Paused", Key("process", part): "Deployed"}
@@ -137,7 +137,7 @@ async def test_the_index_names_who_was_asked_for_until_it_is_acknowledged(store_
     async with store_world.leader() as one:
 
         async def asked() -> set[Key]:
-            return {entry.key for entry, _, _ in await one.store.index() if entry.asked}
+            return {entry.key for entry, _, _ in await one.store.index() if entry.requested}
 
         assert await asked() == set()
         for token in ("first", "second"):

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
+from controller import changes
 from controller.loop import worker
 from controller.loop.context import ReconcileContext
 from controller.loop.gates.fuse import Fuse
 from controller.loop.stability import Stability
-from controller.swarm import diff, edge
+from controller.swarm import edge
 from controller.swarm.apply import Applier
 from controller.swarm.edge import Edge
 from controller.swarm.hosts import Hosts
@@ -158,7 +159,7 @@ def the_edge_leaves_before_it_joins(patch: pytest.MonkeyPatch) -> None:
 
     async def meanwhile(self: Any, services: Any) -> Any:
         if self.kind == "organization" and (home := self.live.network_of(self.id)) is not None:
-            await Edge.leave(self._swarm._applier._edge, home)
+            await Edge.leave(self._tools.swarm._applier._edge, home)
         return await observe(self, services)
 
     patch.setattr(Edge, "join", anew)
@@ -220,7 +221,7 @@ def statuses_of_parts_outlive_them(patch: pytest.MonkeyPatch) -> None:
 
     def without_rest(self: Any, *rest: Any, **more: Any) -> None:
         report(self, *rest, **more)
-        self.report_out.rest = None
+        self.draft.report.rest = None
 
     patch.setattr(ReconcileContext, "report", without_rest)
 
@@ -266,8 +267,8 @@ def test_a_fault_that_is_put_back_is_found(case: Mutant, monkeypatch: pytest.Mon
 
 
 def test_a_secret_that_is_told_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diff, "_CONFIDENTIAL", ())
-    monkeypatch.setattr(diff, "_SHOWN", 1000)
+    monkeypatch.setattr(changes, "_CONFIDENTIAL", ())
+    monkeypatch.setattr(changes, "_SHOWN", 1000)
     problems = execute(scenarios()["environment.is_repaired"], Plan("environment.is_repaired")).problems
     assert {p for p in problems if "secret" in p} == {
         "an event has a value that is secret",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.loop.context import ReconcileContext
+from controller.loop.converge import Convergence
 from controller.store.lease import Lease
 from tests.sim import explore, faults
 from tests.sim.faults import At, Fault, Plan
@@ -85,7 +85,7 @@ def test_an_inventory_that_is_not_put_right_is_found(monkeypatch: pytest.MonkeyP
 
     async def leave_it(*_: object) -> None: ...
 
-    monkeypatch.setattr(ReconcileContext, "_strike_off", leave_it)
+    monkeypatch.setattr(Convergence, "_strike_off", leave_it)
     assert failing(name, Fault.CRASH_AFTER) > 0
 
 

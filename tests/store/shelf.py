@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 import anyio
 
+from controller.changes import Change, ChangeSet
 from controller.loop.config import LoopConfig
 from controller.loop.election import Candidate
 from controller.postgres.database import Database as Connections
-from controller.records import Holdings, Key
+from controller.records import Holdings, InventoryRow, InventoryUpdate, Key
 from controller.store.lease import Lease
 from controller.store.listener import listen
 from controller.store.state import StateStore
-from controller.swarm.plan import Change, ChangeSet
 from reconcilers.objects import Objects
 from reconcilers.ports import LiveNetwork, Options
 from reconcilers.registry import programs, registered
@@ -49,17 +49,18 @@ class Shelf(Nothing):
         self.owned = dict.fromkeys(owners, 1)
         self.removed: list[Key] = []
 
-    def plan(self, key: Key, wanted: Objects, inventory: Any) -> ChangeSet:
-        gone = key in self.owned and not wanted.services
-        return ChangeSet((Change("delete", "service", key.id, cause="Removed"),) if gone else ())
+    def plan(
+        self, key: Key, declared: Objects, inventory: Sequence[InventoryRow], serving: Sequence[str] = ()
+    ) -> ChangeSet:
+        gone = key in self.owned and not declared.services
+        removals = (Change("delete", "service", key.id, cause="Removed"),) if gone else ()
+        return ChangeSet(removals, wanted=declared)
 
-    async def apply(self, changes: Any, inventory: Any, *, announce: Any, learned: Any, done: Any) -> None:
-        await announce(())
-        for change in changes.changes:
-            key = Key("environment", change.name)
-            del self.owned[key]
-            self.removed.append(key)
-            done.append(change)
+    async def write(self, change: Change, row: InventoryRow | None) -> tuple[InventoryUpdate, ...]:
+        key = Key("environment", change.name)
+        del self.owned[key]
+        self.removed.append(key)
+        return ()
 
     def owners(self) -> dict[Key, int]:
         return dict(self.owned)

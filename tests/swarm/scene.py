@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import anyio
 
-from controller.records import Intent, InventoryRow, InventoryUpdate, Key
+from controller.changes import Change, ChangeSet
+from controller.records import InventoryRow, InventoryUpdate, Key
 from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient
-from controller.swarm.plan import Change, ChangeSet
 from deploy.engine import IMAGE_PREFIX, EngineApi, Lab
 from reconcilers import labels, organization
 from reconcilers.environment.service import preview
@@ -47,7 +47,6 @@ class Scene:
     client: EngineClient
     cluster: SwarmAdapter
     options: Options
-    announced: list[Intent] = field(default_factory=list)
     learned: list[InventoryUpdate] = field(default_factory=list)
     organization_id: str = field(default_factory=lambda: str(uuid4()))
     environment_id: str = field(default_factory=lambda: str(uuid4()))
@@ -107,9 +106,6 @@ class Scene:
 
     # -- what is done --------------------------------------------------------------------------------------------
 
-    async def announce(self, intents: Sequence[Intent]) -> None:
-        self.announced += intents
-
     async def apply(self, key: Key, wanted: Objects, rows: Sequence[InventoryRow] = ()) -> ChangeSet:
         """Plan and do it; what was planned."""
         changes = self.cluster.plan(key, wanted, rows)
@@ -128,8 +124,11 @@ class Scene:
 
     async def do(self, changes: ChangeSet, rows: Sequence[InventoryRow] = ()) -> list[Change]:
         """Do it; what was done."""
+        known = {(row.object_type, row.name): row for row in rows}
         done: list[Change] = []
-        await self.cluster.apply(changes, rows, announce=self.announce, learned=self.learned, done=done)
+        for change in changes.changes:
+            self.learned += await self.cluster.write(change, known.get((change.object_type, change.name)))
+            done.append(change)
         return done
 
     async def stand(self, **changes: Any) -> tuple[Service, LiveService]:

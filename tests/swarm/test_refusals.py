@@ -16,7 +16,7 @@ from controller.swarm.errors import EngineUnavailable
 from deploy.engine import IMAGE_PREFIX, EngineApiError, Lab
 from reconcilers import labels
 from reconcilers.objects import Objects
-from reconcilers.outcomes import ConflictError, FencedError, NotReadyError, TerminalError, TransientError
+from reconcilers.outcomes import ConflictError, NotReadyError, TerminalError, TransientError
 from tests.swarm.scene import Scene, scene
 
 pytestmark = pytest.mark.anyio
@@ -70,26 +70,9 @@ async def test_what_was_removed_since_an_update_was_planned_is_made_anew_next(la
         assert (change.action, change.name) == ("create", service.name)
 
 
-async def test_nothing_is_written_when_the_intent_cannot_be(lab: Lab) -> None:
-    async def fenced(_intents: object) -> None:
-        raise FencedError
-
-    async with scene(lab) as here:
-        await here.apply(here.home, here.network(edge_node=None))
-        changes = here.cluster.plan(here.key, here.services(), ())
-        writes = here.client.writes
-        with pytest.raises(FencedError):
-            await here.cluster.apply(changes, (), announce=fenced, learned=[], done=[])
-        assert here.client.writes == writes
-
-
-async def test_intents_come_before_and_lessons_after_each_write(lab: Lab) -> None:
+async def test_each_write_says_what_the_inventory_must_learn(lab: Lab) -> None:
     async with scene(lab) as here:
         service, live = await here.stand()
-        assert [(i.object_type, i.name, i.state) for i in here.announced] == [
-            ("network", here.network_name, "applying"),
-            ("service", service.name, "applying"),
-        ]
         network = here.cluster.live.network(here.network_name)
         assert network is not None
         assert here.learned == [
@@ -103,7 +86,6 @@ async def test_intents_come_before_and_lessons_after_each_write(lab: Lab) -> Non
             ),
         ]
         await here.apply(here.key, Objects())
-        assert here.announced[-1].state == "deleting"
         assert here.learned[-1] == InventoryUpdate("service", service.name, gone=True)
 
 
@@ -131,7 +113,7 @@ async def test_our_own_service_that_was_not_seen_yet_is_looked_at_again(lab: Lab
         changes = blind.plan(here.key, here.services(), ())
         assert [change.action for change in changes.changes] == ["create"]
         with pytest.raises(ConflictError):
-            await blind.apply(changes, (), announce=here.announce, learned=[], done=[])
+            await blind.write(changes.changes[0], None)
         assert blind.plan(here.key, here.services(), ()).changes == (), "it is known, and as it should be"
         (change,) = blind.plan(here.key, here.services(port=9000), ()).changes
         assert change.action == "update"
@@ -327,16 +309,12 @@ async def test_an_object_whose_create_was_never_answered_is_not_forgotten(lab: L
     async with scene(lab) as here:
         service, live = await here.stand()
         here.cluster.live.removed_service(live.id)  # the view does not know of it, and neither does the inventory
-        learned: list[InventoryUpdate] = []
-        there = await here.cluster.forget_missing(here.key, [InventoryRow("service", service.name)], learned)
-        assert (there, learned) == (True, [])
+        assert await here.cluster.lives(here.key, InventoryRow("service", service.name))
         assert [s.name for s in here.cluster.live.owned_services(here.key)] == [service.name]
 
 
-async def test_a_name_that_another_owner_has_by_now_is_struck_off(lab: Lab) -> None:
+async def test_a_name_that_another_owner_has_by_now_is_no_object_of_the_one_before(lab: Lab) -> None:
     async with scene(lab) as here:
         service, _ = await here.stand()
-        learned: list[InventoryUpdate] = []
         gone = Key("environment", str(uuid4()))
-        assert not await here.cluster.forget_missing(gone, [InventoryRow("service", service.name)], learned)
-        assert learned == [InventoryUpdate("service", service.name, gone=True)]
+        assert not await here.cluster.lives(gone, InventoryRow("service", service.name))

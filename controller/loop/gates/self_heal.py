@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from controller.changes import Change
 from controller.kit import clock
-from controller.loop.ports import Applied
 from controller.records import Key
 from controller.telemetry.metrics import CONTESTED, CONTESTS
 from reconcilers.outcomes import NotReadyError
@@ -70,7 +70,7 @@ class SelfHealBackoff:
         """Another process leads, or none."""
         self._gauge.set(0)
 
-    def check(self, key: Key, generation: int, repairs: Sequence[Applied]) -> ContestedError | None:
+    def check(self, key: Key, generation: int, repairs: Sequence[Change]) -> ContestedError | None:
         """Why ``repairs`` have to wait; None when they may be done now."""
         streak = self._streaks.get(key)
         if streak is None or streak.generation != generation or streak.over(clock.monotonic()):
@@ -88,7 +88,7 @@ class SelfHealBackoff:
         streak.fields.update(dict.fromkeys(_fields(repairs)))
         return ContestedError(_message(key, streak), retry_after=left, first=first)
 
-    def repaired(self, key: Key, generation: int, repairs: Sequence[Applied]) -> None:
+    def repaired(self, key: Key, generation: int, repairs: Sequence[Change]) -> None:
         """They were done."""
         now = clock.monotonic()
         streak = self._streaks.get(key)
@@ -114,7 +114,7 @@ class SelfHealBackoff:
         self._streaks.pop(key, None)
 
 
-def _fields(repairs: Sequence[Applied]) -> list[str]:
+def _fields(repairs: Sequence[Change]) -> list[str]:
     return [f"{change.object_type} {change.name}: {what}" for change in repairs for what in change.touched]
 
 

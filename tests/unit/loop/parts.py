@@ -9,11 +9,25 @@ from typing import Any
 import anyio
 from pydantic import BaseModel
 
+from controller.changes import Change, ChangeSet, Succession
 from controller.loop.config import LoopConfig
 from controller.loop.manager import Manager
 from controller.loop.trace import Recorder
-from controller.records import Assessment, Changed, DesiredObject, Holdings, Intent, Key, Loaded, Loss, Report
-from reconcilers.objects import Objects, Service
+from controller.records import (
+    Assessment,
+    Changed,
+    DesiredObject,
+    Fingerprint,
+    Holdings,
+    Intent,
+    InventoryRow,
+    InventoryUpdate,
+    Key,
+    Loaded,
+    Loss,
+    Report,
+)
+from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.outcomes import Outcome
 from reconcilers.ports import Context, Live, Options, Routers, ServiceProgress
 from reconcilers.registry import Reconciler
@@ -96,28 +110,27 @@ class Nothing:
     synced = True
     silent_seconds: float | None = 0.0
 
-    def plan(self, key: Key, wanted: Objects, inventory: Any) -> Any:
+    def plan(
+        self, key: Key, declared: Objects, inventory: Sequence[InventoryRow], serving: Sequence[str] = ()
+    ) -> ChangeSet:
         raise AssertionError("nothing is planned here")
 
-    def handed_over(self, key: Key, wanted: Objects, serving: Sequence[str]) -> Any:
+    def succeed(self, key: Key, wanted: Objects, serving: Sequence[str], settle_seconds: float) -> Succession:
         raise AssertionError("nothing is planned here")
 
-    def succeed(self, key: Key, wanted: Objects, serving: Sequence[str], settle_seconds: float) -> Any:
-        raise AssertionError("nothing is planned here")
-
-    async def apply(self, changes: Any, inventory: Any, *, announce: Any, learned: Any, done: Any) -> None:
+    async def write(self, change: Change, row: InventoryRow | None) -> tuple[InventoryUpdate, ...]:
         raise AssertionError("nothing is done here")
 
-    async def service_progress(self, services: Sequence[Service], held: Mapping[str, str]) -> list[ServiceProgress]:
+    async def service_progress(self, services: Sequence[Service], blocked: Mapping[str, str]) -> list[ServiceProgress]:
         return []
 
-    async def forget_missing(self, key: Key, inventory: Any, learned: Any) -> bool:
+    async def lives(self, key: Key, row: InventoryRow) -> bool:
         return False
 
     async def routers(self, key: Key, names: Sequence[str]) -> Routers:
         return Routers()
 
-    async def refresh(self, key: Key, inventory: Any) -> None:
+    async def refresh(self, key: Key, inventory: Sequence[InventoryRow]) -> None:
         pass
 
     async def refresh_all(self) -> None:
@@ -132,22 +145,19 @@ class Nothing:
     async def holdings(self) -> Holdings:
         return Holdings({})
 
-    def prompts(self, rollouts: Any) -> Any:
-        return rollouts
+    def prompts(self, progress: Iterable[ServiceProgress]) -> ChangeSet:
+        return ChangeSet()
 
-    def loses(self, changes: Any, wanted: Objects) -> bool:
-        return False
-
-    def spare(self, changes: Any, wanted: Objects) -> Any:
+    def spare(self, changes: ChangeSet, declared: Objects) -> ChangeSet:
         return changes
 
-    def fingerprint(self, key: Key, organization_id: str) -> Any:
+    def fingerprint(self, key: Key, organization_id: str) -> Fingerprint:
         return None
 
     def versions(self, key: Key) -> dict[str, int]:
         return {}
 
-    def documents(self, key: Key) -> dict[str, Mapping[str, Any]]:
+    def documents(self, key: Key) -> dict[str, SpecDocument]:
         return {}
 
     def counts(self) -> dict[str, int]:

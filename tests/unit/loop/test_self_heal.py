@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from controller.changes import Change, Difference
 from controller.kit import clock
 from controller.loop.gates.self_heal import IMMEDIATE, PAUSE_CAP, SelfHealBackoff
 from controller.records import Key
-from controller.swarm.diff import Difference
-from controller.swarm.plan import Change
 
 ME, OTHER = Key("environment", "me"), Key("environment", "other")
 SCALED = Change(

@@ -171,7 +171,7 @@ async def test_what_a_reconcile_learned_is_said_by_the_next_one_whatever_kept_it
 
     async def body(context: Context, _: Any) -> Outcome:
         if not store.reports:
-            context.event("Normal", "Created", "made")  # type: ignore[attr-defined] # the engine's own, which has it
+            context.draft.event("Normal", "Created", "made")  # type: ignore[attr-defined] # the loop's own has it
         context.report(ready("Running", "it runs"))
         return Done()
 

@@ -16,7 +16,7 @@ from tests.unit.reconcilers.documents import environment, process
 GOOD = ServiceProgress("web", 2, 2, 0, 0, tasks=("a", "b"), stable=True)
 STARTING = replace(GOOD, running=1, tasks=("a",), stable=False)
 DYING = replace(STARTING, failures=3, failure="task: non-zero exit (1)", exit_code=1)
-HELD = replace(GOOD, held="it failed", stable=False)
+BLOCKED = replace(GOOD, blocked="it failed", stable=False)
 
 
 def said(*rollouts: ServiceProgress, waiting: float = 0.0, **changes: Any) -> tuple[Condition, Outcome]:
@@ -70,19 +70,19 @@ def test_suspended_is_said_when_nothing_runs_and_goes_before_all_else() -> None:
     none = ServiceProgress("web", 0, 0, 0, 0, stable=True)
     assert reason(none, suspended=True) == "Suspended"
     assert reason(replace(none, stopping=2), suspended=True) == "Stopping"
-    assert reason(replace(none, held="it failed", stable=False), suspended=True) == "Suspended"
+    assert reason(replace(none, blocked="it failed", stable=False), suspended=True) == "Suspended"
 
 
 def test_a_template_that_is_held_is_rolled_back_and_says_how_it_ended() -> None:
-    condition, outcome = said(replace(HELD, failure="task: non-zero exit (7)"))
+    condition, outcome = said(replace(BLOCKED, failure="task: non-zero exit (7)"))
     assert (condition.reason, outcome) == ("RolledBack", Done())
     assert "exit (7)" in condition.message
-    assert "capability" in said(replace(HELD, failure="x", exit_code=1))[0].message
-    assert "crash loop" in said(replace(HELD, failures=2, failure="x"))[0].message
+    assert "capability" in said(replace(BLOCKED, failure="x", exit_code=1))[0].message
+    assert "crash loop" in said(replace(BLOCKED, failures=2, failure="x"))[0].message
 
 
 def test_the_last_good_version_is_looked_at_until_all_of_it_runs() -> None:
-    _, outcome = said(replace(HELD, running=1))
+    _, outcome = said(replace(BLOCKED, running=1))
     assert isinstance(outcome, RequeueAfter)
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.swarm.diff import Difference, label_only, network_differences, normalise, service_differences
-from controller.swarm.plan import Change as Planned
+from controller.changes import Change as Planned
+from controller.changes import Difference
+from controller.swarm.diff import label_only, network_differences, normalise, service_differences
 from reconcilers import labels
 from reconcilers.environment.service import render
 from reconcilers.objects import Network, Service

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from controller.changes import Change, ChangeSet
 from controller.records import InventoryRow
-from controller.swarm.plan import Change, ChangeSet, plan
+from controller.swarm.plan import plan
 from reconcilers import labels
 from reconcilers.environment.service import render
 from reconcilers.objects import Objects, Service, template_hash
@@ -59,37 +60,37 @@ def image(service: Service) -> str:
 def test_swarm_s_own_rollback_is_not_drift(state: str) -> None:
     changes = planned(TWO, rolled_back(ONE, state), row(TWO, last_good=ONE.spec))
     assert changes.changes == ()
-    assert list(changes.held) == [NAME]
+    assert list(changes.blocked) == [NAME]
     assert changes.failed == {NAME: TWO.template_hash}
 
 
 def test_what_failed_is_not_tried_again_and_not_counted_again() -> None:
     changes = planned(TWO, live(ONE), row(TWO, failed_hash=TWO.template_hash, last_good=ONE.spec))
     assert changes.changes == ()
-    assert list(changes.held) == [NAME]
+    assert list(changes.blocked) == [NAME]
     assert changes.failed == {}
 
 
 def test_the_next_template_is_applied_after_one_that_failed() -> None:
     changes = planned(THREE, rolled_back(ONE), row(TWO, failed_hash=TWO.template_hash, last_good=ONE.spec))
     assert target(changes) == THREE
-    assert changes.held == {}
+    assert changes.blocked == {}
 
 
 def test_a_rollback_of_an_older_template_does_not_hold_the_present_one() -> None:
     """The write of the wanted spec is what clears the mark of a rollback."""
     changes = planned(THREE, rolled_back(ONE), row(TWO, last_good=ONE.spec))
-    assert (target(changes), changes.held) == (THREE, {})
+    assert (target(changes), changes.blocked) == (THREE, {})
 
 
 def test_what_worked_before_is_never_held() -> None:
     changes = planned(TWO, rolled_back(ONE), row(TWO, failed_hash=TWO.template_hash, last_good=TWO.spec))
-    assert (target(changes), changes.held, changes.failed) == (TWO, {}, {})
+    assert (target(changes), changes.blocked, changes.failed) == (TWO, {}, {})
 
 
 def test_a_hash_that_an_older_controller_wrote_holds_nothing() -> None:
     known = replace(row(TWO, failed_hash=TWO.hash, last_good=ONE.spec), template_hash=None)
-    assert (target(planned(TWO, live(ONE), known)), planned(TWO, live(ONE), known).held) == (TWO, {})
+    assert (target(planned(TWO, live(ONE), known)), planned(TWO, live(ONE), known).blocked) == (TWO, {})
 
 
 def test_the_last_good_document_of_an_older_controller_is_gone_back_to() -> None:
@@ -116,7 +117,7 @@ def test_what_cannot_fail_is_applied_at_once_and_the_template_that_failed_is_not
     assert found.template_hash == ONE.template_hash
     assert found.replicas == wanted.replicas
     assert hostnames_of(found.spec["Labels"]) == hostnames_of(wanted.spec["Labels"])
-    assert list(changes.held) == [NAME]
+    assert list(changes.blocked) == [NAME]
     assert planned(wanted, live(found), known).changes == (), "and once it is, nothing is left to do"
 
 
@@ -144,7 +145,7 @@ def test_without_a_last_good_template_the_one_that_runs_is_kept() -> None:
 def test_without_anything_that_runs_or_ever_worked_nothing_is_made_of_what_failed() -> None:
     changes = planned(TWO, None, row(TWO, failed_hash=TWO.template_hash))
     assert changes.changes == ()
-    assert list(changes.held) == [NAME]
+    assert list(changes.blocked) == [NAME]
 
 
 def test_routes_go_to_the_port_that_the_last_good_template_listens_on() -> None:
@@ -170,7 +171,7 @@ def test_while_a_template_is_held_the_last_good_one_is_defended() -> None:
     there = replace(there, spec={**there.spec, "Mode": {"Replicated": {"Replicas": 5}}})
     changes = planned(TWO, there, row(TWO, failed_hash=TWO.template_hash, last_good=ONE.spec))
     assert target(changes) == ONE
-    assert list(changes.held) == [NAME]
+    assert list(changes.blocked) == [NAME]
 
 
 def test_a_held_service_that_somebody_removed_comes_back_as_it_last_was_good() -> None:
@@ -185,7 +186,7 @@ def test_a_held_service_that_somebody_removed_comes_back_as_it_last_was_good() -
 def test_a_rollback_that_somebody_asked_for_is_drift_and_named(state: str) -> None:
     changes = planned(TWO, rolled_back(ONE, state, by_hand=True), row(TWO, last_good=TWO.spec))
     (change,) = changes.changes
-    assert (change.cause, change.target, changes.held, changes.failed) == ("Repaired", TWO, {}, {})
+    assert (change.cause, change.target, changes.blocked, changes.failed) == ("Repaired", TWO, {}, {})
     assert "rolled it back by hand" in str(change)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from controller.changes import Change
 from controller.swarm.losses import loses, serves, spare
-from controller.swarm.plan import Change
 from reconcilers import labels
 from reconcilers.objects import Objects, Service
 from reconcilers.ports import LiveService

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from controller.swarm.succession import Step, handed_over, step
+from controller.changes import Succession
+from controller.swarm.succession import handed_over, step
 from reconcilers import labels
 from reconcilers.environment.service import render
 from reconcilers.objects import Objects, Service
@@ -27,12 +28,12 @@ OLD, NEW = live(shop("shop").services[0]), shop("store")
 (STORE,) = NEW.services
 
 
-def next_step(*there: LiveService, serving: bool = True, retired: float = 0.0, wanted: Objects = NEW) -> Step:
+def next_step(*there: LiveService, serving: bool = True, retired: float = 0.0, wanted: Objects = NEW) -> Succession:
     names = [s.name for s in wanted.services] if serving else []
     return step(wanted.services, there, names, retired_seconds=lambda _: retired, settle_seconds=20.0)
 
 
-def done(found: Step) -> list[tuple[str, str]]:
+def done(found: Succession) -> list[tuple[str, str]]:
     return [(change.action, change.name) for change in found.changes.changes]
 
 
@@ -56,7 +57,7 @@ def test_the_new_one_is_made_without_the_host_names_that_the_former_answers() ->
 
 
 def test_the_former_loses_its_routes_when_the_new_one_serves_and_goes_when_the_edge_knows() -> None:
-    assert next_step(OLD, serving=False) == Step(next_step(serving=False).changes, (OLD.name,), None)
+    assert next_step(OLD, serving=False) == Succession(next_step(serving=False).changes, (OLD.name,), None)
     first = next_step(OLD, live(STORE))
     assert (done(first), first.names, first.seconds) == ([("update", OLD.name)], (OLD.name,), 20.0)
     (change,) = first.changes.changes

@@ -108,7 +108,7 @@ def test_it_is_not_complete_while_swarm_still_watches_the_tasks(state: str | Non
 
 
 def test_a_spec_that_is_held_is_never_complete() -> None:
-    assert not service_progress(live(ONE), [task()], 1, held="rolled back").complete
+    assert not service_progress(live(ONE), [task()], 1, blocked="rolled back").complete
 
 
 # -- what went wrong -------------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_only_tasks_of_the_present_template_count_as_failures() -> None:
     older = task("failed", wanted="shutdown", of=TWO, Err="older")
     found = counted(failed("task: non-zero exit (1)"), older, task(), task())
     assert (found.failures, found.failure) == (1, "task: non-zero exit (1)")
-    assert service_progress(live(ONE), [failed(), older], 2, held="held back").failure == "older"
+    assert service_progress(live(ONE), [failed(), older], 2, blocked="held back").failure == "older"
 
 
 def test_the_tasks_that_run_are_named_by_their_ids() -> None:

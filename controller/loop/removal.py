@@ -1,0 +1,65 @@
+"""Takes away all that lives for an object that is no longer wanted, behind the fuse.
+
+    remove what lives -> nothing lives, by the engine itself -> no task stops any more -> give back -> finished
+
+The inventory keeps its rows until the second step: a crash in the first is found by them.
+"""
+
+from __future__ import annotations
+
+from controller.loop.context import ReconcileContext
+from controller.loop.tools import Tools
+from controller.records import Loaded
+from reconcilers.conditions import progressing
+from reconcilers.objects import Objects
+from reconcilers.outcomes import Done, NotReadyError, Outcome, RequeueAfter
+
+_GONE_POLL_SECONDS, _STOPPING_POLL_SECONDS = 0.3, 10.0
+
+
+async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools) -> Outcome:
+    """One step on the way to nothing.
+
+    Raises:
+        FuseTrippedError: it waits for a confirmation.
+        ConflictError: it is wanted, as far as the database says now.
+        NotReadyError: something of somebody else uses what should go.
+    """
+    key = loaded.key
+    tools.self_heal.forget(key)
+    changes = tools.swarm.plan(key, Objects(), loaded.inventory)
+    if changes.changes:
+        await tools.fuse.removal(key)
+        context.convergence.note_plan(changes)
+        if loaded.document is not None:
+            context.draft.state_all(progressing("Deleting", "what lives of it is being removed"))
+        await context.convergence.carry_out(changes, forget=False)
+        return RequeueAfter(_GONE_POLL_SECONDS)
+    if changes.kept:
+        name, why = next(iter(changes.kept.items()))
+        raise NotReadyError("InUse", f"network {name}: {why}; it goes after that", retry_after=_GONE_POLL_SECONDS)
+    # The live view shows nothing; intents that never became objects, and confirmed removals, are struck off.
+    still_there = await context.convergence.strike_off(loaded.inventory)
+    context.trace.lap("observe", "something lives that was not known" if still_there else "nothing lives")
+    if still_there:
+        return RequeueAfter(_GONE_POLL_SECONDS)
+    if (loaded.status or {}).get("finalized"):
+        return Done()
+    stopping = await tools.swarm.stopping(key) if _may_run(loaded) else 0
+    if stopping:
+        if loaded.document is not None:
+            text = f"Stopping: {stopping} task(s) were asked to stop and still run"
+            context.draft.state(progressing("Deleting", text))
+        return RequeueAfter(min(_STOPPING_POLL_SECONDS, max(_GONE_POLL_SECONDS, context.waiting_seconds / 5)))
+    if loaded.organization_id in (None, key.id):  # an organization itself: only it has a subnet
+        await tools.store.release_subnet(key.id)
+        context.trace.lap("subnet", "given back")
+    if loaded.document is not None or loaded.status:
+        context.draft.finish()
+    return Done()
+
+
+def _may_run(loaded: Loaded) -> bool:
+    """Whether tasks may still stop; not where it was last said of all its services that they want and have none."""
+    services = ((loaded.status or {}).get("details") or {}).get("services")
+    return not services or any(said.get("desired") or said.get("stopping") for said in services.values())
