@@ -34,6 +34,9 @@ BEGIN
     FOR declared IN SELECT name FROM skypanel.declared_tables ORDER BY name LOOP
         CALL skypanel.grant_declared_table(declared);
     END LOOP;
+    FOR declared IN SELECT kind FROM skypanel.kinds ORDER BY kind LOOP
+        CALL skypanel.grant_kind(declared);
+    END LOOP;
 END
 $$;
 
@@ -51,17 +54,17 @@ REVOKE ALL ON
     skypanel.schema_migrations, skypanel.declared_tables, skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets,
     skypanel.fuse, skypanel.fuse_losses, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.tombstones,
     skypanel.serving, skypanel.hidden_tables, skypanel.identity,
-    skypanel.objects, skypanel.present, skypanel.parts, skypanel.status, skypanel.leader,
-    skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
+    skypanel.objects, skypanel.present, skypanel.parts, skypanel.status, skypanel.leader, skypanel.dependents, skypanel.organization_slugs,
+    skypanel.kinds, skypanel.names, skypanel.concerns, skypanel.served, skypanel.kept
     FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT SELECT ON
-    skypanel.schema_migrations, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.status, skypanel.leader
+    skypanel.schema_migrations, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.status, skypanel.leader,
+    skypanel.kinds, skypanel.names, skypanel.concerns
     TO skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT SELECT ON
     skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.fuse_losses, skypanel.tombstones,
     skypanel.serving, skypanel.hidden_tables, skypanel.identity, skypanel.declared_tables,
-    skypanel.objects, skypanel.present, skypanel.parts,
-    skypanel.snapshot_organization, skypanel.snapshot_environment, skypanel.dependents, skypanel.organization_slugs
+    skypanel.objects, skypanel.present, skypanel.parts, skypanel.served, skypanel.kept, skypanel.dependents, skypanel.organization_slugs
     TO skypanel_controller, skypanel_reader;
 GRANT INSERT, UPDATE, DELETE ON
     skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.fuse_losses,
