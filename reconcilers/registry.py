@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import Outcome
 from reconcilers.ports import Child, Context, Live, Options
+from specs.installed import Package
 from specs.problems import InvalidSpec
 
 
@@ -148,6 +149,13 @@ def reconciler(
         return body
 
     return register
+
+
+def forget(package: Package) -> None:
+    """Take back what a package registered before it turned out that it cannot be used."""
+    for kind, made in registered().items():
+        if package.holds(made.body.__module__):
+            del _registered[kind]
 
 
 def registered() -> dict[str, Reconciler]:

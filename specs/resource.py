@@ -7,12 +7,12 @@
 
 A resource states the whole of what is wanted: a field that is left out has its default. Fields are
 camelCase in YAML and snake_case in Python. A new kind is one module in ``specs/kinds``: a subclass of
-``Resource`` with its ``kind``, ``metadata``, ``spec`` and ``binding`` registers itself.
+``Resource`` with its ``kind``, ``metadata``, ``spec``, ``binding`` and ``facts`` registers itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -20,9 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from specs.binding import TableBinding
+from specs.facts import KindFacts
 
 API_VERSION: Literal["skypanel.io/v1"] = "skypanel.io/v1"
-PARENTS = ("organization", "app", "environment")
 
 _registered: dict[str, type[Resource]] = {}
 
@@ -41,14 +41,14 @@ class Declared(BaseModel):
 
 
 class Metadata(Declared):
-    """Name of a resource and of its owners; a subclass has a field for each of its ``PARENTS``."""
+    """Name of a resource and of its owners; a subclass has a field for each owner, the nearest first."""
 
     name: str
 
     @property
     def parents(self) -> dict[str, str]:
         """Names of the owners, the outermost first."""
-        return {parent: getattr(self, parent) for parent in PARENTS if parent in type(self).model_fields}
+        return {owner: getattr(self, owner) for owner in reversed(type(self).model_fields) if owner != "name"}
 
 
 class Spec(Declared):
@@ -77,6 +77,7 @@ class Resource(Declared):
     """
 
     binding: ClassVar[TableBinding]
+    facts: ClassVar[KindFacts] = KindFacts()
     globally_named: ClassVar[bool] = False  # the name alone tells it from all others, whoever owns it
 
     api_version: Literal["skypanel.io/v1"] = Field(default=API_VERSION, description="Version of the form.")
@@ -86,12 +87,26 @@ class Resource(Declared):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        there = _registered.get(cls.kind_name())
+        if there is not None and there.__module__ != cls.__module__:
+            raise ValueError(f"kind {cls.kind_name()} is there already, in {there.__module__}")
         _registered[cls.kind_name()] = cls
 
     @classmethod
     def kind_name(cls) -> str:
         """The value of ``kind`` of this class."""
         return str(cls.model_fields["kind"].default)
+
+    @classmethod
+    def word(cls) -> str:
+        """The kind in keys, status and owner labels, and as people write it."""
+        return cls.kind_name().lower()
+
+    @classmethod
+    def plural(cls) -> str:
+        """Of its word."""
+        word = cls.word()
+        return cls.facts.plural or (f"{word}es" if word.endswith("s") else f"{word}s")
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Self:
@@ -107,6 +122,12 @@ class Resource(Declared):
     def document(self) -> dict[str, Any]:
         """The resource as a plain document in its YAML form, without what is not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def forget(kinds: Iterable[str]) -> None:
+    """Take back the registration of ``kinds``."""
+    for kind in kinds:
+        del _registered[kind]
 
 
 def registered() -> dict[str, type[Resource]]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 
-from controller.actions.admit import check_environments
+from controller.actions.admit import check_whole
 from controller.declared import readiness, writer
 from controller.declared.writer import Written
 from reconcilers.ports import Options
@@ -20,7 +20,7 @@ def apply(conn: psycopg.Connection, entries: Sequence[Located], options: Options
     Raises:
         SpecRefused: a resource is refused; nothing was written.
     """
-    return writer.apply(conn, entries, check=lambda done: check_environments(conn, done, options))
+    return writer.apply(conn, entries, check=lambda done: check_whole(conn, done, options))
 
 
 def concerned(conn: psycopg.Connection, written: Sequence[Written], *, deleted: bool = False) -> list[tuple[str, UUID]]:

@@ -10,9 +10,8 @@ from controller.actions.errors import ActionError
 from controller.actions.paths import full_path, kind_of
 from controller.declared import reader, writer
 from controller.declared.reader import DeclaredObject
-from controller.declared.rows import ancestors
 from controller.declared.writer import Target, Written
-from specs.kinds import KINDS
+from specs.kinds import KINDS, ancestors
 
 
 def delete(conn: psycopg.Connection, targets: Sequence[Target]) -> list[Written]:

@@ -20,7 +20,7 @@ from controller.declared.reader import DeclaredObject
 from controller.records import InventoryRow
 from controller.settings import Settings
 from reconcilers.registry import registered
-from specs.kinds import KINDS
+from specs.kinds import children
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +75,13 @@ def explain(conn: psycopg.Connection, settings: Settings, word: str, name: str, 
     tasks, engine_error = _tasks(settings, found)
     return Explanation(
         object=found,
-        parts=[o for k in _children(kind) for o in reader.objects(conn, k, found.path)],
+        parts=[o for k in children(kind) for o in reader.objects(conn, k, found.path)],
         events=lookups.events(conn, kind.lower(), found.id, events),
         inventory=inventory,
         inventory_error=inventory_error,
         tasks=tasks,
         engine_error=engine_error,
     )
-
-
-def _children(kind: str) -> list[str]:
-    return [name for name, cls in KINDS.items() if cls.binding.parent == kind]
 
 
 def _inventory(conn: psycopg.Connection, found: DeclaredObject) -> tuple[Sequence[InventoryRow], str]:

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from controller.actions.errors import ActionError
-from controller.declared.rows import ancestors
-from specs.kinds import KINDS
+from specs.kinds import KINDS, TENANT, ancestors, children, of_tenant, words_of
 from specs.problems import closest
 
 ALL = "all"
-_SHORT = {"org": "Organization", "env": "Environment", "proc": "Process", "ps": "Process", "dom": "Domain"}
-
-
-def _words() -> dict[str, str]:
-    words = dict(_SHORT) | {f"{word}s": kind for word, kind in _SHORT.items() if not word.endswith("s")}
-    for kind in KINDS:
-        word = kind.lower()
-        words |= {word: kind, f"{word}es" if word.endswith("s") else f"{word}s": kind}
-    return words
+_WORDS = {word: kind for kind, cls in KINDS.items() for word in words_of(cls)}
 
 
 def kind_of(word: str) -> str:
@@ -25,16 +16,26 @@ def kind_of(word: str) -> str:
     Raises:
         ActionError: it names none.
     """
-    words = _words()
-    if word.lower() not in words:
-        known = [kind.lower() for kind in KINDS]
-        raise ActionError(f"{word!r} is not a kind", closest(word, known))
-    return words[word.lower()]
+    if word.lower() not in _WORDS:
+        raise ActionError(f"{word!r} is not a kind", closest(word, [cls.word() for cls in KINDS.values()]))
+    return _WORDS[word.lower()]
 
 
 def complete(incomplete: str) -> list[str]:
     """For the shell: kinds that begin so."""
-    return [kind.lower() for kind in KINDS if kind.lower().startswith(incomplete.lower())]
+    return [cls.word() for cls in KINDS.values() if cls.word().startswith(incomplete.lower())]
+
+
+def listed() -> str:
+    """All kinds in one line, those of tenants first."""
+    words = [KINDS[kind].word() for kind in sorted(KINDS, key=of_tenant, reverse=True)]
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def looked_after(kind: str) -> str:
+    """The kind whose reconciler looks after ``kind``: its own, its owner's, its children's, else the tenants'."""
+    near = [kind, *reversed(ancestors(kind))] if KINDS[kind].facts.part else [kind, *children(kind)]
+    return next((found for found in near if KINDS[found].facts.reconciled), TENANT)
 
 
 def path_of(kind: str, name: str | None) -> tuple[str, ...]:
@@ -75,10 +76,10 @@ def depth(kind: str) -> int:
 def form(kind: str) -> str:
     """How a path of ``kind`` is written."""
     if KINDS[kind].globally_named:
-        return "its host name" if kind == "Domain" else "its name"
+        return f"its {KINDS[kind].facts.named}"
     return "/".join([*(owner.upper() for owner in ancestors(kind)), kind.upper()])
 
 
 def a(kind: str) -> str:
     """``an environment``, ``a domain``."""
-    return f"{'an' if kind[0] in 'AEIO' else 'a'} {kind.lower()}"
+    return f"{'an' if kind[0] in 'AEIO' else 'a'} {KINDS[kind].word()}"

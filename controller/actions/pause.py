@@ -12,6 +12,7 @@ from controller.actions.errors import ActionError
 from controller.actions.objects import find_one
 from controller.actions.paths import full_path, kind_of
 from reconcilers.registry import registered
+from specs.kinds import KINDS, TENANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,9 @@ class Scope:
         if self.everything:
             return Place("installation", None, "the installation")
         if self.organization is not None:
-            found = find_one(conn, "Organization", full_path("Organization", self.organization))
-            return Place("organization", ("organization", found.id), f"everything of organization {found.name}")
+            tenant = KINDS[TENANT].word()
+            found = find_one(conn, TENANT, full_path(TENANT, self.organization))
+            return Place(tenant, (tenant, found.id), f"everything of {tenant} {found.name}")
         key, words = reconciled(conn, self.kind or "", self.name or "")
         return Place("object", key, words)
 

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import errors
 
 import reconcilers  # noqa: F401 - registers all kinds
-from controller.actions.admit import check_environments
+from controller.actions.admit import check_whole
 from controller.changes import Change
 from controller.declared import lookups, readiness, writer
 from controller.declared.lookups import Document
@@ -96,14 +96,14 @@ def _try(conn: psycopg.Connection, entries: Sequence[Located], options: Options)
     """Write the rows, read what they would mean, and roll everything back."""
     with conn.transaction(force_rollback=True):
         wanted = _Wanted(writer.write(conn, entries))
-        check_environments(conn, wanted.rows, options)
+        check_whole(conn, wanted.rows, options)
         keys = readiness.affected(conn, [w.status_key for w in wanted.rows if w.id])
         try:
             with conn.transaction():
                 for kind in dict.fromkeys(kind for kind, _ in keys):
                     wanted.documents += lookups.documents(conn, kind, [i for k, i in keys if k == kind])
                 wanted.inventory = lookups.inventory(conn, [object_id for _, object_id in keys])
-                wanted.subnets = lookups.subnets(conn, [i for k, i in keys if k == "organization"])
+                wanted.subnets = lookups.subnets(conn, [object_id for _, object_id in keys])
         except errors.InsufficientPrivilege as error:
             wanted.unknown = (
                 f"the role of DATABASE_URL may not read what the controller reads ({error.diag.message_primary})"

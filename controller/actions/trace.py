@@ -17,8 +17,9 @@ import psycopg
 import reconcilers  # noqa: F401 - registers all kinds
 from controller.actions.errors import ActionError
 from controller.actions.objects import find_one
-from controller.actions.paths import a, form, full_path, kind_of
+from controller.actions.paths import a, form, full_path, kind_of, looked_after
 from reconcilers.registry import registered
+from specs.kinds import KINDS
 
 _SECONDS = 5.0
 _ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -42,10 +43,10 @@ def key_of(kind: str, name: str | None, connect: Callable[[], AbstractContextMan
     word, _, object_id = kind.partition("/")
     found_kind = kind_of(word)
     if found_kind.lower() not in registered():
-        owner = "environment" if found_kind != "Plan" else "organization"
+        owner = looked_after(found_kind)
         raise ActionError(
             f"{a(found_kind)} is not reconciled by itself",
-            f"trace the {owner} that it belongs to: skypanel trace {owner} {form(owner.title())}",
+            f"trace the {KINDS[owner].word()} that it belongs to: skypanel trace {KINDS[owner].word()} {form(owner)}",
         )
     if object_id and name is None:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from specs.kinds.environment import Environment
 from specs.loader import FileProblem, Located, SpecFilesError
 from specs.problems import RefusedError
 from specs.registries import check_registry
@@ -19,11 +18,13 @@ def check_registries(entries: Sequence[Located], allowed: Sequence[str]) -> None
     problems = []
     for entry in entries:
         resource = entry.resource
-        if isinstance(resource, Environment) and resource.spec.image:
+        for field in resource.facts.images:
             try:
-                check_registry(resource.spec.image, allowed)
+                if image := getattr(resource.spec, field):
+                    check_registry(image, allowed)
             except RefusedError as error:
                 label = f"{resource.kind}/{resource.metadata.name}"
-                problems.append(FileProblem(entry.file, entry.position, label, "spec.image", error.message, error.hint))
+                place = f"spec.{type(resource.spec).model_fields[field].alias or field}"
+                problems.append(FileProblem(entry.file, entry.position, label, place, error.message, error.hint))
     if problems:
         raise SpecFilesError(problems)

@@ -13,9 +13,11 @@ from rich.prompt import Confirm
 from controller.actions import fuse
 from controller.actions.errors import ActionError
 from controller.actions.fuse import Waiting
+from controller.actions.paths import form
 from controller.cli.errors import ExitCode
 from controller.cli.inputs import Output, database
 from controller.cli.output import Format, emit, error_console, say, table
+from specs.kinds import KINDS
 
 _SHOWN_OWNERS = 100
 _WHY = {"absent": "its row is not there, and nobody deleted it", "reduced": "it stays, with less of it"}
@@ -29,7 +31,10 @@ def register(app: typer.Typer) -> None:
 def gc(
     owners: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[OWNER]...", help="Only these: ORGANIZATION, ORGANIZATION/APP/ENVIRONMENT, or an id."),
+        typer.Argument(
+            metavar="[OWNER]...",
+            help=f"Only these: {', '.join(form(kind) for kind in KINDS if KINDS[kind].facts.reconciled)}, or an id.",
+        ),
     ] = None,
     *,
     confirm: Annotated[bool, typer.Option("--confirm", help="Let the controller take away what is shown.")] = False,

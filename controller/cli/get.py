@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from controller.actions.errors import ActionError
 from controller.actions.objects import status_document
-from controller.actions.paths import ALL, complete, is_full, kind_of, path_of
+from controller.actions.paths import ALL, complete, is_full, kind_of, listed, path_of
 from controller.cli.inputs import Output, database
 from controller.cli.output import Format, age, emit, say, table
 from controller.cli.shown import ready_text
@@ -18,7 +18,7 @@ from specs.kinds import KINDS
 
 Kind = Annotated[
     str,
-    typer.Argument(help="organization, app, environment, process, domain or plan.", autocompletion=complete),
+    typer.Argument(help=f"{listed()}.", autocompletion=complete),
 ]
 OrganizationFilter = Annotated[
     list[str] | None, typer.Option("--organization", "-n", help="Only of this organization; repeat it.")
@@ -80,15 +80,15 @@ def _tables(found: dict[str, list[DeclaredObject]]) -> None:
     for number, (kind, objects) in enumerate(shown.items()):
         if number:
             say()
-        extra = _EXTRA[kind]
-        columns = [kind.upper(), *(() if kind == "Plan" else ("READY", "REASON")), *extra, "AGE"]
+        facts = KINDS[kind].facts
+        columns = [kind.upper(), *(("READY", "REASON") if facts.has_status else ()), *facts.columns, "AGE"]
         table(
             columns,
             [
                 [
                     o.name,
-                    *(() if kind == "Plan" else (ready_text(o), o.status.reason)),
-                    *(_cell(value(o)) for value in extra.values()),
+                    *((ready_text(o), o.status.reason) if facts.has_status else ()),
+                    *(_cell(value(o)) for value in facts.columns.values()),
                     age(o.created_at),
                 ]
                 for o in objects
@@ -98,30 +98,3 @@ def _tables(found: dict[str, list[DeclaredObject]]) -> None:
 
 def _cell(value: object) -> str:
     return "-" if value is None else str(value)
-
-
-def _tasks(found: DeclaredObject) -> str:
-    services = found.status.details.get("services") or {}
-    if not services:
-        return "-"
-    running = sum(s.get("running", 0) for s in services.values())
-    return f"{running}/{sum(s.get('desired', 0) for s in services.values())}"
-
-
-_EXTRA: dict[str, dict[str, Any]] = {
-    "Organization": {"SUBNET": lambda o: o.status.details.get("subnet")},
-    "Plan": {
-        "CPU": lambda o: o.spec.get("cpu"),
-        "MEMORY": lambda o: o.spec.get("memory"),
-        "PIDS": lambda o: o.spec.get("pids"),
-        "MONTHLY": lambda o: o.spec.get("priceMonthly"),
-    },
-    "App": {"ENVIRONMENTS": lambda o: o.status.details.get("environments")},
-    "Environment": {
-        "TASKS": _tasks,
-        "IMAGE": lambda o: o.spec.get("image"),
-        "GENERATION": lambda o: o.generation,
-    },
-    "Process": {"REPLICAS": lambda o: o.spec.get("replicas"), "PORT": lambda o: o.spec.get("port")},
-    "Domain": {"ENVIRONMENT": lambda o: "/".join(o.path[:-1]), "PROCESS": lambda o: o.spec.get("process")},
-}

@@ -11,28 +11,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import errors
 
-_MEANINGS = {  # constraint: what is wrong, how to mend it
-    "paas_domains_hostname_unique": (
-        "another environment has this host name",
-        "delete the domain there first",
-    ),
-    "paas_apps_organization_not_deleted": (
-        "its organization is being removed from the platform",
-        "apply the Organization as well to use it again",
-    ),
-    "paas_environments_app_not_deleted": ("its app is being deleted", "apply the App as well"),
-    "paas_environments_plan_offered": (
-        "its plan is not offered to new environments any more",
-        "choose another plan, or set enabled of this one",
-    ),
-    "paas_environments_image_ref_given": ("needs an image", "set spec.image"),
-    "paas_environments_plan_id_fkey": (
-        "environments use this plan",
-        "give them another plan first: `skypanel get environments` shows which",
-    ),
-    "organizations_slug_key": ("an organization with this slug exists", "run it again"),
-}
-_KINDS = {
+from specs.kinds import KINDS
+
+_MEANINGS = {constraint: said for cls in KINDS.values() for constraint, said in cls.facts.refusals.items()}
+_SORTS = {
     errors.UniqueViolation: "is there already",
     errors.RestrictViolation: "something that refers to it is in the way",  # PostgreSQL 18; before, a foreign key's
     errors.ForeignKeyViolation: "something that it refers to, or that refers to it, is in the way",
@@ -81,7 +63,7 @@ def explain(error: psycopg.Error) -> tuple[str, str] | None:
     if constraint in _MEANINGS:
         return _MEANINGS[constraint]
     said = (error.diag.message_primary or "").rstrip(".")
-    known = next((text for kind, text in _KINDS.items() if isinstance(error, kind)), None)
+    known = next((text for sort, text in _SORTS.items() if isinstance(error, sort)), None)
     if isinstance(error, errors.InsufficientPrivilege):
         return f"{known} ({said})", "use a role that is a member of skypanel_panel"
     if known is None:

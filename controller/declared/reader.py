@@ -16,25 +16,12 @@ import psycopg
 from psycopg import sql
 
 from controller.declared.fields import spec_document
-from controller.declared.rows import (
-    Row,
-    ancestors,
-    attached_joins,
-    cell_expression,
-    read_cells,
-    table_name,
-)
+from controller.declared.rows import Row, attached_joins, cell_expression, read_cells, table_name
 from controller.postgres.statements import statement
 from specs.binding import TableBinding
-from specs.kinds import KINDS
-from specs.resource import API_VERSION
+from specs.kinds import KINDS, ancestors, of_tenant
+from specs.resource import API_VERSION, Resource
 
-_HIDDEN = {  # what is left out: the condition under which a deleted row is still worth showing
-    "Organization": "s.finalized_at IS NULL",
-    "Environment": "s.finalized_at IS NULL",
-    "App": "EXISTS (SELECT FROM public.paas_environments e LEFT JOIN skypanel.object_status x"
-    " ON x.kind = 'environment' AND x.id = e.id WHERE e.app_id = t.id AND x.finalized_at IS NULL)",
-}
 _STATUS_COLUMNS = 10
 
 
@@ -83,9 +70,14 @@ class DeclaredObject:
         """The path as people write it; a globally named object (a domain) is its last part alone."""
         return self.path[-1] if KINDS[self.kind].globally_named else "/".join(self.path)
 
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """What its status has beside conditions."""
+        return self.status.details
+
     def document(self) -> dict[str, Any]:
         """Its spec document, which ``apply`` takes."""
-        owners = {kind.lower(): name for kind, name in zip(ancestors(self.kind), self.path, strict=False)}
+        owners = {KINDS[kind].word(): name for kind, name in zip(ancestors(self.kind), self.path, strict=False)}
         return {
             "apiVersion": API_VERSION,
             "kind": self.kind,
@@ -121,7 +113,7 @@ def objects(
     deleted_at: sql.Composable = sql.SQL("NULL::timestamptz")
     if binding.deleted_in:
         deleted_at = sql.Identifier(alias, "deleted_at")
-        if kind not in _HIDDEN:  # a part goes with its owner, whether or not it was marked itself
+        if cls.facts.part:  # it goes with its owner, whether or not it was marked itself
             owner = sql.Identifier(f"p{len(chain) - 1}", "deleted_at")
             deleted_at = sql.SQL("coalesce({}, {})").format(deleted_at, owner)
 
@@ -130,11 +122,10 @@ def objects(
         conditions.append(sql.SQL("{} = {}").format(names[-1], path[0]))
     else:
         conditions += [sql.SQL("{} = {}").format(column, value) for column, value in zip(names, path, strict=False)]
-    if organizations and kind != "Plan":
+    if organizations and of_tenant(kind):
         conditions.append(sql.SQL("{} = ANY ({})").format(names[0], list(organizations)))
     if binding.deleted_in and not everything:
-        shown = sql.SQL(_HIDDEN.get(kind, "false"))
-        conditions.append(sql.SQL("({} IS NULL OR {})").format(deleted_at, shown))
+        conditions.append(sql.SQL("({} IS NULL OR {})").format(deleted_at, _worth_showing(cls)))
 
     query = sql.SQL(statement("declared/read/objects")).format(
         id=sql.Identifier("t", "id"),
@@ -147,11 +138,11 @@ def objects(
         order=sql.SQL(", ").join(names),
     )
     found = []
-    for row in conn.execute(query, {"kind": kind.lower()}):
+    for row in conn.execute(query, {"kind": cls.word()}):
         object_id, generation, created_at, deleted = row[:4]
         owners, status = tuple(row[4 : 4 + len(names)]), row[-_STATUS_COLUMNS:]
         values = dict(zip(cells, row[4 + len(names) : -_STATUS_COLUMNS], strict=True))
-        parents = {owner.lower(): name for owner, name in zip(chain, owners, strict=False)}
+        parents = {KINDS[owner].word(): name for owner, name in zip(chain, owners, strict=False)}
         spec = spec_document(cls, parents, Row(object_id, values, frozenset(), frozenset()))
         found.append(
             DeclaredObject(
@@ -165,7 +156,24 @@ def objects(
                 status=_status(*status),
             )
         )
-    return _with_environments(conn, found) if kind == "App" else found
+    return found if cls.facts.status_from is None else _as_children_are(conn, found, KINDS[cls.facts.status_from])
+
+
+def _worth_showing(cls: type[Resource]) -> sql.Composable:
+    """The condition under which a deleted row is still shown: as long as something of it goes."""
+    if cls.facts.reconciled:
+        return sql.SQL("s.finalized_at IS NULL")
+    if cls.facts.status_from is None:
+        return sql.SQL("false")
+    return sql.SQL(statement("declared/read/child_going")).format(**_children_of(KINDS[cls.facts.status_from]))
+
+
+def _children_of(cls: type[Resource]) -> dict[str, sql.Composable]:
+    return {
+        "children": table_name(cls.binding.table),
+        "owner_column": sql.Identifier(cls.binding.parent_column or ""),
+        "kind": sql.Literal(cls.word()),
+    }
 
 
 def _owner_joins(binding: TableBinding, chain: Sequence[str]) -> list[sql.Composable]:
@@ -197,7 +205,7 @@ def _status(  # noqa: PLR0917 - the columns of a row
     updated_at: datetime | None,
     as_of: datetime | None,
 ) -> ObjectStatus:
-    if ready is None:  # nobody speaks of plans and apps
+    if ready is None:  # nobody speaks of it
         return ObjectStatus()
     return ObjectStatus(
         ready=ready == "True",
@@ -214,23 +222,34 @@ def _status(  # noqa: PLR0917 - the columns of a row
     )
 
 
-def _with_environments(conn: psycopg.Connection, apps: list[DeclaredObject]) -> list[DeclaredObject]:
-    """Apps have no reconciler: how they are is how their environments are."""
-    rows = conn.execute(statement("declared/read/apps"), {"ids": [app.id for app in apps]})
+def _as_children_are(
+    conn: psycopg.Connection, owners: list[DeclaredObject], child: type[Resource]
+) -> list[DeclaredObject]:
+    """Owners that have no reconciler and are as their children are."""
+    query = sql.SQL(statement("declared/read/children")).format(**_children_of(child))
+    rows = conn.execute(query, {"ids": [owner.id for owner in owners]})
     counts = {row[0]: row[1:] for row in rows}
-    return [replace(app, status=_of_app(app, *counts.get(app.id, (0, 0, 0, 0, 0, None)))) for app in apps]
+    return [replace(o, status=_together(o, child, *counts.get(o.id, (0, 0, 0, 0, 0, None)))) for o in owners]
 
 
-def _of_app(  # noqa: PLR0917 - the columns of a row
-    app: DeclaredObject, total: int, ready: int, stalled: int, leaving: int, unknown: int, away: str | None
+def _together(  # noqa: PLR0917 - the columns of a row
+    owner: DeclaredObject,
+    child: type[Resource],
+    total: int,
+    ready: int,
+    stalled: int,
+    leaving: int,
+    unknown: int,
+    away: str | None,
 ) -> ObjectStatus:
-    details = {"environments": total, "ready": ready, "stalled": stalled, "leaving": leaving}
-    if app.deleted_at is not None:
-        reason, message = ("Deleting", f"{leaving} environment(s) still go") if leaving else ("Deleted", "gone")
+    word, plural = child.word(), child.plural()
+    details = {plural: total, "ready": ready, "stalled": stalled, "leaving": leaving}
+    if owner.deleted_at is not None:
+        reason, message = ("Deleting", f"{leaving} {word}(s) still go") if leaving else ("Deleted", "gone")
         return ObjectStatus(ready=False, reason=reason, message=message, details=details)
     if not total:
-        return ObjectStatus(reason="NoEnvironments", message="it has no environment", details=details)
-    message = f"{ready} of {total} environment(s) are ready" + (f", {stalled} stalled" if stalled else "")
+        return ObjectStatus(reason=f"No{plural.capitalize()}", message=f"it has no {word}", details=details)
+    message = f"{ready} of {total} {word}(s) are ready" + (f", {stalled} stalled" if stalled else "")
     if unknown and away:
         message += f", {unknown} not known"
     reason = "Ready" if ready == total else "Stalled" if stalled else away or "Converging"

@@ -6,7 +6,7 @@ them: in the place of a referred row's id stands its key (a plan's name, a user'
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -190,17 +190,6 @@ def place(binding: TableBinding, table: str) -> dict[str, sql.Composable]:
     return {"table": table_name(table), "id_column": sql.Identifier(id_column(binding, table))}
 
 
-def ancestors(kind: str) -> list[str]:
-    """The kinds above ``kind``, the outermost first."""
-    parent = KINDS[kind].binding.parent
-    return [*ancestors(parent), parent] if parent else []
-
-
-def children(kind: str) -> Iterable[TableBinding]:
-    """Bindings of the kinds right below ``kind``."""
-    return [cls.binding for cls in KINDS.values() if cls.binding.parent == kind]
-
-
 def _to_db(conn: psycopg.Connection, binding: TableBinding, table: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values as the columns take them: ids for keys, JSON documents wrapped."""
     columns = columns_by_cell(binding)
@@ -232,7 +221,7 @@ def _referred(conn: psycopg.Connection, binding: TableBinding, column: Column, k
     }
     row = run(conn, "reference", parts, {"key": key})
     if row is None:
-        known = reference.kind.lower() if reference.kind else reference.table.removesuffix("s")
+        known = KINDS[reference.kind].word() if reference.kind else reference.table.removesuffix("s")
         mend = f"add the {reference.kind} to the files" if reference.kind else f"create the {known} first"
         raise MissingError(f"spec.{field}: there is no {known} {key}", f"{mend}, or name another")
     return row[0]

@@ -22,7 +22,7 @@ from controller.declared.constraint_messages import RETRYABLE, Refusal, SpecRefu
 from controller.declared.fields import FieldChange, changed_fields
 from controller.declared.rows import Cell, MissingError, Row
 from specs.binding import to_rows
-from specs.kinds import KINDS, in_apply_order
+from specs.kinds import KINDS, ancestors, children, in_apply_order
 from specs.loader import Located
 from specs.resource import Resource
 
@@ -90,7 +90,7 @@ class Written:
     def status_key(self) -> tuple[str, UUID, bool]:
         """Kind as the status tables name it, id, and whether anything was written; not of one that is absent."""
         assert self.id is not None
-        return self.target.kind.lower(), self.id, self.changed
+        return KINDS[self.target.kind].word(), self.id, self.changed
 
 
 Check = Callable[[Sequence[Written]], None]
@@ -181,7 +181,7 @@ class _Writer:
         """Create or update one resource, or leave it."""
         binding = resource.binding
         owner_id = self._owner_id(target)
-        if resource.globally_named:
+        if resource.globally_named and binding.parent:
             self._refuse_other_holder(target, owner_id)
         row = self._find(target, owner_id)
         if row is not None and not _is_equal(resource, row):  # look again when nobody else can change it
@@ -222,14 +222,14 @@ class _Writer:
     def _owner_id(self, target: Target) -> UUID | None:
         """Id of the owner's row, found from the outermost owner down."""
         owner_id: UUID | None = None
-        for depth, kind in enumerate(rows.ancestors(target.kind), start=1):
+        for depth, kind in enumerate(ancestors(target.kind), start=1):
             owner = Target(kind, target.path[:depth])
             key = (owner.kind, owner.path)
             if key not in self._ids:
                 row = self._find(owner, owner_id)
                 if row is None:
                     raise MissingError(
-                        f"its {kind.lower()} {owner.name} does not exist",
+                        f"its {KINDS[kind].word()} {owner.name} does not exist",
                         f"add the {kind} to the files, or check the names in metadata",
                     )
                 self._ids[key] = row.id
@@ -237,11 +237,18 @@ class _Writer:
         return owner_id
 
     def _refuse_other_holder(self, target: Target, owner_id: UUID | None) -> None:
-        holder = rows.run(self._conn, "holder", {}, {"key": target.path[-1]})
+        cls = KINDS[target.kind]
+        parts: dict[str, sql.Composable] = {
+            "table": rows.table_name(cls.binding.table),
+            "key_column": sql.Identifier(cls.binding.key_column),
+            "parent_column": sql.Identifier(cls.binding.parent_column or ""),
+        }
+        owner = KINDS[cls.binding.parent or ""].word()
+        holder = rows.run(self._conn, "holder", parts, {"key": target.path[-1], "owner": owner})
         if holder is not None and holder[1] != owner_id:
             raise MissingError(
-                f"environment {holder[0]} has this host name",
-                f"delete it there first: skypanel delete {target.kind.lower()} {target.name}",
+                f"{owner} {holder[0]} has this {cls.facts.named}",
+                f"delete it there first: skypanel delete {cls.word()} {target.name}",
             )
 
     def _insert(self, resource: Resource, owner_id: UUID | None) -> UUID:
@@ -274,7 +281,7 @@ class _Writer:
 
     def _take_back(self, resource: Resource, table: str, row_id: UUID) -> None:
         parts = rows.place(resource.binding, table)
-        for child in rows.children(resource.kind):
+        for child in (KINDS[kind].binding for kind in children(resource.kind)):
             if child.parent_column:
                 apart: dict[str, sql.Composable] = {
                     "table": rows.table_name(child.table),

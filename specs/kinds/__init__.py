@@ -1,4 +1,7 @@
-"""The kinds that can be declared: each module of this package is one, registered by being here."""
+"""The kinds that can be declared: each module of this package is one, registered by being here.
+
+Installed packages bring further ones; see ``specs.installed``.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,62 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TypeVar
 
-from specs.resource import Resource, registered
+from specs import installed
+from specs.resource import Resource, forget, registered
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
+
+PACKAGES: dict[str, str] = {}
+"""Of each kind that an installed package brought: the package's name."""
+
+
+def fault(cls: type[Resource], known: dict[str, type[Resource]]) -> str:
+    """What is in the way of ``cls`` being a kind beside ``known``, which has it; empty when nothing is."""
+    binding, facts, name = cls.binding, cls.facts, cls.kind_name()
+    if missing := sorted(binding.depends_on - known.keys()):
+        return f"{name} needs {', '.join(missing)}, which is no kind"
+    owners: list[str] = []
+    at = cls
+    while at.binding.parent:
+        at = known[at.binding.parent]
+        owners.insert(0, at.word())
+    fields = [field for field in reversed(cls.model_fields["metadata"].annotation.model_fields) if field != "name"]  # type: ignore[union-attr]
+    if fields != owners:
+        return f"metadata of {name} has {', '.join(fields) or 'no owners'}, not {', '.join(owners) or 'none'}"
+    parent = known[binding.parent] if binding.parent else None
+    if facts.part and (facts.reconciled or parent is None or not parent.facts.reconciled):
+        return f"{name} is a part, and its owner has no reconciler, or it has one itself"
+    if facts.status_from and known[facts.status_from].binding.parent != name:
+        return f"the status of {name} is that of {facts.status_from}, which it does not own"
+    words = {word for other in known.values() if other is not cls for word in words_of(other)}
+    if taken := sorted(words & set(words_of(cls))):
+        return f"{name} is called {', '.join(taken)}, as another kind is"
+    return ""
+
+
+def words_of(cls: type[Resource]) -> list[str]:
+    """What a kind is called on the command line: its word, in the plural, and short."""
+    short = [*cls.facts.short, *(f"{word}s" for word in cls.facts.short if not word.endswith("s"))]
+    return [cls.word(), cls.plural(), *short]
+
+
+def _bring(package: installed.Package) -> None:
+    fine = package.bring("model")
+    made = {kind: cls for kind, cls in registered().items() if package.holds(cls.__module__)}
+    if fine and not made:
+        package.refuse("it defines no kind")
+    for cls in made.values():
+        if fine and (why := fault(cls, registered())):
+            package.refuse(why)
+    if package.is_broken:
+        forget(made)
+    else:
+        PACKAGES.update(dict.fromkeys(made, package.name))
+
+
+for _package in installed.packages():
+    _bring(_package)
 
 KINDS: dict[str, type[Resource]] = {
     kind: registered()[kind]
@@ -21,6 +76,9 @@ KINDS: dict[str, type[Resource]] = {
 }
 """Every kind by name, owners before what they own: the order in which resources are applied."""
 
+TENANT = next(kind for kind, cls in KINDS.items() if cls.facts.tenant)
+"""The kind that everything else belongs to, but for what the platform has itself."""
+
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 R = TypeVar("R", bound=Resource)
 
@@ -28,3 +86,31 @@ R = TypeVar("R", bound=Resource)
 def in_apply_order(resources: Iterable[R]) -> list[R]:
     """Owners and what is referred to first, otherwise by name; deletion goes the other way round."""
     return sorted(resources, key=lambda resource: (_RANK[resource.kind], resource.key.path))
+
+
+def ancestors(kind: str) -> list[str]:
+    """The kinds above ``kind``, the outermost first."""
+    parent = KINDS[kind].binding.parent
+    return [*ancestors(parent), parent] if parent else []
+
+
+def children(kind: str) -> list[str]:
+    """The kinds right below ``kind``."""
+    return [name for name, cls in KINDS.items() if cls.binding.parent == kind]
+
+
+def of_tenant(kind: str) -> bool:
+    """Whether objects of ``kind`` belong to a tenant, or are one."""
+    return TENANT in {kind, *ancestors(kind)}
+
+
+def by_word(word: str) -> str:
+    """The kind of a word as in keys and status.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return _WORDS[word]
+
+
+_WORDS = {cls.word(): kind for kind, cls in KINDS.items()}

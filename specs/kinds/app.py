@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from specs.binding import Column, TableBinding
+from specs.facts import KindFacts, detail
 from specs.fields import Flag, Line, RepositoryUrl, Slug
 from specs.resource import Metadata, Resource, Spec
 
@@ -42,6 +43,16 @@ class App(Resource):
         parent="Organization",
         parent_column="organization_id",
         deleted_in="paas_apps",
+    )
+    facts: ClassVar[KindFacts] = KindFacts(
+        status_from="Environment",
+        columns={"ENVIRONMENTS": detail("environments")},
+        refusals={
+            "paas_apps_organization_not_deleted": (
+                "its organization is being removed from the platform",
+                "apply the Organization as well to use it again",
+            ),
+        },
     )
 
     kind: Literal["App"] = "App"

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from specs.binding import Column, TableBinding
+from specs.facts import KindFacts, owner, spec
 from specs.fields import Hostname, ProcessType, Slug
 from specs.resource import Metadata, Resource, Spec
 
@@ -37,6 +38,18 @@ class Domain(Resource):
         parent_column="environment_id",
         after=("Process",),
         deleted_in="paas_domains",
+    )
+    facts: ClassVar[KindFacts] = KindFacts(
+        short=("dom",),
+        named="host name",
+        part=True,
+        columns={"ENVIRONMENT": owner, "PROCESS": spec("process")},
+        refusals={
+            "paas_domains_hostname_unique": (
+                "another environment has this host name",
+                "delete the domain there first",
+            ),
+        },
     )
     globally_named: ClassVar[bool] = True
 

@@ -11,6 +11,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from specs.binding import Column, Reference, TableBinding, listed
+from specs.facts import KindFacts, generation, spec, tasks
 from specs.fields import (
     Arguments,
     CheckCommand,
@@ -168,6 +169,26 @@ class Environment(Resource):
         parent="App",
         parent_column="app_id",
         deleted_in="paas_environments",
+    )
+    facts: ClassVar[KindFacts] = KindFacts(
+        short=("env",),
+        reconciled=True,
+        serves=True,
+        whole_rules=True,
+        images=("image",),
+        columns={"TASKS": tasks, "IMAGE": spec("image"), "GENERATION": generation},
+        refusals={
+            "paas_environments_app_not_deleted": ("its app is being deleted", "apply the App as well"),
+            "paas_environments_plan_offered": (
+                "its plan is not offered to new environments any more",
+                "choose another plan, or set enabled of this one",
+            ),
+            "paas_environments_image_ref_given": ("needs an image", "set spec.image"),
+            "paas_environments_plan_id_fkey": (
+                "environments use this plan",
+                "give them another plan first: `skypanel get environments` shows which",
+            ),
+        },
     )
 
     kind: Literal["Environment"] = "Environment"

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from specs.binding import AttachedTable, Column, Reference, TableBinding
+from specs.facts import KindFacts, detail
 from specs.fields import Email, Flag, Line, NetworkPrefix, Slug
 from specs.resource import Metadata, Resource, Spec
 
@@ -62,6 +63,13 @@ class Organization(Resource):
             ),
         ),
         deleted_in="paas_organizations",
+    )
+    facts: ClassVar[KindFacts] = KindFacts(
+        short=("org",),
+        tenant=True,
+        reconciled=True,
+        columns={"SUBNET": detail("subnet")},
+        refusals={"organizations_slug_key": ("an organization with this slug exists", "run it again")},
     )
 
     kind: Literal["Organization"] = "Organization"

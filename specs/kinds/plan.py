@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from specs.binding import Column, TableBinding
+from specs.facts import KindFacts, spec
 from specs.fields import CpuText, Flag, Gigabytes, MemoryText, Paragraph, Pids, Price, Slug
 from specs.resource import Metadata, Resource, Spec
 
@@ -56,6 +57,9 @@ class Plan(Resource):
             "enabled": Column("enabled"),
             "autoscaling": Column("autoscaling"),
         },
+    )
+    facts: ClassVar[KindFacts] = KindFacts(
+        columns={"CPU": spec("cpu"), "MEMORY": spec("memory"), "PIDS": spec("pids"), "MONTHLY": spec("priceMonthly")},
     )
 
     kind: Literal["Plan"] = "Plan"

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from specs.binding import Column, TableBinding, listed
+from specs.facts import KindFacts, spec
 from specs.fields import Arguments, Command, GracePeriod, Port, ProcessType, Replicas, Slug
 from specs.kinds.environment import HEALTHCHECK, STOP_GRACE, HealthcheckOrNone
 from specs.resource import Metadata, Resource, Spec
@@ -51,6 +52,11 @@ class Process(Resource):
         parent="Environment",
         parent_column="environment_id",
         deleted_in="paas_processes",
+    )
+    facts: ClassVar[KindFacts] = KindFacts(
+        short=("proc", "ps"),
+        part=True,
+        columns={"REPLICAS": spec("replicas"), "PORT": spec("port")},
     )
 
     kind: Literal["Process"] = "Process"

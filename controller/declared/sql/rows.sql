@@ -32,13 +32,11 @@ WHERE {owner_column} = %(row_id)s
   AND deleted_at = (SELECT deleted_at FROM {owner_table} WHERE {id_column} = %(row_id)s)
 
 -- name: holder
--- Which environment has a host name.
-SELECT concat_ws('/', o.slug, a.slug, e.name), e.id
-FROM public.paas_domains d
-JOIN public.paas_environments e ON e.id = d.environment_id
-JOIN public.paas_apps a ON a.id = e.app_id
-JOIN public.organizations o ON o.id = a.organization_id
-WHERE d.hostname = %(key)s AND d.deleted_at IS NULL
+-- Which owner has a name that only one may have.
+SELECT n.path, n.id
+FROM {table} t
+JOIN skypanel.names n ON n.kind = %(owner)s AND n.id = t.{parent_column}
+WHERE t.{key_column} = %(key)s AND t.deleted_at IS NULL
 
 -- name: reference
 SELECT {id_column} FROM {table} WHERE {key_column} = %(key)s

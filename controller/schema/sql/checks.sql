@@ -8,9 +8,10 @@ SELECT version, name FROM skypanel.schema_migrations
 -- What the role of this connection may do, by what the roles of the schema are for.
 SELECT current_user,
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
-       has_any_column_privilege('public.paas_environments', 'INSERT, UPDATE'),
+       (SELECT bool_or(has_any_column_privilege(k.table_name, 'INSERT')) FROM skypanel.kinds k),
        has_table_privilege('skypanel.object_status', 'INSERT') AND has_table_privilege('skypanel.object_status', 'UPDATE'),
-       has_table_privilege('skypanel.snapshot_environment', 'SELECT') AND has_table_privilege('skypanel.inventory', 'SELECT')
+       (SELECT bool_and(has_table_privilege('skypanel.snapshot_' || k.kind, 'SELECT')) FROM skypanel.kinds k WHERE k.reconciled)
+       AND has_table_privilege('skypanel.inventory', 'SELECT')
 
 -- name: oldest_transaction
 -- Who holds back cleaning in this database, for how many transactions, and, where it may be seen, for how many seconds.

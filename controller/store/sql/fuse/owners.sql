@@ -7,8 +7,8 @@ WITH made AS (
     GROUP BY i.owner_kind, i.owner_id
 )
 SELECT l.owner_kind, l.owner_id::text,
-       coalesce(CASE l.owner_kind WHEN 'environment' THEN concat_ws('/', o.slug, a.slug, e.name) ELSE n.slug END, '') AS name,
-       coalesce(n.slug, '') AS organization,
+       coalesce(n.path, '') AS name,
+       coalesce(t.path, '') AS organization,
        CASE WHEN l.why <> 'deleted' THEN l.why
             WHEN d.id IS NOT NULL THEN 'its row was deleted by ' || d.deleted_by || ' at ' || to_char(d.deleted_at, 'YYYY-MM-DD HH24:MI:SS TZ')
             ELSE 'deleted_at is set' END AS why,
@@ -17,9 +17,6 @@ FROM skypanel.fuse_losses l
 LEFT JOIN made m ON m.owner_kind = l.owner_kind AND m.owner_id = l.owner_id
 LEFT JOIN skypanel.tombstones d ON d.kind = l.owner_kind AND d.id = l.owner_id
 LEFT JOIN skypanel.object_status s ON s.kind = l.owner_kind AND s.id = l.owner_id
-LEFT JOIN public.paas_environments e ON l.owner_kind = 'environment' AND e.id = l.owner_id
-LEFT JOIN public.paas_apps a ON a.id = e.app_id
-LEFT JOIN public.organizations o ON o.id = a.organization_id
-LEFT JOIN public.organizations n ON n.id = CASE l.owner_kind
-    WHEN 'organization' THEN l.owner_id ELSE coalesce(a.organization_id, s.organization_id, m.organization_id) END
-ORDER BY n.slug NULLS LAST, 3, l.owner_kind, l.owner_id
+LEFT JOIN skypanel.names n ON n.kind = l.owner_kind AND n.id = l.owner_id
+LEFT JOIN skypanel.names t ON t.id = coalesce(n.organization_id, s.organization_id, m.organization_id) AND t.organization_id = t.id
+ORDER BY t.path NULLS LAST, 3, l.owner_kind, l.owner_id

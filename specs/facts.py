@@ -1,0 +1,101 @@
+"""What the rest must know of a kind beside its model and its table, as data: nothing else names a kind.
+
+A plain kind needs two or three of these; see ``specs.kinds`` for those that there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class Shown(Protocol):
+    """A declared object, as far as a list of them needs it."""
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """Its spec document, in the names of YAML."""
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Names from the outermost owner down to its own."""
+
+    @property
+    def generation(self) -> int:
+        """Of its row."""
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """What its status has beside conditions."""
+
+
+Cell = Callable[[Shown], object]
+"""What a list shows of an object; None is shown as a dash."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindFacts:
+    """Of one kind.
+
+    Args:
+        plural: of its word; made with ``s`` or ``es`` when left out.
+        short: other words for it on the command line, such as ``env``.
+        named: what its name is, where the name alone tells it from all others: ``host name``.
+        tenant: everything else belongs to one of these, but for what the platform has itself.
+        reconciled: it has a reconciler, and with it a status of its own.
+        part: its owner's reconciler speaks of it.
+        status_from: kind of its children, whose status together is its own; None: not so.
+        serves: its services run tenants' programs: the fuse counts the processes and host names that it would lose.
+        whole_rules: its rules take more than one resource, so its whole document is read before a commit.
+        images: spec fields with image references, which nodes are sent to.
+        columns: heading to cell of ``skypanel get``, after its readiness.
+        refusals: constraint of the database to what is wrong and how to mend it.
+    """
+
+    plural: str = ""
+    short: tuple[str, ...] = ()
+    named: str = "name"
+    tenant: bool = False
+    reconciled: bool = False
+    part: bool = False
+    status_from: str | None = None
+    serves: bool = False
+    whole_rules: bool = False
+    images: tuple[str, ...] = ()
+    columns: Mapping[str, Cell] = field(default_factory=dict)
+    refusals: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def has_status(self) -> bool:
+        """Whether anything can be said of how it is."""
+        return self.reconciled or self.part or self.status_from is not None
+
+
+def spec(name: str) -> Cell:
+    """The value of a spec field, by its name in YAML."""
+    return lambda shown: shown.spec.get(name)
+
+
+def detail(name: str) -> Cell:
+    """A member of the status's details."""
+    return lambda shown: shown.details.get(name)
+
+
+def generation(shown: Shown) -> object:
+    """The generation of its row."""
+    return shown.generation
+
+
+def owner(shown: Shown) -> object:
+    """The path of what it belongs to."""
+    return "/".join(shown.path[:-1])
+
+
+def tasks(shown: Shown) -> object:
+    """How many tasks of its services run, of how many that shall."""
+    services = shown.details.get("services") or {}
+    if not services:
+        return None
+    running = sum(service.get("running", 0) for service in services.values())
+    return f"{running}/{sum(service.get('desired', 0) for service in services.values())}"
