@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
 import anyio
 import anyio.abc
 import structlog
+from pydantic_settings import BaseSettings
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 import reconcilers  # noqa: F401 - registers all kinds
@@ -24,6 +25,7 @@ from controller.loop import spans
 from controller.loop.election import Candidate
 from controller.loop.identity import Identity
 from controller.loop.loops import forever
+from controller.loop.outside import Outside
 from controller.loop.trace import Recorder
 from controller.postgres.database import Database
 from controller.records import Key
@@ -40,6 +42,7 @@ from controller.swarm.errors import EngineUnavailable
 from controller.swarm.identity import Marks
 from controller.telemetry import loop_lag, metrics
 from reconcilers.outcomes import TransientError
+from reconcilers.port import Place, Port, adapters
 from reconcilers.registry import programs, registered
 
 log = structlog.get_logger(__name__)
@@ -50,7 +53,7 @@ _ENGINE_RETRY_SECONDS = 5.0
 class Daemon:
     """One controller process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, of_kinds: Mapping[str, BaseSettings]) -> None:
         self._settings = settings
         self._spans = spans.from_environment(os.environ, settings.skypanel_installation)
         self._client = EngineClient.at(
@@ -72,8 +75,13 @@ class Daemon:
         self._process = Candidate(
             registered(),
             lease=self._lease,
-            store=self._store,
-            swarm=self._cluster,
+            outside=Outside.of(
+                self._store,
+                self._cluster,
+                options=settings.options,
+                tuning=settings.tuning,
+                ports=_ports(settings.skypanel_installation),
+            ),
             listen=partial(listen, self._database.conninfo),
             options=settings.options,
             tuning=settings.tuning,
@@ -85,6 +93,7 @@ class Daemon:
                 Marks(self._client, settings.skypanel_installation),
                 settings.skypanel_installation,
             ),
+            settings=of_kinds,
         )
 
     async def run(self) -> None:
@@ -217,6 +226,13 @@ def _say_unavailable(state: RetryCallState) -> None:
     log.warning("engine.unavailable", error=str(error), retry_in=round(state.upcoming_sleep, 1))
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, of_kinds: Mapping[str, BaseSettings]) -> None:
     """Run one controller process until a signal."""
-    await Daemon(settings).run()
+    await Daemon(settings, of_kinds).run()
+
+
+def _ports(installation: str) -> dict[type[Port], Port]:
+    """The real adapter of every port that a kind uses."""
+    makers = adapters()
+    used = {port for made in registered().values() for port in made.uses}
+    return {port: makers[port](Place(installation, os.environ)) for port in used if port in makers}

@@ -14,6 +14,7 @@ import base64
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -26,6 +27,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from controller.loop.config import LoopConfig
 from reconcilers.ports import Options
+from reconcilers.registry import registered
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
@@ -247,3 +249,13 @@ class Settings(BaseSettings):
 
 def _decoded(encoded: SecretStr) -> bytes:
     return base64.b64decode("".join(encoded.get_secret_value().split()), validate=True)
+
+
+def settings_of_kinds(env_files: Sequence[Path] = ()) -> dict[str, BaseSettings]:
+    """What kinds have of settings of their own, by kind; from the same places as ``Settings``.
+
+    Raises:
+        pydantic.ValidationError: one is wrong.
+    """
+    made = {kind: found.settings for kind, found in registered().items()}
+    return {kind: model(_env_file=list(env_files)) for kind, model in made.items() if model is not None}

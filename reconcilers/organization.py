@@ -22,6 +22,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 
 from reconcilers import labels
+from reconcilers.address_plan import AddressPlan
 from reconcilers.baseline import harden
 from reconcilers.conditions import Condition, progressing, ready, stalled
 from reconcilers.edge import edge_problem
@@ -108,11 +109,18 @@ def admit(snapshot: OrganizationSnapshot, _: Options) -> None:
         raise NotSupported(problems)
 
 
+async def finalize(context: Context) -> None:
+    """Give the subnet back."""
+    await context.port(AddressPlan).release(context.id)
+
+
 @reconciler(
     "organization",
     snapshot=OrganizationSnapshot,
     preview=preview,
     admit=admit,
+    finalize=finalize,
+    uses=(AddressPlan,),
     concurrency=4,
     resync_seconds=300.0,
     limited=False,  # every environment waits for its network
@@ -130,7 +138,7 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
         # Another network, of ours or not, may use an address range that our table does not know of: the engine would
         # make a network with an empty driver and say 201 (swarmkit#2398). Such ranges are set aside.
         taken = [subnet for other, subnet in context.live.subnets() if other != name]
-        subnet = await context.allocate_subnet(snapshot.network_prefix, taken)
+        subnet = await context.port(AddressPlan).allocate(context.id, snapshot.network_prefix, taken)
     if subnet is None:
         context.report(
             stalled(
@@ -163,14 +171,15 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
 
 async def _adopt(context: Context, subnet: str) -> str | None:
     """Have the address plan say what is live; whose ``subnet`` is in it when that cannot be."""
-    holder = await context.adopt_subnet(subnet)
+    plan = context.port(AddressPlan)
+    holder = await plan.adopt(context.id, subnet)
     kind, _, other = (holder or "").partition(" ")
     if kind != "organization":
         return holder
     rival = context.live.network_of(other)
     if rival is not None and rival.subnet and ip_network(rival.subnet).overlaps(ip_network(subnet)):
         return holder
-    return await context.adopt_subnet(subnet, instead_of=other)
+    return await plan.adopt(context.id, subnet, instead_of=other)
 
 
 def assess(

@@ -10,10 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from pydantic_settings import BaseSettings
 
 from reconcilers.conditions import Condition
 from reconcilers.objects import Objects, Service
+from reconcilers.port import Port
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +254,10 @@ class ChildStatus:
     conditions: tuple[Condition, ...]
 
 
+P = TypeVar("P", bound=Port)
+M = TypeVar("M", bound=BaseSettings)
+
+
 class Context(Protocol):
     """One object's reconcile: its identity, what is live, and what may be done."""
 
@@ -319,18 +327,22 @@ class Context(Protocol):
     async def observe(self, services: Sequence[Service]) -> list[ServiceProgress]:
         """How far the tasks of ``services`` are, read from the engine now."""
 
-    async def allocate_subnet(self, prefix: int, taken: Sequence[str]) -> str | None:
-        """This organization's subnet; a free one when it has none that is usable; None when the pool is used up."""
+    def port(self, port: type[P]) -> P:
+        """What the kind uses beyond the Swarm, of its ``uses``. Every call may raise ``TransientError``."""
 
-    async def adopt_subnet(self, subnet: str, instead_of: str | None = None) -> str | None:
-        """Have the address plan say that ``subnet``, which a live network has, is this organization's.
+    def settings(self, model: type[M]) -> M:
+        """The kind's own settings, as its ``settings`` declares them."""
+
+    def now(self) -> datetime:
+        """The time by the wall clock, in UTC. How long something lasts is no difference of two of these."""
+
+    async def write_row(self, table: str, key: Mapping[str, object], values: Mapping[str, object]) -> None:
+        """Write a row of a table of the kind's own, unless this process does not lead any more.
 
         Args:
-            subnet: as the network has it.
-            instead_of: organization whose row gives way, as its own live network has other addresses.
-
-        Returns:
-            whose it is in the plan, when that is somebody else's and was left so; else None.
+            table: in ``public``; among the kind's ``writes``.
+            key: columns with a unique constraint; a row that is there is changed. The same again does no harm.
+            values: the other columns.
         """
 
     def report(

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import Outcome
+from reconcilers.port import Port
 from reconcilers.ports import Child, Context, Live, Options
 from specs.installed import Package
 from specs.problems import InvalidSpec
@@ -32,6 +34,7 @@ class Snapshot(Protocol):
 
 
 S = TypeVar("S", bound=Snapshot)
+Finalize = Callable[[Context], Awaitable[None]]
 Body = Callable[[Context, Any], Awaitable[Outcome]]
 Preview = Callable[[Any, Options, Live, str | None], Objects]
 Admit = Callable[[Any, Options], None]
@@ -64,6 +67,11 @@ class Reconciler:
         wakes_on: other kinds; when such an object changes, its dependents of this kind are queued.
         concurrency: how many keys of the kind are worked on at once.
         resync_seconds: period of the full comparison, jittered by the engine.
+        finalize: gives back what the object has beyond what ``apply`` made for it, before the row is done with: called
+            when nothing lives of it any more, again and again until it returns; also for a row that is gone.
+        uses: ports beyond the Swarm that the body and ``finalize`` call; see ``reconcilers.port``.
+        settings: model of the kind's own settings; each field is an environment variable of its name in capitals.
+        writes: tables that the body may write rows of; see ``Context.write_row``.
         limited: whether it is a tenant's program: starting its tasks takes one of the slots that
             ``SKYPANEL_MAX_ROLLOUTS`` gives, and its document comes with its change. Off for what others wait for.
         children: rows whose status goes with the object's: what the loop says of it by itself, it says of them too.
@@ -83,6 +91,10 @@ class Reconciler:
     wakes_on: tuple[str, ...] = ()
     concurrency: int = 8
     resync_seconds: float = 300.0
+    finalize: Finalize | None = None
+    uses: tuple[type[Port], ...] = ()
+    settings: type[BaseSettings] | None = None
+    writes: tuple[str, ...] = ()
     limited: bool = True
     children: Callable[[Any], Sequence[Child]] = _childless
     speaks_for: tuple[str, ...] = ()
@@ -114,6 +126,10 @@ def reconciler(
     wakes_on: tuple[str, ...] = (),
     concurrency: int = 8,
     resync_seconds: float = 300.0,
+    finalize: Finalize | None = None,
+    uses: tuple[type[Port], ...] = (),
+    settings: type[BaseSettings] | None = None,
+    writes: tuple[str, ...] = (),
     limited: bool = True,
     children: Callable[[S], Sequence[Child]] = _childless,
     speaks_for: tuple[str, ...] = (),
@@ -137,14 +153,18 @@ def reconciler(
             snapshot,
             body,
             preview,
-            wakes_on,
-            concurrency,
-            resync_seconds,
-            limited,
-            children,
-            speaks_for,
-            admit,
-            salvage,
+            wakes_on=wakes_on,
+            concurrency=concurrency,
+            resync_seconds=resync_seconds,
+            finalize=finalize,
+            uses=uses,
+            settings=settings,
+            writes=writes,
+            limited=limited,
+            children=children,
+            speaks_for=speaks_for,
+            admit=admit,
+            salvage=salvage,
         )
         return body
 

@@ -10,11 +10,12 @@ from typing import Annotated
 
 import psycopg
 import typer
+from pydantic_settings import BaseSettings
 
 from controller.actions.connection import connected
 from controller.actions.errors import ActionError
 from controller.cli.output import Format
-from controller.settings import Settings
+from controller.settings import Settings, settings_of_kinds
 from specs.loader import Located, load
 from specs.problems import RefusedError
 from specs.units import parse_duration
@@ -37,6 +38,15 @@ def settings() -> Settings:
         pydantic.ValidationError: one is wrong.
     """
     return Settings(_env_file=_env_files)
+
+
+def of_kinds() -> dict[str, BaseSettings]:
+    """Settings that kinds have of their own, from the same places.
+
+    Raises:
+        pydantic.ValidationError: one is wrong.
+    """
+    return settings_of_kinds(_env_files)
 
 
 def use_env_file(path: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from controller.actions.errors import ActionError
 from controller.cli.errors import ExitCode
-from controller.cli.inputs import Output, database, settings
+from controller.cli.inputs import Output, database, of_kinds, settings
 from controller.cli.output import Format, emit, say
 from controller.postgres.connecting import connection_string
 from controller.schema import migrate as migrations
@@ -60,7 +60,7 @@ def up() -> None:
     logs.configure(found.skypanel_log_format, found.skypanel_log_level)
     gc.freeze()  # what was imported stays: no full collection need walk through it
     gc.set_threshold(*_GC_THRESHOLDS)
-    anyio.run(daemon.run, found, backend_options={"use_uvloop": True})
+    anyio.run(daemon.run, found, of_kinds(), backend_options={"use_uvloop": True})
 
 
 def migrate(

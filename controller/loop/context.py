@@ -7,9 +7,15 @@ It decides nothing itself: what is written is ``converge``'s, what is said is ``
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
 
+from pydantic_settings import BaseSettings
+
+from controller.kit import clock
 from controller.loop import inventory
 from controller.loop.converge import Convergence
+from controller.loop.doors import Doors
 from controller.loop.report import Draft
 from controller.loop.tools import Tools
 from controller.loop.trace import Trace
@@ -17,7 +23,11 @@ from controller.records import Loaded
 from reconcilers.conditions import Condition
 from reconcilers.objects import Objects, Service
 from reconcilers.outcomes import NotReadyError
+from reconcilers.port import Port
 from reconcilers.ports import ChildStatus, Former, Live, Options, Routers, ServiceProgress
+
+P = TypeVar("P", bound=Port)
+M = TypeVar("M", bound=BaseSettings)
 
 
 class ReconcileContext:
@@ -39,6 +49,9 @@ class ReconcileContext:
         """What is said at its end."""
         self.convergence = Convergence(loaded, tools=tools, trace=trace, draft=self.draft)
         """What writes to the engine."""
+        self._doors = Doors(
+            loaded.key.kind, tools.uses, tools.outside.ports, affirm=tools.outside.store.affirm, trace=trace
+        )
         self._waiting_seconds = waiting_seconds
         self._on_its_way = False
         self.progress = 0
@@ -129,19 +142,27 @@ class ReconcileContext:
             raise NotReadyError("CrashLoop", message, retry_after=0.0)
         return lesson.progress
 
-    async def allocate_subnet(self, prefix: int, taken: Sequence[str]) -> str | None:
-        """This organization's subnet."""
-        subnet = await self._tools.store.allocate_subnet(
-            self.organization_id, self.options.subnet_pool, prefix, taken, self._tools.quarantine_seconds
-        )
-        self.trace.lap("subnet", subnet or "none is free")
-        return subnet
+    def port(self, port: type[P]) -> P:
+        """What the kind uses beyond the Swarm."""
+        return self._doors.open(port)
 
-    async def adopt_subnet(self, subnet: str, instead_of: str | None = None) -> str | None:
-        """Whose the live network's subnet is in the address plan, when that was left so."""
-        holder = await self._tools.store.adopt_subnet(self.organization_id, subnet, instead_of)
-        self.trace.lap("subnet", f"{subnet}, in the plan of {holder}" if holder else subnet)
-        return holder
+    def settings(self, model: type[M]) -> M:
+        """The kind's own settings."""
+        found = self._tools.settings
+        if isinstance(found, model):
+            return found
+        raise LookupError(f"kind {self.kind!r} asks for settings that it does not declare: settings={model.__name__}")
+
+    def now(self) -> datetime:
+        """The time by the wall clock, in UTC."""
+        return datetime.fromtimestamp(clock.wall(), UTC)
+
+    async def write_row(self, table: str, key: Mapping[str, object], values: Mapping[str, object]) -> None:
+        """Write a row of a table of the kind's own."""
+        if table not in self._tools.writes:
+            raise LookupError(f"kind {self.kind!r} writes table {table!r} and does not declare it: writes=(...)")
+        await self._tools.store.write_row(table, key, values)
+        self.trace.lap("row", table)
 
     def report(
         self,

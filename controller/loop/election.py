@@ -15,12 +15,14 @@ from typing import Any, Literal
 
 import anyio
 import structlog
+from pydantic_settings import BaseSettings
 
 from controller.loop.config import LoopConfig
 from controller.loop.identity import Identity, IdentityMismatchError
 from controller.loop.loops import failed, forever
 from controller.loop.manager import Manager
-from controller.loop.ports import Lease, Store, Swarm
+from controller.loop.outside import Outside
+from controller.loop.ports import Lease
 from controller.loop.trace import Recorder
 from controller.records import Key
 from controller.telemetry import metrics
@@ -46,6 +48,7 @@ class Candidate:
         recorder: keeps the last reconciles; one of its own when there is none.
         fit: returns when the database can be led on, and raises TransientError when not; asked before each election.
         identity: looks whether database and Swarm are what they were; None: nobody looks.
+        settings: of kinds that have some of their own.
     """
 
     def __init__(
@@ -53,8 +56,7 @@ class Candidate:
         reconcilers: Mapping[str, Reconciler],
         *,
         lease: Lease,
-        store: Store,
-        swarm: Swarm,
+        outside: Outside,
         listen: Listen,
         options: Options,
         tuning: LoopConfig,
@@ -62,12 +64,15 @@ class Candidate:
         recorder: Recorder | None = None,
         fit: Callable[[], Awaitable[None]] | None = None,
         identity: Identity | None = None,
+        settings: Mapping[str, BaseSettings] | None = None,
     ) -> None:
         self._fit = fit
+        self._settings = settings
         self._reconcilers = reconcilers
         self._lease = lease
-        self._store = store
-        self._swarm = swarm
+        self._outside = outside
+        self._store = outside.store
+        self._swarm = outside.swarm
         self._listen = listen
         self._options = options
         self._tuning = tuning
@@ -189,11 +194,11 @@ class Candidate:
     async def _work(self) -> None:
         manager = Manager(
             self._reconcilers,
-            store=self._store,
-            swarm=self._swarm,
+            outside=self._outside,
             recorder=self.recorder,
             options=self._options,
             tuning=self._tuning,
+            settings=self._settings,
         )
         self.manager = manager
         self.recorder.epoch = self._lease.epoch

@@ -20,6 +20,7 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 import structlog
+from pydantic_settings import BaseSettings
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from controller.kit import stalls
@@ -27,7 +28,7 @@ from controller.loop.config import LoopConfig
 from controller.loop.gates.fuse import CHANGED, Fuse, HiddenRowsError
 from controller.loop.gates.rollout_slots import RolloutSlots
 from controller.loop.loops import failed, forever
-from controller.loop.ports import Store, Swarm
+from controller.loop.outside import Outside
 from controller.loop.queue import Priority, Queue
 from controller.loop.retention import keep_small
 from controller.loop.shortage import Shortage
@@ -62,25 +63,27 @@ class Manager:
 
     Args:
         reconcilers: by kind.
+        outside: database, engine and ports.
         recorder: keeps the last reconciles.
         tuning: periods and limits.
+        settings: of kinds that have some of their own.
     """
 
     def __init__(
         self,
         reconcilers: Mapping[str, Reconciler],
         *,
-        store: Store,
-        swarm: Swarm,
+        outside: Outside,
         recorder: Recorder,
         options: Options,
         tuning: LoopConfig,
+        settings: Mapping[str, BaseSettings] | None = None,
     ) -> None:
         self._reconcilers = reconcilers
-        self._store = store
-        self._swarm = swarm
+        self._store = outside.store
+        self._swarm = outside.swarm
         self._tuning = tuning
-        self._fuse = Fuse(store, swarm, share=tuning.fuse_share, minimum=tuning.fuse_minimum)
+        self._fuse = Fuse(outside.store, outside.swarm, share=tuning.fuse_share, minimum=tuning.fuse_minimum)
         self._queues = {kind: Queue(kind) for kind in reconcilers}
         self._rollouts = RolloutSlots(
             tuning.max_rollouts,
@@ -90,17 +93,16 @@ class Manager:
         self._workers = {
             kind: Worker(
                 reconciler,
-                store=store,
-                swarm=swarm,
+                outside=outside,
                 queue=self._queues[kind],
                 fuse=self._fuse,
                 recorder=recorder,
                 options=options,
-                quarantine_seconds=tuning.quarantine_seconds,
                 timeout_seconds=tuning.reconcile_timeout_seconds,
                 rollouts=self._rollouts,
                 on_written=self._written,
                 on_pause=self._pauses_changed,
+                settings=(settings or {}).get(kind),
             )
             for kind, reconciler in reconcilers.items()
         }

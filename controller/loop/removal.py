@@ -13,11 +13,12 @@ from controller.records import Loaded
 from reconcilers.conditions import progressing
 from reconcilers.objects import Objects
 from reconcilers.outcomes import Done, NotReadyError, Outcome, RequeueAfter
+from reconcilers.registry import Finalize
 
 _GONE_POLL_SECONDS, _STOPPING_POLL_SECONDS = 0.3, 10.0
 
 
-async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools) -> Outcome:
+async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools, finalize: Finalize | None = None) -> Outcome:
     """One step on the way to nothing.
 
     Raises:
@@ -51,9 +52,8 @@ async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools) -> Out
             text = f"Stopping: {stopping} task(s) were asked to stop and still run"
             context.draft.state(progressing("Deleting", text))
         return RequeueAfter(min(_STOPPING_POLL_SECONDS, max(_GONE_POLL_SECONDS, context.waiting_seconds / 5)))
-    if loaded.organization_id in (None, key.id):  # an organization itself: only it has a subnet
-        await tools.store.release_subnet(key.id)
-        context.trace.lap("subnet", "given back")
+    if finalize is not None:
+        await finalize(context)
     if loaded.document is not None or loaded.status:
         context.draft.finish()
     return Done()

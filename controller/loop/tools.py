@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+
+from pydantic_settings import BaseSettings
 
 from controller.loop.gates.fuse import Fuse
 from controller.loop.gates.rollout_slots import RolloutSlots
 from controller.loop.gates.self_heal import SelfHealBackoff
+from controller.loop.outside import Outside
 from controller.loop.ports import Store, Swarm
 from controller.loop.stability import Stability
+from reconcilers.port import Port
 from reconcilers.ports import Options
 
 
@@ -17,21 +22,33 @@ class Tools:
     """One kind's.
 
     Args:
-        store: the database.
-        swarm: the engine.
+        outside: database, engine and ports.
         fuse: says whether something may be taken away.
         self_heal: spaces repairs out.
         rollouts: limits how many objects start tasks at once; None: the kind is not limited.
         stability: tells tasks that have run for a while.
         options: what renders depend on.
-        quarantine_seconds: rest of a freed subnet.
+        uses: ports that the kind declared.
+        writes: tables that the kind declared.
+        settings: the kind's own; None: it has none.
     """
 
-    store: Store
-    swarm: Swarm
+    outside: Outside
     fuse: Fuse
     self_heal: SelfHealBackoff
     rollouts: RolloutSlots | None
     stability: Stability
     options: Options
-    quarantine_seconds: float
+    uses: Collection[type[Port]] = ()
+    writes: Collection[str] = ()
+    settings: BaseSettings | None = None
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        return self.outside.store
+
+    @property
+    def swarm(self) -> Swarm:
+        """The engine."""
+        return self.outside.swarm

@@ -17,6 +17,7 @@ from contextlib import suppress
 import anyio
 import structlog
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
 from controller.loop.context import ReconcileContext
 from controller.loop.failing import Failures, ReconcileTimeout, SnapshotMissing
@@ -25,7 +26,7 @@ from controller.loop.gates.fuse import Fuse
 from controller.loop.gates.rollout_slots import RolloutSlots
 from controller.loop.gates.self_heal import SelfHealBackoff
 from controller.loop.latencies import Latencies
-from controller.loop.ports import Store, Swarm
+from controller.loop.outside import Outside
 from controller.loop.queue import Queue
 from controller.loop.removal import remove
 from controller.loop.report import Reporter
@@ -57,7 +58,8 @@ class Worker:
 
     Args:
         reconciler: the kind.
-        quarantine_seconds: rest of a freed subnet.
+        outside: database, engine and ports.
+        settings: the kind's own; None: it has none.
         timeout_seconds: a reconcile that takes longer is cut off.
         rollouts: slots for starting tasks, of all kinds.
         on_written: called with a key of which something was changed on the engine.
@@ -68,17 +70,16 @@ class Worker:
         self,
         reconciler: Reconciler,
         *,
-        store: Store,
-        swarm: Swarm,
+        outside: Outside,
         queue: Queue,
         fuse: Fuse,
         recorder: Recorder,
         options: Options,
-        quarantine_seconds: float,
         timeout_seconds: float,
         rollouts: RolloutSlots,
         on_written: Callable[[Key], None],
         on_pause: Callable[[], None],
+        settings: BaseSettings | None = None,
     ) -> None:
         self._on_written = on_written
         self._on_pause = on_pause
@@ -89,16 +90,17 @@ class Worker:
         self._recorder = recorder
         self._timeout_seconds = timeout_seconds
         self._tools = Tools(
-            store=store,
-            swarm=swarm,
+            outside=outside,
             fuse=fuse,
             self_heal=SelfHealBackoff(reconciler.kind),
             rollouts=rollouts if reconciler.limited else None,
             stability=Stability(options.min_ready_seconds),
             options=options,
-            quarantine_seconds=quarantine_seconds,
+            uses=reconciler.uses,
+            writes=reconciler.writes,
+            settings=settings,
         )
-        self._reporter = Reporter(store)
+        self._reporter = Reporter(outside.store)
         self.standing = Standing()
         """What was found of each key last."""
         self._failures = Failures(queue=queue, tools=self._tools, standing=self.standing, reporter=self._reporter)
@@ -187,7 +189,7 @@ class Worker:
         if loaded.document is None and loaded.declared and not loaded.deleted:
             raise SnapshotMissing(loaded.key)
         if loaded.document is None or loaded.deleted:
-            return await remove(context, loaded, self._tools)
+            return await remove(context, loaded, self._tools, self._reconciler.finalize)
         if loaded.unreadable is not None:
             return await self._keep_last_good(context, loaded.unreadable)
         try:

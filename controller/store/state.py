@@ -290,6 +290,25 @@ class StateStore:
         """
         return int(await self._fenced_value("store/loop/prune", {"what": what, "days": days, "most": most}))
 
+    async def write_row(self, table: str, where: Mapping[str, object], values: Mapping[str, object]) -> None:
+        """Insert or change the row of ``table`` with the unique columns ``where``.
+
+        Raises:
+            FencedError: this process does not lead any more; nothing was written.
+        """
+        row = {**where, **values}
+        columns = sql.SQL(", ").join(map(sql.Identifier, row))
+        query = sql.SQL(fenced("store/loop/write_row")).format(
+            table=sql.Identifier("public", table),
+            columns=columns,
+            where=sql.SQL(", ").join(map(sql.Identifier, where)),
+            changes=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in row),
+        )
+        asked = clock.monotonic()
+        if not await self._database.fetch(query, {**self._lease.parameters, "row": Jsonb(row)}):
+            raise FencedError
+        self._lease.proved(asked)
+
     # -- subnets -------------------------------------------------------------------------------------------------
 
     async def allocate_subnet(

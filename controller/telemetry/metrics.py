@@ -120,6 +120,9 @@ DRIFT_SECONDS = Histogram(
 )
 
 ENGINE_WRITES = Counter("skypanel_engine_writes_total", "Writes to the engine by what they did.", ["object", "action"])
+PORT_CALLS = Counter(
+    "skypanel_port_calls_total", "Calls of what kinds use beyond the Swarm, by result.", ["port", "method", "result"]
+)
 DRIFT_REPAIRS = Counter(
     "skypanel_drift_repairs_total", "Differences that somebody made and that were undone.", ["kind"]
 )

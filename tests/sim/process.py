@@ -16,12 +16,14 @@ import structlog
 
 from controller.loop.election import Candidate, Channel
 from controller.loop.identity import Identity
+from controller.loop.outside import Outside
 from controller.postgres.database import DatabaseUnavailable
 from controller.records import Key
 from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient
 from controller.swarm.errors import EngineUnavailable
 from controller.swarm.identity import Marks
+from reconcilers.port import Port
 from reconcilers.registry import registered
 from tests.sim.border import Border, Course, SimCrash
 from tests.sim.database.database import SimDatabase
@@ -30,6 +32,7 @@ from tests.sim.database.lease import SimLease
 from tests.sim.database.store import SimStore
 from tests.sim.faults import Sort
 from tests.sim.place import INSTALLATION, LEASE_SECONDS, OPTIONS, TUNING, Names
+from tests.sim.ports import bordered
 from tests.sim.swarm.swarm import SimSwarm, documents
 from tests.sim.swarm.transport import SimTransport
 
@@ -47,7 +50,15 @@ class SimProcess:
     """
 
     def __init__(
-        self, name: str, start: int, *, swarm: SimSwarm, database: SimDatabase, course: Course, names: Names
+        self,
+        name: str,
+        start: int,
+        *,
+        swarm: SimSwarm,
+        database: SimDatabase,
+        ports: Mapping[type[Port], Port],
+        course: Course,
+        names: Names,
     ) -> None:
         self.name = name
         self._course = course
@@ -65,8 +76,13 @@ class SimProcess:
         self.process = Candidate(
             {kind: replace(r, concurrency=_WORKERS) for kind, r in registered().items()},
             lease=self.lease,
-            store=self._store,
-            swarm=SwarmAdapter(self._client, INSTALLATION, edge=swarm.routers),
+            outside=Outside.of(
+                self._store,
+                SwarmAdapter(self._client, INSTALLATION, edge=swarm.routers),
+                options=OPTIONS,
+                tuning=TUNING,
+                ports=bordered(ports, self.border),
+            ),
             listen=self._listen,
             options=OPTIONS,
             tuning=TUNING,

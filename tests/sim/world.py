@@ -22,6 +22,7 @@ from tests.sim.database.rows import Held
 from tests.sim.faults import Fault, Plan
 from tests.sim.hands import Hands
 from tests.sim.place import INSTALLATION, LEASE_SECONDS, RESYNC_SECONDS, Names
+from tests.sim.ports import adapters
 from tests.sim.process import SimProcess
 from tests.sim.state import State, read_state
 from tests.sim.swarm.behaviour import Pace
@@ -66,6 +67,7 @@ class World:
         self.names = Names()
         self.database = SimDatabase()
         self.swarm = SimSwarm(nodes=2, pace=PACE)
+        self.ports = adapters()
         self.names.of_live = self._name_of
         self.course = Course(self.plan, self._usurp, self._moves)
         self.hands = Hands(self.swarm)
@@ -94,7 +96,13 @@ class World:
             await anyio.sleep(delay)
             start, delay = start + 1, RESTART_SECONDS
             process = SimProcess(
-                name, start, swarm=self.swarm, database=self.database, course=self.course, names=self.names
+                name,
+                start,
+                swarm=self.swarm,
+                database=self.database,
+                ports=self.ports,
+                course=self.course,
+                names=self.names,
             )
             self.processes.append(process)
             try:
@@ -224,4 +232,4 @@ _SLOW = {
     Fault.LEASE_LOST: USURPED_SECONDS,
 }
 """Seconds that such a fault can still take effect after everything looks settled."""
-_MOVES = {"announce", "report", "allocate_subnet", "adopt_subnet", "release_subnet", "record_losses"}
+_MOVES = {"announce", "report", "allocate_subnet", "adopt_subnet", "release_subnet", "write_row", "record_losses"}

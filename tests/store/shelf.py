@@ -12,6 +12,7 @@ import anyio
 from controller.changes import Change, ChangeSet
 from controller.loop.config import LoopConfig
 from controller.loop.election import Candidate
+from controller.loop.outside import Outside
 from controller.postgres.database import Database as Connections
 from controller.records import Holdings, InventoryRow, InventoryUpdate, Key
 from controller.store.lease import Lease
@@ -79,13 +80,15 @@ async def controller(database: Database, swarm: Shelf, **tuning: Any) -> AsyncIt
     await connections.open()
     lease = Lease(connections, "skypanel", 10)
     stopping = anyio.Event()
+    options = Options("skypanel")
     process = Candidate(
         registered(),
         lease=lease,
-        store=StateStore(connections, lease, kinds=programs()),
-        swarm=swarm,
+        outside=Outside.of(
+            StateStore(connections, lease, kinds=programs()), swarm, options=options, tuning=LoopConfig(**tuning)
+        ),
         listen=partial(listen, connections.conninfo),
-        options=Options("skypanel"),
+        options=options,
         tuning=LoopConfig(**tuning),
         stopping=stopping,
     )

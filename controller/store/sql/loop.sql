@@ -38,3 +38,10 @@ SELECT scope, count(*) FROM skypanel.reconcile_controls WHERE paused GROUP BY sc
 -- name: prune
 -- One piece of what is old. No row: this process does not lead.
 SELECT skypanel.prune(%(what)s, %(days)s, %(most)s) FROM leader
+
+-- name: write_row
+-- A row of a table that a kind declared. No row comes back: this process does not lead.
+INSERT INTO {table} AS t ({columns})
+SELECT {columns} FROM jsonb_populate_record(NULL::{table}, %(row)s), leader
+ON CONFLICT ({where}) DO UPDATE SET {changes}
+RETURNING 1

@@ -56,6 +56,8 @@ class SimDatabase:
         self.inventory: dict[tuple[str, str], Made] = {}
         self.leases: dict[str, Held] = {}
         self.subnets: list[Subnet] = []
+        self.rows: dict[tuple[str, tuple[tuple[str, object], ...]], dict[str, object]] = {}
+        """Rows that kinds write, by table and unique columns."""
         self.fuse: Fuse | None = None
         self.losses: dict[Key, Waiting] = {}
         self.tombstones: set[Key] = set()

@@ -179,6 +179,17 @@ class SimStore:
 
         return await self._write("prune", (), effect)
 
+    async def write_row(self, table: str, where: Mapping[str, object], values: Mapping[str, object]) -> None:
+        """Insert or change a row of a table of a kind's own."""
+        at, row = (table, tuple(sorted(where.items()))), {**where, **values}
+
+        def effect(_n: int, _epoch: int) -> tuple[None, int]:
+            known = self._database.rows.get(at)
+            self._database.rows[at] = {**(known or {}), **row}
+            return None, int(self._database.rows[at] != known)
+
+        await self._write("write_row", (), effect)
+
     # -- subnets -------------------------------------------------------------------------------------------------
 
     async def allocate_subnet(

@@ -243,7 +243,7 @@ def test_an_ipv6_address_to_listen_on_wants_brackets(monkeypatch: pytest.MonkeyP
 
 def test_the_daemon_binds_an_ipv6_address(monkeypatch: pytest.MonkeyPatch) -> None:
     found = given(monkeypatch, SKYPANEL_LISTEN="[::1]:0", DATABASE_URL="postgresql://db/panel")
-    with Daemon(found)._bind() as listener:
+    with Daemon(found, {})._bind() as listener:
         assert listener.family is socket.AF_INET6
 
 

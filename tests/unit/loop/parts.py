@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from controller.changes import Change, ChangeSet, Succession
 from controller.loop.config import LoopConfig
 from controller.loop.manager import Manager
+from controller.loop.outside import Outside
 from controller.loop.trace import Recorder
 from controller.records import (
     Assessment,
@@ -84,6 +85,9 @@ class Table:
 
     async def prune(self, what: str, days: int, most: int) -> int:
         return 0
+
+    async def write_row(self, table: str, where: Mapping[str, object], values: Mapping[str, object]) -> None:
+        pass
 
     async def allocate_subnet(
         self, organization_id: str, pool: str, prefix: int, taken: Sequence[str], quarantine_seconds: float
@@ -183,8 +187,7 @@ def manager(store: Any, swarm: Any, reconciler: Reconciler, **settings: Any) -> 
     tuning = LoopConfig(hints=False, resync_seconds=3600, poll_seconds=0.01, task_poll_seconds=3600)
     return Manager(
         {reconciler.kind: reconciler},
-        store=store,
-        swarm=swarm,
+        outside=Outside(store, swarm),
         recorder=Recorder(),
         options=Options("test"),
         tuning=replace(tuning, **settings),

@@ -13,6 +13,7 @@ from controller.loop.converge import Convergence
 from controller.loop.gates.fuse import Fuse
 from controller.loop.gates.rollout_slots import RolloutQueuedError, RolloutSlots
 from controller.loop.gates.self_heal import SelfHealBackoff
+from controller.loop.outside import Outside
 from controller.loop.report import Draft
 from controller.loop.stability import Stability
 from controller.loop.tools import Tools
@@ -84,14 +85,12 @@ class Bench:
         self.draft = Draft(loaded)
         self.rollouts = RolloutSlots(slots, longest=60.0, on_turn=lambda _: None)
         tools = Tools(
-            store=store,
-            swarm=swarm,
+            outside=Outside(store, swarm),
             fuse=Fuse(store, swarm, share=1.0, minimum=1),
             self_heal=SelfHealBackoff(KEY.kind),
             rollouts=self.rollouts,
             stability=Stability(5.0),
             options=Options("test"),
-            quarantine_seconds=600.0,
         )
         trace = Trace(KEY, "id", (), 0.0, 1)
         self.convergence = Convergence(loaded, tools=tools, trace=trace, draft=self.draft)

@@ -11,6 +11,7 @@ import pytest
 from controller.loop.config import LoopConfig
 from controller.loop.election import Candidate
 from controller.loop.identity import Identity, mismatch
+from controller.loop.outside import Outside
 from controller.records import Claim, Mark
 from reconcilers.outcomes import TransientError
 from reconcilers.ports import Options
@@ -113,8 +114,7 @@ def process(place: Place, stopping: anyio.Event) -> Candidate:
     return Candidate(
         {},
         lease=place,
-        store=Table(),
-        swarm=Nothing(),
+        outside=Outside(Table(), Nothing()),
         listen=listen,
         options=Options("blue"),
         tuning=LoopConfig(resync_seconds=0.05),

@@ -17,6 +17,7 @@ from controller.loop import loops
 from controller.loop.config import LoopConfig
 from controller.loop.election import Candidate
 from controller.loop.loops import forever
+from controller.loop.outside import Outside
 from controller.records import Key
 from controller.telemetry.metrics import LOOPS
 from reconcilers.outcomes import Done, Outcome, TransientError
@@ -225,8 +226,7 @@ async def test_a_process_outlives_defects_in_its_election_its_renewals_and_its_h
     process = Candidate(
         {kind.kind: kind},
         lease=lease,
-        store=Table(),
-        swarm=swarm,
+        outside=Outside(Table(), swarm),
         listen=listen,
         options=Options("test"),
         tuning=LoopConfig(),
@@ -263,8 +263,7 @@ async def test_a_process_waits_for_a_database_that_it_cannot_lead_on_and_says_so
     process = Candidate(
         {kind.kind: kind},
         lease=lease,
-        store=Table(),
-        swarm=Nothing(),
+        outside=Outside(Table(), Nothing()),
         listen=listen,
         options=Options("test"),
         tuning=LoopConfig(),

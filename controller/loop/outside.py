@@ -1,0 +1,42 @@
+"""All that lies beyond the loop, in one record: the database, the engine, and what kinds use beside both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from controller.loop.address_plan import StoredAddressPlan
+from controller.loop.config import LoopConfig
+from controller.loop.ports import Store, Swarm
+from reconcilers.address_plan import AddressPlan
+from reconcilers.port import Port
+from reconcilers.ports import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a reconcile can reach.
+
+    Args:
+        store: the database.
+        swarm: the engine.
+        ports: adapters of what kinds use, by port.
+    """
+
+    store: Store
+    swarm: Swarm
+    ports: Mapping[type[Port], Port] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        store: Store,
+        swarm: Swarm,
+        *,
+        options: Options,
+        tuning: LoopConfig,
+        ports: Mapping[type[Port], Port] | None = None,
+    ) -> Outside:
+        """With the ports that the store itself has, and ``ports``."""
+        plan = StoredAddressPlan(store, pool=options.subnet_pool, quarantine_seconds=tuning.quarantine_seconds)
+        return cls(store, swarm, {AddressPlan: plan, **(ports or {})})

@@ -1,0 +1,88 @@
+"""Ports in the simulator: an adapter a world, and a border that each of its calls crosses as a named step.
+
+    @simulated(Bells)
+    class SimBells(Bells): ...
+
+A simulated adapter is the shared truth of one world, as ``SimSwarm`` and ``SimDatabase`` are; it never waits. Whether a
+call reads or writes is what the port says of it: nothing here lists calls by hand, so that none can be missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar, cast
+
+import reconcilers  # noqa: F401 - registers all kinds
+from reconcilers.outcomes import TransientError
+from reconcilers.port import Port
+from reconcilers.registry import registered
+from tests.sim.border import Border
+
+P = TypeVar("P", bound=Port)
+_made: dict[type[Port], Callable[[], Port]] = {}
+
+
+def simulated(port: type[Port]) -> Callable[[type[P]], type[P]]:
+    """Register the decorated class as what stands for ``port`` in every world.
+
+    Raises:
+        ValueError: something does already.
+    """
+
+    def register(cls: type[P]) -> type[P]:
+        if port in _made:
+            raise ValueError(f"port {port.name!r} is simulated already: {_made[port]!r}")
+        _made[port] = cls
+        return cls
+
+    return register
+
+
+def adapters() -> dict[type[Port], Port]:
+    """A simulated adapter of every port that a kind uses beyond what the store itself has.
+
+    Raises:
+        LookupError: nothing is registered for one of them.
+    """
+    used = {port for made in registered().values() for port in made.uses if not port.fenced}
+    missing = [port.name for port in used if port not in _made]
+    if missing:
+        raise LookupError(f"nothing stands for port(s) {', '.join(sorted(missing))} in the simulator: @simulated(...)")
+    return {port: _made[port]() for port in used}
+
+
+def bordered(ports: Mapping[type[Port], Port], border: Border) -> dict[type[Port], Port]:
+    """``ports`` as one process sees them: each call is a step at which any fault can strike."""
+    return {port: cast("Port", _Bordered(port, inner, border)) for port, inner in ports.items()}
+
+
+class _Bordered:
+    def __init__(self, port: type[Port], inner: Port, border: Border) -> None:
+        self._port = port
+        self._inner = inner
+        self._border = border
+
+    def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
+        sort = self._port.sorts[method]
+        do = getattr(self._inner, method)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            about = str(args[0]) if args else ""
+            return await self._border.cross(
+                f"{self._port.name} {method} {about}".rstrip(),
+                sort,
+                lambda: _at_once(do(*args, **kwargs)),
+                broken=lambda why: TransientError("PortUnavailable", f"{self._port.name}: {why}"),
+            )
+
+        return call
+
+
+def _at_once(call: Coroutine[Any, Any, Any]) -> Any:
+    """What ``call`` gives; it happens at once, or not at all."""
+    try:
+        call.send(None)
+    except StopIteration as end:
+        return end.value
+    call.close()
+    raise AssertionError(f"a simulated adapter waits: {call!r}")
