@@ -15,6 +15,7 @@ from typing import Protocol
 
 from controller.records import Claim, Mark
 from reconcilers.outcomes import ReconcileError
+from reconcilers.port import read, write
 
 MEND = "mend the setting, or say that it is meant with `skypanel identity --accept`"
 
@@ -29,11 +30,13 @@ class IdentityMismatchError(ReconcileError):
 class Register(Protocol):
     """The database's side."""
 
-    async def read(self) -> Claim:
-        """What it says."""
-
+    @write
     async def claim(self, place: str, cluster_id: str, installation: str) -> str:
         """Write the row if there is none; the database's id. Fenced."""
+
+    @read
+    async def read(self) -> Claim:
+        """What it says."""
 
 
 class Marks(Protocol):

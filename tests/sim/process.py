@@ -15,29 +15,34 @@ import anyio
 import structlog
 
 from controller.loop.election import Candidate, Channel
-from controller.loop.identity import Identity
+from controller.loop.identity import Identity, Register
 from controller.loop.outside import Outside
+from controller.loop.ports import Lease, Store
 from controller.postgres.database import DatabaseUnavailable
 from controller.records import Key
 from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient
 from controller.swarm.errors import EngineUnavailable
 from controller.swarm.identity import Marks
-from reconcilers.port import Port
+from reconcilers.port import Port, calls
 from reconcilers.registry import registered
 from tests.sim.border import Border, Course, SimCrash
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.identity import SimRegister
 from tests.sim.database.lease import SimLease
 from tests.sim.database.store import SimStore
-from tests.sim.faults import Sort
 from tests.sim.place import INSTALLATION, LEASE_SECONDS, OPTIONS, TUNING, Names
 from tests.sim.ports import bordered
 from tests.sim.swarm.swarm import SimSwarm, documents
 from tests.sim.swarm.transport import SimTransport
 
 R = TypeVar("R")
-_READS = {"load", "index", "leftovers", "dependents", "assess_losses", "identity_read"}
+_SORTS = {
+    **calls(Store),
+    **{f"lease_{name}": sort for name, sort in calls(Lease).items()},
+    **{f"identity_{name}": sort for name, sort in calls(Register).items()},
+}
+"""Whether a statement reads or writes, as the ports say; one that no port has is a defect of the simulator."""
 _WORKERS = 4
 
 
@@ -126,10 +131,9 @@ class SimProcess:
 
     async def _link(self, operation: str, keys: tuple[Key, ...], effect: Callable[[], R]) -> R:
         about = " ".join(self._names.of_key(key) for key in keys)
-        sort: Sort = "read" if operation in _READS else "write"
         return await self.border.cross(
             f"database {operation} {about}".rstrip(),
-            sort,
+            _SORTS[operation],
             effect,
             broken=lambda why: DatabaseUnavailable(OSError(why)),
             older=(lambda: self._older_load(keys[0], effect)) if operation == "load" else None,

@@ -180,7 +180,9 @@ class World:
     def _moves(self) -> tuple[int, int]:
         writes = self.database.history.writes
         for w in writes[self._counted_writes :]:
-            self._moved += bool(w.rows and w.operation in _MOVES)
+            self._moved += bool(
+                w.rows and w.operation not in _TIDYING and not w.operation.startswith(("lease_", "identity_"))
+            )
         self._counted_writes = len(writes)
         return self.swarm.store.index + len(self.swarm.log), self._moved  # joining a network raises no version
 
@@ -232,4 +234,5 @@ _SLOW = {
     Fault.LEASE_LOST: USURPED_SECONDS,
 }
 """Seconds that such a fault can still take effect after everything looks settled."""
-_MOVES = {"announce", "report", "allocate_subnet", "adopt_subnet", "release_subnet", "write_row", "record_losses"}
+_TIDYING = {"consume", "prune"}
+"""Writes that only take away what is no longer needed: they are no move."""
