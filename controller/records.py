@@ -118,6 +118,16 @@ class Loaded:
     tombstone: bool = False
 
     @property
+    def made(self) -> tuple[InventoryRow, ...]:
+        """What of the inventory is on the engine."""
+        return tuple(row for row in self.inventory if "/" not in row.object_type)
+
+    @property
+    def beyond(self) -> tuple[InventoryRow, ...]:
+        """What of it is beyond the Swarm; see ``controller.loop.external``."""
+        return tuple(row for row in self.inventory if "/" in row.object_type)
+
+    @property
     def requested(self) -> bool:
         """Whether somebody asks for a look now and has not had it."""
         return bool(self.token) and self.token != (self.status or {}).get("handled_token")

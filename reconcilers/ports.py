@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings
 
 from reconcilers.conditions import Condition
 from reconcilers.objects import Objects, Service
-from reconcilers.port import Port
+from reconcilers.port import External, Observed, Port
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +329,17 @@ class Context(Protocol):
 
     def port(self, port: type[P]) -> P:
         """What the kind uses beyond the Swarm, of its ``uses``. Every call may raise ``TransientError``."""
+
+    async def ensure(self, things: Sequence[External]) -> list[Observed]:
+        """Have exactly ``things`` beyond the Swarm for this owner; what each port has of them then, in their order.
+
+        The intent is written down before each act, nothing is done that is so already, and what is not asked for any
+        more goes when the reconcile has ended well. All of it goes when the object does.
+
+        Raises:
+            FencedError: this process does not lead any more.
+            TransientError: a port did not answer.
+        """
 
     def settings(self, model: type[M]) -> M:
         """The kind's own settings, as its ``settings`` declares them."""

@@ -16,6 +16,7 @@ from controller.kit import clock
 from controller.loop import inventory
 from controller.loop.converge import Convergence
 from controller.loop.doors import Doors
+from controller.loop.external import Externals
 from controller.loop.report import Draft
 from controller.loop.tools import Tools
 from controller.loop.trace import Trace
@@ -23,7 +24,7 @@ from controller.records import Loaded
 from reconcilers.conditions import Condition
 from reconcilers.objects import Objects, Service
 from reconcilers.outcomes import NotReadyError
-from reconcilers.port import Port
+from reconcilers.port import External, Observed, Port
 from reconcilers.ports import ChildStatus, Former, Live, Options, Routers, ServiceProgress
 
 P = TypeVar("P", bound=Port)
@@ -52,6 +53,10 @@ class ReconcileContext:
         self._doors = Doors(
             loaded.key.kind, tools.uses, tools.outside.ports, affirm=tools.outside.store.affirm, trace=trace
         )
+        self.externals = Externals(
+            loaded, uses=tools.uses, doors=self._doors, store=tools.store, draft=self.draft, trace=trace
+        )
+        """What it has beyond the Swarm."""
         self._waiting_seconds = waiting_seconds
         self._on_its_way = False
         self.progress = 0
@@ -145,6 +150,10 @@ class ReconcileContext:
     def port(self, port: type[P]) -> P:
         """What the kind uses beyond the Swarm."""
         return self._doors.open(port)
+
+    async def ensure(self, things: Sequence[External]) -> list[Observed]:
+        """Have exactly these things beyond the Swarm; see ``reconcilers.ports.Context``."""
+        return await self.externals.ensure(things)
 
     def settings(self, model: type[M]) -> M:
         """The kind's own settings."""

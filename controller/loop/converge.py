@@ -42,11 +42,11 @@ class Convergence:
         self._tools = tools
         self._trace = trace
         self._draft = draft
-        self.rows = loaded.inventory
+        self.rows = loaded.made
         """The inventory as it is planned with."""
         if loaded.requested:  # what failed may be tried once more
-            self.rows = inventory.tried_anew(loaded.inventory)
-            draft.learn(*inventory.pardons(loaded.inventory))
+            self.rows = inventory.tried_anew(loaded.made)
+            draft.learn(*inventory.pardons(loaded.made))
         self.applied = ChangeSet()
         """What was planned for what is declared; empty before."""
         self.done: list[Change] = []
@@ -186,7 +186,7 @@ class Convergence:
         """
         if not changes.changes:
             return
-        known = inventory.by_object(self._loaded.inventory)
+        known = inventory.by_object(self._loaded.made)
         intents = [intent for change in changes.changes if (intent := change.intent) is not None]
         told = len(self.done)
         try:
@@ -229,7 +229,7 @@ class Convergence:
         Raises:
             ConflictError: something of it lives after all; the next look sees it.
         """
-        rows = inventory.strays(self._loaded.inventory, planned)
+        rows = inventory.strays(self._loaded.made, planned)
         if await self.strike_off(rows):
             raise ConflictError("StillThere", f"{rows[0].object_type} {rows[0].name} is still there; looking again")
 

@@ -28,7 +28,7 @@ async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools, finali
     """
     key = loaded.key
     tools.self_heal.forget(key)
-    changes = tools.swarm.plan(key, Objects(), loaded.inventory)
+    changes = tools.swarm.plan(key, Objects(), loaded.made)
     if changes.changes:
         await tools.fuse.removal(key)
         context.convergence.note_plan(changes)
@@ -40,7 +40,7 @@ async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools, finali
         name, why = next(iter(changes.kept.items()))
         raise NotReadyError("InUse", f"network {name}: {why}; it goes after that", retry_after=_GONE_POLL_SECONDS)
     # The live view shows nothing; intents that never became objects, and confirmed removals, are struck off.
-    still_there = await context.convergence.strike_off(loaded.inventory)
+    still_there = await context.convergence.strike_off(loaded.made)
     context.trace.lap("observe", "something lives that was not known" if still_there else "nothing lives")
     if still_there:
         return RequeueAfter(_GONE_POLL_SECONDS)
@@ -52,8 +52,15 @@ async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools, finali
             text = f"Stopping: {stopping} task(s) were asked to stop and still run"
             context.draft.state(progressing("Deleting", text))
         return RequeueAfter(min(_STOPPING_POLL_SECONDS, max(_GONE_POLL_SECONDS, context.waiting_seconds / 5)))
+    if loaded.beyond:
+        await tools.fuse.removal(key)
+        await context.externals.give_back()
     if finalize is not None:
         await finalize(context)
+    return _finish(context, loaded)
+
+
+def _finish(context: ReconcileContext, loaded: Loaded) -> Outcome:
     if loaded.document is not None or loaded.status:
         context.draft.finish()
     return Done()

@@ -185,7 +185,7 @@ class Worker:
             context.draft.event("Normal", "Resumed", "it is looked after again")
             self._on_pause()
         if loaded.requested:
-            await self._tools.swarm.refresh(loaded.key, loaded.inventory)
+            await self._tools.swarm.refresh(loaded.key, loaded.made)
         if loaded.document is None and loaded.declared and not loaded.deleted:
             raise SnapshotMissing(loaded.key)
         if loaded.document is None or loaded.deleted:
@@ -198,6 +198,7 @@ class Worker:
             return await self._keep_last_good(context, error)
         context.draft.children = self._reconciler.children(snapshot)
         outcome: Outcome = await self._reconciler.body(context, snapshot)
+        await context.externals.sweep()
         return outcome
 
     def _leave_alone(self, context: ReconcileContext, loaded: Loaded, by: Pause) -> Outcome:

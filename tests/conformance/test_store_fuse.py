@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from controller.records import Holdings, Key, Loss
+from controller.records import Holdings, Intent, Key, Loss
 from tests.conformance.store_world import StoreWorld, lives
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +30,19 @@ async def test_lost_is_what_is_gone_or_to_be_deleted_and_what_is_absent_is_told_
         assert found.lost == {deleted: GONE, dropped: GONE, absent: Loss("absent", 1, 0, 0)}
         assert (found.tripped, found.hidden, found.recorded) == (False, "", 0)
         assert (await one.store.assess_losses(Holdings({}))).lost == {}
+
+
+async def test_what_an_absent_owner_has_beyond_the_swarm_is_lost_with_it(store_world: StoreWorld) -> None:
+    desk = store_world.desk
+    acme = desk.organization("acme")
+    here, absent = (desk.environment(acme, name) for name in ("here", "absent"))
+    async with store_world.leader() as one:
+        for key in (here, absent):
+            things = [Intent(kind, f"{kind}-{key.id}", "applying") for kind in ("buckets/thing", "service")]
+            await one.store.announce(key, acme.id, things)
+        store_world.tables.lose(absent)
+        assert (await one.store.assess_losses(Holdings({}))).lost == {absent: Loss("absent", 1, 0, 0)}
+        assert (await one.store.assess_losses(lives(absent))).lost == {absent: Loss("absent", 2, 0, 0)}
 
 
 async def test_lost_is_a_process_that_runs_and_shall_not_and_a_host_name_that_leads_nowhere_any_more(

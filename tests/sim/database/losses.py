@@ -1,4 +1,4 @@
-"""What would be lost, and what waits, as ``sql/assess_losses.sql`` and ``sql/record_losses.sql`` say."""
+"""What would be lost, and what waits, as ``store/sql/fuse/assess.sql`` and ``record.sql`` say."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from tests.sim.database.rows import Fuse, Waiting
 def assess(database: SimDatabase, holdings: Holdings) -> Assessment:
     """By one look at all rows."""
     lost = {}
-    for key, objects in holdings.owners.items():
+    owners = Counter(holdings.owners)
+    owners.update(row.owner for (object_type, _), row in database.inventory.items() if "/" in object_type)
+    for key, objects in owners.items():
         row = database.objects.get(key)
         if row is None or row.deleted:
             absent = row is None and key not in database.tombstones

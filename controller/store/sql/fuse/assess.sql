@@ -5,10 +5,14 @@ WITH wanted AS MATERIALIZED (
     SELECT kind, id, organization_id, deleted FROM skypanel.objects
 ), serving AS MATERIALIZED (
     SELECT environment_id, what, name FROM skypanel.serving
-), owners AS (
-    SELECT kind, id::uuid, objects::bigint
-    FROM ROWS FROM (json_array_elements_text(%(owners)s -> 0), json_array_elements_text(%(owners)s -> 1),
-                    json_array_elements_text(%(owners)s -> 2)) AS o(kind, id, objects)
+), owners AS ( -- with what they have beyond the Swarm
+    SELECT kind, id, sum(objects)::bigint AS objects
+    FROM (SELECT kind, id::uuid, objects::bigint
+          FROM ROWS FROM (json_array_elements_text(%(owners)s -> 0), json_array_elements_text(%(owners)s -> 1),
+                          json_array_elements_text(%(owners)s -> 2)) AS o(kind, id, objects)
+          UNION ALL
+          SELECT owner_kind, owner_id, 1 FROM skypanel.inventory WHERE position('/' IN object_type) > 0) AS each
+    GROUP BY kind, id
 ), running AS (
     SELECT id::uuid, name
     FROM ROWS FROM (json_array_elements_text(%(processes)s -> 0), json_array_elements_text(%(processes)s -> 1)) AS p(id, name)

@@ -1,0 +1,181 @@
+"""What objects have beyond the Swarm: intent before the act, nothing twice, nothing left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from controller.loop.doors import Doors
+from controller.loop.external import Externals
+from controller.loop.report import Draft
+from controller.loop.trace import Trace
+from controller.records import Intent, InventoryRow, InventoryUpdate, Key, Loaded
+from reconcilers.outcomes import FencedError, TransientError
+from reconcilers.port import External, Observed, Things
+
+pytestmark = pytest.mark.anyio
+KEY = Key("pond", "8e0f1c1e-0000-0000-0000-000000000001")
+
+
+class Buckets(Things, name="buckets"):
+    """Somewhere else."""
+
+
+class Shelf(Buckets):
+    """An adapter that is a table, and says what is done to it."""
+
+    def __init__(self, steps: list[str]) -> None:
+        self.steps = steps
+        self.found: dict[str, Observed] = {}
+        self.broken: Exception | None = None
+
+    async def observe(self, name: str) -> Observed | None:
+        return self.found.get(name)
+
+    async def create(self, name: str, document: Mapping[str, Any], digest: str) -> Observed:
+        return self._put("create", name, digest)
+
+    async def update(self, name: str, document: Mapping[str, Any], digest: str) -> Observed:
+        return self._put("update", name, digest)
+
+    async def remove(self, name: str) -> None:
+        self.steps.append(f"remove {name}")
+        self.found.pop(name, None)
+
+    def _put(self, what: str, name: str, digest: str) -> Observed:
+        self.steps.append(f"{what} {name}")
+        self.found[name] = Observed(f"id-{name}", digest)
+        if self.broken is not None:
+            raise self.broken
+        return self.found[name]
+
+
+class Bench:
+    """One reconcile of an object with ``rows``."""
+
+    def __init__(self, *rows: InventoryRow, leads: bool = True) -> None:
+        self.steps: list[str] = []
+        self.shelf = Shelf(self.steps)
+        self._leads = leads
+        store: Any = self
+        loaded = Loaded(KEY, "acme", 3, deleted=False, document={}, inventory=rows, declared=True)
+        self.draft = Draft(loaded)
+        trace = Trace(KEY, "id", (), 0.0, 1)
+        doors = Doors(KEY.kind, (Buckets,), {Buckets: self.shelf}, affirm=self.affirm, trace=trace)
+        self.externals = Externals(loaded, uses=(Buckets,), doors=doors, store=store, draft=self.draft, trace=trace)
+
+    async def affirm(self) -> None:
+        if not self._leads:
+            raise FencedError
+
+    async def announce(self, _key: Key, _organization_id: str | None, intents: Sequence[Intent]) -> None:
+        await self.affirm()
+        self.steps.extend(f"intend {intent.state} {intent.name}" for intent in intents)
+
+    @property
+    def learned(self) -> list[InventoryUpdate]:
+        return self.draft.report.inventory
+
+    @property
+    def events(self) -> list[str]:
+        return [event.reason for event in self.draft.report.events]
+
+
+def bucket(name: str = "acme-a", size: int = 1) -> External:
+    return External(Buckets, name, {"size": size})
+
+
+def made(thing: External, *, digest: str | None = None) -> InventoryRow:
+    return InventoryRow(thing.object_type, thing.name, f"id-{thing.name}", digest or thing.hash, None, None, "present")
+
+
+async def test_the_intent_is_written_down_before_the_thing_is_made() -> None:
+    bench = Bench()
+    (found,) = await bench.externals.ensure([bucket()])
+    assert bench.steps == ["intend applying acme-a", "create acme-a"]
+    assert found.id == "id-acme-a"
+    assert bench.learned == [InventoryUpdate("buckets/thing", "acme-a", engine_id="id-acme-a", spec_hash=bucket().hash)]
+    assert bench.events == ["Created"]
+
+
+async def test_what_is_so_already_is_left_alone() -> None:
+    bench = Bench(made(bucket()))
+    bench.shelf.found["acme-a"] = Observed("id-acme-a", bucket().hash)
+    await bench.externals.ensure([bucket()])
+    await bench.externals.sweep()
+    assert (bench.steps, bench.learned, bench.events) == ([], [], [])
+
+
+async def test_a_thing_that_was_made_and_not_written_down_is_found_by_its_name() -> None:
+    bench = Bench(InventoryRow("buckets/thing", "acme-a", None, None, None, None, "applying"))
+    bench.shelf.found["acme-a"] = Observed("id-acme-a", bucket().hash)
+    await bench.externals.ensure([bucket()])
+    assert bench.steps == []
+    assert [update.engine_id for update in bench.learned] == ["id-acme-a"]
+
+
+@pytest.mark.parametrize(
+    ("observed", "step", "event"),
+    [
+        (None, "create acme-a", "Repaired"),
+        (Observed("id-acme-a", "of-somebody-else"), "update acme-a", "Repaired"),
+        (Observed("id-acme-a", bucket().hash, "it is public"), "update acme-a", "Repaired"),
+    ],
+)
+async def test_what_somebody_changed_is_put_right(observed: Observed | None, step: str, event: str) -> None:
+    bench = Bench(made(bucket()))
+    if observed is not None:
+        bench.shelf.found["acme-a"] = observed
+    await bench.externals.ensure([bucket()])
+    assert bench.steps == ["intend applying acme-a", step]
+    assert bench.events == [event]
+
+
+async def test_another_wish_is_an_update() -> None:
+    bench = Bench(made(bucket()))
+    bench.shelf.found["acme-a"] = Observed("id-acme-a", bucket().hash)
+    await bench.externals.ensure([bucket(size=2)])
+    assert bench.steps == ["intend applying acme-a", "update acme-a"]
+    assert bench.events == ["Updated"]
+
+
+async def test_what_is_not_asked_for_any_more_goes_at_the_end_of_the_reconcile() -> None:
+    bench = Bench(made(bucket("old")), made(bucket()))
+    bench.shelf.found = {name: Observed(f"id-{name}", bucket().hash) for name in ("old", "acme-a")}
+    await bench.externals.ensure([bucket()])
+    assert bench.steps == []
+    await bench.externals.sweep()
+    assert bench.steps == ["intend deleting old", "remove old"]
+    assert bench.learned == [InventoryUpdate("buckets/thing", "old", gone=True)]
+
+
+async def test_everything_is_given_back_when_the_object_goes() -> None:
+    bench = Bench(made(bucket("a")), made(bucket("b")))
+    await bench.externals.give_back()
+    assert bench.steps == ["intend deleting a", "remove a", "intend deleting b", "remove b"]
+    assert all(update.gone for update in bench.learned)
+
+
+async def test_a_create_whose_answer_was_lost_leaves_its_intent_behind() -> None:
+    bench = Bench()
+    bench.shelf.broken = OSError("reset")
+    with pytest.raises(TransientError, match="buckets: create: OSError"):
+        await bench.externals.ensure([bucket()])
+    assert bench.steps == ["intend applying acme-a", "create acme-a"]
+    assert bench.learned == []
+
+
+async def test_who_does_not_lead_makes_nothing() -> None:
+    bench = Bench(leads=False)
+    with pytest.raises(FencedError):
+        await bench.externals.ensure([bucket()])
+    assert bench.steps == []
+
+
+async def test_a_thing_of_a_port_that_is_not_declared_any_more_is_not_forgotten() -> None:
+    bench = Bench(InventoryRow("ponds/thing", "x", "id", "h", None, None, "present"))
+    with pytest.raises(LookupError, match="have it declare the port"):
+        await bench.externals.give_back()
+    assert bench.learned == []
