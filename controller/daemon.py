@@ -37,8 +37,8 @@ from controller.store.listener import listen
 from controller.store.state import StateStore
 from controller.swarm import routers
 from controller.swarm.adapter import SwarmAdapter
-from controller.swarm.client import EngineClient, UnsupportedEngine
-from controller.swarm.errors import EngineUnavailable
+from controller.swarm.client import EngineClient
+from controller.swarm.errors import EngineUnavailable, UnsupportedEngine
 from controller.swarm.identity import Marks
 from controller.telemetry import loop_lag, metrics
 from reconcilers.outcomes import TransientError

@@ -18,16 +18,17 @@ from collections.abc import Sequence
 from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
-from docker.tls import TLSConfig
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from controller.loop.config import LoopConfig
 from reconcilers.ports import Options
-from reconcilers.registry import registered
+
+if TYPE_CHECKING:
+    from docker.tls import TLSConfig
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
@@ -193,6 +194,8 @@ class Settings(BaseSettings):
         authority = self._pem("ca.pem", self.docker_tls_ca_file, self.docker_tls_ca_b64)
         if not (certificate and key):
             return None
+        from docker.tls import TLSConfig  # noqa: PLC0415 - most commands start faster without it
+
         return TLSConfig(client_cert=(certificate, key), ca_cert=authority, verify=self.docker_tls_verify)
 
     def _pem(self, name: str, file: Path | None, encoded: SecretStr) -> str | None:
@@ -257,5 +260,7 @@ def settings_of_kinds(env_files: Sequence[Path] = ()) -> dict[str, BaseSettings]
     Raises:
         pydantic.ValidationError: one is wrong.
     """
+    from reconcilers.registry import registered  # noqa: PLC0415 - commands that know no kind start faster without them
+
     made = {kind: found.settings for kind, found in registered().items()}
     return {kind: model(_env_file=list(env_files)) for kind, model in made.items() if model is not None}

@@ -19,6 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from controller.kit.expected import ExpectedError
+
 Checks = Callable[[], dict[str, Any]]
 Reconciles = Callable[[str, str], Awaitable[dict[str, Any]]]
 
@@ -78,7 +80,7 @@ def _is_of_this_machine(request: Request) -> bool:
     return (mapped or address).is_loopback
 
 
-class ListenError(Exception):
+class ListenError(ExpectedError):
     """The address of /metrics cannot be listened on."""
 
 

@@ -19,13 +19,11 @@ from typer import Abort, Exit
 from typer.exceptions import TyperException
 
 from controller.actions.errors import ActionError, NotInTimeError
-from controller.api.health import ListenError
 from controller.declared.constraint_messages import SpecRefused
-from controller.loop.spans import TracingError
+from controller.kit.expected import ExpectedError
+from controller.kit.redaction import redact
 from controller.schema.errors import MigrationError
-from controller.swarm.client import UnsupportedEngine
-from controller.swarm.errors import EngineError
-from controller.telemetry.logs import redact
+from controller.swarm.errors import EngineError, UnsupportedEngine
 from reconcilers.outcomes import ReconcileError
 from specs.loader import SpecFilesError
 
@@ -61,7 +59,7 @@ def explain(error: BaseException) -> tuple[list[str], ExitCode] | None:
 
 def _said(error: BaseException) -> list[str] | None:
     match error:
-        case SpecFilesError() | SpecRefused() | MigrationError() | ReconcileError() | ListenError() | TracingError():
+        case SpecFilesError() | SpecRefused() | MigrationError() | ReconcileError() | ExpectedError():
             return _lines(error)
         case EngineError():
             return [f"Docker Engine: {error.message}"]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 import structlog
 
+from controller.kit.expected import ExpectedError
 from controller.loop.trace import Trace
 from controller.telemetry.metrics import own_version
 
@@ -36,7 +37,7 @@ _BATCH, _MOST_WAITING = 64, 1024
 _DELAY = "OTEL_BSP_SCHEDULE_DELAY"
 
 
-class TracingError(Exception):
+class TracingError(ExpectedError):
     """The variables ask for something that cannot be done."""
 
 

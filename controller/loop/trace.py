@@ -19,8 +19,8 @@ from typing import Any
 import orjson
 
 from controller.kit.clock import monotonic, wall
+from controller.kit.redaction import redact
 from controller.records import Key, Loaded
-from controller.telemetry.logs import redact
 
 PER_KEY = 5
 MOST_KEYS = 5_000

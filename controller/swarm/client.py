@@ -15,7 +15,7 @@ import orjson
 from docker.tls import TLSConfig
 
 from controller.kit import clock
-from controller.swarm.errors import EngineError, EngineUnavailable, NotFound, classify
+from controller.swarm.errors import EngineError, EngineUnavailable, NotFound, UnsupportedEngine, classify
 from controller.swarm.transport import DockerTransport, Transport
 from reconcilers import labels
 
@@ -57,10 +57,6 @@ def swarm_trouble(swarm: Mapping[str, Any]) -> SwarmTrouble | None:
                 "run `docker swarm init` there, or point DOCKER_HOST at a manager",
                 passes=False,
             )
-
-
-class UnsupportedEngine(Exception):  # noqa: N818 - it is refused, not broken
-    """The engine is too old, or is not a Swarm manager."""
 
 
 class EngineClient:

@@ -76,3 +76,7 @@ def classify(status: int, message: str) -> EngineError:
     if (status >= 500 and status != 501) or _NO_LEADER.search(text):
         return EngineUnavailable(status, text)
     return Refused(status, text)
+
+
+class UnsupportedEngine(Exception):  # noqa: N818 - it is refused, not broken
+    """The engine is too old, or is not a Swarm manager."""

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from controller.telemetry.logs import configure, redact
+from controller.kit.redaction import redact
+from controller.telemetry.logs import configure
 
 SECRET = "hunter2!x"
 

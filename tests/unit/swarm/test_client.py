@@ -8,8 +8,8 @@ from typing import Any, cast
 import orjson
 import pytest
 
-from controller.swarm.client import EngineClient, UnsupportedEngine
-from controller.swarm.errors import EngineError, EngineUnavailable
+from controller.swarm.client import EngineClient
+from controller.swarm.errors import EngineError, EngineUnavailable, UnsupportedEngine
 from controller.swarm.transport import Transport
 
 pytestmark = pytest.mark.anyio
