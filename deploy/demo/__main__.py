@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deploy.demo import tour
 from deploy.demo.errors import DemoError
-from deploy.demo.place import DEFAULT_NAME, DEFAULT_PORT, Place
+from deploy.demo.paths import DEFAULT_NAME, DEFAULT_PORT, DemoPaths
 from deploy.engine import LabError
 from deploy.postgres import PostgresError
 
@@ -21,11 +21,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code: 0 done, 1 a failure that was explained, 130 interrupted."""
     options = _parser().parse_args(arguments)
     try:
-        place = Place(options.name)
+        paths = DemoPaths(options.name)
         if options.command == "up":
-            tour.up(place, options.port, options.examples)
+            tour.up(paths, options.port, options.examples)
         else:
-            tour.down(place)
+            tour.down(paths)
     except (DemoError, LabError, PostgresError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

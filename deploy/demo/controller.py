@@ -19,9 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from deploy.demo.environment import skypanel
 from deploy.demo.errors import DemoError
-from deploy.demo.place import DEFAULT_LISTEN_PORT, ROOT, Place, free_port
-from deploy.demo.surroundings import skypanel
+from deploy.demo.paths import DEFAULT_LISTEN_PORT, ROOT, DemoPaths, free_port
 from deploy.engine import sandbox
 
 MARK = "SKYPANEL_DEMO"
@@ -30,20 +30,20 @@ START_SECONDS = 30.0
 STOP_SECONDS = 40.0
 
 
-def listen_address(place: Place) -> str:
+def listen_address(paths: DemoPaths) -> str:
     """host:port of the running controller's metrics, else of one to start."""
-    for pid in find(place):
+    for pid in find(paths):
         if address := _environment(pid).get("SKYPANEL_LISTEN"):
             return address
     return f"127.0.0.1:{free_port(DEFAULT_LISTEN_PORT, 'the metrics')}"
 
 
-def find(place: Place) -> list[int]:
+def find(paths: DemoPaths) -> list[int]:
     """Processes of this demo's controller."""
-    return sandbox.find_marked(MARK, place.mark)
+    return sandbox.find_marked(MARK, paths.mark)
 
 
-def ensure(place: Place, environment: dict[str, str]) -> str:
+def ensure(paths: DemoPaths, environment: dict[str, str]) -> str:
     """Have it running with these variables and today's code, and at work.
 
     Returns:
@@ -52,39 +52,39 @@ def ensure(place: Place, environment: dict[str, str]) -> str:
     Raises:
         DemoError: it ends, or is not at work in time.
     """
-    wanted = {**environment, MARK: place.mark}
+    wanted = {**environment, MARK: paths.mark}
     done = "runs already"
-    present = find(place)
-    if present and not _is_current(present[0], place, wanted):
-        stop(place)
+    present = find(paths)
+    if present and not _is_current(present[0], paths, wanted):
+        stop(paths)
         present, done = [], "restarted: its code or settings have changed"
     if not present:
         done = done if done != "runs already" else "started"
-        place.log.touch()
-        offset = place.log.stat().st_size
-        sandbox.detach(skypanel("up"), wanted, place.log)
+        paths.log.touch()
+        offset = paths.log.stat().st_size
+        sandbox.detach(skypanel("up"), wanted, paths.log)
     else:
         offset = 0
-    _wait_until_at_work(place, wanted["SKYPANEL_LISTEN"], offset)
-    pids = find(place)
-    place.pid_file.write_text(f"{pids[0]}\n" if pids else "")
+    _wait_until_at_work(paths, wanted["SKYPANEL_LISTEN"], offset)
+    pids = find(paths)
+    paths.pid_file.write_text(f"{pids[0]}\n" if pids else "")
     return done
 
 
-def stop(place: Place) -> None:
+def stop(paths: DemoPaths) -> None:
     """End it as a service manager does: SIGTERM, and SIGKILL when it does not end."""
-    for pid in find(place):
+    for pid in find(paths):
         with suppress(ProcessLookupError):
             handle = os.pidfd_open(pid)
             try:
-                if pid in find(place):
+                if pid in find(paths):
                     signal.pidfd_send_signal(handle, signal.SIGTERM)
                     if not select.select([handle], [], [], STOP_SECONDS)[0]:
                         signal.pidfd_send_signal(handle, signal.SIGKILL)
                         select.select([handle], [], [], STOP_SECONDS)
             finally:
                 os.close(handle)
-    place.pid_file.unlink(missing_ok=True)
+    paths.pid_file.unlink(missing_ok=True)
 
 
 def wait(condition: Callable[[], bool], *, seconds: float) -> bool:
@@ -97,19 +97,19 @@ def wait(condition: Callable[[], bool], *, seconds: float) -> bool:
     return True
 
 
-def _wait_until_at_work(place: Place, listen: str, offset: int) -> None:
+def _wait_until_at_work(paths: DemoPaths, listen: str, offset: int) -> None:
     alive = True
 
     def at_work() -> bool:
         nonlocal alive
-        alive = bool(find(place))
+        alive = bool(find(paths))
         return not alive or _at_work(listen)
 
     if wait(at_work, seconds=START_SECONDS) and alive:
         return
-    said = place.log.read_bytes()[offset:].decode(errors="replace").strip().splitlines()[-5:]
+    said = paths.log.read_bytes()[offset:].decode(errors="replace").strip().splitlines()[-5:]
     what = "is not at work after 30 s" if alive else "ended"
-    raise DemoError(f"the controller {what}; the end of {place.log}:\n" + "\n".join(f"    {line}" for line in said))
+    raise DemoError(f"the controller {what}; the end of {paths.log}:\n" + "\n".join(f"    {line}" for line in said))
 
 
 def _at_work(listen: str) -> bool:
@@ -121,10 +121,10 @@ def _at_work(listen: str) -> bool:
     return bool(found["ready"])
 
 
-def _is_current(pid: int, place: Place, wanted: dict[str, str]) -> bool:
+def _is_current(pid: int, paths: DemoPaths, wanted: dict[str, str]) -> bool:
     running = _environment(pid)
     same = all(running.get(name) == value for name, value in wanted.items() if name.startswith(("SKYPANEL_", "D")))
-    return same and place.pid_file.exists() and _newest_source() < place.pid_file.stat().st_mtime
+    return same and paths.pid_file.exists() and _newest_source() < paths.pid_file.stat().st_mtime
 
 
 def _newest_source() -> float:

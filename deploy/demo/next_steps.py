@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.demo.place import DEFAULT_NAME, Place
+from deploy.demo.paths import DEFAULT_NAME, DemoPaths
 
 TEXT = """\
   set -a; . .run/{name}.env; set +a                        # in the shell that you go on with
@@ -24,13 +24,13 @@ TEXT = """\
 """
 
 
-def next_steps(place: Place, port: int, metrics: str) -> str:
+def next_steps(paths: DemoPaths, port: int, metrics: str) -> str:
     """The lines.
 
     Args:
-        place: the demo.
+        paths: the demo.
         port: of this machine, that leads to the edge.
         metrics: the URL of the controller's metrics.
     """
-    suffix = "" if place.name == DEFAULT_NAME else f" NAME={place.name}"
-    return TEXT.format(name=place.name, port=port, metrics=metrics, suffix=suffix)
+    suffix = "" if paths.name == DEFAULT_NAME else f" NAME={paths.name}"
+    return TEXT.format(name=paths.name, port=port, metrics=metrics, suffix=suffix)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from deploy import engine, postgres
-from deploy.demo import controller, damage, ground, surroundings
+from deploy.demo import controller, damage, environment, platform
 from deploy.demo.errors import DemoError
 from deploy.demo.next_steps import next_steps
-from deploy.demo.place import ROOT, Place, shown
+from deploy.demo.paths import ROOT, DemoPaths, shown
 from deploy.demo.report import Report
-from deploy.demo.visits import visit_until_routed
+from deploy.demo.requests import visit_until_routed
 from deploy.engine.paths import exclusive, lab_paths
 from deploy.postgres.server import named
 from specs.kinds.domain import Domain
@@ -28,33 +28,33 @@ PROCESS = "web"
 READY_SECONDS = 60.0
 
 
-def up(place: Place, port: int, folder: Path) -> None:
+def up(paths: DemoPaths, port: int, folder: Path) -> None:
     """Bring up what is not yet there, and show it.
 
     Raises:
         DemoError, LabError, PostgresError: a step failed; what is up stays up, and the next run goes on from there.
     """
     report = Report()
-    examples = ground.read_examples(folder if folder.is_absolute() else ROOT / folder)
-    with exclusive(lab_paths(place.name).root / f".{place.name}-tour.lock"):
+    examples = platform.read_examples(folder if folder.is_absolute() else ROOT / folder)
+    with exclusive(lab_paths(paths.name).root / f".{paths.name}-tour.lock"):
         report.heading("1. The ground: a private Docker Swarm with Traefik, and PostgreSQL")
-        edge, server = _ground(place, port, report)
-        listen = controller.listen_address(place)
+        edge, server = _ground(paths, port, report)
+        listen = controller.listen_address(paths)
 
         report.heading("2. The schema, and the controller")
-        _run(report, ["migrate"], surroundings.settings(edge, server, "skypanel_owner", listen))
+        _run(report, ["migrate"], environment.settings(edge, server, "skypanel_owner", listen))
         with report.step("the controller, in the background") as step:
-            own = surroundings.environment(surroundings.settings(edge, server, "controller", listen))
-            done = controller.ensure(place, own)
-            step.said = f"{done}, pid {place.pid_file.read_text().strip()}, log {shown(place.log)}"
-        ground.add_operator(server)
-        surroundings.write_for_shell(place, surroundings.settings(edge, server, "operator", listen))
+            own = environment.environment(environment.settings(edge, server, "controller", listen))
+            done = controller.ensure(paths, own)
+            step.said = f"{done}, pid {paths.pid_file.read_text().strip()}, log {shown(paths.log)}"
+        platform.add_operator(server)
+        environment.write_for_shell(paths, environment.settings(edge, server, "operator", listen))
 
         report.heading("3. Say what should run")
-        owners = ground.add_owners(server, examples)
+        owners = platform.add_owners(server, examples)
         report.line(f"accounts that own the examples' organizations: {', '.join(owners)}", style="dim")
         apply = ["apply", "-f", shown(folder), "--wait", "--timeout", "3m"]
-        _run(report, apply, surroundings.settings(edge, server, "panel", listen))
+        _run(report, apply, environment.settings(edge, server, "panel", listen))
 
         report.heading("4. Ask for each example through Traefik")
         _visit(edge, examples, report)
@@ -63,31 +63,31 @@ def up(place: Place, port: int, folder: Path) -> None:
         _damage(edge, server, examples, report)
 
         report.heading(f"It is up, after {report.seconds:.1f} s, and stays up. Try next:")
-        report.console.print(next_steps(place, edge.http_port, controller.address(listen)), markup=False)
+        report.console.print(next_steps(paths, edge.http_port, controller.address(listen)), markup=False)
 
 
-def down(place: Place) -> None:
+def down(paths: DemoPaths) -> None:
     """End everything of the demo and remove its data; harmless when there is none."""
     report = Report()
-    with exclusive(lab_paths(place.name).root / f".{place.name}-tour.lock"):
+    with exclusive(lab_paths(paths.name).root / f".{paths.name}-tour.lock"):
         with report.step("the controller ends"):
-            controller.stop(place)
+            controller.stop(paths)
         with report.step("the engine ends, with everything that runs on it"):
-            engine.down(place.name)
+            engine.down(paths.name)
         with report.step("the database ends, and its data is removed"):
-            server = named(place.name)
+            server = named(paths.name)
             if server.cluster.folder.exists():
                 server.destroy()
-        place.remove()
+        paths.remove()
 
 
-def _ground(place: Place, port: int, report: Report) -> tuple[ground.Edge, postgres.Server]:
+def _ground(paths: DemoPaths, port: int, report: Report) -> tuple[platform.Edge, postgres.Server]:
     with (
         report.step("engine, images, edge, database (the first time: a minute or two)"),
         ThreadPoolExecutor(max_workers=1) as other,  # neither needs the other
     ):
-        database = other.submit(ground.bring_up_database, place)
-        edge = ground.bring_up_engine(place, port)
+        database = other.submit(platform.bring_up_database, paths)
+        edge = platform.bring_up_engine(paths, port)
         server = database.result()
     report.line(f"{edge.engine}, one node, {edge.lab.docker_host}")
     report.line(f"Traefik answers on http://127.0.0.1:{edge.http_port}/")
@@ -100,12 +100,12 @@ def _ground(place: Place, port: int, report: Report) -> tuple[ground.Edge, postg
 def _run(report: Report, arguments: list[str], own: dict[str, str]) -> None:
     """Run the project's program where the person can see it."""
     report.command(" ".join(["skypanel", *arguments]))
-    done = subprocess.run(surroundings.skypanel(*arguments), env=surroundings.environment(own), cwd=ROOT, check=False)
+    done = subprocess.run(environment.skypanel(*arguments), env=environment.environment(own), cwd=ROOT, check=False)
     if done.returncode:
         raise DemoError(f"`skypanel {' '.join(arguments)}` ended with {done.returncode}; its message is above")
 
 
-def _visit(edge: ground.Edge, examples: list[Located], report: Report) -> None:
+def _visit(edge: platform.Edge, examples: list[Located], report: Report) -> None:
     for domain in (e.resource for e in examples if isinstance(e.resource, Domain)):
         hostname = domain.metadata.name
         report.command(f"curl http://{hostname}:{edge.http_port}/")
@@ -113,7 +113,7 @@ def _visit(edge: ground.Edge, examples: list[Located], report: Report) -> None:
         report.line(f"{reply.text}  ({reply.milliseconds:.0f} ms)")
 
 
-def _damage(edge: ground.Edge, server: postgres.Server, examples: list[Located], report: Report) -> None:
+def _damage(edge: platform.Edge, server: postgres.Server, examples: list[Located], report: Report) -> None:
     """Remove one service, scale another."""
     present = {e.resource.key.path for e in examples if e.resource.kind == "Environment"}
     if not {REMOVED, SCALED} <= present:
@@ -131,7 +131,7 @@ def _damage(edge: ground.Edge, server: postgres.Server, examples: list[Located],
     for domain in (e.resource for e in examples if isinstance(e.resource, Domain)):
         visit_until_routed(edge.http_port, domain.metadata.name)
     report.line("and every example still answers through Traefik. The events say so:")
-    for event in ground.ask(server, "events", objects=[removed["id"], scaled["id"]], after=begun):
+    for event in platform.ask(server, "events", objects=[removed["id"], scaled["id"]], after=begun):
         report.line(f"{event['at']}  {event['type']}  {event['reason']}: {event['message']}")
 
 
@@ -149,7 +149,7 @@ def _show(report: Report, repair: damage.Repair) -> None:
 
 def _environment(server: postgres.Server, path: tuple[str, str, str]) -> dict[str, Any]:
     organization, app, name = path
-    rows = ground.ask(server, "environment", organization=organization, app=app, name=name)
+    rows = platform.ask(server, "environment", organization=organization, app=app, name=name)
     if not rows:
         raise DemoError(f"the environment {'/'.join(path)} is not in the database any more: run `make demo` again")
     return rows[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench import converge, growth, many, reaction, repair
-from tests.bench.place import place
+from tests.bench.harness import place
 from tests.bench.report import Measurement, show, write
 
 TABLE_WIDTH = 120

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from tests.bench.place import Place, accepted_at, wait_until
+from tests.bench.harness import BenchHarness, accepted_at, wait_until
 from tests.bench.process import controller
 from tests.bench.raw import send_all
 from tests.bench.report import Measurement
@@ -36,7 +36,7 @@ class Cold:
     converged: float
 
 
-def measure(place: Place, count: int, rounds: int) -> list[Measurement]:
+def measure(place: BenchHarness, count: int, rounds: int) -> list[Measurement]:
     """Seconds for ``count`` environments: the fastest of ``rounds``, floors too: disturbance only adds."""
     raw, stack, cold = zip(*(_round(place, count) for _ in range(rounds)), strict=True)
     converged = min(c.converged for c in cold)
@@ -53,7 +53,7 @@ def measure(place: Place, count: int, rounds: int) -> list[Measurement]:
     ]
 
 
-def cold_start(place: Place, count: int) -> tuple[float, Cold]:
+def cold_start(place: BenchHarness, count: int) -> tuple[float, Cold]:
     """Seconds for the same creates sent raw, and for the controller."""
     with place.database() as database:
         with database.connect() as panel:
@@ -69,7 +69,7 @@ def cold_start(place: Place, count: int) -> tuple[float, Cold]:
     return raw, Cold(accepted_at(compared) - daemon.began, acted - daemon.began, converged - daemon.began)
 
 
-def send_raw(place: Place, wanted: Documents) -> float:
+def send_raw(place: BenchHarness, wanted: Documents) -> float:
     """Seconds that the creates of ``wanted`` take over eight connections, networks first."""
     networks, services = wanted.network_requests(), wanted.service_requests()
     started = time.perf_counter()
@@ -78,7 +78,7 @@ def send_raw(place: Place, wanted: Documents) -> float:
     return time.perf_counter() - started
 
 
-def _round(place: Place, count: int) -> tuple[float, float, Cold]:
+def _round(place: BenchHarness, count: int) -> tuple[float, float, Cold]:
     """Seconds: raw, docker stack deploy, the controller."""
     raw, cold = cold_start(place, count)
     with place.database() as database:

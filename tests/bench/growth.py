@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.converge import cold_start
+from tests.bench.harness import BenchHarness
 from tests.bench.many import figures
-from tests.bench.place import Place
 from tests.bench.report import Measurement, percentile, write
 
 COUNTS = (100, 1_000, 10_000, 30_000)
@@ -26,7 +26,7 @@ _COLUMNS = (
 )
 
 
-def measure(place: Place, counts: tuple[int, ...], console: Console, output: Path) -> None:
+def measure(place: BenchHarness, counts: tuple[int, ...], console: Console, output: Path) -> None:
     """Measure at each of ``counts``, print the table and write the report, each time a line more."""
     table = Table("environments", *(f"{name}, {unit}" for name, unit in _COLUMNS))
     found: list[Measurement] = []

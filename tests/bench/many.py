@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 
 from tests.bench.converge import AIM_START_SECONDS, send_raw
-from tests.bench.place import Database, Place, accepted_at, wait_until
+from tests.bench.harness import BenchHarness, Database, accepted_at, wait_until
 from tests.bench.process import Controller, controller
 from tests.bench.raw import RawConnection, request
 from tests.bench.reaction import one_at_a_time
@@ -53,7 +53,7 @@ class Figures:
     one: list[float]
 
 
-def measure(place: Place, count: int, rounds: int, samples: int, idle: float | None) -> list[Measurement]:
+def measure(place: BenchHarness, count: int, rounds: int, samples: int, idle: float | None) -> list[Measurement]:
     """Everything that depends on how many there are.
 
     Args:
@@ -83,7 +83,7 @@ def measure(place: Place, count: int, rounds: int, samples: int, idle: float | N
     ]
 
 
-def figures(place: Place, count: int, rounds: int, samples: int) -> Figures:
+def figures(place: BenchHarness, count: int, rounds: int, samples: int) -> Figures:
     """Measure with ``count`` environments; see ``Figures``."""
     with place.database() as database:
         with database.connect() as panel, database.connect("reader") as reader:
@@ -112,13 +112,13 @@ def figures(place: Place, count: int, rounds: int, samples: int) -> Figures:
     return Figures(count, started, resync, listed, pause, memory, one)
 
 
-def _started(place: Place, database: Database) -> float:
+def _started(place: BenchHarness, database: Database) -> float:
     with controller(place, database) as daemon:
         (line,) = daemon.wait_for("resync.done")[:1]
     return accepted_at(line["timestamp"]) - daemon.began
 
 
-def _comparisons(place: Place, daemon: Controller, rounds: int) -> tuple[float, float, float]:
+def _comparisons(place: BenchHarness, daemon: Controller, rounds: int) -> tuple[float, float, float]:
     """Medians: seconds of a comparison, of a raw list, of the longest pause."""
     seen = len(daemon.wait_for("resync.done", 3))  # the first one after a start looks at everything
     floors: list[float] = []
@@ -138,7 +138,7 @@ def _idle(daemon: Controller) -> list[dict[str, float]]:
     return [line for line in daemon.lines("resync.done")[1:] if line["queued"] == 0]
 
 
-def _list(place: Place) -> float:
+def _list(place: BenchHarness) -> float:
     with RawConnection(place.socket) as connection:
         data = request("GET", "/services")
         started = time.perf_counter()
@@ -146,5 +146,5 @@ def _list(place: Place) -> float:
         return time.perf_counter() - started
 
 
-def _versions(place: Place) -> dict[str, int]:
+def _versions(place: BenchHarness) -> dict[str, int]:
     return {name: d["Version"]["Index"] for name, d in place.services().items()}

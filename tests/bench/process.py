@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench.place import Database, Place, wait_until
+from tests.bench.harness import BenchHarness, Database, wait_until
 from tests.bench.workload import IMAGE
 
 _LOOK_SECONDS, _QUIET_LOOKS = 0.5, 4
@@ -70,7 +70,7 @@ class Controller:
 
 
 @contextmanager
-def controller(place: Place, database: Database, **settings: str) -> Iterator[Controller]:
+def controller(place: BenchHarness, database: Database, **settings: str) -> Iterator[Controller]:
     """Start one and end it; ``settings`` are names of settings in lower case, such as ``skypanel_resync_seconds``."""
     with tempfile.TemporaryDirectory(prefix="skypanel-bench-") as folder:
         log = Path(folder) / "controller.log"

@@ -20,7 +20,7 @@ import psycopg
 
 from reconcilers.environment.service import service_of
 from specs.snapshots import IMPLICIT_PROCESS, EnvironmentSnapshot
-from tests.bench.place import Database, Place, accepted_at, wait_until
+from tests.bench.harness import BenchHarness, Database, accepted_at, wait_until
 from tests.bench.process import controller
 from tests.bench.raw import RawConnection, RawError
 from tests.bench.report import Measurement, percentile
@@ -30,7 +30,7 @@ AIM_P50, AIM_P99 = 2.0, 4.0
 _WARM_UP = 5
 
 
-def measure(place: Place, samples: int) -> list[Measurement]:
+def measure(place: BenchHarness, samples: int) -> list[Measurement]:
     """Median and 99th percentile of ``samples`` rows."""
     floor = _floor(place, samples)
     subject = _subject(place, samples)
@@ -46,7 +46,7 @@ def measure(place: Place, samples: int) -> list[Measurement]:
     ]
 
 
-def _subject(place: Place, samples: int) -> list[float]:
+def _subject(place: BenchHarness, samples: int) -> list[float]:
     with place.database() as database, controller(place, database) as daemon, database.connect() as panel:
         (app,) = add_apps(panel, 1, 1)
         daemon.wait_for("resync.done")
@@ -54,7 +54,7 @@ def _subject(place: Place, samples: int) -> list[float]:
 
 
 def one_at_a_time(
-    place: Place, database: Database, panel: psycopg.Connection[Any], app: str, samples: int
+    place: BenchHarness, database: Database, panel: psycopg.Connection[Any], app: str, samples: int
 ) -> list[float]:
     """Seconds from the commit of each of ``samples`` new environments of ``app`` to the engine's acceptance.
 
@@ -78,7 +78,7 @@ def _service(connection: psycopg.Connection[Any], environment: str) -> str:
     return service_of(EnvironmentSnapshot.model_validate(row[0]), IMPLICIT_PROCESS, OPTIONS)
 
 
-def _floor(place: Place, samples: int) -> list[float]:
+def _floor(place: BenchHarness, samples: int) -> list[float]:
     with place.database() as database, database.connect() as panel:
         (app,) = add_apps(panel, 1, 1)
         add_environment(panel, app, "template")
@@ -104,7 +104,7 @@ def _floor(place: Place, samples: int) -> list[float]:
 
 
 @contextmanager
-def bare(place: Place, work: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
+def bare(place: BenchHarness, work: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
     """The bare process, listening."""
     command = [sys.executable, "-m", "tests.bench.bare"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -128,7 +128,7 @@ def _exists(engine: RawConnection, name: str) -> bool:
     return True
 
 
-def _delays(place: Place, committed: dict[str, float]) -> list[float]:
+def _delays(place: BenchHarness, committed: dict[str, float]) -> list[float]:
     services = place.services()
     delays = [accepted_at(services[name]["CreatedAt"]) - at for name, at in committed.items()]
     return delays[_WARM_UP:]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.bench.place import Place, accepted_at, wait_until
+from tests.bench.harness import BenchHarness, accepted_at, wait_until
 from tests.bench.process import controller
 from tests.bench.raw import RawConnection, RawError
 from tests.bench.reaction import bare
@@ -23,7 +23,7 @@ _DAMAGES_A_SERVICE = 4
 """Repairs of one object that come again and again are spaced out; that is not what is measured."""
 
 
-def measure(place: Place, samples: int) -> list[Measurement]:
+def measure(place: BenchHarness, samples: int) -> list[Measurement]:
     """Median and 99th percentile of ``samples`` removals and as many scalings."""
     with place.database() as database, database.connect() as panel, database.connect("reader") as reader:
         (app,) = add_apps(panel, 1, 1)
@@ -54,7 +54,7 @@ def measure(place: Place, samples: int) -> list[Measurement]:
     ]
 
 
-def _damage(place: Place, samples: int) -> dict[str, list[float]]:
+def _damage(place: BenchHarness, samples: int) -> dict[str, list[float]]:
     names = sorted(place.services())
     with RawConnection(place.socket) as engine:
         return {

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from deploy.engine import daemon
-from tests.bench.place import Place
+from tests.bench.harness import BenchHarness
 
 _NAME = "bench"
 
 
-def deploy(place: Place, services: list[dict[str, Any]]) -> float:
+def deploy(place: BenchHarness, services: list[dict[str, Any]]) -> float:
     """Seconds that one deploy takes; the networks must be there.
 
     Raises:

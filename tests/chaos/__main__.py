@@ -23,12 +23,12 @@ from deploy import engine, traefik
 from deploy.postgres import ensure
 from tests.chaos import slow
 from tests.chaos.clocks import FalseClock
+from tests.chaos.factory import HarnessFactory
 from tests.chaos.faults import FAULTS, Fault, set_the_clock
 from tests.chaos.hands import Operator
+from tests.chaos.harness import ChaosHarness
 from tests.chaos.mix import MOST_STEPS, BrokenRoundError, Figures, Round, play_for, write_failure
-from tests.chaos.scene import Scene
-from tests.chaos.stage import Stage
-from tests.chaos.wide import IMAGES, wide_scene
+from tests.chaos.wide import IMAGES, wide_chaos
 from tests.labs import exclusive_lab
 
 NAME = "chaos-mix"
@@ -57,27 +57,27 @@ def main() -> int:
         each = options.time if options.only else options.time / 2
         failed = 0
         if options.only in (None, "hands"):
-            with exclusive_lab(NAME, images=IMAGES, nodes=2) as nodes, wide_scene(nodes, server, folder) as scene:
-                failed |= _hands(scene, seed, each / 2, console)
+            with exclusive_lab(NAME, images=IMAGES, nodes=2) as nodes, wide_chaos(nodes, server, folder) as chaos:
+                failed |= _hands(chaos, seed, each / 2, console)
             engine.down(NAME)
         lab = stack.enter_context(exclusive_lab(NAME, images=("web", "pause", "traefik", "socket-proxy")))
         traefik.deploy(lab.api())
-        stage = Stage(lab, server, folder)
+        factory = HarnessFactory(lab, server, folder)
         if options.only in (None, "slow"):
-            console.print(slow.lead_after_a_kill_with_the_default_lease(stage))
+            console.print(slow.lead_after_a_kill_with_the_default_lease(factory))
         if options.only in (None, "mix"):
-            failed |= _mix(stage, folder, seed, each, console)
+            failed |= _mix(factory, folder, seed, each, console)
         if options.only in (None, "hands"):
-            failed |= _hands(stage.scene(seed=seed), seed, each / 2, console)
-            stage.clear()
+            failed |= _hands(factory.chaos(seed=seed), seed, each / 2, console)
+            factory.clear()
         return failed
 
 
-def _mix(stage: Stage, folder: Path, seed: int, seconds: float, console: Console) -> int:
+def _mix(factory: HarnessFactory, folder: Path, seed: int, seconds: float, console: Console) -> int:
     clock = FalseClock(folder / "clock")
     faults: dict[str, Fault] = {fault.__name__.replace("_", " "): fault for fault in FAULTS}
     faults["set the clock"] = set_the_clock(clock)
-    scene = stage.scene(clock.environment, seed=seed)
+    chaos = factory.chaos(clock.environment, seed=seed)
 
     def tell(found: Round) -> None:
         names = ", ".join(found.faults)
@@ -87,23 +87,23 @@ def _mix(stage: Stage, folder: Path, seed: int, seconds: float, console: Console
         )
 
     try:
-        figures = play_for(scene, faults, seed, until=time.monotonic() + seconds, tell=tell)
+        figures = play_for(chaos, faults, seed, until=time.monotonic() + seconds, tell=tell)
     except BrokenRoundError as error:
-        write_failure(FAILURE, seed, error, [seat.controller.log for seat in scene.seats])
+        write_failure(FAILURE, seed, error, [controller.controller.log for controller in chaos.controllers])
         console.print(
             f"round {error.round.number} of seed {seed} failed, see {FAILURE}: {error.round.faults}", soft_wrap=True
         )
         console.print(str(error)[-3000:], markup=False, soft_wrap=True)
         return 1
     finally:
-        stage.clear()
-    _show(figures, len(scene.calls), console)
+        factory.clear()
+    _show(figures, len(chaos.calls), console)
     return 0
 
 
-def _hands(scene: Scene, seed: int, seconds: float, console: Console) -> int:
+def _hands(chaos: ChaosHarness, seed: int, seconds: float, console: Console) -> int:
     """Rounds of an operator's hands and a busy panel; none of the processes is struck."""
-    operator = Operator(scene, seed)
+    operator = Operator(chaos, seed)
     until, number = time.monotonic() + seconds, 0
     try:
         while not number or time.monotonic() < until:
@@ -112,7 +112,7 @@ def _hands(scene: Scene, seed: int, seconds: float, console: Console) -> int:
             console.print(f"hands, round {number}: {len(operator.said) - said} steps, nothing is broken", style="dim")
     except Exception as error:  # noqa: BLE001 - whatever it was, the steps that led to it are what is wanted
         broken = BrokenRoundError(Round(number, ["hands"], operator.said[said:]), "".join(format_exception(error)))
-        write_failure(FAILURE, seed, broken, [seat.controller.log for seat in operator.scene.seats])
+        write_failure(FAILURE, seed, broken, [controller.controller.log for controller in operator.chaos.controllers])
         console.print(f"round {number} of hands of seed {seed} failed, see {FAILURE}:", soft_wrap=True)
         console.print("\n".join(operator.said[said:]), markup=False, soft_wrap=True)
         console.print(str(error)[-3000:], markup=False, soft_wrap=True)

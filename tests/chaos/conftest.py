@@ -1,4 +1,4 @@
-"""Two controllers with faults on all their ways; one scene goes through many tests, until one of them fails."""
+"""Two controllers with faults on all their ways; one harness goes through many tests, until one of them fails."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from deploy.engine import Lab
 from deploy.postgres import Server, ensure
-from tests.chaos.scene import Scene
-from tests.chaos.stage import Stage
+from tests.chaos.factory import HarnessFactory
+from tests.chaos.harness import ChaosHarness
 from tests.labs import kept
 
 
@@ -23,20 +23,20 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def stage(lab: Lab, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Where scenes are made."""
-    stage = Stage(lab, server, tmp_path_factory.mktemp("chaos"))
-    yield stage
-    stage.clear()
+def factory(lab: Lab, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HarnessFactory]:
+    """Where harnesses are made."""
+    factory = HarnessFactory(lab, server, tmp_path_factory.mktemp("chaos"))
+    yield factory
+    factory.clear()
 
 
 @pytest.fixture
-def scene(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Scene]:
+def chaos(factory: HarnessFactory, request: pytest.FixtureRequest) -> Iterator[ChaosHarness]:
     """Two controllers without faults, one of which leads; everything has converged."""
     failed = request.session.testsfailed
-    scene = stage.scene()
-    yield scene
+    chaos = factory.chaos()
+    yield chaos
     if request.session.testsfailed > failed:
-        stage.clear()
+        factory.clear()
         return
-    scene.heal()
+    chaos.heal()

@@ -1,6 +1,6 @@
-"""Every fault as a step of the mix: it is begun here, and ended by ``Scene.heal``.
+"""Every fault as a step of the mix: it is begun here, and ended by ``ChaosHarness.heal``.
 
-A fault gets the scene and a source of chance; it returns at once, or after the short time that it needs to be one.
+A fault gets the chaos and a source of chance; it returns at once, or after the short time that it needs to be one.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 
 from tests.chaos.clocks import FalseClock
-from tests.chaos.scene import LEASE_SECONDS, Scene, Seat
+from tests.chaos.harness import LEASE_SECONDS, ChaosHarness, SupervisedController
 from tests.proxies import engine, postgres
 
-Fault = Callable[[Scene, random.Random], None]
+Fault = Callable[[ChaosHarness, random.Random], None]
 
 HOUR = 3600
 STATEMENTS = {
@@ -26,79 +26,83 @@ STATEMENTS = {
 WRITES = ("/services/create", "/services/.+/update", "^/services/[^/]+$", "/networks/")
 
 
-def _any(scene: Scene, chance: random.Random) -> Seat:
-    return chance.choice(scene.seats)
+def _any(chaos: ChaosHarness, chance: random.Random) -> SupervisedController:
+    return chance.choice(chaos.controllers)
 
 
-def kill_one(scene: Scene, chance: random.Random) -> None:
+def kill_one(chaos: ChaosHarness, chance: random.Random) -> None:
     """SIGKILL."""
-    _any(scene, chance).kill()
+    _any(chaos, chance).kill()
 
 
-def kill_at_a_write(scene: Scene, chance: random.Random) -> None:
+def kill_at_a_write(chaos: ChaosHarness, chance: random.Random) -> None:
     """SIGKILL before or after the next writes to the engine."""
-    for seat in scene.seats:
-        seat.engine.add(engine.Rule(skip=chance.randrange(5), forward=chance.random() < 0.5, status=-1, then=seat.kill))
+    for controller in chaos.controllers:
+        controller.engine.add(
+            engine.Rule(skip=chance.randrange(5), forward=chance.random() < 0.5, status=-1, then=controller.kill)
+        )
 
 
-def kill_at_a_statement(scene: Scene, chance: random.Random) -> None:
+def kill_at_a_statement(chaos: ChaosHarness, chance: random.Random) -> None:
     """SIGKILL before or after the next statement of a kind."""
-    for seat in scene.seats:
+    for controller in chaos.controllers:
         text = chance.choice(list(STATEMENTS.values()))
-        seat.database.add(postgres.Rule(text, skip=chance.randrange(3), forward=chance.random() < 0.5, then=seat.kill))
+        controller.database.add(
+            postgres.Rule(text, skip=chance.randrange(3), forward=chance.random() < 0.5, then=controller.kill)
+        )
 
 
-def ask_to_go(scene: Scene, chance: random.Random) -> None:
+def ask_to_go(chaos: ChaosHarness, chance: random.Random) -> None:
     """SIGTERM."""
-    seat = _any(scene, chance)
-    if seat.lives:
-        seat.signal(signal.SIGTERM)
+    controller = _any(chaos, chance)
+    if controller.lives:
+        controller.signal(signal.SIGTERM)
 
 
-def sleep_past_the_lease(scene: Scene, chance: random.Random) -> None:
+def sleep_past_the_lease(chaos: ChaosHarness, chance: random.Random) -> None:
     """SIGSTOP until another one leads, and SIGCONT."""
-    seat = _any(scene, chance)
-    if seat.lives:
-        seat.signal(signal.SIGSTOP)
+    controller = _any(chaos, chance)
+    if controller.lives:
+        controller.signal(signal.SIGSTOP)
         time.sleep(LEASE_SECONDS * chance.uniform(0.5, 1.5))
-        if seat.lives:
-            seat.signal(signal.SIGCONT)
+        if controller.lives:
+            controller.signal(signal.SIGCONT)
 
 
-def end_backends(scene: Scene, chance: random.Random) -> None:
+def end_backends(chaos: ChaosHarness, chance: random.Random) -> None:
     """All connections of the controllers, by the database."""
-    scene.world.root(
+    chaos.world.root(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE usename = 'controller' AND datname = current_database()"
     )
 
 
-def lose_statements(scene: Scene, chance: random.Random) -> None:
+def lose_statements(chaos: ChaosHarness, chance: random.Random) -> None:
     """Some statements are cut before or after they were done."""
-    for seat in scene.seats:
+    for controller in chaos.controllers:
         for text in STATEMENTS.values():
-            seat.database.add(
+            controller.database.add(
                 postgres.Rule(
                     text, skip=chance.randrange(4), times=chance.randrange(1, 3), forward=chance.random() < 0.5
                 )
             )
 
 
-def silence_the_database(scene: Scene, chance: random.Random) -> None:
+def silence_the_database(chaos: ChaosHarness, chance: random.Random) -> None:
     """For one of the controllers, without closing anything."""
-    _any(scene, chance).database.black_hole()
+    _any(chaos, chance).database.black_hole()
 
 
-def restart_the_database(scene: Scene, chance: random.Random) -> None:
+def restart_the_database(chaos: ChaosHarness, chance: random.Random) -> None:
     """Stop and start."""
-    scene.world.server.restart()
+    chaos.world.server.restart()
 
 
-def lose_writes(scene: Scene, chance: random.Random) -> None:
+def lose_writes(chaos: ChaosHarness, chance: random.Random) -> None:
     """Some calls are cut, refused, answered wrongly or late."""
-    for seat in scene.seats:
+    for controller in chaos.controllers:
         for path in WRITES:
-            seat.engine.add(
+            controller.engine.add(
                 engine.Rule(
                     path=path,
                     skip=chance.randrange(4),
@@ -110,42 +114,44 @@ def lose_writes(scene: Scene, chance: random.Random) -> None:
             )
 
 
-def give_old_answers(scene: Scene, chance: random.Random) -> None:
+def give_old_answers(chaos: ChaosHarness, chance: random.Random) -> None:
     """Lists are as they were."""
-    for seat in scene.seats:
-        seat.engine.add(engine.Rule(method="GET", path="^/(services|networks)", stale=True, times=chance.randrange(20)))
+    for controller in chaos.controllers:
+        controller.engine.add(
+            engine.Rule(method="GET", path="^/(services|networks)", stale=True, times=chance.randrange(20))
+        )
 
 
-def fail_reads(scene: Scene, chance: random.Random) -> None:
+def fail_reads(chaos: ChaosHarness, chance: random.Random) -> None:
     """Some lists fail."""
-    for seat in scene.seats:
-        seat.engine.add(
+    for controller in chaos.controllers:
+        controller.engine.add(
             engine.Rule(method="GET", path="^/(services|networks|tasks)", times=5, status=500, forward=False)
         )
 
 
-def silence_events(scene: Scene, chance: random.Random) -> None:
+def silence_events(chaos: ChaosHarness, chance: random.Random) -> None:
     """The streams are frozen, or lose some."""
-    for seat in scene.seats:
+    for controller in chaos.controllers:
         if chance.random() < 0.5:
-            seat.engine.freeze_events()
+            controller.engine.freeze_events()
         else:
-            seat.engine.drop_events('"Action":"(remove|update)"')
+            controller.engine.drop_events('"Action":"(remove|update)"')
 
 
-def cut_the_engine(scene: Scene, chance: random.Random) -> None:
+def cut_the_engine(chaos: ChaosHarness, chance: random.Random) -> None:
     """All connections of one controller; new ones are refused."""
-    _any(scene, chance).engine.cut()
+    _any(chaos, chance).engine.cut()
 
 
-def silence_the_engine(scene: Scene, chance: random.Random) -> None:
+def silence_the_engine(chaos: ChaosHarness, chance: random.Random) -> None:
     """For one controller, without closing anything."""
-    _any(scene, chance).engine.freeze()
+    _any(chaos, chance).engine.freeze()
 
 
-def restart_the_engine(scene: Scene, chance: random.Random) -> None:
+def restart_the_engine(chaos: ChaosHarness, chance: random.Random) -> None:
     """SIGKILL and a new start."""
-    node = scene.world.lab.nodes[0].daemon
+    node = chaos.world.lab.nodes[0].daemon
     node.kill()
     node.start()
     node.wait()
@@ -154,7 +160,7 @@ def restart_the_engine(scene: Scene, chance: random.Random) -> None:
 def set_the_clock(clock: FalseClock) -> Fault:
     """An hour ahead, behind, or right again."""
 
-    def jump(_scene: Scene, chance: random.Random) -> None:
+    def jump(_scene: ChaosHarness, chance: random.Random) -> None:
         clock.set(chance.choice((HOUR, -HOUR, 0)))
 
     return jump

@@ -18,7 +18,7 @@ import psycopg
 from deploy.engine import EngineApiError
 from reconcilers import labels
 from tests.chaos import oracles
-from tests.chaos.scene import Scene
+from tests.chaos.harness import ChaosHarness
 from tests.chaos.view import broken
 from tests.e2e.world import WEB, eventually
 
@@ -32,15 +32,15 @@ AT_ONCE_SECONDS = 0.4
 
 
 class Operator:
-    """Steps on a scene, drawn from ``seed``; ``close`` takes the rows away that it made."""
+    """Steps on a harness, drawn from ``seed``; ``close`` takes the rows away that it made."""
 
-    def __init__(self, scene: Scene, seed: int) -> None:
-        self.scene = scene
-        self.world = scene.world
+    def __init__(self, chaos: ChaosHarness, seed: int) -> None:
+        self.chaos = chaos
+        self.world = chaos.world
         self.chance = random.Random(seed)
         self.said: list[str] = []
         self._numbers = 0
-        self._homes = [scene.workload.organization, self.world.organization("beta")]
+        self._homes = [chaos.workload.organization, self.world.organization("beta")]
         for home in self._homes:
             self._environment(home)
 
@@ -59,25 +59,25 @@ class Operator:
             raise AssertionError("\n".join(["not spoken of:", *map(str, self._unspoken()), *self.said])) from None
         self._holds("with wrong rows")
         self._mend()
-        oracles.settled(self.scene, seconds=QUIET_SECONDS)
+        oracles.settled(self.chaos, seconds=QUIET_SECONDS)
         self._holds("when all rows are good")
-        oracles.quiet(self.scene)
-        oracles.never_broken(self.scene)
+        oracles.quiet(self.chaos)
+        oracles.never_broken(self.chaos)
 
     def close(self) -> None:
         """Leave nothing behind."""
         self.world.sql(
             "UPDATE paas_environments e SET deleted_at = now() FROM paas_apps a"
             " WHERE a.id = e.app_id AND NOT a.id = ANY (%s::uuid[]) AND e.deleted_at IS NULL",
-            self.scene.workload.apps,
+            self.chaos.workload.apps,
         )
-        oracles.settled(self.scene, seconds=QUIET_SECONDS)
+        oracles.settled(self.chaos, seconds=QUIET_SECONDS)
 
     def _holds(self, when: str) -> None:
         try:
-            eventually(lambda: not broken(self.scene), seconds=QUIET_SECONDS)
+            eventually(lambda: not broken(self.chaos), seconds=QUIET_SECONDS)
         except AssertionError:
-            raise AssertionError(f"{when}: {'; '.join(broken(self.scene))}") from None
+            raise AssertionError(f"{when}: {'; '.join(broken(self.chaos))}") from None
 
     def _unspoken(self) -> list[dict[str, Any]]:
         """Objects of which nothing is said in their present generation, or that are still going.
@@ -303,7 +303,7 @@ class Operator:
             self.world.engine.post(f"/containers/{container['Id']}/kill")
 
     def _disconnect(self, service: dict[str, Any]) -> None:
-        if self.scene.has_edge:
+        if self.chaos.has_edge:
             for attachment in service["Spec"]["TaskTemplate"].get("Networks") or ():
                 with contextlib.suppress(LookupError):
                     body = {"Container": self.world.edge_container(), "Force": True}

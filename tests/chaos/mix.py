@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.chaos import oracles
 from tests.chaos.faults import Fault
-from tests.chaos.scene import Scene
+from tests.chaos.harness import ChaosHarness
 
 SETTLE_SECONDS = 90.0
 MOST_FAULTS = 3
@@ -39,7 +39,7 @@ class BrokenRoundError(AssertionError):
         self.round = found
 
 
-def play(scene: Scene, faults: dict[str, Fault], seed: int, number: int) -> Round:
+def play(chaos: ChaosHarness, faults: dict[str, Fault], seed: int, number: int) -> Round:
     """Round ``number`` of ``seed``.
 
     Raises:
@@ -47,24 +47,24 @@ def play(scene: Scene, faults: dict[str, Fault], seed: int, number: int) -> Roun
     """
     chance = random.Random(f"{seed}/{number}")
     found = Round(number)
-    said = len(scene.workload.said)
+    said = len(chaos.workload.said)
     try:
         for name in chance.sample(sorted(faults), chance.randrange(1, MOST_FAULTS + 1)):
             found.faults.append(name)
-            scene.workload.steps(chance.randrange(1, MOST_STEPS // MOST_FAULTS + 1))
-            faults[name](scene, chance)
-        scene.workload.steps(chance.randrange(1, 4))
+            chaos.workload.steps(chance.randrange(1, MOST_STEPS // MOST_FAULTS + 1))
+            faults[name](chaos, chance)
+        chaos.workload.steps(chance.randrange(1, 4))
         time.sleep(chance.uniform(0.0, 4.0))
         healed = time.monotonic()
-        scene.heal()
-        oracles.settled(scene, seconds=SETTLE_SECONDS)
+        chaos.heal()
+        oracles.settled(chaos, seconds=SETTLE_SECONDS)
         found.seconds = time.monotonic() - healed
-        oracles.quiet(scene)
-        oracles.never_broken(scene)
+        oracles.quiet(chaos)
+        oracles.never_broken(chaos)
     except Exception as error:
-        found.steps = scene.workload.said[said:]
+        found.steps = chaos.workload.said[said:]
         raise BrokenRoundError(found, "".join(traceback.format_exception(error))) from error
-    found.steps = scene.workload.said[said:]
+    found.steps = chaos.workload.said[said:]
     return found
 
 
@@ -85,14 +85,14 @@ class Figures:
 
 
 def play_for(
-    scene: Scene, faults: dict[str, Fault], seed: int, *, until: float, tell: Callable[[Round], None]
+    chaos: ChaosHarness, faults: dict[str, Fault], seed: int, *, until: float, tell: Callable[[Round], None]
 ) -> Figures:
     """Rounds until ``until`` (monotonic), at least one."""
     figures = Figures()
     number = 0
     while not number or time.monotonic() < until:
         number += 1
-        found = play(scene, faults, seed, number)
+        found = play(chaos, faults, seed, number)
         figures.add(found)
         tell(found)
     return figures

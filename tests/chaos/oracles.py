@@ -19,7 +19,7 @@ from reconcilers.objects import HomeNetwork, Network, Service
 from reconcilers.organization import render as render_organization
 from reconcilers.ports import Options
 from specs.snapshots import EnvironmentSnapshot, OrganizationSnapshot
-from tests.chaos.scene import Scene
+from tests.chaos.harness import ChaosHarness
 from tests.chaos.view import broken
 from tests.e2e.world import PASSWORD, PAUSE, Controller, eventually
 
@@ -27,50 +27,50 @@ QUIET_RESYNCS = 3
 LOOKS = 3
 
 
-def settled(scene: Scene, *, seconds: float = 40.0) -> None:
+def settled(chaos: ChaosHarness, *, seconds: float = 40.0) -> None:
     """Wait until rows, status, inventory and engine say the same."""
     try:
-        eventually(lambda: not problems(scene), seconds=seconds, what="all is as declared")
+        eventually(lambda: not problems(chaos), seconds=seconds, what="all is as declared")
     except AssertionError as error:
-        found = (str(error), *problems(scene), *scene.workload.said, _last_words(scene))
+        found = (str(error), *problems(chaos), *chaos.workload.said, _last_words(chaos))
         raise AssertionError("\n".join(found)) from None
 
 
-def problems(scene: Scene) -> list[str]:
+def problems(chaos: ChaosHarness) -> list[str]:
     """Everything that is not yet as declared."""
-    found = _unready(scene)
+    found = _unready(chaos)
     if found:
         return found
-    return [*_unequal(scene), *_inventory(scene), *_twice(scene), *broken(scene)]
+    return [*_unequal(chaos), *_inventory(chaos), *_twice(chaos), *broken(chaos)]
 
 
-def never_broken(scene: Scene) -> None:
+def never_broken(chaos: ChaosHarness) -> None:
     """No rule of the whole run was ever broken."""
-    for path, before in scene.foreign.items():
-        assert scene.shown(path) == before, f"{path} is not ours and was changed"
-    assert not (found := scene.world.root("SELECT what FROM chaos.violations")), found
-    _only_the_leader_wrote(scene)
-    _statuses_obey_the_rules(scene)
-    for seat in scene.seats:
-        text = seat.controller.text()
-        assert PASSWORD not in text, f"the password is in {seat.controller.log}"
+    for path, before in chaos.foreign.items():
+        assert chaos.shown(path) == before, f"{path} is not ours and was changed"
+    assert not (found := chaos.world.root("SELECT what FROM chaos.violations")), found
+    _only_the_leader_wrote(chaos)
+    _statuses_obey_the_rules(chaos)
+    for controller in chaos.controllers:
+        text = controller.controller.text()
+        assert PASSWORD not in text, f"the password is in {controller.controller.log}"
         assert "reconcile.panic" not in text, text[text.index("reconcile.panic") - 200 :][:4000]
         assert "Traceback" not in text, text[text.index("Traceback") - 200 :][:4000]
 
 
-def quiet(scene: Scene, *, resyncs: int = QUIET_RESYNCS) -> None:
+def quiet(chaos: ChaosHarness, *, resyncs: int = QUIET_RESYNCS) -> None:
     """No write to the engine, and no object's version changes, while everything is compared again and again.
 
     Swarm changes versions itself for a moment after an update, or after a start: it gets a second and a third look.
     """
-    writes = len(scene.calls)
-    leader = scene.leader.controller
+    writes = len(chaos.calls)
+    leader = chaos.leader.controller
     changed: Any = None
     for _ in range(LOOKS):
-        before = _versions(scene)
+        before = _versions(chaos)
         _compare_again(leader, resyncs)
-        assert scene.calls[writes:] == [], "\n".join(map(str, scene.calls[writes:]))
-        if not (changed := before.items() ^ _versions(scene).items()):
+        assert chaos.calls[writes:] == [], "\n".join(map(str, chaos.calls[writes:]))
+        if not (changed := before.items() ^ _versions(chaos).items()):
             return
     raise AssertionError(f"versions change without a write: {changed}")
 
@@ -82,18 +82,18 @@ def _compare_again(leader: Controller, times: int) -> None:
     eventually(lambda: leader.metric(name) >= until, what="everything is compared some more times")
 
 
-def everything(scene: Scene, *, seconds: float = 40.0, resyncs: int = QUIET_RESYNCS) -> None:
+def everything(chaos: ChaosHarness, *, seconds: float = 40.0, resyncs: int = QUIET_RESYNCS) -> None:
     """All of the above; the faults have been healed."""
-    settled(scene, seconds=seconds)
-    quiet(scene, resyncs=resyncs)
-    never_broken(scene)
+    settled(chaos, seconds=seconds)
+    quiet(chaos, resyncs=resyncs)
+    never_broken(chaos)
 
 
 # -- what is declared and what is there ----------------------------------------------------------------------------
 
 
-def _unready(scene: Scene) -> list[str]:
-    rows = scene.world.root(
+def _unready(chaos: ChaosHarness) -> list[str]:
+    rows = chaos.world.root(
         "SELECT o.kind || '/' || o.id AS key, o.deleted, o.generation, s.ready, s.observed_generation, s.message,"
         " s.finalized_at IS NOT NULL AS finalized FROM skypanel.objects o"
         " LEFT JOIN skypanel.object_status s ON s.kind = o.kind AND s.id = o.id"
@@ -109,13 +109,13 @@ def _unready(scene: Scene) -> list[str]:
     ]
 
 
-def _declared(scene: Scene) -> tuple[dict[str, Service], dict[str, Network]]:
+def _declared(chaos: ChaosHarness) -> tuple[dict[str, Service], dict[str, Network]]:
     """What the rows mean, rendered here."""
-    world = scene.world
+    world = chaos.world
     options = Options(installation=world.name, monitor_seconds=1.0, pin_image=PAUSE)
     services: dict[str, Service] = {}
     networks: dict[str, Network] = {}
-    node = world.engine.get("/info")["Swarm"]["NodeID"] if scene.has_edge else None
+    node = world.engine.get("/info")["Swarm"]["NodeID"] if chaos.has_edge else None
     subnets = {
         str(row["organization_id"]): str(row["subnet"])
         for row in world.root("SELECT * FROM skypanel.subnets WHERE organization_id IS NOT NULL")
@@ -140,12 +140,12 @@ def _declared(scene: Scene) -> tuple[dict[str, Service], dict[str, Network]]:
     return services, networks
 
 
-def _unequal(scene: Scene) -> list[str]:
+def _unequal(chaos: ChaosHarness) -> list[str]:
     """Fields of services and networks that are not as declared; what is missing or too much; tasks that do not run."""
-    services, networks = _declared(scene)
+    services, networks = _declared(chaos)
     found: list[str] = []
-    live = scene.world.engine.get("/services", filters=_ours(scene))
-    tasks = scene.world.engine.get("/tasks", filters={"desired-state": ["running"]})
+    live = chaos.world.engine.get("/services", filters=_ours(chaos))
+    tasks = chaos.world.engine.get("/tasks", filters={"desired-state": ["running"]})
     running = Counter(task["ServiceID"] for task in tasks if task["Status"]["State"] == "running")
     found += _names("service", set(services), [s["Spec"]["Name"] for s in live])
     for stored in live:
@@ -154,14 +154,14 @@ def _unequal(scene: Scene) -> list[str]:
         found += [f"{wanted.name}: {d}" for d in service_differences(wanted.spec, stored["Spec"])]
         if (count := running[stored["ID"]]) != wanted.replicas:
             found.append(f"{wanted.name}: {count} of {wanted.replicas} tasks run")
-    live_networks = list(scene.world.networks().values())
+    live_networks = list(chaos.world.networks().values())
     found += _names("network", set(networks), [n["Name"] for n in live_networks])
     for stored in live_networks:
         if (network := networks.get(stored["Name"])) is not None:
             subnet = stored["IPAM"]["Config"][0]["Subnet"]
             if (subnet, stored["Labels"]) != (network.subnet, network.labels):
                 found.append(f"{network.name}: {subnet} {stored['Labels']} instead of {network}")
-    if networks and scene.has_edge and (apart := set(networks) - scene.world.edge_networks()):
+    if networks and chaos.has_edge and (apart := set(networks) - chaos.world.edge_networks()):
         found.append(f"the edge is not on {apart}")
     return found
 
@@ -174,20 +174,20 @@ def _names(what: str, wanted: set[str], live: list[str]) -> list[str]:
     ]
 
 
-def _twice(scene: Scene) -> list[str]:
+def _twice(chaos: ChaosHarness) -> list[str]:
     """Processes of environments that have two live services."""
     found = Counter(
         (s["Spec"]["Labels"].get(labels.OWNER), s["Spec"]["Labels"].get(labels.PROCESS))
-        for s in scene.world.services().values()
+        for s in chaos.world.services().values()
     )
     return [f"{key} has {count} services" for key, count in found.items() if count > 1]
 
 
-def _inventory(scene: Scene) -> list[str]:
-    rows = scene.world.root("SELECT object_type, name, engine_id, state FROM skypanel.inventory")
+def _inventory(chaos: ChaosHarness) -> list[str]:
+    rows = chaos.world.root("SELECT object_type, name, engine_id, state FROM skypanel.inventory")
     written = {(r["object_type"], r["name"], r["engine_id"]) for r in rows if r["state"] == "present"}
-    live = {("service", name, s["ID"]) for name, s in scene.world.services().items()}
-    live |= {("network", name, n["Id"]) for name, n in scene.world.networks().items()}
+    live = {("service", name, s["ID"]) for name, s in chaos.world.services().items()}
+    live |= {("network", name, n["Id"]) for name, n in chaos.world.networks().items()}
     return [
         *(f"inventory: {entry} is live and not written down" for entry in live - written),
         *(f"inventory: {entry} is written down and not live" for entry in written - live),
@@ -195,35 +195,35 @@ def _inventory(scene: Scene) -> list[str]:
     ]
 
 
-def _ours(scene: Scene) -> dict[str, Any]:
-    return {"label": [f"{labels.INSTALLATION}={scene.world.name}"]}
+def _ours(chaos: ChaosHarness) -> dict[str, Any]:
+    return {"label": [f"{labels.INSTALLATION}={chaos.world.name}"]}
 
 
-def _versions(scene: Scene) -> dict[str, int]:
-    return {**scene.world.versions(), **dict.fromkeys(scene.world.networks(), 0)}
+def _versions(chaos: ChaosHarness) -> dict[str, int]:
+    return {**chaos.world.versions(), **dict.fromkeys(chaos.world.networks(), 0)}
 
 
 # -- the record -----------------------------------------------------------------------------------------------------
 
 
-def _only_the_leader_wrote(scene: Scene) -> None:
+def _only_the_leader_wrote(chaos: ChaosHarness) -> None:
     """Each write came while its writer held the lease, and so the epochs of writers never go back."""
-    terms = scene.terms()
+    terms = chaos.terms()
     at = 0
-    for call in scene.calls:
+    for call in chaos.calls:
         while at < len(terms) and terms[at]["at"] <= call.at:
             at += 1
         assert at, f"{call}: nobody has led yet"
         term = terms[at - 1]
-        seat = scene.seat_of(term["holder"])
-        assert seat is not None, f"{call}: an unknown process leads: {term}"
-        assert seat.name == call.writer, f"{call}: {seat.name} leads with epoch {term['epoch']}"
+        controller = chaos.controller_of(term["holder"])
+        assert controller is not None, f"{call}: an unknown process leads: {term}"
+        assert controller.name == call.writer, f"{call}: {controller.name} leads with epoch {term['epoch']}"
         assert call.at <= term["expires_at"], f"{call}: its lease ended at {term['expires_at']:.3f}"
 
 
-def _statuses_obey_the_rules(scene: Scene) -> None:
+def _statuses_obey_the_rules(chaos: ChaosHarness) -> None:
     """Each status that was ever written, and its time by the machine's clock."""
-    for row in scene.world.root("SELECT *, abs(extract(epoch FROM updated_at - at)) AS off FROM chaos.statuses"):
+    for row in chaos.world.root("SELECT *, abs(extract(epoch FROM updated_at - at)) AS off FROM chaos.statuses"):
         conditions = [Condition(**condition) for condition in row["conditions"]]
         generation = row["observed_generation"]
         broken = check(conditions, generation=generation, observed_generation=generation)
@@ -231,25 +231,25 @@ def _statuses_obey_the_rules(scene: Scene) -> None:
         assert row["off"] < 60, f"{row['kind']}/{row['id']}: written at {row['at']}, says {row['updated_at']}"
 
 
-def _last_words(scene: Scene) -> str:
+def _last_words(chaos: ChaosHarness) -> str:
     """The ends of both logs, for who reads a failure."""
     found = []
-    for seat in scene.seats:
-        found.append(f"-- {seat.name}: {seat.checks()}")
-        for line in seat.controller.text().splitlines()[-15:]:
+    for controller in chaos.controllers:
+        found.append(f"-- {controller.name}: {controller.checks()}")
+        for line in controller.controller.text().splitlines()[-15:]:
             try:
                 found.append(json.dumps({k: v for k, v in json.loads(line).items() if k != "level"})[:300])
             except ValueError:
                 found.append(line[:300])
-    return "\n".join([*found, *_tasks(scene)])
+    return "\n".join([*found, *_tasks(chaos)])
 
 
-def _tasks(scene: Scene) -> list[str]:
+def _tasks(chaos: ChaosHarness) -> list[str]:
     """Every task of ours, with where it is and where it should be."""
-    services = {s["ID"]: (name, s["Spec"]["Mode"]) for name, s in scene.world.services().items()}
+    services = {s["ID"]: (name, s["Spec"]["Mode"]) for name, s in chaos.world.services().items()}
     return [
         f"{services[task['ServiceID']]}: {task['Status']['State']}, shall be {task['DesiredState']} on"
         f" {task.get('NodeID')}, {task['Status']['Timestamp']}"
-        for task in scene.world.engine.get("/tasks")
+        for task in chaos.world.engine.get("/tasks")
         if task["ServiceID"] in services
     ]

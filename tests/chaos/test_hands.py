@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tests.chaos.hands import Operator
-from tests.chaos.scene import Scene
+from tests.chaos.harness import ChaosHarness
 
 SEED, ROUNDS, STEPS = 3, 3, 8
 
 
-def test_hands_and_a_busy_panel_break_nothing(scene: Scene) -> None:
-    operator = Operator(scene, SEED)
+def test_hands_and_a_busy_panel_break_nothing(chaos: ChaosHarness) -> None:
+    operator = Operator(chaos, SEED)
     for _ in range(ROUNDS):
         operator.round(STEPS)
     operator.close()

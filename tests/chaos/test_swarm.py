@@ -9,8 +9,8 @@ import pytest
 from deploy.engine import Lab
 from deploy.postgres import Server
 from tests.chaos import oracles
-from tests.chaos.scene import Scene
-from tests.chaos.wide import IMAGES, wide_scene
+from tests.chaos.harness import ChaosHarness
+from tests.chaos.wide import IMAGES, wide_chaos
 from tests.e2e.world import eventually
 from tests.labs import exclusive_lab
 
@@ -25,27 +25,27 @@ def nodes() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def wide(nodes: Lab, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def wide(nodes: Lab, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosHarness]:
     """Two controllers, and an environment with a task on each node."""
-    with wide_scene(nodes, server, tmp_path_factory.mktemp("swarm")) as scene:
-        yield scene
+    with wide_chaos(nodes, server, tmp_path_factory.mktemp("swarm")) as chaos:
+        yield chaos
 
 
-def places(scene: Scene) -> list[str]:
+def places(chaos: ChaosHarness) -> list[str]:
     """Nodes that the wide environment's tasks run on and shall run on."""
-    name = scene.world.service("acme-app0-wide")
-    tasks = scene.world.engine.get("/tasks", filters={"service": [name], "desired-state": ["running"]})
+    name = chaos.world.service("acme-app0-wide")
+    tasks = chaos.world.engine.get("/tasks", filters={"service": [name], "desired-state": ["running"]})
     return [task["NodeID"] for task in tasks if task["Status"]["State"] == "running"]
 
 
-def make_available(scene: Scene, node: str, availability: str) -> None:
+def make_available(chaos: ChaosHarness, node: str, availability: str) -> None:
     """Whether the node takes new tasks: ``active``, or ``pause``."""
-    found = scene.world.engine.get(f"/nodes/{node}")
+    found = chaos.world.engine.get(f"/nodes/{node}")
     spec = {**found["Spec"], "Availability": availability}
-    scene.world.engine.post(f"/nodes/{node}/update", spec, version=found["Version"]["Index"])
+    chaos.world.engine.post(f"/nodes/{node}/update", spec, version=found["Version"]["Index"])
 
 
-def test_a_worker_that_is_cut_off_and_comes_back(wide: Scene, nodes: Lab) -> None:
+def test_a_worker_that_is_cut_off_and_comes_back(wide: ChaosHarness, nodes: Lab) -> None:
     manager, worker = (node.api().get("/info")["Swarm"]["NodeID"] for node in nodes.nodes)
     assert worker in places(wide)
     environment = wide.world.sql("SELECT id FROM paas_environments WHERE name = 'wide'")[0]["id"]

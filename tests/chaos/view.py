@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 from typing import Any, NamedTuple
 
 from controller.records import Key
-from tests.chaos.scene import Scene
+from tests.chaos.harness import ChaosHarness
 from tests.sim import safety
 from tests.sim.facts import NetworkFact, ServiceFact, TaskFact, Wish, network_fact, service_fact
 
@@ -25,10 +25,10 @@ class _Said(NamedTuple):
 
 
 class RealView:
-    """One look at a scene."""
+    """One look at a harness."""
 
-    def __init__(self, scene: Scene) -> None:
-        world, engine = scene.world, scene.world.engine
+    def __init__(self, chaos: ChaosHarness) -> None:
+        world, engine = chaos.world, chaos.world.engine
         self.installation = world.name
         self.served: set[tuple[Key, str]] = set()
         self.networks: dict[str, NetworkFact] = {
@@ -46,7 +46,7 @@ class RealView:
                 self._tasks.setdefault(task["ServiceID"], []).append(
                     TaskFact(task["ID"], 0.0, dict(_addresses(task)), current)
                 )
-        self._edges = self._edge_containers(scene) if scene.has_edge else []
+        self._edges = self._edge_containers(chaos) if chaos.has_edge else []
         self._rows = {
             Key(kind, str(row["id"])): Wish(
                 "deleted" if row["deleted"] else "declared", str(row["organization_id"]), row["generation"], row["doc"]
@@ -67,12 +67,12 @@ class RealView:
         ]
 
     @staticmethod
-    def _edge_containers(scene: Scene) -> list[dict[str, str]]:
+    def _edge_containers(chaos: ChaosHarness) -> list[dict[str, str]]:
         """For each container of the edge: network id -> address."""
         filters = {"label": ["com.docker.swarm.service.name=skypanel-edge"], "status": ["running"]}
         return [
             {joined["NetworkID"]: joined["IPAddress"] for joined in found["NetworkSettings"]["Networks"].values()}
-            for found in scene.world.engine.get("/containers/json", filters=filters)
+            for found in chaos.world.engine.get("/containers/json", filters=filters)
         ]
 
     def ours(self) -> Iterator[ServiceFact]:
@@ -124,9 +124,9 @@ class RealView:
         return False
 
 
-def broken(scene: Scene) -> list[str]:
+def broken(chaos: ChaosHarness) -> list[str]:
     """What the safety properties of a state say of the real parts, now."""
-    view = RealView(scene)
+    view = RealView(chaos)
     return [
         f"{each.name.replace('_', ' ')}: {sentence}"
         for each in safety.PROPERTIES

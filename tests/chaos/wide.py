@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.engine import Lab, Node
 from deploy.postgres import Server
 from tests.chaos import oracles
-from tests.chaos.scene import Scene
+from tests.chaos.harness import ChaosHarness
 from tests.e2e.world import world
 
 IMAGES = ("web", "pause")
@@ -17,7 +17,7 @@ RARELY = 4.0  # a comparison of everything is not what finds lost tasks
 
 
 @contextmanager
-def wide_scene(nodes: Lab, server: Server, folder: Path) -> Iterator[Scene]:
+def wide_chaos(nodes: Lab, server: Server, folder: Path) -> Iterator[ChaosHarness]:
     """Two controllers at two managers that do not lead; at the one that there is, if it is alone."""
     leader = swarm_leader(nodes)
     managers = nodes.nodes[: nodes.description.managers]
@@ -26,13 +26,13 @@ def wide_scene(nodes: Lab, server: Server, folder: Path) -> Iterator[Scene]:
         made = stack.enter_context(world(nodes, server, "wide", folder, http_port=0))
         made.engine = others[0].api()
         sockets = tuple(node.socket for node in others[:2])
-        scene = Scene(made, seed=2, sockets=sockets, settings={"SKYPANEL_RESYNC_SECONDS": str(RARELY)})
-        stack.callback(scene.close)
-        scene.workload.begin()
-        made.environment(scene.workload.apps[0], "wide", instances=len(nodes.nodes))
-        scene.start()
-        oracles.settled(scene)
-        yield scene
+        chaos = ChaosHarness(made, seed=2, sockets=sockets, settings={"SKYPANEL_RESYNC_SECONDS": str(RARELY)})
+        stack.callback(chaos.close)
+        chaos.workload.begin()
+        made.environment(chaos.workload.apps[0], "wide", instances=len(nodes.nodes))
+        chaos.start()
+        oracles.settled(chaos)
+        yield chaos
 
 
 def swarm_leader(lab: Lab) -> Node:
@@ -44,6 +44,6 @@ def swarm_leader(lab: Lab) -> Node:
     return next(node for node in lab.nodes if node.address == address.split(":")[0])
 
 
-def all_ready(scene: Scene) -> bool:
+def all_ready(chaos: ChaosHarness) -> bool:
     """Whether the Swarm has all its nodes."""
-    return all(node["Status"]["State"] == "ready" for node in scene.world.engine.get("/nodes"))
+    return all(node["Status"]["State"] == "ready" for node in chaos.world.engine.get("/nodes"))

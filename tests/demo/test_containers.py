@@ -17,7 +17,7 @@ from testcontainers.community.postgres import PostgresContainer
 from testcontainers.core.config import testcontainers_config
 
 from deploy import engine
-from deploy.demo.visits import visit_until_routed
+from deploy.demo.requests import visit_until_routed
 from deploy.engine import IMAGE_PREFIX, Lab
 from tests.labs import eventually, free_port
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo import controller
-from deploy.demo.place import Place
+from deploy.demo.paths import DemoPaths
 from deploy.engine import find as find_lab
 from deploy.engine import sandbox
 from tests.labs import free_port
@@ -35,13 +35,13 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def place() -> Iterator[Place]:
+def paths() -> Iterator[DemoPaths]:
     demo("down")
-    yield Place(NAME)
+    yield DemoPaths(NAME)
     demo("down")
 
 
-def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(place: Place) -> None:
+def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(paths: DemoPaths) -> None:
     taken = free_port()
     with socket.create_server(("127.0.0.1", taken)):
         first = demo("up", "--port", str(taken))
@@ -51,13 +51,13 @@ def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(place:
         assert len(re.findall(r"after \d+ ms \(from that change", first.stdout)) == 2
         assert first.stdout.count("Repaired") == 2
         assert f"not on {taken}" in first.stdout
-        running = controller.find(place)
+        running = controller.find(paths)
 
         second = demo("up", "--port", str(taken))
         assert second.returncode == 0, second.stdout + second.stderr
         assert "runs already" in second.stdout
-        assert controller.find(place) == running
-        assert place.pid_file.read_text().split() == [str(running[0])]
+        assert controller.find(paths) == running
+        assert paths.pid_file.read_text().split() == [str(running[0])]
 
     shell = f"set -eu; set -a; . .run/{NAME}.env; set +a; python -m controller get environments; docker service ls"
     listed = subprocess.run(["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=False, env=bare())
@@ -67,17 +67,17 @@ def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(place:
 
     down = demo("down")
     assert down.returncode == 0, down.stderr
-    assert controller.find(place) == []
+    assert controller.find(paths) == []
     assert find_lab(NAME) is None
     assert not [mark for mark in sandbox.marks() if f"/{NAME}/" in mark]
-    assert not Path(place.mark).exists()
+    assert not Path(paths.mark).exists()
     assert not list((ROOT / ".run").glob(f"{NAME}.*"))
     assert f"/{NAME}/" not in Path("/proc/mounts").read_text()
 
 
-def test_a_killed_controller_and_engine_are_brought_back_by_the_next_run(place: Place) -> None:
+def test_a_killed_controller_and_engine_are_brought_back_by_the_next_run(paths: DemoPaths) -> None:
     assert demo("up", "--port", str(free_port())).returncode == 0
-    os.kill(controller.find(place)[0], 9)
+    os.kill(controller.find(paths)[0], 9)
     lab = find_lab(NAME)
     assert lab is not None
     lab.nodes[0].daemon.kill()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from hypothesis import HealthCheck, given, seed, settings
 
 from deploy.postgres import ensure
-from tests.fuzz.place import Change, changes, peak_megabytes, place
+from tests.fuzz.harness import Change, changes, peak_megabytes, place
 from tests.store.conftest import PREFIX, Database
 
 SERVER = "fuzz"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.fuzz.place import changes, columns, peak_megabytes, place
+from tests.fuzz.harness import changes, columns, peak_megabytes, place
 from tests.fuzz.values import KNOWN_TYPES
 from tests.store.conftest import Database, database, server
 

@@ -22,7 +22,7 @@ from controller.store.lease import Lease
 from controller.store.state import StateStore
 from reconcilers.registry import registered
 from tests.store.conftest import Database, Tenant
-from tests.store.shelf import Shelf, controller
+from tests.store.owners_swarm import OwnersSwarm, controller
 from tests.unit.loop.parts import Nothing
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +67,7 @@ def reasons(database: Database) -> set[str]:
 
 @pytest.mark.parametrize("how", ["row-level security", "a lost row of the organization"])
 async def test_what_hides_documents_takes_nothing_away(database: Database, tenant: Tenant, how: str) -> None:
-    shelf = Shelf(environments(database, tenant, 20))
+    shelf = OwnersSwarm(environments(database, tenant, 20))
     if how == "row-level security":
         for what in ("ENABLE", "FORCE"):
             database.execute(f"ALTER TABLE organizations {what} ROW LEVEL SECURITY", role="postgres")
@@ -84,7 +84,7 @@ async def test_what_hides_documents_takes_nothing_away(database: Database, tenan
 async def test_while_rows_of_a_table_may_be_hidden_nothing_at_all_is_taken_away(
     database: Database, tenant: Tenant, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf = Shelf(environments(database, tenant, 3))
+    shelf = OwnersSwarm(environments(database, tenant, 3))
     for what in ("ENABLE", "FORCE"):
         database.execute(f"ALTER TABLE paas_processes {what} ROW LEVEL SECURITY", role="postgres")
     async with controller(database, shelf) as process:
@@ -103,7 +103,7 @@ async def test_writing_some_rows_back_lets_nothing_else_go_also_after_a_restart(
     database: Database, tenant: Tenant
 ) -> None:
     keys = environments(database, tenant, 60)
-    shelf = Shelf(keys)
+    shelf = OwnersSwarm(keys)
     database.execute("CREATE TABLE kept AS SELECT * FROM paas_environments")
     lose(database, "paas_environments")
     async with controller(database, shelf):
@@ -211,7 +211,7 @@ async def test_with_ten_thousand_owners_the_leader_leads_on_and_gc_answers(
     database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keys = [Key("environment", str(UUID(int=(4 << 124) + number))) for number in range(10_000)]
-    shelf = Shelf(keys)
+    shelf = OwnersSwarm(keys)
     database.execute(
         "INSERT INTO skypanel.inventory (object_type, name, owner_kind, owner_id, engine_id, state, epoch)"
         " SELECT 'service', 's' || n, 'environment', i, 'x', 'present', 1"

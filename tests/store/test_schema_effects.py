@@ -112,7 +112,7 @@ STATUS_ONLY = {"dns_verify_status", "tls_status", "swarm_name", "removed_at"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Sample:
     """One environment with a web and a worker, in a transaction that is rolled back; the view of an empty engine."""
 
     conn: psycopg.Connection
@@ -141,13 +141,13 @@ class Place:
 
 
 @pytest.fixture
-def place(standing: Database) -> Iterator[Place]:
+def place(standing: Database) -> Iterator[Sample]:
     client = EngineClient.at("tcp://127.0.0.1:1")
     with standing.connect() as conn, conn.transaction(force_rollback=True):
         conn.execute(
             "INSERT INTO paas_processes (environment_id, type, port) SELECT id, 'worker', 8080 FROM paas_environments"
         )
-        yield Place(conn, LiveView(client, "blue", lambda _owners: None))
+        yield Sample(conn, LiveView(client, "blue", lambda _owners: None))
     client.close()
 
 
@@ -174,7 +174,7 @@ def test_every_declared_column_is_accounted_for(standing: Database) -> None:
     ("table", "column"),
     [(t, c) for t, found in RENDERED.items() for c in found if c not in INFORMATION.get(t, {})],
 )
-def test_a_column_that_counts_changes_what_should_exist(place: Place, table: str, column: str) -> None:
+def test_a_column_that_counts_changes_what_should_exist(place: Sample, table: str, column: str) -> None:
     if (table, column) == ("paas_processes", "type"):
         place.run("DELETE FROM paas_domains")
         place.run("DELETE FROM paas_processes WHERE type = 'worker'")
@@ -184,7 +184,7 @@ def test_a_column_that_counts_changes_what_should_exist(place: Place, table: str
 
 
 @pytest.mark.parametrize("column", OF_ITSELF)
-def test_an_environment_without_processes_goes_by_its_own_columns(place: Place, column: str) -> None:
+def test_an_environment_without_processes_goes_by_its_own_columns(place: Sample, column: str) -> None:
     place.run("DELETE FROM paas_processes")
     before = place.wanted()
     place.put("paas_environments", column, OF_ITSELF[column])
@@ -193,7 +193,7 @@ def test_an_environment_without_processes_goes_by_its_own_columns(place: Place, 
 
 @pytest.mark.parametrize("column", REFUSED["paas_environments"])
 @pytest.mark.parametrize("mode", ["image", "buildpack"])
-def test_a_column_without_effect_stalls_its_environment(place: Place, column: str, mode: str) -> None:
+def test_a_column_without_effect_stalls_its_environment(place: Sample, column: str, mode: str) -> None:
     place.put("paas_environments", "deploy_mode", mode)
     place.put("paas_environments", column, REFUSED["paas_environments"][column])
     with pytest.raises(NotSupported, match=f"{column}: has no effect yet.*set it to"):
@@ -201,7 +201,7 @@ def test_a_column_without_effect_stalls_its_environment(place: Place, column: st
     assert place.read("organization") is not None
 
 
-def test_config_vars_stall_their_environment_by_name_and_never_by_value(place: Place) -> None:
+def test_config_vars_stall_their_environment_by_name_and_never_by_value(place: Sample) -> None:
     generation = place.run("SELECT generation FROM paas_environments")
     place.run(
         "INSERT INTO skypanel.config_vars (environment_id, name, ciphertext, key_id)"
@@ -216,7 +216,7 @@ def test_config_vars_stall_their_environment_by_name_and_never_by_value(place: P
 
 
 @pytest.mark.parametrize("table", STALLING)
-def test_policies_and_credentials_stall_their_organization_until_they_are_taken_back(place: Place, table: str) -> None:
+def test_policies_and_credentials_stall_their_organization_until_they_are_taken_back(place: Sample, table: str) -> None:
     generation = place.run("SELECT generation FROM paas_organizations")
     place.run(STALLING[table])
     assert place.run("SELECT generation FROM paas_organizations") > generation, "it is looked at"
@@ -226,13 +226,13 @@ def test_policies_and_credentials_stall_their_organization_until_they_are_taken_
     assert place.read("organization") is not None
 
 
-def test_policies_that_allow_everything_are_no_reason_to_stall(place: Place) -> None:
+def test_policies_that_allow_everything_are_no_reason_to_stall(place: Sample) -> None:
     place.run("INSERT INTO caas_image_policies (organization_id) SELECT organization_id FROM paas_organizations")
     place.run("INSERT INTO caas_network_policies (organization_id) SELECT organization_id FROM paas_organizations")
     assert place.read("organization") is not None
 
 
-def test_a_plan_that_is_not_offered_cannot_be_chosen_and_is_kept_by_who_has_it(place: Place) -> None:
+def test_a_plan_that_is_not_offered_cannot_be_chosen_and_is_kept_by_who_has_it(place: Sample) -> None:
     place.run("UPDATE paas_plans SET enabled = false")
     place.run("UPDATE paas_environments SET instances = 3, plan_id = plan_id")
     place.run(
@@ -260,7 +260,7 @@ def test_a_plan_that_is_not_offered_cannot_be_chosen_and_is_kept_by_who_has_it(p
     ],
 )
 def test_an_organization_whose_slug_is_none_is_deployed_under_its_slug_form(
-    place: Place, slug: str, form: str | None
+    place: Sample, slug: str, form: str | None
 ) -> None:
     place.run("UPDATE organizations SET slug = %s", slug)
     found = place.read("organization")
@@ -268,7 +268,7 @@ def test_an_organization_whose_slug_is_none_is_deployed_under_its_slug_form(
     assert all(objects is not None and (objects.services or objects.networks) for objects in place.wanted())
 
 
-def test_an_app_without_a_slug_and_with_a_very_long_name_gets_one(place: Place) -> None:
+def test_an_app_without_a_slug_and_with_a_very_long_name_gets_one(place: Sample) -> None:
     add: LiteralString = (
         "INSERT INTO paas_apps (organization_id, name) SELECT id, repeat('N', 255) FROM organizations RETURNING slug"
     )

@@ -17,7 +17,7 @@ from reconcilers.outcomes import TransientError
 pytestmark = pytest.mark.anyio
 
 
-class Desk:
+class Flusher:
     """Does groups one by one, each when it is let; doubles every number, and fails on a negative one."""
 
     def __init__(self) -> None:
@@ -60,42 +60,42 @@ class Callers:
 
 
 async def test_a_lone_call_goes_at_once() -> None:
-    desk = Desk()
-    desk.let.set()
-    assert await Batcher(desk).submit(21) == 42
-    assert desk.groups == [[21]]
+    flusher = Flusher()
+    flusher.let.set()
+    assert await Batcher(flusher).submit(21) == 42
+    assert flusher.groups == [[21]]
 
 
 async def test_calls_that_come_meanwhile_share_the_next_group_in_their_order() -> None:
-    desk = Desk()
+    flusher = Flusher()
     async with anyio.create_task_group() as tasks:
-        callers = Callers(Batcher(desk), tasks)
+        callers = Callers(Batcher(flusher), tasks)
         await callers.come(1)
         await callers.come(5, 3, 4)
-        desk.let.set()
-    assert desk.groups == [[1], [5, 3, 4]]
+        flusher.let.set()
+    assert flusher.groups == [[1], [5, 3, 4]]
     assert callers.answers == {1: 2, 5: 10, 3: 6, 4: 8}
 
 
 async def test_a_group_is_no_larger_than_the_limit() -> None:
-    desk = Desk()
+    flusher = Flusher()
     async with anyio.create_task_group() as tasks:
-        callers = Callers(Batcher(desk, limit=2), tasks)
+        callers = Callers(Batcher(flusher, limit=2), tasks)
         await callers.come(1, 2, 3, 4, 5, 6)
-        desk.let.set()
-    assert desk.groups == [[1], [2, 3], [4, 5], [6]]
+        flusher.let.set()
+    assert flusher.groups == [[1], [2, 3], [4, 5], [6]]
     assert callers.answers == {n: 2 * n for n in range(1, 7)}
 
 
 async def test_one_member_that_cannot_be_done_fails_alone() -> None:
-    desk = Desk()
+    flusher = Flusher()
     async with anyio.create_task_group() as tasks:
-        callers = Callers(Batcher(desk), tasks)
+        callers = Callers(Batcher(flusher), tasks)
         await callers.come(1, 2, -3, 4, 5)
-        desk.let.set()
+        flusher.let.set()
     assert isinstance(callers.answers.pop(-3), ValueError)
     assert callers.answers == {1: 2, 2: 4, 4: 8, 5: 10}
-    assert desk.groups == [[1], [2, -3, 4, 5], [2, -3], [2], [-3], [4, 5]]
+    assert flusher.groups == [[1], [2, -3, 4, 5], [2, -3], [2], [-3], [4, 5]]
 
 
 async def test_an_error_that_is_about_all_of_a_group_goes_to_all_of_it_without_another_try() -> None:
@@ -129,9 +129,9 @@ async def test_a_flush_that_answers_too_few_fails_the_whole_group() -> None:
 
 
 async def test_after_an_error_the_next_call_is_served() -> None:
-    desk = Desk()
-    desk.let.set()
-    batcher = Batcher(desk)
+    flusher = Flusher()
+    flusher.let.set()
+    batcher = Batcher(flusher)
     with pytest.raises(ValueError, match="refused"):
         await batcher.submit(-1)
     assert await batcher.submit(2) == 4
@@ -139,16 +139,16 @@ async def test_after_an_error_the_next_call_is_served() -> None:
 
 @pytest.mark.parametrize("cancelled", [1, 2, 3, 4], ids=["the leader", "the next leader", "one amidst", "the last"])
 async def test_a_cancelled_caller_leaves_nobody_waiting(cancelled: int) -> None:
-    desk = Desk()
+    flusher = Flusher()
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
-            callers = Callers(Batcher(desk), tasks)
+            callers = Callers(Batcher(flusher), tasks)
             await callers.come(1, 2, 3, 4)
             callers.scopes[cancelled].cancel()
             for _ in range(10):
                 await checkpoint()
-            assert desk.groups == [[1]], "the call that was on its way was abandoned"
-            desk.let.set()
+            assert flusher.groups == [[1]], "the call that was on its way was abandoned"
+            flusher.let.set()
     assert {n: a for n, a in callers.answers.items() if n != cancelled} == {
         n: 2 * n for n in {1, 2, 3, 4} - {cancelled}
     }
@@ -156,22 +156,22 @@ async def test_a_cancelled_caller_leaves_nobody_waiting(cancelled: int) -> None:
 
 async def test_a_leader_that_is_torn_down_fails_its_group_and_the_next_is_served() -> None:
     """As ``asyncio`` does it, past every shield: nobody may take the missing answer for an answer."""
-    desk = Desk()
-    batcher = Batcher(desk)
+    flusher = Flusher()
+    batcher = Batcher(flusher)
     first = asyncio.ensure_future(batcher.submit(1))
-    await desk.begun.wait()
+    await flusher.begun.wait()
     followers = [asyncio.ensure_future(batcher.submit(n)) for n in (2, 3, 4)]
     await checkpoint()
     first.cancel()
     await asyncio.wait([first])
-    while len(desk.groups) < 2:
+    while len(flusher.groups) < 2:
         await checkpoint()
     followers[0].cancel()  # it leads the second group
     done, _ = await asyncio.wait(followers, timeout=5)
     assert done == set(followers)
     assert followers[0].cancelled()
     assert all(isinstance(f.exception(), RuntimeError) for f in followers[1:])
-    desk.let.set()
+    flusher.let.set()
     assert await batcher.submit(5) == 10
 
 

@@ -29,7 +29,7 @@ ORGANIZATION = "acme"
 
 
 @dataclass
-class Bench:
+class Managed:
     """One object, its part, and a manager that looks after it."""
 
     database: SimDatabase
@@ -84,100 +84,102 @@ class Counted(Nothing):
 
 
 @asynccontextmanager
-async def running(bench: Bench, swarm: Any = None, link: Link = direct) -> AsyncIterator[Bench]:
-    lease = SimLease(bench.database, "test", 60, holder="me")
+async def running(one: Managed, swarm: Any = None, link: Link = direct) -> AsyncIterator[Managed]:
+    lease = SimLease(one.database, "test", 60, holder="me")
     assert await lease.acquire()
-    kind = replace(thing(bench.body, concurrency=2), children=lambda _: [Child(*PART, 1)])
-    looked_after = manager(SimStore(bench.database, lease, link=link), swarm or Nothing(), kind)
-    bench.database.listeners.append(looked_after.hint)
-    bench.manager = looked_after
+    kind = replace(thing(one.body, concurrency=2), children=lambda _: [Child(*PART, 1)])
+    looked_after = manager(SimStore(one.database, lease, link=link), swarm or Nothing(), kind)
+    one.database.listeners.append(looked_after.hint)
+    one.manager = looked_after
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(looked_after.run)
-        yield bench
+        yield one
         tasks.cancel_scope.cancel()
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench(SimDatabase())
+def one() -> Managed:
+    return Managed(SimDatabase())
 
 
-async def test_a_paused_object_is_not_looked_at_and_neither_it_nor_its_parts_are_ready(bench: Bench) -> None:
-    async with running(bench):
-        bench.database.put(ONE, ORGANIZATION, {})
-        await bench.until(lambda: bench.said(PART) == ("True", "Deployed"))
-        bench.database.pause("object", ONE, reason="audit", by="ada")
-        await bench.until(lambda: bench.said(PART) == ("False", "Paused"))
-        looks = len(bench.looks)
-        bench.database.put(ONE, ORGANIZATION, {"changed": 1})
-        await bench.until(lambda: bench.database.statuses[ONE].observed_generation == 2)
-        assert bench.said() == ("False", "Paused")
-        assert len(bench.looks) == looks
-        assert "ada paused this thing at " in bench.database.statuses[ONE].message
-        bench.database.resume("object", ONE)
-        await bench.until(lambda: bench.said() == bench.said(PART) == ("True", "Deployed"))
-    assert [e.reason for e in bench.database.events.values()] == ["Paused", "Resumed"]
+async def test_a_paused_object_is_not_looked_at_and_neither_it_nor_its_parts_are_ready(one: Managed) -> None:
+    async with running(one):
+        one.database.put(ONE, ORGANIZATION, {})
+        await one.until(lambda: one.said(PART) == ("True", "Deployed"))
+        one.database.pause("object", ONE, reason="audit", by="ada")
+        await one.until(lambda: one.said(PART) == ("False", "Paused"))
+        looks = len(one.looks)
+        one.database.put(ONE, ORGANIZATION, {"changed": 1})
+        await one.until(lambda: one.database.statuses[ONE].observed_generation == 2)
+        assert one.said() == ("False", "Paused")
+        assert len(one.looks) == looks
+        assert "ada paused this thing at " in one.database.statuses[ONE].message
+        one.database.resume("object", ONE)
+        await one.until(lambda: one.said() == one.said(PART) == ("True", "Deployed"))
+    assert [e.reason for e in one.database.events.values()] == ["Paused", "Resumed"]
 
 
-async def test_a_paused_object_that_is_to_be_deleted_stays_until_it_goes_on(bench: Bench) -> None:
-    async with running(bench):
-        bench.database.put(ONE, ORGANIZATION, {})
-        bench.database.pause("organization", Key("organization", ORGANIZATION))
-        bench.database.mark_deleted(ONE)
-        await bench.until(lambda: bench.said() == ("False", "Paused"))
-        assert bench.database.statuses[ONE].finalized_at is None
+async def test_a_paused_object_that_is_to_be_deleted_stays_until_it_goes_on(one: Managed) -> None:
+    async with running(one):
+        one.database.put(ONE, ORGANIZATION, {})
+        one.database.pause("organization", Key("organization", ORGANIZATION))
+        one.database.mark_deleted(ONE)
+        await one.until(lambda: one.said() == ("False", "Paused"))
+        assert one.database.statuses[ONE].finalized_at is None
 
 
-async def test_a_bad_document_is_not_told_of_while_it_is_paused(bench: Bench) -> None:
-    async with running(bench):
-        bench.database.pause("installation")
-        bench.database.put(ONE, ORGANIZATION, ["not", "an", "object"])
-        await bench.until(lambda: bench.said() == ("False", "Paused"))
-        bench.database.resume("installation")
-        await bench.until(lambda: bench.said() == ("False", "InvalidSpec"))
+async def test_a_bad_document_is_not_told_of_while_it_is_paused(one: Managed) -> None:
+    async with running(one):
+        one.database.pause("installation")
+        one.database.put(ONE, ORGANIZATION, ["not", "an", "object"])
+        await one.until(lambda: one.said() == ("False", "Paused"))
+        one.database.resume("installation")
+        await one.until(lambda: one.said() == ("False", "InvalidSpec"))
 
 
-async def test_a_document_that_cannot_be_read_is_a_bad_one_and_is_looked_at_again_when_it_changes(bench: Bench) -> None:
-    async with running(bench):
+async def test_a_document_that_cannot_be_read_is_a_bad_one_and_is_looked_at_again_when_it_changes(
+    one: Managed,
+) -> None:
+    async with running(one):
         deep: list[Any] = []
         for _ in range(100):
             deep = [deep]
-        bench.database.put(ONE, ORGANIZATION, {"ports": deep})
-        await bench.until(lambda: bench.said() == ("False", "InvalidSpec"))
-        assert "ports: cannot be read" in bench.database.statuses[ONE].message
-        assert not bench.looks
-        bench.database.put(ONE, ORGANIZATION, {})
-        await bench.until(lambda: bench.said() == ("True", "Deployed"))
+        one.database.put(ONE, ORGANIZATION, {"ports": deep})
+        await one.until(lambda: one.said() == ("False", "InvalidSpec"))
+        assert "ports: cannot be read" in one.database.statuses[ONE].message
+        assert not one.looks
+        one.database.put(ONE, ORGANIZATION, {})
+        await one.until(lambda: one.said() == ("True", "Deployed"))
 
 
-async def test_a_look_now_reads_the_engine_and_is_acknowledged_with_the_status(bench: Bench) -> None:
+async def test_a_look_now_reads_the_engine_and_is_acknowledged_with_the_status(one: Managed) -> None:
     swarm = Counted()
-    async with running(bench, swarm):
-        bench.database.put(ONE, ORGANIZATION, {})
-        await bench.until(lambda: bench.said() == ("True", "Deployed"))
+    async with running(one, swarm):
+        one.database.put(ONE, ORGANIZATION, {})
+        await one.until(lambda: one.said() == ("True", "Deployed"))
         assert swarm.refreshes == 0, "the live view is enough"
-        bench.database.ask(ONE, "please")
-        await bench.until(lambda: bench.handled() == "please")
+        one.database.ask(ONE, "please")
+        await one.until(lambda: one.handled() == "please")
         assert swarm.refreshes == 1
-        bench.database.touch(ONE)
-        await bench.quiet()
+        one.database.touch(ONE)
+        await one.quiet()
         assert swarm.refreshes == 1, "it was had"
 
 
-async def test_a_look_now_does_not_wait_for_a_backoff_and_is_not_had_before_it_succeeds(bench: Bench) -> None:
-    bench.fails = True
-    async with running(bench):
-        bench.database.put(ONE, ORGANIZATION, {})
-        await bench.until(lambda: bench.said() == ("False", "EngineUnavailable"))
-        failures = bench.failures()
-        bench.database.ask(ONE, "please")
-        await bench.until(lambda: bench.failures() > failures)
-        assert bench.handled() != "please"
-        bench.fails = False
-        await bench.until(lambda: bench.handled() == "please")
+async def test_a_look_now_does_not_wait_for_a_backoff_and_is_not_had_before_it_succeeds(one: Managed) -> None:
+    one.fails = True
+    async with running(one):
+        one.database.put(ONE, ORGANIZATION, {})
+        await one.until(lambda: one.said() == ("False", "EngineUnavailable"))
+        failures = one.failures()
+        one.database.ask(ONE, "please")
+        await one.until(lambda: one.failures() > failures)
+        assert one.handled() != "please"
+        one.fails = False
+        await one.until(lambda: one.handled() == "please")
 
 
-async def test_a_look_now_whose_status_cannot_be_written_is_tried_again_with_a_backoff(bench: Bench) -> None:
+async def test_a_look_now_whose_status_cannot_be_written_is_tried_again_with_a_backoff(one: Managed) -> None:
     broken = False
 
     async def link(operation: str, keys: tuple[Key, ...], effect: Callable[[], Any], /) -> Any:
@@ -185,21 +187,21 @@ async def test_a_look_now_whose_status_cannot_be_written_is_tried_again_with_a_b
             raise TransientError("DatabaseError", "refused")
         return effect()
 
-    async with running(bench, link=link):
-        bench.database.put(ONE, ORGANIZATION, {})
-        await bench.until(lambda: bench.said() == ("True", "Deployed"))
+    async with running(one, link=link):
+        one.database.put(ONE, ORGANIZATION, {})
+        await one.until(lambda: one.said() == ("True", "Deployed"))
         broken = True
-        bench.database.ask(ONE, "please")
-        await bench.until(lambda: bench.failures() >= 4)
+        one.database.ask(ONE, "please")
+        await one.until(lambda: one.failures() >= 4)
         broken = False
-        await bench.until(lambda: bench.handled() == "please")
+        await one.until(lambda: one.handled() == "please")
 
 
-async def test_a_look_now_at_what_is_paused_is_acknowledged_as_paused(bench: Bench) -> None:
-    async with running(bench):
-        bench.database.put(ONE, ORGANIZATION, {})
-        bench.database.pause("installation")
-        await bench.until(lambda: bench.said() == ("False", "Paused"))
-        bench.database.ask(ONE, "please")
-        await bench.until(lambda: bench.handled() == "please")
-        assert bench.said() == ("False", "Paused")
+async def test_a_look_now_at_what_is_paused_is_acknowledged_as_paused(one: Managed) -> None:
+    async with running(one):
+        one.database.put(ONE, ORGANIZATION, {})
+        one.database.pause("installation")
+        await one.until(lambda: one.said() == ("False", "Paused"))
+        one.database.ask(ONE, "please")
+        await one.until(lambda: one.handled() == "please")
+        assert one.said() == ("False", "Paused")

@@ -34,7 +34,7 @@ WEB, WORKER = WANTED.services
 
 
 @dataclass
-class Course(Nothing):
+class ScriptedSwarm(Nothing):
     """A Swarm whose plan is given, and a record of what was asked of it and of the database, in order."""
 
     changes: ChangeSet = field(default_factory=ChangeSet)
@@ -74,11 +74,11 @@ class Asked(Table):
         self._steps.append("affirm")
 
 
-class Bench:
+class Converging:
     """One object's convergence."""
 
     def __init__(
-        self, swarm: Course, *, leads: bool = True, rows: tuple[InventoryRow, ...] = (), slots: int = 0
+        self, swarm: ScriptedSwarm, *, leads: bool = True, rows: tuple[InventoryRow, ...] = (), slots: int = 0
     ) -> None:
         store: Any = Asked(swarm.steps, leads=leads)
         loaded = Loaded(KEY, "acme", 3, deleted=False, document={}, inventory=rows, declared=True)
@@ -101,8 +101,8 @@ def creates(*services: Any) -> tuple[Change, ...]:
 
 
 async def test_intents_come_before_the_first_write_and_the_lease_is_asked_before_each_later_one() -> None:
-    swarm = Course(ChangeSet(creates(WEB, WORKER), wanted=WANTED))
-    await Bench(swarm).convergence.apply(WANTED)
+    swarm = ScriptedSwarm(ChangeSet(creates(WEB, WORKER), wanted=WANTED))
+    await Converging(swarm).convergence.apply(WANTED)
     assert swarm.steps == [
         f"announce applying {WEB.name} applying {WORKER.name}",
         f"create {WEB.name}",
@@ -112,21 +112,21 @@ async def test_intents_come_before_the_first_write_and_the_lease_is_asked_before
 
 
 async def test_what_the_inventory_does_not_hold_asks_the_database_all_the_same() -> None:
-    swarm = Course(ChangeSet((Change("connect", "edge", "home", cause="EdgeJoined"),)))
-    await Bench(swarm).convergence.apply(Objects())
+    swarm = ScriptedSwarm(ChangeSet((Change("connect", "edge", "home", cause="EdgeJoined"),)))
+    await Converging(swarm).convergence.apply(Objects())
     assert swarm.steps == ["announce", "connect home"]
 
 
 async def test_nothing_is_written_when_the_intent_cannot_be() -> None:
-    swarm = Course(ChangeSet(creates(WEB), wanted=WANTED))
+    swarm = ScriptedSwarm(ChangeSet(creates(WEB), wanted=WANTED))
     with pytest.raises(FencedError):
-        await Bench(swarm, leads=False).convergence.apply(WANTED)
+        await Converging(swarm, leads=False).convergence.apply(WANTED)
     assert swarm.steps == []
 
 
 async def test_what_was_done_before_an_error_is_learned_and_told() -> None:
-    swarm = Course(ChangeSet(creates(WEB, WORKER), wanted=WANTED), refuses=WORKER.name)
-    bench = Bench(swarm)
+    swarm = ScriptedSwarm(ChangeSet(creates(WEB, WORKER), wanted=WANTED), refuses=WORKER.name)
+    bench = Converging(swarm)
     with pytest.raises(TerminalError):
         await bench.convergence.apply(WANTED)
     assert [update.name for update in bench.draft.report.inventory] == [WEB.name]
@@ -137,8 +137,8 @@ async def test_what_was_done_before_an_error_is_learned_and_told() -> None:
 
 @pytest.mark.parametrize("refuses", ["", "b"])
 async def test_what_is_removed_with_its_owner_stays_in_the_inventory_until_nothing_lives(refuses: str) -> None:
-    swarm = Course(refuses=refuses)
-    bench = Bench(swarm)
+    swarm = ScriptedSwarm(refuses=refuses)
+    bench = Converging(swarm)
     removals = ChangeSet(tuple(Change("delete", "service", name, cause="Removed") for name in "ab"))
     try:
         await bench.convergence.carry_out(removals, forget=False)
@@ -149,8 +149,8 @@ async def test_what_is_removed_with_its_owner_stays_in_the_inventory_until_nothi
 
 async def test_what_is_on_record_and_neither_wanted_nor_planned_is_looked_for_and_struck_off() -> None:
     rows = (InventoryRow("service", WEB.name), InventoryRow("service", "left"), InventoryRow("service", "goes"))
-    swarm = Course(ChangeSet((Change("delete", "service", "goes", cause="Removed"),), wanted=WANTED))
-    bench = Bench(swarm, rows=rows)
+    swarm = ScriptedSwarm(ChangeSet((Change("delete", "service", "goes", cause="Removed"),), wanted=WANTED))
+    bench = Converging(swarm, rows=rows)
     await bench.convergence.apply(WANTED)
     assert swarm.steps[0] == "look for left"
     assert InventoryUpdate("service", "left", gone=True) in bench.draft.report.inventory
@@ -158,8 +158,8 @@ async def test_what_is_on_record_and_neither_wanted_nor_planned_is_looked_for_an
 
 async def test_a_removal_that_waits_for_a_slot_is_not_looked_for() -> None:
     changes = (*creates(WEB), Change("delete", "service", "goes", cause="Removed"))
-    swarm = Course(ChangeSet(changes, wanted=WANTED), lives_on=frozenset({"goes"}))
-    bench = Bench(swarm, rows=(InventoryRow("service", "goes"),), slots=1)
+    swarm = ScriptedSwarm(ChangeSet(changes, wanted=WANTED), lives_on=frozenset({"goes"}))
+    bench = Converging(swarm, rows=(InventoryRow("service", "goes"),), slots=1)
     assert bench.rollouts.take(Key("environment", "another"), "acme")
     with pytest.raises(RolloutQueuedError):
         await bench.convergence.apply(WANTED)

@@ -23,7 +23,7 @@ class Buckets(Things, name="buckets"):
     """Somewhere else."""
 
 
-class Shelf(Buckets):
+class BucketTable(Buckets):
     """An adapter that is a table, and says what is done to it."""
 
     def __init__(self, steps: list[str]) -> None:
@@ -52,18 +52,18 @@ class Shelf(Buckets):
         return self.found[name]
 
 
-class Bench:
+class OneReconcile:
     """One reconcile of an object with ``rows``."""
 
     def __init__(self, *rows: InventoryRow, leads: bool = True) -> None:
         self.steps: list[str] = []
-        self.shelf = Shelf(self.steps)
+        self.table = BucketTable(self.steps)
         self._leads = leads
         store: Any = self
         loaded = Loaded(KEY, "acme", 3, deleted=False, document={}, inventory=rows, declared=True)
         self.draft = Draft(loaded)
         trace = Trace(KEY, "id", (), 0.0, 1)
-        doors = Doors(KEY.kind, (Buckets,), {Buckets: self.shelf}, affirm=self.affirm, trace=trace)
+        doors = Doors(KEY.kind, (Buckets,), {Buckets: self.table}, affirm=self.affirm, trace=trace)
         self.externals = Externals(loaded, uses=(Buckets,), doors=doors, store=store, draft=self.draft, trace=trace)
 
     async def affirm(self) -> None:
@@ -92,28 +92,30 @@ def made(thing: External, *, digest: str | None = None) -> InventoryRow:
 
 
 async def test_the_intent_is_written_down_before_the_thing_is_made() -> None:
-    bench = Bench()
-    (found,) = await bench.externals.ensure([bucket()])
-    assert bench.steps == ["intend applying acme-a", "create acme-a"]
+    reconcile = OneReconcile()
+    (found,) = await reconcile.externals.ensure([bucket()])
+    assert reconcile.steps == ["intend applying acme-a", "create acme-a"]
     assert found.id == "id-acme-a"
-    assert bench.learned == [InventoryUpdate("buckets/thing", "acme-a", engine_id="id-acme-a", spec_hash=bucket().hash)]
-    assert bench.events == ["Created"]
+    assert reconcile.learned == [
+        InventoryUpdate("buckets/thing", "acme-a", engine_id="id-acme-a", spec_hash=bucket().hash)
+    ]
+    assert reconcile.events == ["Created"]
 
 
 async def test_what_is_so_already_is_left_alone() -> None:
-    bench = Bench(made(bucket()))
-    bench.shelf.found["acme-a"] = Observed("id-acme-a", bucket().hash)
-    await bench.externals.ensure([bucket()])
-    await bench.externals.sweep()
-    assert (bench.steps, bench.learned, bench.events) == ([], [], [])
+    reconcile = OneReconcile(made(bucket()))
+    reconcile.table.found["acme-a"] = Observed("id-acme-a", bucket().hash)
+    await reconcile.externals.ensure([bucket()])
+    await reconcile.externals.sweep()
+    assert (reconcile.steps, reconcile.learned, reconcile.events) == ([], [], [])
 
 
 async def test_a_thing_that_was_made_and_not_written_down_is_found_by_its_name() -> None:
-    bench = Bench(InventoryRow("buckets/thing", "acme-a", None, None, None, None, "applying"))
-    bench.shelf.found["acme-a"] = Observed("id-acme-a", bucket().hash)
-    await bench.externals.ensure([bucket()])
-    assert bench.steps == []
-    assert [update.engine_id for update in bench.learned] == ["id-acme-a"]
+    reconcile = OneReconcile(InventoryRow("buckets/thing", "acme-a", None, None, None, None, "applying"))
+    reconcile.table.found["acme-a"] = Observed("id-acme-a", bucket().hash)
+    await reconcile.externals.ensure([bucket()])
+    assert reconcile.steps == []
+    assert [update.engine_id for update in reconcile.learned] == ["id-acme-a"]
 
 
 @pytest.mark.parametrize(
@@ -125,57 +127,57 @@ async def test_a_thing_that_was_made_and_not_written_down_is_found_by_its_name()
     ],
 )
 async def test_what_somebody_changed_is_put_right(observed: Observed | None, step: str, event: str) -> None:
-    bench = Bench(made(bucket()))
+    reconcile = OneReconcile(made(bucket()))
     if observed is not None:
-        bench.shelf.found["acme-a"] = observed
-    await bench.externals.ensure([bucket()])
-    assert bench.steps == ["intend applying acme-a", step]
-    assert bench.events == [event]
+        reconcile.table.found["acme-a"] = observed
+    await reconcile.externals.ensure([bucket()])
+    assert reconcile.steps == ["intend applying acme-a", step]
+    assert reconcile.events == [event]
 
 
 async def test_another_wish_is_an_update() -> None:
-    bench = Bench(made(bucket()))
-    bench.shelf.found["acme-a"] = Observed("id-acme-a", bucket().hash)
-    await bench.externals.ensure([bucket(size=2)])
-    assert bench.steps == ["intend applying acme-a", "update acme-a"]
-    assert bench.events == ["Updated"]
+    reconcile = OneReconcile(made(bucket()))
+    reconcile.table.found["acme-a"] = Observed("id-acme-a", bucket().hash)
+    await reconcile.externals.ensure([bucket(size=2)])
+    assert reconcile.steps == ["intend applying acme-a", "update acme-a"]
+    assert reconcile.events == ["Updated"]
 
 
 async def test_what_is_not_asked_for_any_more_goes_at_the_end_of_the_reconcile() -> None:
-    bench = Bench(made(bucket("old")), made(bucket()))
-    bench.shelf.found = {name: Observed(f"id-{name}", bucket().hash) for name in ("old", "acme-a")}
-    await bench.externals.ensure([bucket()])
-    assert bench.steps == []
-    await bench.externals.sweep()
-    assert bench.steps == ["intend deleting old", "remove old"]
-    assert bench.learned == [InventoryUpdate("buckets/thing", "old", gone=True)]
+    reconcile = OneReconcile(made(bucket("old")), made(bucket()))
+    reconcile.table.found = {name: Observed(f"id-{name}", bucket().hash) for name in ("old", "acme-a")}
+    await reconcile.externals.ensure([bucket()])
+    assert reconcile.steps == []
+    await reconcile.externals.sweep()
+    assert reconcile.steps == ["intend deleting old", "remove old"]
+    assert reconcile.learned == [InventoryUpdate("buckets/thing", "old", gone=True)]
 
 
 async def test_everything_is_given_back_when_the_object_goes() -> None:
-    bench = Bench(made(bucket("a")), made(bucket("b")))
-    await bench.externals.give_back()
-    assert bench.steps == ["intend deleting a", "remove a", "intend deleting b", "remove b"]
-    assert all(update.gone for update in bench.learned)
+    reconcile = OneReconcile(made(bucket("a")), made(bucket("b")))
+    await reconcile.externals.give_back()
+    assert reconcile.steps == ["intend deleting a", "remove a", "intend deleting b", "remove b"]
+    assert all(update.gone for update in reconcile.learned)
 
 
 async def test_a_create_whose_answer_was_lost_leaves_its_intent_behind() -> None:
-    bench = Bench()
-    bench.shelf.broken = OSError("reset")
+    reconcile = OneReconcile()
+    reconcile.table.broken = OSError("reset")
     with pytest.raises(TransientError, match="buckets: create: OSError"):
-        await bench.externals.ensure([bucket()])
-    assert bench.steps == ["intend applying acme-a", "create acme-a"]
-    assert bench.learned == []
+        await reconcile.externals.ensure([bucket()])
+    assert reconcile.steps == ["intend applying acme-a", "create acme-a"]
+    assert reconcile.learned == []
 
 
 async def test_who_does_not_lead_makes_nothing() -> None:
-    bench = Bench(leads=False)
+    reconcile = OneReconcile(leads=False)
     with pytest.raises(FencedError):
-        await bench.externals.ensure([bucket()])
-    assert bench.steps == []
+        await reconcile.externals.ensure([bucket()])
+    assert reconcile.steps == []
 
 
 async def test_a_thing_of_a_port_that_is_not_declared_any_more_is_not_forgotten() -> None:
-    bench = Bench(InventoryRow("ponds/thing", "x", "id", "h", None, None, "present"))
+    reconcile = OneReconcile(InventoryRow("ponds/thing", "x", "id", "h", None, None, "present"))
     with pytest.raises(LookupError, match="have it declare the port"):
-        await bench.externals.give_back()
-    assert bench.learned == []
+        await reconcile.externals.give_back()
+    assert reconcile.learned == []

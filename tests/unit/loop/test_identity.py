@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_said_with_what_was_found_where(claim: Claim, mark:
 
 
 @dataclass
-class Place:
+class Sides:
     """Both sides, and a lease that is always free."""
 
     claim_: Claim = NEW
@@ -103,11 +103,11 @@ class Place:
 class Marks:
     """The Swarm's side of a place."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Sides) -> None:
         self.cluster_id, self.read, self.write = place.cluster_id, place.read_mark, place.write
 
 
-def process(place: Place, stopping: anyio.Event) -> Candidate:
+def process(place: Sides, stopping: anyio.Event) -> Candidate:
     async def listen(_: Any) -> None:
         await anyio.sleep_forever()
 
@@ -130,7 +130,7 @@ async def until(true: Any) -> None:
 
 
 async def test_the_first_leader_writes_both_sides_and_each_later_one_its_term() -> None:
-    place = Place()
+    place = Sides()
     for term in (1, 2):
         stopping = anyio.Event()
         one = process(place, stopping)
@@ -144,7 +144,7 @@ async def test_the_first_leader_writes_both_sides_and_each_later_one_its_term() 
 
 async def test_where_it_does_not_fit_nobody_leads_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("controller.loop.election._MISMATCH_SECONDS", 0.05)
-    place, stopping = Place(OURS, Mark("another", 9)), anyio.Event()
+    place, stopping = Sides(OURS, Mark("another", 9)), anyio.Event()
     one = process(place, stopping)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(one.run)
@@ -158,7 +158,7 @@ async def test_where_it_does_not_fit_nobody_leads_until_it_does(monkeypatch: pyt
 
 
 async def test_a_leader_stops_when_it_is_not_right_any_more() -> None:
-    place, stopping = Place(), anyio.Event()
+    place, stopping = Sides(), anyio.Event()
     one = process(place, stopping)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(one.run)
@@ -171,7 +171,7 @@ async def test_a_leader_stops_when_it_is_not_right_any_more() -> None:
 
 
 async def test_while_it_cannot_be_known_nobody_leads() -> None:
-    place, stopping = Place(away=True), anyio.Event()
+    place, stopping = Sides(away=True), anyio.Event()
     one = process(place, stopping)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(one.run)

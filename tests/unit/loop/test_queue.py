@@ -31,7 +31,7 @@ class Clock:
 
 
 @dataclass
-class Desk:
+class TimedQueue:
     """A queue whose clock and jitter the test sets."""
 
     clock: Clock = field(default_factory=Clock)
@@ -60,150 +60,152 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def here() -> TimedQueue:
+    return TimedQueue()
 
 
 # -- dirty and processing --------------------------------------------------------------------------------------------
 
 
-async def test_a_key_that_is_added_many_times_is_given_out_once(desk: Desk) -> None:
+async def test_a_key_that_is_added_many_times_is_given_out_once(here: TimedQueue) -> None:
     for priority in Priority:
-        desk.queue.add(A, priority)
-    assert await desk.take_all() == [A]
+        here.queue.add(A, priority)
+    assert await here.take_all() == [A]
 
 
-async def test_a_key_that_is_worked_on_is_not_given_out_and_comes_again_afterwards(desk: Desk) -> None:
-    desk.queue.add(A, Priority.CHANGE)
-    await desk.take()
-    desk.queue.add(A, Priority.CHANGE)
-    desk.queue.add(A, Priority.CHANGE)
-    assert await desk.take() is None
-    desk.queue.done(A)
-    assert await desk.take_all() == [A]
+async def test_a_key_that_is_worked_on_is_not_given_out_and_comes_again_afterwards(here: TimedQueue) -> None:
+    here.queue.add(A, Priority.CHANGE)
+    await here.take()
+    here.queue.add(A, Priority.CHANGE)
+    here.queue.add(A, Priority.CHANGE)
+    assert await here.take() is None
+    here.queue.done(A)
+    assert await here.take_all() == [A]
 
 
-async def test_a_key_that_nobody_added_meanwhile_does_not_come_again(desk: Desk) -> None:
-    desk.queue.add(A, Priority.CHANGE)
-    await desk.take()
-    desk.queue.done(A)
-    assert await desk.take() is None
+async def test_a_key_that_nobody_added_meanwhile_does_not_come_again(here: TimedQueue) -> None:
+    here.queue.add(A, Priority.CHANGE)
+    await here.take()
+    here.queue.done(A)
+    assert await here.take() is None
 
 
-async def test_what_was_added_during_the_work_keeps_its_most_urgent_reason_and_earliest_time(desk: Desk) -> None:
-    desk.queue.add(A, Priority.RESYNC)
-    await desk.take()
-    desk.queue.add(A, Priority.DRIFT, delay=50)
-    desk.queue.add(A, Priority.CHANGE, delay=100)
-    desk.queue.done(A)
-    desk.queue.add(B, Priority.DRIFT, delay=50)
-    assert await desk.take() is None
-    desk.clock.now += 50
-    assert await desk.take_all() == [A, B]
+async def test_what_was_added_during_the_work_keeps_its_most_urgent_reason_and_earliest_time(here: TimedQueue) -> None:
+    here.queue.add(A, Priority.RESYNC)
+    await here.take()
+    here.queue.add(A, Priority.DRIFT, delay=50)
+    here.queue.add(A, Priority.CHANGE, delay=100)
+    here.queue.done(A)
+    here.queue.add(B, Priority.DRIFT, delay=50)
+    assert await here.take() is None
+    here.clock.now += 50
+    assert await here.take_all() == [A, B]
 
 
 # -- order -----------------------------------------------------------------------------------------------------------
 
 
-async def test_the_most_urgent_of_those_due_goes_first(desk: Desk) -> None:
-    desk.queue.add(A, Priority.RESYNC)
-    desk.queue.add(B, Priority.DRIFT)
-    desk.queue.add(C, Priority.CHANGE)
-    assert await desk.take_all() == [C, B, A]
+async def test_the_most_urgent_of_those_due_goes_first(here: TimedQueue) -> None:
+    here.queue.add(A, Priority.RESYNC)
+    here.queue.add(B, Priority.DRIFT)
+    here.queue.add(C, Priority.CHANGE)
+    assert await here.take_all() == [C, B, A]
 
 
-async def test_of_the_same_urgency_the_first_goes_first(desk: Desk) -> None:
+async def test_of_the_same_urgency_the_first_goes_first(here: TimedQueue) -> None:
     for key in (B, A, C):
-        desk.queue.add(key, Priority.CHANGE)
-    assert await desk.take_all() == [B, A, C]
+        here.queue.add(key, Priority.CHANGE)
+    assert await here.take_all() == [B, A, C]
 
 
-async def test_a_more_urgent_reason_moves_a_waiting_key_forward_and_a_less_urgent_one_not_back(desk: Desk) -> None:
-    desk.queue.add(A, Priority.RESYNC)
-    desk.queue.add(B, Priority.DRIFT)
-    desk.queue.add(A, Priority.CHANGE)
-    desk.queue.add(A, Priority.RESYNC)
-    assert await desk.take_all() == [A, B]
+async def test_a_more_urgent_reason_moves_a_waiting_key_forward_and_a_less_urgent_one_not_back(
+    here: TimedQueue,
+) -> None:
+    here.queue.add(A, Priority.RESYNC)
+    here.queue.add(B, Priority.DRIFT)
+    here.queue.add(A, Priority.CHANGE)
+    here.queue.add(A, Priority.RESYNC)
+    assert await here.take_all() == [A, B]
 
 
-async def test_urgency_does_not_make_a_key_due_before_its_time(desk: Desk) -> None:
-    desk.queue.add(A, Priority.CHANGE, delay=10)
-    desk.queue.add(B, Priority.RESYNC)
-    assert await desk.take_all() == [B]
+async def test_urgency_does_not_make_a_key_due_before_its_time(here: TimedQueue) -> None:
+    here.queue.add(A, Priority.CHANGE, delay=10)
+    here.queue.add(B, Priority.RESYNC)
+    assert await here.take_all() == [B]
 
 
-async def test_the_earlier_due_time_wins(desk: Desk) -> None:
-    desk.queue.add(A, Priority.DRIFT, delay=60)
-    desk.queue.add(A, Priority.CHANGE)
-    assert await desk.take() == A
-    desk.queue.done(A)
-    desk.clock.now += 60
-    assert await desk.take() is None, "the later time is forgotten"
+async def test_the_earlier_due_time_wins(here: TimedQueue) -> None:
+    here.queue.add(A, Priority.DRIFT, delay=60)
+    here.queue.add(A, Priority.CHANGE)
+    assert await here.take() == A
+    here.queue.done(A)
+    here.clock.now += 60
+    assert await here.take() is None, "the later time is forgotten"
 
 
 # -- failures --------------------------------------------------------------------------------------------------------
 
 
-async def test_each_failure_doubles_the_delay_up_to_the_cap(desk: Desk) -> None:
-    desk.luck = 1.0
-    await desk.work_on(A)
-    delays = [desk.queue.retry(A) for _ in range(40)]
+async def test_each_failure_doubles_the_delay_up_to_the_cap(here: TimedQueue) -> None:
+    here.luck = 1.0
+    await here.work_on(A)
+    delays = [here.queue.retry(A) for _ in range(40)]
     assert delays[:4] == [BACKOFF_FIRST * factor for factor in (1, 2, 4, 8)]
     assert delays == sorted(delays)
     assert delays[-1] == BACKOFF_CAP
 
 
-async def test_keys_fail_apart_from_each_other(desk: Desk) -> None:
-    desk.luck = 1.0
-    await desk.work_on(A, B)
+async def test_keys_fail_apart_from_each_other(here: TimedQueue) -> None:
+    here.luck = 1.0
+    await here.work_on(A, B)
     for _ in range(5):
-        desk.queue.retry(A)
-    assert desk.queue.retry(B) == BACKOFF_FIRST
+        here.queue.retry(A)
+    assert here.queue.retry(B) == BACKOFF_FIRST
 
 
-async def test_success_forgets_the_failures(desk: Desk) -> None:
-    desk.luck = 1.0
-    await desk.work_on(A)
+async def test_success_forgets_the_failures(here: TimedQueue) -> None:
+    here.luck = 1.0
+    await here.work_on(A)
     for _ in range(5):
-        desk.queue.retry(A)
-    desk.queue.forget(A)
-    assert desk.queue.retry(A) == BACKOFF_FIRST
+        here.queue.retry(A)
+    here.queue.forget(A)
+    assert here.queue.retry(A) == BACKOFF_FIRST
 
 
 @given(failures=st.integers(0, 2000), luck=st.floats(0, 1, exclude_max=True))
 def test_jitter_spreads_a_delay_from_nothing_to_its_longest(failures: int, luck: float) -> None:
     async def scenario() -> None:
-        desk = Desk(luck=luck)
-        await desk.work_on(A)
-        desk.queue._failures[A] = failures
+        here = TimedQueue(luck=luck)
+        await here.work_on(A)
+        here.queue._failures[A] = failures
         longest = min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(failures, 100))
-        assert desk.queue.retry(A) == pytest.approx(longest * luck)
+        assert here.queue.retry(A) == pytest.approx(longest * luck)
 
     anyio.run(scenario)
 
 
 @pytest.mark.parametrize("why", Priority)
-async def test_a_key_that_comes_again_is_as_urgent_as_it_was(desk: Desk, why: Priority) -> None:
+async def test_a_key_that_comes_again_is_as_urgent_as_it_was(here: TimedQueue, why: Priority) -> None:
     """Neither a failure nor "look again later" makes a full comparison's key pass a change, or a change wait for it."""
-    desk.queue.add(A, why)
-    await desk.take()
-    desk.queue.retry(A)
-    desk.queue.done(A)
+    here.queue.add(A, why)
+    await here.take()
+    here.queue.retry(A)
+    here.queue.done(A)
     for other in Priority:
-        desk.queue.add(Key("environment", other.name), other)
-    order = [key.id for key in await desk.take_all()]
+        here.queue.add(Key("environment", other.name), other)
+    order = [key.id for key in await here.take_all()]
     assert order.index("a") == why, "before the one that is as urgent, behind those that are more so"
 
 
-async def test_a_failed_key_comes_back_after_its_delay(desk: Desk) -> None:
-    desk.luck = 0.5
-    desk.queue.add(A, Priority.CHANGE)
-    await desk.take()
-    delay = desk.queue.retry(A)
-    desk.queue.done(A)
-    assert await desk.take() is None
-    desk.clock.now += delay
-    assert await desk.take() == A
+async def test_a_failed_key_comes_back_after_its_delay(here: TimedQueue) -> None:
+    here.luck = 0.5
+    here.queue.add(A, Priority.CHANGE)
+    await here.take()
+    delay = here.queue.retry(A)
+    here.queue.done(A)
+    assert await here.take() is None
+    here.clock.now += delay
+    assert await here.take() == A
 
 
 # -- waiting ---------------------------------------------------------------------------------------------------------
@@ -226,35 +228,37 @@ async def waiting_for(queue: Queue, then: Callable[[], None]) -> Key | None:
     return given_out[0]
 
 
-async def test_what_something_else_wakes_is_looked_at_later_each_time_and_behind_everything_else(desk: Desk) -> None:
-    await desk.work_on(A)
-    assert [desk.queue.wait(A, 2.0) for _ in range(9)] == [1, 2, 4, 8, 16, 32, 64, 128, WAIT_CAP / 2]
-    desk.queue.done(A)
-    desk.queue.add(B, Priority.DRIFT, delay=1.0)
-    desk.clock.now += WAIT_CAP
-    assert await desk.take_all() == [B, A]
+async def test_what_something_else_wakes_is_looked_at_later_each_time_and_behind_everything_else(
+    here: TimedQueue,
+) -> None:
+    await here.work_on(A)
+    assert [here.queue.wait(A, 2.0) for _ in range(9)] == [1, 2, 4, 8, 16, 32, 64, 128, WAIT_CAP / 2]
+    here.queue.done(A)
+    here.queue.add(B, Priority.DRIFT, delay=1.0)
+    here.clock.now += WAIT_CAP
+    assert await here.take_all() == [B, A]
 
 
-async def test_what_waits_is_taken_at_once_when_it_is_woken(desk: Desk) -> None:
-    await desk.work_on(A)
-    desk.queue.wait(A, 60.0)
-    desk.queue.done(A)
-    assert await desk.take() is None
-    desk.queue.add(A, Priority.DEPENDENCY)
-    assert await desk.take() == A
+async def test_what_waits_is_taken_at_once_when_it_is_woken(here: TimedQueue) -> None:
+    await here.work_on(A)
+    here.queue.wait(A, 60.0)
+    here.queue.done(A)
+    assert await here.take() is None
+    here.queue.add(A, Priority.DEPENDENCY)
+    assert await here.take() == A
 
 
-async def test_a_waiting_worker_is_woken_by_a_new_key(desk: Desk) -> None:
-    assert await waiting_for(desk.queue, lambda: desk.queue.add(A, Priority.CHANGE)) == A
+async def test_a_waiting_worker_is_woken_by_a_new_key(here: TimedQueue) -> None:
+    assert await waiting_for(here.queue, lambda: here.queue.add(A, Priority.CHANGE)) == A
 
 
-async def test_a_waiting_worker_is_woken_by_an_earlier_due_time(desk: Desk) -> None:
-    desk.queue.add(A, Priority.DRIFT, delay=3600)
-    assert await waiting_for(desk.queue, lambda: desk.queue.add(B, Priority.CHANGE)) == B
+async def test_a_waiting_worker_is_woken_by_an_earlier_due_time(here: TimedQueue) -> None:
+    here.queue.add(A, Priority.DRIFT, delay=3600)
+    assert await waiting_for(here.queue, lambda: here.queue.add(B, Priority.CHANGE)) == B
 
 
-async def test_a_waiting_worker_is_sent_away_when_the_queue_closes(desk: Desk) -> None:
-    assert await waiting_for(desk.queue, desk.queue.close) is None
+async def test_a_waiting_worker_is_sent_away_when_the_queue_closes(here: TimedQueue) -> None:
+    assert await waiting_for(here.queue, here.queue.close) is None
 
 
 async def test_a_key_becomes_due_without_anybody_s_doing() -> None:
@@ -302,26 +306,26 @@ def test_no_key_is_left_lying_while_there_is_room(added: list[tuple[Key, Priorit
     anyio.run(scenario)
 
 
-async def test_a_closed_queue_gives_nothing_out_and_lets_the_work_end(desk: Desk) -> None:
-    desk.queue.add(A, Priority.CHANGE)
-    desk.queue.add(B, Priority.CHANGE)
-    await desk.take()
-    desk.queue.add(A, Priority.CHANGE)
-    desk.queue.close()
-    desk.queue.add(C, Priority.CHANGE)
-    assert desk.queue.processing == 1
-    desk.queue.done(A)
-    assert desk.queue.processing == 0
-    assert await desk.queue.get() is None
+async def test_a_closed_queue_gives_nothing_out_and_lets_the_work_end(here: TimedQueue) -> None:
+    here.queue.add(A, Priority.CHANGE)
+    here.queue.add(B, Priority.CHANGE)
+    await here.take()
+    here.queue.add(A, Priority.CHANGE)
+    here.queue.close()
+    here.queue.add(C, Priority.CHANGE)
+    assert here.queue.processing == 1
+    here.queue.done(A)
+    assert here.queue.processing == 0
+    assert await here.queue.get() is None
 
 
-async def test_the_end_of_the_work_can_be_waited_for(desk: Desk) -> None:
-    await desk.work_on(A, B)
-    desk.queue.close()
+async def test_the_end_of_the_work_can_be_waited_for(here: TimedQueue) -> None:
+    await here.work_on(A, B)
+    here.queue.close()
     ended = anyio.Event()
 
     async def wait() -> None:
-        await desk.queue.join()
+        await here.queue.join()
         ended.set()
 
     with anyio.fail_after(5):
@@ -330,7 +334,7 @@ async def test_the_end_of_the_work_can_be_waited_for(desk: Desk) -> None:
             for key in (A, B):
                 await checkpoint()
                 assert not ended.is_set()
-                desk.queue.done(key)
+                here.queue.done(key)
 
 
 # -- fair shares -----------------------------------------------------------------------------------------------------
@@ -340,69 +344,69 @@ def some(organization: str, count: int) -> list[Key]:
     return [Key("environment", f"{organization}{number}") for number in range(count)]
 
 
-def add(desk: Desk, organization: str, count: int, priority: Priority = Priority.CHANGE) -> None:
+def add(here: TimedQueue, organization: str, count: int, priority: Priority = Priority.CHANGE) -> None:
     for key in some(organization, count):
-        desk.queue.add(key, priority, organization=organization)
+        here.queue.add(key, priority, organization=organization)
 
 
-async def test_one_change_of_an_organization_does_not_stand_behind_the_thousands_of_another(desk: Desk) -> None:
-    add(desk, "large", 5000)
+async def test_one_change_of_an_organization_does_not_stand_behind_the_thousands_of_another(here: TimedQueue) -> None:
+    add(here, "large", 5000)
     for _ in range(100):
-        await desk.take()
-    add(desk, "small", 1)
-    assert some("small", 1)[0] in [await desk.take() for _ in range(2)]
+        await here.take()
+    add(here, "small", 1)
+    assert some("small", 1)[0] in [await here.take() for _ in range(2)]
 
 
-async def test_organizations_that_have_much_to_do_take_turns(desk: Desk) -> None:
+async def test_organizations_that_have_much_to_do_take_turns(here: TimedQueue) -> None:
     for organization in ("first", "second", "third"):
-        add(desk, organization, 60)
-    taken = [(await desk.take() or A).id.rstrip("0123456789") for _ in range(90)]
+        add(here, organization, 60)
+    taken = [(await here.take() or A).id.rstrip("0123456789") for _ in range(90)]
     assert {o: taken.count(o) for o in set(taken)} == pytest.approx({"first": 30, "second": 30, "third": 30}, abs=8)
 
 
-async def test_an_organization_that_had_nothing_to_do_has_nothing_saved_up(desk: Desk) -> None:
+async def test_an_organization_that_had_nothing_to_do_has_nothing_saved_up(here: TimedQueue) -> None:
     """Its first keys do not all go before those of the others."""
-    add(desk, "large", 1000)
+    add(here, "large", 1000)
     for _ in range(500):
-        await desk.take()
-    add(desk, "late", 100)
-    taken = [await desk.take() for _ in range(100)]
+        await here.take()
+    add(here, "late", 100)
+    taken = [await here.take() for _ in range(100)]
     assert 40 <= sum(key in some("late", 100) for key in taken) <= 60
 
 
-async def test_urgency_goes_before_fairness(desk: Desk) -> None:
-    add(desk, "large", 5)
-    add(desk, "small", 5, Priority.RESYNC)
-    assert await desk.take_all() == some("large", 5) + some("small", 5)
+async def test_urgency_goes_before_fairness(here: TimedQueue) -> None:
+    add(here, "large", 5)
+    add(here, "small", 5, Priority.RESYNC)
+    assert await here.take_all() == some("large", 5) + some("small", 5)
 
 
-async def test_what_an_organization_has_at_one_urgency_is_not_held_against_it_at_another(desk: Desk) -> None:
-    add(desk, "large", 1000, Priority.RESYNC)
-    desk.queue.add(A, Priority.CHANGE, organization="small")
-    desk.queue.add(B, Priority.CHANGE, organization="large")
-    desk.queue.add(C, Priority.CHANGE, organization="small")
-    assert [await desk.take() for _ in range(3)] == [A, B, C]
+async def test_what_an_organization_has_at_one_urgency_is_not_held_against_it_at_another(here: TimedQueue) -> None:
+    add(here, "large", 1000, Priority.RESYNC)
+    here.queue.add(A, Priority.CHANGE, organization="small")
+    here.queue.add(B, Priority.CHANGE, organization="large")
+    here.queue.add(C, Priority.CHANGE, organization="small")
+    assert [await here.take() for _ in range(3)] == [A, B, C]
 
 
-async def test_a_stream_of_urgent_keys_does_not_keep_the_others_waiting_for_ever(desk: Desk) -> None:
-    add(desk, "patient", 10, Priority.RESYNC)
+async def test_a_stream_of_urgent_keys_does_not_keep_the_others_waiting_for_ever(here: TimedQueue) -> None:
+    add(here, "patient", 10, Priority.RESYNC)
     taken: list[Key | None] = []
     for number in range(200):
-        desk.queue.add(Key("environment", f"urgent{number}"), Priority.CHANGE, organization="busy")
-        taken.append(await desk.take())
+        here.queue.add(Key("environment", f"urgent{number}"), Priority.CHANGE, organization="busy")
+        taken.append(await here.take())
     places = [taken.index(key) for key in some("patient", 10)]
     assert [later - earlier for earlier, later in itertools.pairwise(places)] == [PATIENCE + 1] * 9
 
 
-async def test_nothing_is_kept_of_what_has_gone_through(desk: Desk) -> None:
+async def test_nothing_is_kept_of_what_has_gone_through(here: TimedQueue) -> None:
     for priority in (Priority.RESYNC, Priority.DRIFT, Priority.CHANGE):
-        add(desk, "large", 100, priority)
-        add(desk, "small", 100, priority)
-    for key in await desk.take_all():
-        desk.queue.done(key)
-    assert not desk.queue._ready
-    assert not desk.queue._by_age
-    assert not any(shares._last or shares._time or len(shares) for shares in desk.queue._shares)
+        add(here, "large", 100, priority)
+        add(here, "small", 100, priority)
+    for key in await here.take_all():
+        here.queue.done(key)
+    assert not here.queue._ready
+    assert not here.queue._by_age
+    assert not any(shares._last or shares._time or len(shares) for shares in here.queue._shares)
 
 
 # -- whatever happens ------------------------------------------------------------------------------------------------
@@ -421,7 +425,7 @@ def test_a_queue_does_what_a_plain_table_of_keys_would_do(script: list[tuple[obj
     """The model: what waits, since when it is due and why; what is worked on; what was added meanwhile."""
 
     async def scenario() -> None:
-        desk = Desk()
+        here = TimedQueue()
         waits: dict[Key, tuple[float, Priority]] = {}
         works: set[Key] = set()
         again: dict[Key, tuple[float, Priority]] = {}
@@ -431,11 +435,11 @@ def test_a_queue_does_what_a_plain_table_of_keys_would_do(script: list[tuple[obj
                 case ("add", Key() as key, Priority() as priority, int(delay)):
                     table = again if key in works else waits
                     due, urgent = table.get(key, (float("inf"), priority))
-                    table[key] = (min(due, desk.clock.now + delay), min(urgent, priority))
-                    desk.queue.add(key, priority, delay=delay)
+                    table[key] = (min(due, here.clock.now + delay), min(urgent, priority))
+                    here.queue.add(key, priority, delay=delay)
                 case ("get",):
-                    due_now = {key: why for key, (due, why) in waits.items() if due <= desk.clock.now}
-                    given_out = await desk.take()
+                    due_now = {key: why for key, (due, why) in waits.items() if due <= here.clock.now}
+                    given_out = await here.take()
                     if not due_now:
                         assert given_out is None
                         continue
@@ -451,52 +455,52 @@ def test_a_queue_does_what_a_plain_table_of_keys_would_do(script: list[tuple[obj
                     works.remove(key)
                     if key in again:
                         waits[key] = again.pop(key)
-                    desk.queue.done(key)
+                    here.queue.done(key)
                 case ("pass", int(seconds)):
-                    desk.clock.now += seconds
-            assert len(desk.queue) == len(waits)
-            assert desk.queue.processing == len(works)
+                    here.clock.now += seconds
+            assert len(here.queue) == len(waits)
+            assert here.queue.processing == len(works)
 
     anyio.run(scenario)
 
 
 async def test_a_key_that_is_worked_on_says_all_that_it_was_queued_for_and_how_long_it_waited() -> None:
-    desk = Desk()
-    desk.queue.add(A, Priority.RESYNC, delay=60.0)
-    desk.clock.now += 1.0
-    desk.queue.add(A, Priority.CHANGE)
-    desk.clock.now += 0.5
-    assert await desk.take() == A
-    assert desk.queue.woken(A) == (("change", "resync"), 0.5)
+    here = TimedQueue()
+    here.queue.add(A, Priority.RESYNC, delay=60.0)
+    here.clock.now += 1.0
+    here.queue.add(A, Priority.CHANGE)
+    here.clock.now += 0.5
+    assert await here.take() == A
+    assert here.queue.woken(A) == (("change", "resync"), 0.5)
 
-    desk.queue.again(A, 0.0)
-    desk.queue.add(A, Priority.DRIFT)
-    desk.queue.done(A)
-    assert await desk.take() == A
-    assert desk.queue.woken(A) == (("drift", "retry"), 0.0)
+    here.queue.again(A, 0.0)
+    here.queue.add(A, Priority.DRIFT)
+    here.queue.done(A)
+    assert await here.take() == A
+    assert here.queue.woken(A) == (("drift", "retry"), 0.0)
 
 
 async def test_its_metrics_show_what_waits_by_urgency_and_what_is_worked_on_for_how_long() -> None:
     def shown(name: str, **labels: str) -> float | None:
         return REGISTRY.get_sample_value(f"skypanel_workqueue_{name}", {"kind": "test", **labels})
 
-    desk = Desk()
-    desk.queue.add(A, Priority.CHANGE)
-    desk.queue.add(B, Priority.RESYNC)
-    desk.queue.add(C, Priority.DRIFT, delay=5.0)
+    here = TimedQueue()
+    here.queue.add(A, Priority.CHANGE)
+    here.queue.add(B, Priority.RESYNC)
+    here.queue.add(C, Priority.DRIFT, delay=5.0)
     assert shown("depth", priority="change") == shown("depth", priority="resync") == shown("delayed") == 1
-    desk.clock.now += 5.0
+    here.clock.now += 5.0
     assert (shown("depth", priority="drift"), shown("delayed")) == (1, 0)
 
-    assert await desk.take() == A
-    desk.clock.now += 2.0
-    assert await desk.take() == C
-    desk.clock.now += 3.0
+    assert await here.take() == A
+    here.clock.now += 2.0
+    assert await here.take() == C
+    here.clock.now += 3.0
     assert (shown("unfinished_work_seconds"), shown("longest_running_processor_seconds")) == (8, 5)
 
     before = shown("work_duration_seconds_sum")
-    desk.queue.done(A)
+    here.queue.done(A)
     assert shown("work_duration_seconds_sum") == (before or 0) + 5
-    desk.queue.close()
+    here.queue.close()
     assert shown("depth", priority="resync") == 0, "what was closed has no backlog"
     assert shown("longest_running_processor_seconds") == 3

@@ -19,7 +19,7 @@ REMOVED = Change("create", "service", "web", cause="Repaired")
 
 
 @dataclass
-class Scene:
+class Repairs:
     """One object, and a clock that the test sets."""
 
     contention: SelfHealBackoff
@@ -35,27 +35,27 @@ class Scene:
 
 
 @pytest.fixture
-def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
-    made = Scene(SelfHealBackoff("environment"))
+def scene(monkeypatch: pytest.MonkeyPatch) -> Repairs:
+    made = Repairs(SelfHealBackoff("environment"))
     monkeypatch.setattr(clock, "monotonic", lambda: made.now)
     monkeypatch.setattr(clock, "wall", lambda: made.now)
     return made
 
 
-def test_the_first_repairs_are_immediate_and_the_pauses_then_double_up_to_the_cap(scene: Scene) -> None:
+def test_the_first_repairs_are_immediate_and_the_pauses_then_double_up_to_the_cap(scene: Repairs) -> None:
     waits = [scene.repair() for _ in range(IMMEDIATE + 12)]
     assert waits[:IMMEDIATE] == [0.0] * IMMEDIATE
     assert waits[IMMEDIATE:] == pytest.approx([min(PAUSE_CAP, 2.0**n) for n in range(12)])
 
 
-def test_a_quiet_minute_ends_the_streak(scene: Scene) -> None:
+def test_a_quiet_minute_ends_the_streak(scene: Repairs) -> None:
     for _ in range(IMMEDIATE + 2):
         scene.repair()
     scene.now += 61
     assert [scene.repair() for _ in range(IMMEDIATE)] == [0.0] * IMMEDIATE
 
 
-def test_after_long_pauses_the_quiet_time_is_twice_the_pause(scene: Scene) -> None:
+def test_after_long_pauses_the_quiet_time_is_twice_the_pause(scene: Repairs) -> None:
     for _ in range(IMMEDIATE + 8):
         scene.repair()
     scene.now += 200  # the pause is 256 s now
@@ -64,26 +64,28 @@ def test_after_long_pauses_the_quiet_time_is_twice_the_pause(scene: Scene) -> No
     assert scene.repair() == 0.0
 
 
-def test_a_new_generation_is_not_held_back(scene: Scene) -> None:
+def test_a_new_generation_is_not_held_back(scene: Repairs) -> None:
     for _ in range(IMMEDIATE + 3):
         scene.repair()
     assert scene.repair(generation=2) == 0.0
 
 
-def test_another_object_is_not_held_back(scene: Scene) -> None:
+def test_another_object_is_not_held_back(scene: Repairs) -> None:
     for _ in range(IMMEDIATE + 3):
         scene.repair()
     assert scene.repair(key=OTHER) == 0.0
 
 
-def test_what_is_forgotten_begins_anew(scene: Scene) -> None:
+def test_what_is_forgotten_begins_anew(scene: Repairs) -> None:
     for _ in range(IMMEDIATE + 3):
         scene.repair()
     scene.contention.forget(ME)
     assert scene.repair() == 0.0
 
 
-def test_the_message_names_the_fields_the_count_and_the_next_repair_and_stays_the_same_until_then(scene: Scene) -> None:
+def test_the_message_names_the_fields_the_count_and_the_next_repair_and_stays_the_same_until_then(
+    scene: Repairs,
+) -> None:
     for _ in range(IMMEDIATE):
         scene.repair()
         scene.now += 2
@@ -102,7 +104,7 @@ def test_the_message_names_the_fields_the_count_and_the_next_repair_and_stays_th
     assert (said.first, again.first) == (True, False), "one warning a streak"
 
 
-def test_nothing_is_kept_of_what_was_repaired_long_ago(scene: Scene) -> None:
+def test_nothing_is_kept_of_what_was_repaired_long_ago(scene: Repairs) -> None:
     for number in range(100):
         scene.repair(key=Key("environment", str(number)))
         scene.now += 10

@@ -45,7 +45,7 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BenchHarness:
     """The engine and the server."""
 
     socket: Path
@@ -85,7 +85,7 @@ class Place:
 
 
 @contextmanager
-def place() -> Iterator[Place]:
+def place() -> Iterator[BenchHarness]:
     """Bring both up, and take both down."""
     with suppress(PermissionError):
         os.nice(_NICE)  # for all that is started here, floors too: what else the machine does disturbs less
@@ -93,7 +93,7 @@ def place() -> Iterator[Place]:
     try:
         server = postgres.ensure(NAME)
         try:
-            here = Place(lab.socket, server)
+            here = BenchHarness(lab.socket, server)
             here.empty()
             yield here
         finally:

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from deploy import engine
-from deploy.demo.ground import Edge
-from deploy.demo.place import Place
+from deploy.demo.paths import DemoPaths
+from deploy.demo.platform import Edge
 from deploy.engine import daemon
 from deploy.postgres import Server
 from deploy.postgres.binaries import find_bindir
@@ -48,27 +48,27 @@ def skypanel(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "controller", *arguments]
 
 
-def write_for_shell(place: Place, own: dict[str, str]) -> None:
+def write_for_shell(paths: DemoPaths, own: dict[str, str]) -> None:
     """Write the variables for a person's shell, and link the programs that the machine lacks."""
-    _link_programs(place)
-    folders = [str(Path(sys.executable).parent), str(place.programs)]
+    _link_programs(paths)
+    folders = [str(Path(sys.executable).parent), str(paths.programs)]
     lines = [
-        f"# The demo `{place.name}`, for a shell:  set -a; . .run/{place.name}.env; set +a",
+        f"# The demo `{paths.name}`, for a shell:  set -a; . .run/{paths.name}.env; set +a",
         *(f"{name}={shlex.quote(value)}" for name, value in own.items()),
         f'PATH={shlex.quote(":".join(folders))}:"$PATH"',
     ]
-    new = place.environment.with_suffix(".new")
+    new = paths.environment.with_suffix(".new")
     new.touch(mode=0o600)
     new.write_text("\n".join(lines) + "\n")
-    new.replace(place.environment)
+    new.replace(paths.environment)
 
 
-def _link_programs(place: Place) -> None:
+def _link_programs(paths: DemoPaths) -> None:
     """The engine's client and the database's, unless the machine has its own."""
-    place.programs.mkdir(exist_ok=True)
+    paths.programs.mkdir(exist_ok=True)
     folders = {"docker": daemon.binaries(daemon.DEFAULT_SUITE) / "usr/bin", "psql": find_bindir()}
     for name, folder in folders.items():
-        link = place.programs / name
+        link = paths.programs / name
         link.unlink(missing_ok=True)
         if shutil.which(name) is None and (folder / name).exists():
             link.symlink_to(folder / name)

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from deploy import engine, firewall, postgres, traefik
 from deploy.demo.errors import DemoError
-from deploy.demo.place import Place, free_port
+from deploy.demo.paths import DemoPaths, free_port
 from deploy.engine import Lab
 from deploy.engine.forward import Forward
 from deploy.postgres import Server
@@ -39,27 +39,27 @@ class Edge:
         return f"Docker Engine {version['Version']}, API {version['ApiVersion']}"
 
 
-def bring_up_engine(place: Place, wanted_port: int) -> Edge:
+def bring_up_engine(paths: DemoPaths, wanted_port: int) -> Edge:
     """The Swarm, its images, what keeps containers away from its node, the edge.
 
     Raises:
         LabError: a part does not come up.
         DemoError: there is no free port.
     """
-    port = _present_port(place) or free_port(wanted_port, "the edge")
-    lab = engine.up(place.name, images=IMAGES, forwards=[f"{port}:{EDGE_PORT}"])
+    port = _present_port(paths) or free_port(wanted_port, "the edge")
+    lab = engine.up(paths.name, images=IMAGES, forwards=[f"{port}:{EDGE_PORT}"])
     firewall.apply(lab)
     traefik.deploy(lab.api(), port=EDGE_PORT)
     return Edge(lab, port)
 
 
-def bring_up_database(place: Place) -> Server:
+def bring_up_database(paths: DemoPaths) -> Server:
     """The database server, with its roles; its database may be empty or of an older schema.
 
     Raises:
         PostgresError: it does not come up.
     """
-    return postgres.ensure(place.name)
+    return postgres.ensure(paths.name)
 
 
 def read_examples(path: Path) -> list[Located]:
@@ -105,8 +105,8 @@ def ask(server: Server, statement: str, *, role: str = "panel", **values: object
         ) from error
 
 
-def _present_port(place: Place) -> int | None:
+def _present_port(paths: DemoPaths) -> int | None:
     """The port of a demo that is already up, whatever is asked for now: its user has it in the browser."""
-    lab = engine.find(place.name)
+    lab = engine.find(paths.name)
     forwards = [Forward.parse(text) for text in lab.description.forwards] if lab else []
     return next((forward.host_port for forward in forwards if forward.node_port == EDGE_PORT), None)

@@ -191,7 +191,7 @@ class Tenant:
 
 
 @dataclass
-class Place:
+class FuzzHarness:
     """The database, the leader's process, and what was counted.
 
     Args:
@@ -415,7 +415,7 @@ _RENDERED = {
 
 
 @contextmanager
-def place(database: Database, *, guarded: bool) -> Iterator[Place]:
+def place(database: Database, *, guarded: bool) -> Iterator[FuzzHarness]:
     """A place on a migrated database without tenants."""
     if not guarded:
         rows = database.execute(
@@ -433,7 +433,7 @@ def place(database: Database, *, guarded: bool) -> Iterator[Place]:
         live = LiveView(client, OPTIONS.installation, lambda _owners: None)
         set_json_loads(decoding.shown, database.session("reader"))  # as the commands do
         try:
-            yield Place(database, guarded, runner, process, live, columns(database))
+            yield FuzzHarness(database, guarded, runner, process, live, columns(database))
         finally:
             runner.run(stack.aclose())
             client.close()

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.demo.errors import DemoError
 from deploy.demo.next_steps import next_steps
-from deploy.demo.place import Place, free_port
+from deploy.demo.paths import DemoPaths, free_port
 
 
 def test_a_taken_port_gives_the_next_free_one() -> None:
@@ -24,7 +24,7 @@ def test_what_is_no_port_is_refused(port: int) -> None:
 
 
 def test_the_next_steps_name_this_demo_and_its_ports() -> None:
-    text = next_steps(Place("other"), 8123, "http://127.0.0.1:9999/metrics")
+    text = next_steps(DemoPaths("other"), 8123, "http://127.0.0.1:9999/metrics")
 
     assert "http://hello.localhost:8123/" in text
     assert ". .run/other.env" in text

@@ -36,7 +36,7 @@ FOREIGN = "chaos-foreign"
 
 
 @dataclass
-class Seat:
+class SupervisedController:
     """One controller, started again after each end, and its ways."""
 
     name: str
@@ -79,7 +79,7 @@ class Seat:
         self.database.heal()
 
 
-class Scene:
+class ChaosHarness:
     """A world with two controllers; ``close`` ends everything.
 
     Args:
@@ -102,7 +102,7 @@ class Scene:
         self.folder.chmod(0o755)
         world.root((Path(__file__).parent / "record.sql").read_text())
         names: dict[str, str] = {}
-        self.seats = tuple(
+        self.controllers = tuple(
             self._seat(name, socket, names, {**SETTINGS, **(settings or {})})
             for name, socket in zip("ab", sockets or (world.lab.socket, world.lab.socket), strict=True)
         )
@@ -110,7 +110,7 @@ class Scene:
         self.has_edge = bool(world.engine.get("/services", filters={"label": [f"{labels.EDGE}=true"]}))
         self.foreign = self._plant()
 
-    def _seat(self, name: str, socket: Path, names: dict[str, str], settings: dict[str, str]) -> Seat:
+    def _seat(self, name: str, socket: Path, names: dict[str, str], settings: dict[str, str]) -> SupervisedController:
         folder = self.folder / name
         folder.mkdir(mode=0o755)
         engine = EngineProxy(folder / "docker.sock", socket, writer=name, names=names).start()
@@ -121,7 +121,7 @@ class Scene:
             DOCKER_HOST=f"unix://{engine.path}",
             **settings,
         )
-        return Seat(name, engine, database, controller)
+        return SupervisedController(name, engine, database, controller)
 
     def start(self) -> None:
         """Start what does not run, or ends just now, and wait for a leader and a stand-by."""
@@ -129,56 +129,56 @@ class Scene:
 
     def both_ready(self) -> bool:
         """Whether one leads and the other one stands by, and both say that they are ready; the dead are started."""
-        for seat in self.seats:
-            if not seat.lives:
-                seat.start()
-        found = [seat.checks() for seat in self.seats]
+        for controller in self.controllers:
+            if not controller.lives:
+                controller.start()
+        found = [controller.checks() for controller in self.controllers]
         return {c.get("role") for c in found} == {"leader", "standby"} and all(c.get("ready") for c in found)
 
     def heal(self) -> None:
         """End all faults: nothing stands in the way, everybody runs."""
-        for seat in self.seats:
-            seat.heal()
-            if seat.lives:
-                seat.signal(signal.SIGCONT)
+        for controller in self.controllers:
+            controller.heal()
+            if controller.lives:
+                controller.signal(signal.SIGCONT)
         self.start()
 
     def close(self) -> None:
         """End the processes and the proxies."""
         try:
-            for seat in self.seats:
-                seat.kill()
+            for controller in self.controllers:
+                controller.kill()
             for document in self.foreign:
                 self.world.engine.delete(document)
         finally:
-            for seat in self.seats:
-                seat.engine.stop()
-                seat.database.stop()
+            for controller in self.controllers:
+                controller.engine.stop()
+                controller.database.stop()
             shutil.rmtree(self.folder)
 
     # -- who leads -------------------------------------------------------------------------------------------------
 
     @property
-    def leader(self) -> Seat:
+    def leader(self) -> SupervisedController:
         """Who holds the lease now, by the database."""
         found = eventually(self._holder, what="somebody holds the lease")
-        assert isinstance(found, Seat)
+        assert isinstance(found, SupervisedController)
         return found
 
     @property
-    def standby(self) -> Seat:
+    def standby(self) -> SupervisedController:
         """The other one."""
         leader = self.leader
-        return next(seat for seat in self.seats if seat is not leader)
+        return next(controller for controller in self.controllers if controller is not leader)
 
-    def _holder(self) -> Seat | None:
+    def _holder(self) -> SupervisedController | None:
         rows = self.world.root("SELECT holder FROM skypanel.lease WHERE expires_at > clock_timestamp()")
-        return self.seat_of(rows[0]["holder"]) if rows else None
+        return self.controller_of(rows[0]["holder"]) if rows else None
 
-    def seat_of(self, holder: str) -> Seat | None:
+    def controller_of(self, holder: str) -> SupervisedController | None:
         """Whose process this holder of the lease is, or was."""
         pid = int(holder.split(":")[1])
-        return next((seat for seat in self.seats if pid in seat.pids), None)
+        return next((controller for controller in self.controllers if pid in controller.pids), None)
 
     def terms(self) -> list[dict[str, Any]]:
         """Every take-over and renewal: at and expires_at in seconds since the epoch, holder, epoch."""
@@ -187,18 +187,24 @@ class Scene:
             " holder, epoch FROM chaos.terms ORDER BY at"
         )
 
-    def wait_for_term(self, seat: Seat, since: float, *, seconds: float = 30.0) -> float:
-        """When ``seat`` began to lead after ``since``."""
+    def wait_for_term(self, controller: SupervisedController, since: float, *, seconds: float = 30.0) -> float:
+        """When ``controller`` began to lead after ``since``."""
 
         def began() -> float | None:
-            return next((t["at"] for t in self.terms() if t["at"] > since and self.seat_of(t["holder"]) is seat), None)
+            return next(
+                (t["at"] for t in self.terms() if t["at"] > since and self.controller_of(t["holder"]) is controller),
+                None,
+            )
 
-        return float(eventually(began, seconds=seconds, what=f"{seat.name} leads"))
+        return float(eventually(began, seconds=seconds, what=f"{controller.name} leads"))
 
     @property
     def calls(self) -> list[Call]:
         """Everything that was written to the engine, by time."""
-        return sorted((call for seat in self.seats for call in list(seat.engine.calls)), key=lambda call: call.at)
+        return sorted(
+            (call for controller in self.controllers for call in list(controller.engine.calls)),
+            key=lambda call: call.at,
+        )
 
     # -- what is not ours --------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ PORTS_TRIED = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DemoPaths:
     """The files of one demo, below `.run/` of the checkout; the engine's and the database's are the lab's.
 
     Raises:

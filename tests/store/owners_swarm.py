@@ -41,7 +41,7 @@ class Bare:
         return []
 
 
-class Shelf(Nothing):
+class OwnersSwarm(Nothing):
     """One object of each owner; what is removed is remembered."""
 
     live: Any = Bare()
@@ -74,7 +74,7 @@ class Shelf(Nothing):
 
 
 @asynccontextmanager
-async def controller(database: Database, swarm: Shelf, **tuning: Any) -> AsyncIterator[Candidate]:
+async def controller(database: Database, swarm: OwnersSwarm, **tuning: Any) -> AsyncIterator[Candidate]:
     """A whole process, with the connections that it has by default."""
     connections = Connections(database.dsn("controller"), connections=4)
     await connections.open()
