@@ -137,7 +137,7 @@ class Loss(NamedTuple):
     """What of one owner lives and would not any more.
 
     Args:
-        why: ``absent``: its row is not there and nobody deleted it; ``deleted``: it was asked to go; ``reduced``: it
+        why: ``absent``: its row is missing and nobody deleted it; ``deleted``: it was asked to go; ``reduced``: it
             stays, and something of it would stop or lose its route.
         objects: services and networks that would be removed with their owner.
         processes: processes of a wanted owner that run and would not.

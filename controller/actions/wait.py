@@ -68,7 +68,7 @@ def _reason_late(found: Progress, timeout: float) -> str:
         )
     if not found.current:
         return (
-            f"{found.kind} {found.path}: no controller has looked at generation {found.generation} within "
+            f"{found.kind} {found.path}: no controller has reconciled generation {found.generation} within "
             f"{timeout:g} s (start one with `skypanel up`, or see `skypanel doctor`)"
         )
     return f"{found.kind} {found.path} is not ready after {timeout:g} s: {found.reason}: {found.message}"

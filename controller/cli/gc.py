@@ -20,7 +20,7 @@ from controller.cli.output import Format, emit, error_console, say, table
 from specs.kinds import KINDS
 
 _SHOWN_OWNERS = 100
-_WHY = {"absent": "its row is not there, and nobody deleted it", "reduced": "it stays, with less of it"}
+_WHY = {"absent": "its row is missing, and nobody deleted it", "reduced": "it stays, and loses a part"}
 
 
 def register(app: typer.Typer) -> None:

@@ -41,4 +41,4 @@ def reconcile(
             reason, message = handled(conn, request, limit)
             say(f"{request.words}  {reason}  {message}")
         else:
-            say(f"asked for a look at {request.words}")
+            say(f"requested a reconcile of {request.words}")

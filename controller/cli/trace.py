@@ -49,7 +49,7 @@ def trace(
         return
     say(f"{found.words}, by the {answer['role']} {answer['holder']} (epoch {answer['epoch']})")
     if not answer["reconciles"]:
-        say("no reconcile of it since this process leads, or it was too long ago")
+        say("no reconcile since this process began to lead, or it was too long ago")
     for entry in answer["reconciles"]:
         _show(entry)
 

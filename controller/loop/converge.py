@@ -231,7 +231,7 @@ class Convergence:
         """
         rows = inventory.strays(self._loaded.made, planned)
         if await self.strike_off(rows):
-            raise ConflictError("StillThere", f"{rows[0].object_type} {rows[0].name} is still there; looking again")
+            raise ConflictError("StillThere", f"{rows[0].object_type} {rows[0].name} still exists; retrying")
 
     async def _remember(self) -> None:
         """Write down now what was learned of the engine's objects."""

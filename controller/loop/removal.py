@@ -33,7 +33,7 @@ async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools, finali
         await tools.fuse.removal(key)
         context.convergence.note_plan(changes)
         if loaded.document is not None:
-            context.draft.state_all(progressing("Deleting", "what lives of it is being removed"))
+            context.draft.state_all(progressing("Deleting", "its objects on the Swarm are being removed"))
         await context.convergence.carry_out(changes, forget=False)
         return RequeueAfter(_GONE_POLL_SECONDS)
     if changes.kept:
@@ -41,7 +41,7 @@ async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools, finali
         raise NotReadyError("InUse", f"network {name}: {why}; it goes after that", retry_after=_GONE_POLL_SECONDS)
     # The live view shows nothing; intents that never became objects, and confirmed removals, are struck off.
     still_there = await context.convergence.strike_off(loaded.made)
-    context.trace.lap("observe", "something lives that was not known" if still_there else "nothing lives")
+    context.trace.lap("observe", "an object that was not known still exists" if still_there else "nothing lives")
     if still_there:
         return RequeueAfter(_GONE_POLL_SECONDS)
     if (loaded.status or {}).get("finalized"):

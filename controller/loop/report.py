@@ -18,7 +18,7 @@ from reconcilers.outcomes import FencedError
 from reconcilers.ports import Child, ChildStatus
 
 _MESSAGE_LENGTH = 2000
-_NO_PART = (Condition("Ready", "False", "Deleted", "it is no part of what it belonged to any more"),)
+_NO_PART = (Condition("Ready", "False", "Deleted", "it no longer belongs to its owner"),)
 
 
 class Draft:
@@ -96,7 +96,7 @@ class Draft:
 
     def finish(self) -> None:
         """Nothing live remains of a deleted object."""
-        conditions = (Condition("Ready", "False", "Deleted", "everything of it was removed"),)
+        conditions = (Condition("Ready", "False", "Deleted", "all of it was removed"),)
         observed = max(self._loaded.generation, self._observed)
         self.conditions = conditions
         self.report.statuses = [

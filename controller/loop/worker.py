@@ -182,7 +182,7 @@ class Worker:
         if loaded.paused is not None:
             return self._leave_alone(context, loaded, loaded.paused)
         if operator_pause.was_paused(loaded.status):
-            context.draft.event("Normal", "Resumed", "it is looked after again")
+            context.draft.event("Normal", "Resumed", "reconciling goes on")
             self._on_pause()
         if loaded.requested:
             await self._tools.swarm.refresh(loaded.key, loaded.made)

@@ -49,7 +49,7 @@ TERMINAL_ERRORS = Counter(
     ["kind"],
 )
 LOOP_FAILURES = Counter(
-    "skypanel_loop_failures_total", "Times that a loop of the process met a defect and began anew.", ["loop"]
+    "skypanel_loop_failures_total", "Times that a loop of the process failed and was started again.", ["loop"]
 )
 PANICS = Counter("skypanel_reconcile_panics_total", "Reconciles that ended in a defect of the program.", ["kind"])
 TIMEOUTS = Counter("skypanel_reconcile_timeouts_total", "Reconciles that were cut off by their own time-out.", ["kind"])
@@ -139,7 +139,7 @@ FUSE_DOOMED = Gauge("skypanel_gc_fuse_doomed_objects", "Live objects whose remov
 HINT_STREAM_UP = Gauge("skypanel_hint_stream_up", "1 while a stream of hints is connected.", ["stream"])
 HINTS = Counter("skypanel_hints_total", "Hints that a stream gave.", ["stream"])
 HINT_AGE = Gauge("skypanel_hint_age_seconds", "Time since a stream gave its last hint, or since the start.", ["stream"])
-HINT_RECONNECTS = Counter("skypanel_hint_reconnects_total", "Times that a lost stream was connected anew.", ["stream"])
+HINT_RECONNECTS = Counter("skypanel_hint_reconnects_total", "Times that a lost stream was reconnected.", ["stream"])
 EDGE_SERVICES = Gauge("skypanel_edge_services", "Services of the Swarm that are the edge.")
 EDGE_TASKS = Gauge(
     "skypanel_edge_tasks",

@@ -18,7 +18,7 @@ from tests.store.conftest import Database, Tenant
 from tests.store.leading import Contender, leader
 
 pytestmark = pytest.mark.anyio
-OVER = (Condition("Ready", "False", "Deleted", "everything of it was removed"),)
+OVER = (Condition("Ready", "False", "Deleted", "all of it was removed"),)
 
 
 @pytest.fixture

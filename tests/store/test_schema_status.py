@@ -165,7 +165,7 @@ async def test_what_is_to_be_deleted_is_never_ready_nor_are_its_parts(
         database.execute(going, role="panel")
         for kind in ("environment", "process", "domain"):
             assert status(database, kind) == ("False", "Deleting")
-        over = (Condition("Ready", "False", "Deleted", "everything of it was removed"),)
+        over = (Condition("Ready", "False", "Deleted", "all of it was removed"),)
         await one.store.report(Report(key, None, [Status(*key, None, 9, over, {}, True)], rest=Rest(over, True)))
         for kind in ("environment", "process", "domain"):
             assert status(database, kind) == ("False", "Deleted")
@@ -175,7 +175,7 @@ async def test_the_query_of_the_reference_never_shows_what_is_gone_as_ready(
     database: Database, tenant: Tenant, parts: dict[str, str]
 ) -> None:
     key = Key("environment", str(tenant.environment))
-    over = (Condition("Ready", "False", "Deleted", "everything of it was removed"),)
+    over = (Condition("Ready", "False", "Deleted", "all of it was removed"),)
     async with leader(database) as one:
         await say(one, database, tenant, parts, ready("Deployed", "1 runs"))
         database.execute("DELETE FROM paas_environments", role="panel")

@@ -195,7 +195,7 @@ def test_gc_shows_what_is_held_back_by_name_and_confirms_it(run: Run, database: 
     shown = run("gc", role="skypanel_owner", code=ExitCode.CHANGES)
     objects = 5 * database.one("SELECT count(*) FROM skypanel.fuse_losses")
     assert f"The loss of {objects} of 21 live objects is held back" in shown
-    assert "its row is not there, and nobody deleted it" in shown
+    assert "its row is missing, and nobody deleted it" in shown
     assert "acme/shop/production" in shown
     assert "00000000-0000-4000-8000-000000000001" in shown
     confirmed = "SELECT count(*) FROM skypanel.fuse_losses WHERE confirmed_by = 'controller'"

@@ -46,9 +46,9 @@ class FuseTrippedError(NotReadyError):
     def __init__(self, loss: Loss, *, tripped: bool) -> None:
         mend = "look with `skypanel gc`; confirm it with `skypanel gc --confirm`, or write the missing rows back"
         if loss.why == "absent" and not tripped:
-            why = "its row is not there and nobody deleted it (an emptied table, an older copy of the database?)"
+            why = "its row is missing and nobody deleted it (an emptied table, an older copy of the database?)"
         elif loss.why == "absent":
-            why = "its row is not there and nobody deleted it, and more than this would go"
+            why = "its row is missing and nobody deleted it, and more than this would go"
         else:
             why = "with all else that would go at the same time it is more than may go without asking"
         super().__init__("FuseTripped", f"nothing is taken away: {why}; {mend}", retry_after=_ASK_AGAIN_SECONDS)
@@ -137,7 +137,7 @@ class Fuse:
         assessment = await self._assessed(key)
         loss = assessment.lost.get(key)
         if loss is None or loss.why == "reduced":
-            raise ConflictError("StillWanted", f"{key} is wanted after all; looking again")
+            raise ConflictError("StillWanted", f"{key} is wanted after all; retrying")
         self._judge(assessment, loss)
 
     async def reduction(self, key: Key) -> None:
