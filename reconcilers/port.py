@@ -54,10 +54,11 @@ def calls(port: type[Any]) -> dict[str, Sort]:
         TypeError: a public method has no mark.
     """
     found: dict[str, Sort] = {}
-    for name, method in inspect.getmembers(port, inspect.isfunction):
+    for name, _ in inspect.getmembers(port, inspect.isfunction):
         if name.startswith("_"):
             continue
-        sort = getattr(method, _SORT, None)
+        marks = (getattr(base.__dict__.get(name), _SORT, None) for base in port.__mro__)  # it may be overridden
+        sort = next((mark for mark in marks if mark is not None), None)
         if sort is None:
             raise TypeError(f"{port.__qualname__}.{name} says neither @read nor @write: no fault could strike at it")
         found[name] = sort

@@ -6,15 +6,19 @@ The end state is compared while the run waits (``World.settle``). These look at 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import orjson
+from pydantic import ValidationError
 
 from controller.records import Key
 from reconcilers import labels
+from reconcilers.ports import Child
+from reconcilers.registry import registered
 from tests.sim.faults import Fault
 from tests.sim.place import INSTALLATION
+from tests.sim.ports import things
 from tests.sim.status_rules import broken
 from tests.sim.world import MARKER, World
 
@@ -61,7 +65,10 @@ def problems(
 def counted(world: World) -> Counts:
     """Accepted writes of the controllers to each object; the mark in the Swarm is written anew by each leader."""
     written = [w for w in world.swarm.log if w.accepted and w.client != "hands" and w.object_type != "config"]
-    return Counter((f"{w.object_type} {w.name}", w.action) for w in written)
+    counts = Counter((f"{w.object_type} {w.name}", w.action) for w in written)
+    for object_type, port in things(world.ports):
+        counts.update((f"{object_type} {w.name}", w.action) for w in port.log)
+    return counts
 
 
 def _counts(world: World, reference: Reference, extra: frozenset[str]) -> Iterator[str]:
@@ -86,6 +93,9 @@ def _quiet(world: World) -> Iterator[str]:
     for w in world.swarm.log[engine:]:
         if w.client != "hands" and w.object_type != "config":  # who begins to lead writes that down
             yield f"written although all had converged: {w.action} {w.object_type} {w.name}"
+    for object_type, port in things(world.ports):
+        for made in port.log[world.things_quiet_from[object_type] :]:
+            yield f"written although all had converged: {made.action} {object_type} {made.name}"
     for statement in world.database.history.writes[database:]:
         if statement.operation.startswith("lease_") or statement.operation in {"consume", "prune"}:
             continue  # a look at the log takes off what an earlier one gave; a removal is noted within the hour
@@ -178,15 +188,19 @@ def _nothing_leaks(world: World) -> Iterator[str]:
 def _nothing_that_is_gone_is_ready(world: World) -> Iterator[str]:
     """At the end: whatever is said to be ready is declared, parts as well."""
     declared = {key: row for key, row in world.database.objects.items() if not row.deleted}
-    parts = {
-        Key(kind, part["id"])
-        for row in declared.values()
-        for kind, name in (("process", "processes"), ("domain", "domains"))
-        for part in orjson.loads(row.document).get(name) or []
-    }
+    parts = {Key(child.kind, child.id) for key, row in declared.items() for child in _children(key.kind, row.document)}
     for key, said in world.database.statuses.items():
         if said.ready and key not in declared and key not in parts:
             yield f"{key} is said to be ready, and is not declared"
+
+
+def _children(kind: str, document: bytes) -> Sequence[Child]:
+    """The parts that a document has; none of one that is wrong."""
+    made = registered()[kind]
+    try:
+        return made.children(made.snapshot.model_validate(orjson.loads(document)))
+    except ValidationError:
+        return ()
 
 
 def _nothing_is_left_over(world: World) -> Iterator[str]:
@@ -196,6 +210,7 @@ def _nothing_is_left_over(world: World) -> Iterator[str]:
     live = {("service", s.name): s.spec.get("Labels") or {} for s in store.services.values()}
     live |= {("network", n.name): n.labels or {} for n in store.networks.values()}
     ours = {at for at, found in live.items() if found.get(labels.INSTALLATION) == INSTALLATION}
+    ours |= {(object_type, name) for object_type, port in things(world.ports) for name in port.found}
     for at in sorted(ours ^ world.database.inventory.keys()):
         yield f"{' '.join(at)} is {'live and not in the inventory' if at in ours else 'in the inventory and not live'}"
     for at, row in world.database.inventory.items():

@@ -9,16 +9,71 @@ call reads or writes is what the port says of it: nothing here lists calls by ha
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar, cast
 
 import reconcilers  # noqa: F401 - registers all kinds
 from reconcilers.outcomes import TransientError
-from reconcilers.port import Port
+from reconcilers.port import Observed, Port, Things
 from reconcilers.registry import registered
 from tests.sim.border import Border
 
 P = TypeVar("P", bound=Port)
+
+Ports = Mapping[type[Port], Port]
+
+
+class ThingWritten(NamedTuple):
+    """One write to a port, whether or not its answer arrived."""
+
+    action: str
+    name: str
+
+
+class SimThings(Things, name="things"):
+    """What a simulated adapter of ``Things`` is made of: ``class SimBuckets(SimThings, Buckets): ...``.
+
+    Attributes:
+        found: by name, as scenarios find and damage them: the document, and the digest that it was written with.
+        log: every write, in order.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[str, tuple[Mapping[str, Any], str]] = {}
+        self.log: list[ThingWritten] = []
+
+    async def observe(self, name: str) -> Observed | None:
+        """See ``Things``."""
+        found = self.found.get(name)
+        return None if found is None else Observed(f"id-of-{name}", found[1])
+
+    async def create(self, name: str, document: Mapping[str, Any], digest: str) -> Observed:
+        """See ``Things``."""
+        return self._put("create", name, document, digest)
+
+    async def update(self, name: str, document: Mapping[str, Any], digest: str) -> Observed:
+        """See ``Things``."""
+        return self._put("update", name, document, digest)
+
+    async def remove(self, name: str) -> None:
+        """See ``Things``."""
+        self.log.append(ThingWritten("remove", name))
+        self.found.pop(name, None)
+
+    def _put(self, action: str, name: str, document: Mapping[str, Any], digest: str) -> Observed:
+        self.log.append(ThingWritten(action, name))
+        self.found[name] = (document, digest)
+        return Observed(f"id-of-{name}", digest)
+
+
+def things(ports: Ports) -> Iterator[tuple[str, SimThings]]:
+    """Of each port that has things: the type of its things in the inventory, and its adapter."""
+    for port, made in ports.items():
+        if issubclass(port, Things):
+            assert isinstance(made, SimThings), f"{made!r} is no SimThings: no oracle could look at it"
+            yield f"{port.name}/thing", made
+
+
 _made: dict[type[Port], Callable[[], Port]] = {}
 
 
@@ -51,7 +106,7 @@ def adapters() -> dict[type[Port], Port]:
     return {port: _made[port]() for port in used}
 
 
-def bordered(ports: Mapping[type[Port], Port], border: Border) -> dict[type[Port], Port]:
+def bordered(ports: Ports, border: Border) -> dict[type[Port], Port]:
     """``ports`` as one process sees them: each call is a step at which any fault can strike."""
     return {port: cast("Port", _Bordered(port, inner, border)) for port, inner in ports.items()}
 

@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 
 from controller.records import Key
+from reconcilers.port import Port
 from specs import names
 from tests.sim.database.database import SimDatabase
 from tests.sim.hands import Hands
@@ -97,6 +98,10 @@ class Desk:
             if known is None:
                 for other in depends_on:
                     change.depends(key, other)
+
+    def port(self, port: type[Port]) -> Any:
+        """The simulated adapter of ``port``, for what happens there by itself."""
+        return self._world.ports[port]
 
     def document(self, key: Key) -> dict[str, Any]:
         """What is declared now."""

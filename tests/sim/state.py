@@ -11,6 +11,7 @@ import orjson
 from reconcilers import labels
 from reconcilers.registry import registered
 from tests.sim.database.database import SimDatabase
+from tests.sim.ports import Ports, things
 from tests.sim.swarm.swarm import SimSwarm
 
 _RECONCILED = frozenset(registered())
@@ -19,7 +20,7 @@ _KINDS = ("services", "networks", "secrets", "configs")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Live objects, statuses, inventory and address plan, each by a readable name.
+    """Live objects, things beyond the Swarm, rows of kinds, statuses, inventory and address plan, by readable names.
 
     Which of two organizations gets the lower subnet is a matter of time: a subnet reads as ``own`` where it is the one
     that the address plan has for the object's organization.
@@ -44,7 +45,7 @@ class State:
         return "; ".join(told[:6]) + (f"; and {len(told) - 6} more" if len(told) > 6 else "")
 
 
-def read_state(swarm: SimSwarm, database: SimDatabase) -> State:
+def read_state(swarm: SimSwarm, database: SimDatabase, ports: Ports) -> State:
     """As it is now."""
     plan = {str(s.network): s.organization_id or "" for s in database.subnets if s.state == "allocated"}
     found = swarm.state()
@@ -54,6 +55,9 @@ def read_state(swarm: SimSwarm, database: SimDatabase) -> State:
             lower = network["range"].rpartition("/")[0] == network["subnet"].rpartition("/")[0]
             live[f"network {name}"] = network | {"subnet": "own", "range": "lower half" if lower else network["range"]}
     live["joined"] = found["joined"]
+    for object_type, port in things(ports):
+        live |= {f"{object_type} {name}": document for name, (document, _) in port.found.items()}
+    live |= {f"row of {table} {where}": row for (table, where), row in database.rows.items()}
     return State(
         live=live,
         statuses={

@@ -153,7 +153,7 @@ def settle(world: World, act: Callable[[Panel], Awaitable[None]]) -> tuple[State
             await world.rest()
 
     loop.run(main)
-    return read_state(world.swarm, world.database), oracles.problems(world, None, counts=False)
+    return read_state(world.swarm, world.database, world.ports), oracles.problems(world, None, counts=False)
 
 
 @pytest.mark.timeout(300)

@@ -22,7 +22,7 @@ from tests.sim.database.rows import Held
 from tests.sim.faults import Fault, Plan
 from tests.sim.hands import Hands
 from tests.sim.place import INSTALLATION, LEASE_SECONDS, RESYNC_SECONDS, Names
-from tests.sim.ports import adapters
+from tests.sim.ports import adapters, things
 from tests.sim.process import SimProcess
 from tests.sim.state import State, read_state
 from tests.sim.swarm.behaviour import Pace
@@ -76,6 +76,8 @@ class World:
         self._known: tuple[tuple[int, int], State] | None = None
         self.quiet_from: tuple[int, int] | None = None
         """Lengths of the engine's and the database's logs when everything had to be quiet."""
+        self.things_quiet_from: dict[str, int] = {}
+        """The same of ports that have things."""
 
     @asynccontextmanager
     async def running(self, names: Sequence[str]) -> AsyncIterator[None]:
@@ -140,7 +142,7 @@ class World:
         if self._as_without_faults():
             self.watch.look()
             self.course.phase += 1
-            self.settled.append(read_state(self.swarm, self.database))
+            self.settled.append(read_state(self.swarm, self.database, self.ports))
             return
         assert self.reference is not None
         wanted = self.reference[len(self.settled)]
@@ -157,7 +159,7 @@ class World:
         self.swarm.agenda.advance()
         moves = self._moves()
         if self._known is None or self._known[0] != moves:
-            self._known = moves, read_state(self.swarm, self.database)
+            self._known = moves, read_state(self.swarm, self.database, self.ports)
         return self._known[1]
 
     def _as_without_faults(self) -> bool:
@@ -184,7 +186,8 @@ class World:
                 w.rows and w.operation not in _TIDYING and not w.operation.startswith(("lease_", "identity_"))
             )
         self._counted_writes = len(writes)
-        return self.swarm.store.index + len(self.swarm.log), self._moved  # joining a network raises no version
+        beyond = sum(len(port.log) for _, port in things(self.ports))
+        return self.swarm.store.index + len(self.swarm.log), self._moved + beyond  # joining a network raises no version
 
     def _answered(self) -> bool:
         return not self._unanswered()
@@ -210,6 +213,7 @@ class World:
             await asyncio.sleep(0.5)
         await asyncio.sleep(2 * RESYNC_SECONDS + max(slow, 0.0))
         self.quiet_from = (len(self.swarm.log), len(self.database.history.writes))
+        self.things_quiet_from = {object_type: len(port.log) for object_type, port in things(self.ports)}
         resyncs = QUIET_RESYNCS if self.reference is None else QUIET_RESYNCS_AFTER_FAULTS
         await asyncio.sleep(resyncs * RESYNC_SECONDS * 1.1)
         self.watch.look()
