@@ -75,7 +75,7 @@ class Batcher(Generic[T, R]):
             except BaseException:
                 self._leave(call)
                 raise
-        if not call.done:
+        if not call.done:  # alone, or woken to lead: its own item is in the group
             self._busy = True
             with anyio.CancelScope(shield=True):
                 await self._lead()
@@ -99,7 +99,7 @@ class Batcher(Generic[T, R]):
             for call in group:
                 call.error = RuntimeError("the caller that led this group was torn down; what it asked for may be done")
             raise
-        finally:
+        finally:  # nobody of the group waits for ever, and the others get their leader, however this ended
             for call in group:
                 call.done = True
                 call.tell()

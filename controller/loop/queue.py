@@ -50,6 +50,7 @@ PATIENCE = 8
 """So many keys in a row may pass the one that has been due for longest."""
 
 _TAKEN = -1
+"""The order of an entry that was given out: no heap has such a place, so whatever is left of it there is dropped."""
 _AGAIN = 1 << 4
 """Among the bits of what a key was queued for, that it came back; the others are one a priority."""
 
@@ -63,6 +64,7 @@ class Priority(IntEnum):
     RESYNC = 3
 
 
+# A key is queued for several reasons at once, and often: they are bits, and their words are looked up, not made.
 _WORDS = tuple(
     tuple([p.name.lower() for p in Priority if why & 1 << p] + ["retry"] * bool(why & _AGAIN))
     for why in range(_AGAIN << 1)
@@ -114,13 +116,17 @@ class Queue:
         self._retries = QUEUE_RETRIES.labels(kind=kind)
         self._clock = clock
         self._jitter = jitter
+        # A waiting entry counts in one of the two heaps, by its order: a heap cannot move what is inside, so one that
+        # becomes more urgent gets a new order and another place, and its old place is passed over when it comes up.
         self._waiting: dict[Key, _Entry] = {}
         self._later: list[tuple[float, int, _Entry]] = []
         self._ready: list[tuple[Priority, int, int, _Entry]] = []
+        # By the time that they became due, whatever became of their priority: no order there is ever invalid.
         self._by_age: deque[_Entry] = deque()
         self._shares = [Shares() for _ in Priority]
         self._passed = 0
         self._processing: dict[Key, _Entry] = {}
+        # Added while they are worked on: given out twice at once, two reconciles would write to one object.
         self._again: dict[Key, tuple[float, Priority, str, int]] = {}
         self._failures: dict[Key, int] = {}
         self._order = itertools.count()
@@ -161,6 +167,7 @@ class Queue:
         """Queue a key that is worked on after a failure; the delay in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        # Full jitter: what failed together, as the engine was away, must not come back together.
         delay = self._jitter() * min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(failures, 30))
         self._retries.inc()
         self.again(key, delay)
@@ -238,9 +245,10 @@ class Queue:
             self._waiting[key] = entry
         else:
             entry.why |= why
+            # A later or less urgent reason changes nothing: whoever added first is owed the earlier look.
             if due >= entry.due and priority >= entry.priority:
                 return
-            if entry.ready:
+            if entry.ready:  # it takes its turn among the more urgent ones from now on
                 self._shares[entry.priority].leave()
             entry.due, entry.priority = min(due, entry.due), min(priority, entry.priority)
             entry.added = min(entry.added, max(now, due))
@@ -278,9 +286,10 @@ class Queue:
             return None
         _, tag, _, entry = self._ready[0]
         oldest = self._by_age[0]
+        # Without this the least urgent would wait for ever behind a stream of changes.
         self._passed = 0 if entry is oldest else self._passed + 1
         if self._passed > PATIENCE:
-            self._passed, entry = 0, oldest
+            self._passed, entry = 0, oldest  # out of turn: it costs its organization no share
         else:
             self._shares[entry.priority].served(tag)
         self._shares[entry.priority].leave()
@@ -307,7 +316,7 @@ class Queue:
 
     async def _sleep(self) -> None:
         """Until something is added that goes first, or the next key is due."""
-        self._wake = anyio.Event()
+        self._wake = anyio.Event()  # before the clock is read: what is added from here on wakes
         due = self._later[0][0] if self._later else math.inf
         try:
             with anyio.move_on_after(max(0.0, due - self._clock())):

@@ -110,7 +110,7 @@ class Lease:
 
     async def release(self) -> None:
         """Let it run out now, so that a stand-by need not wait."""
-        self._trusted_until = 0.0
+        self._trusted_until = 0.0  # before it is given back: nothing is written in between
         if self.epoch:
             await self._database.fetch(
                 statement("store/lease/release"), self.parameters, seconds=_RELEASE_SECONDS, apart=True
@@ -124,10 +124,11 @@ class Lease:
             longest = max(_SHORTEST_CALL_SECONDS, min(longest, self._trusted_until - started))
         sent = {**self.parameters, "seconds": lasts, "silent": silent}
         rows = await self._database.fetch(statement(f"store/lease/{name}"), sent, seconds=longest, apart=True)
-        if not rows:
+        if not rows:  # an answer that says no is final; one that does not come leaves what was trusted before
             self._trusted_until = 0.0
             return False
         self.epoch = rows[0][0]
+        # From before it was asked, so that this process stops before the database lets another one begin.
         self._trusted_until = started + lasts - min(_MARGIN_SECONDS, lasts / 4)
         self.proved(started)
         return True

@@ -43,6 +43,7 @@ class Prefetched:
 
     def take(self, key: Key) -> Loaded | None:
         """The look at ``key``, if there is one and it is fresh; once."""
+        # Once: a second reconcile must see what came since.
         found = self._found.pop(key, None) if self._found else None
         return found if found is not None and clock.monotonic() < self._until else None
 
