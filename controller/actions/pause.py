@@ -12,7 +12,7 @@ from controller.actions.errors import ActionError
 from controller.actions.objects import find_one
 from controller.actions.paths import full_path, kind_of
 from reconcilers.registry import registered
-from specs.kinds import KINDS, TENANT
+from specs.kinds import TENANT, TENANT_WORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,8 @@ class Scope:
         if self.everything:
             return Place("installation", None, "the installation")
         if self.organization is not None:
-            tenant = KINDS[TENANT].word()
             found = find_one(conn, TENANT, full_path(TENANT, self.organization))
-            return Place(tenant, (tenant, found.id), f"everything of {tenant} {found.name}")
+            return Place(TENANT_WORD, (TENANT_WORD, found.id), f"everything of {TENANT_WORD} {found.name}")
         key, words = reconciled(conn, self.kind or "", self.name or "")
         return Place("object", key, words)
 

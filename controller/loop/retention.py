@@ -13,6 +13,7 @@ import structlog
 
 from controller.loop.ports import Store
 from reconcilers.outcomes import FencedError, TransientError
+from specs.kinds import KINDS
 
 log = structlog.get_logger(__name__)
 
@@ -20,12 +21,8 @@ EVENT_DAYS = 30
 STEPS = (
     "removals",
     "events",
-    "domains",
-    "processes",
     "config_vars",
-    "environments",
-    "apps",
-    "organizations",
+    *(table.removeprefix("paas_") for cls in reversed(KINDS.values()) if (table := cls.binding.deleted_in)),
     "statuses",
     "controls",
     "tombstones",

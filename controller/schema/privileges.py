@@ -9,12 +9,20 @@ import psycopg
 from psycopg import sql
 
 from controller.schema.errors import MissingPrivilegeError
+from specs.kinds import KINDS
 
 GROUPS = ("skypanel_panel", "skypanel_controller", "skypanel_reader")
+_FOREIGN = tuple(f"public.{cls.binding.table}" for cls in KINDS.values() if cls.binding.insert_only)
+_REFERRED = {
+    f"public.{column.reference.table}"
+    for cls in KINDS.values()
+    for column in cls.binding.columns.values()
+    if column.reference is not None and column.reference.kind is None
+}
 # Rights that we need on the panel's tables, where they exist: keys, one trigger, and the views' reading.
-ON_PANEL = {
-    "public.users": ("REFERENCES",),
-    "public.organizations": ("REFERENCES", "TRIGGER", "SELECT"),
+ON_PANEL: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(sorted(_REFERRED), ("REFERENCES",)),
+    **dict.fromkeys(_FOREIGN, ("REFERENCES", "TRIGGER", "SELECT")),
 }
 
 
@@ -60,18 +68,18 @@ def _missing_on_panel(conn: psycopg.Connection, me: sql.Identifier) -> Iterator[
 
 
 def check_row_security(conn: psycopg.Connection) -> None:
-    """Raises MissingPrivilegeError when the owner of our views may not see every organization."""
-    owner = _one(
-        conn,
-        "SELECT v.relowner::regrole::text FROM pg_class v, pg_class t, pg_roles r"
-        " WHERE v.oid = to_regclass('skypanel.snapshot_organization')"
-        " AND t.oid = to_regclass('public.organizations')"
+    """Raises MissingPrivilegeError when the owner of our views may not see every row of the panel's that they show."""
+    row = conn.execute(
+        "SELECT v.relowner::regrole::text, t.relname FROM pg_class v, pg_class t, pg_roles r"
+        " WHERE v.oid = to_regclass('skypanel.names') AND t.oid = ANY (SELECT to_regclass(unnest(%s::text[])))"
         " AND r.oid = v.relowner AND t.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls"
         " AND (t.relforcerowsecurity OR NOT pg_has_role(v.relowner, t.relowner, 'USAGE'))",
-    )
-    if owner is not None:
+        [list(_FOREIGN)],
+    ).fetchone()
+    if row is not None:
+        owner, table = row
         raise MissingPrivilegeError(
-            f"row-level security hides organizations from {owner}, who owns our views:"
+            f"row-level security hides {table} from {owner}, who owns our views:"
             f" they would look deleted. Let a superuser run: ALTER ROLE {owner} BYPASSRLS;"
         )
 
@@ -94,8 +102,8 @@ def _has_right(conn: psycopg.Connection, table: str, right: str) -> bool:
 
 
 def _row_security_hides(conn: psycopg.Connection) -> bool:
-    exists = _one(conn, "SELECT to_regclass('public.organizations') IS NOT NULL")
-    return bool(exists and _one(conn, "SELECT row_security_active('public.organizations')"))
+    there = "SELECT to_regclass(%s) IS NOT NULL"
+    return any(_one(conn, there, table) and _one(conn, "SELECT row_security_active(%s)", table) for table in _FOREIGN)
 
 
 def _one(conn: psycopg.Connection, query: LiteralString, *values: object) -> Any:

@@ -318,7 +318,7 @@ class StateStore:
         subnet: str | None = await self._fenced_value(
             "store/subnets/allocate",
             {
-                "organization": organization_id,
+                "organization_id": organization_id,
                 "pool": pool,
                 "prefix": prefix,
                 "taken": list(taken),
@@ -330,13 +330,13 @@ class StateStore:
     async def adopt_subnet(self, organization_id: str, subnet: str, instead_of: str | None) -> str | None:
         """Have the plan say that a live network's subnet is the organization's; whose it is when it was left so."""
         holder: str | None = await self._fenced_value(
-            "store/subnets/adopt", {"organization": organization_id, "subnet": subnet, "instead_of": instead_of}
+            "store/subnets/adopt", {"organization_id": organization_id, "subnet": subnet, "instead_of": instead_of}
         )
         return holder
 
     async def release_subnet(self, organization_id: str) -> None:
         """Give it back; it rests in quarantine for a while."""
-        await self._fenced_value("store/subnets/release", {"organization": organization_id})
+        await self._fenced_value("store/subnets/release", {"organization_id": organization_id})
 
     # -- the fuse ------------------------------------------------------------------------------------------------
 

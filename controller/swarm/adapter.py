@@ -34,6 +34,7 @@ from reconcilers import labels
 from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.outcomes import TransientError
 from reconcilers.ports import Routers, ServiceProgress
+from specs.kinds import SERVING
 
 log = structlog.get_logger(__name__)
 
@@ -212,7 +213,7 @@ class SwarmAdapter:
         for number, (owner, process, led) in enumerate(list(self.live.serving())):
             if not number % _SLICE:
                 await checkpoint()
-            if owner not in owners or owner[0] != "environment":
+            if owner not in owners or owner[0] not in SERVING:
                 continue
             if process:
                 processes[owner[1], process] = None

@@ -25,6 +25,7 @@ from controller.telemetry.metrics import EDGE_SERVICES, EDGE_TASKS
 from reconcilers import labels
 from reconcilers.ports import EdgePlace, LiveNetwork, LiveService
 from reconcilers.routes import hostnames_of
+from specs.kinds import TENANT_WORD
 
 _OWN_EVENT_SECONDS = 5.0
 _READ_TOGETHER = 50
@@ -85,7 +86,7 @@ class LiveView:
 
     def network_of(self, organization_id: str) -> LiveNetwork | None:
         """The network of an organization, by its owner label; of several, the one that most services are on."""
-        found = self.owned_networks(("organization", organization_id))
+        found = self.owned_networks((TENANT_WORD, organization_id))
         return min(found, key=lambda n: (not n.usable, -len(self.on_network(n.id)), n.name)) if found else None
 
     def on_network(self, network_id: str) -> list[str]:
@@ -147,7 +148,7 @@ class LiveView:
         """Changes whenever something live that ``owner`` depends on does; equal fingerprints mean nothing to do."""
         version = self._services.version
         own = tuple(sorted((i, version(i)) for i in self._owned.get(owner, ())))
-        home = [i for i in self._owned.get(("organization", organization_id), ()) if i in self._networks]
+        home = [i for i in self._owned.get((TENANT_WORD, organization_id), ()) if i in self._networks]
         names = [self._networks[i].name for i in home]
         return own, tuple(sorted(home)), self.edge_place(), all(self.edge_is_on(name) for name in names)
 

@@ -79,6 +79,10 @@ KINDS: dict[str, type[Resource]] = {
 TENANT = next(kind for kind, cls in KINDS.items() if cls.facts.tenant)
 """The kind that everything else belongs to, but for what the platform has itself."""
 
+TENANT_WORD = KINDS[TENANT].word()
+SERVING = frozenset(cls.word() for cls in KINDS.values() if cls.facts.serves)
+"""Words of the kinds whose services run tenants' programs."""
+
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 R = TypeVar("R", bound=Resource)
 

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from controller.schema import migrate
+from specs.kinds import KINDS
 from tests.store.conftest import Database, Tenant, make_tenant
 
 VIEWS = ("objects", "present", "parts", "dependents")
@@ -64,6 +65,22 @@ def test_the_views_that_follow_from_kinds_say_what_those_said_that_were_written_
             for one, other in ((before, now), (now, before)):
                 query = f"SELECT * FROM (SELECT * FROM {one} EXCEPT ALL SELECT * FROM {other}) AS apart"
                 assert conn.execute(query.encode()).fetchall() == []
+
+
+def test_the_schema_and_the_models_say_the_same_of_each_kind(database: Database) -> None:
+    found = database.execute(
+        "SELECT kind, table_name, name_table, name_column, parent, parent_column, reconciled, part FROM skypanel.kinds"
+    )
+    expected = set()
+    for cls in KINDS.values():
+        binding, facts = cls.binding, cls.facts
+        parent = KINDS[binding.parent].word() if binding.parent else None
+        kept = binding.deleted_in or binding.table
+        expected.add((
+            cls.word(), f"public.{kept}", f"public.{binding.table}", binding.key_column,
+            parent, binding.parent_column, facts.reconciled, facts.part,
+        ))  # fmt: skip
+    assert set(found) == expected
 
 
 THING = """
@@ -152,6 +169,30 @@ def test_the_groups_have_the_least_rights_on_a_kind_of_ones_own(database: Databa
     with database.connect() as conn:
         migrate.apply(conn)
     assert database.one("SELECT doc ->> 'id' FROM skypanel.snapshot_thing", role="controller") == str(thing)
+
+
+def test_what_was_deleted_long_ago_of_a_kind_of_ones_own_is_pruned_before_its_owner(
+    database: Database, tenant: Tenant, thing: UUID
+) -> None:
+    prune: LiteralString = "SELECT skypanel.prune(%s, 30, 100)"
+    long_ago: LiteralString = "now() - interval '90 days'"
+    database.execute("UPDATE paas_apps SET deleted_at = now()", role="panel")
+    database.execute(
+        "INSERT INTO skypanel.object_status"
+        " (kind, id, observed_generation, ready, reason, message, finalized_at, epoch)"
+        " SELECT kind, id, 1, false, 'Deleted', 'gone', " + long_ago + ", 1 FROM skypanel.objects"
+    )
+    database.execute(f"UPDATE paas_organizations SET deleted_at = {long_ago}, removed_at = {long_ago}")
+    database.execute(f"UPDATE paas_organizations SET removed_at = {long_ago}")
+    database.execute("DELETE FROM paas_environments")
+    database.execute("DELETE FROM paas_apps")
+    assert database.one(prune, "things") == 0, "it was not deleted"
+    assert database.one(prune, "organizations") == 0, "the thing is left"
+    database.execute(f"UPDATE paas_things SET deleted_at = {long_ago}")
+    assert database.one(prune, "things") == 1
+    assert database.one(prune, "organizations") == 1
+    with pytest.raises(psycopg.errors.RaiseException, match="nothing is no kind"):
+        database.one(prune, "nothing")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from controller.schema import migrate
 from controller.schema.errors import MigrationError, PendingMigrationsError
 from controller.schema.fitness import POOLER, hears
 from controller.settings import Settings
+from specs.kinds import TENANT_WORD
 
 _CLOCK_SECONDS = 2.0
 _OLD_TRANSACTIONS, _OLD_SECONDS = 100_000, 3600
@@ -171,7 +172,7 @@ def pause_check(conn: psycopg.Connection) -> Check:
             f"{widest.by} paused the whole installation at {widest.at:%Y-%m-%d %H:%M:%S %Z}{why}",
             "let it go on with `skypanel resume --all`",
         )
-    organizations = sum(pause.scope == "organization" for pause in found)
+    organizations = sum(pause.scope == TENANT_WORD for pause in found)
     return ok("pauses", f"{organizations} organization(s) and {len(found) - organizations} object(s) are paused")
 
 

@@ -23,7 +23,7 @@ ON CONFLICT (scope, kind, id) DO UPDATE SET reconcile_token = excluded.reconcile
 SELECT scope, kind, id, paused_reason, paused_by, paused_at
 FROM skypanel.reconcile_controls
 WHERE paused
-ORDER BY scope <> 'installation', scope <> 'organization', paused_at
+ORDER BY scope <> 'installation', scope = 'object', paused_at
 
 -- name: handled
 -- What became of a request to look now: whether it was handled, and how the object is.

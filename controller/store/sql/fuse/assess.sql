@@ -4,7 +4,7 @@
 WITH wanted AS MATERIALIZED (
     SELECT kind, id, organization_id, deleted FROM skypanel.objects
 ), serving AS MATERIALIZED (
-    SELECT environment_id, what, name FROM skypanel.serving
+    SELECT id, runs, name FROM skypanel.served
 ), owners AS ( -- with what they have beyond the Swarm
     SELECT kind, id, sum(objects)::bigint AS objects
     FROM (SELECT kind, id::uuid, objects::bigint
@@ -27,20 +27,20 @@ WITH wanted AS MATERIALIZED (
     LEFT JOIN skypanel.tombstones t ON t.kind = w.kind AND t.id = w.id
     WHERE o.id IS NULL OR o.deleted
 ), less AS (
-    SELECT 'environment' AS kind, x.id, 'reduced' AS why, 0::bigint AS objects,
-           count(*) FILTER (WHERE x.what = 'process') AS processes, count(*) FILTER (WHERE x.what = 'host') AS hosts,
-           NULL::uuid AS organization_id
-    FROM (SELECT p.id, 'process' AS what
+    SELECT o.kind, x.id, 'reduced' AS why, 0::bigint AS objects,
+           count(*) FILTER (WHERE x.runs) AS processes, count(*) FILTER (WHERE NOT x.runs) AS hosts, NULL::uuid AS organization_id
+    FROM (SELECT p.id, true AS runs
           FROM running p
-          LEFT JOIN serving s ON s.what = 'process' AND s.environment_id = p.id AND s.name = p.name
+          LEFT JOIN serving s ON s.runs AND s.id = p.id AND s.name = p.name
           WHERE s.name IS NULL
           UNION ALL
-          SELECT h.id, 'host'
+          SELECT h.id, false
           FROM routed h
-          LEFT JOIN serving s ON s.what = 'host' AND s.name = h.name
+          LEFT JOIN serving s ON NOT s.runs AND s.name = h.name
           WHERE s.name IS NULL) AS x
-    WHERE NOT EXISTS (SELECT FROM gone WHERE gone.kind = 'environment' AND gone.id = x.id)
-    GROUP BY x.id
+    JOIN owners o ON o.id = x.id
+    WHERE NOT EXISTS (SELECT FROM gone WHERE gone.kind = o.kind AND gone.id = x.id)
+    GROUP BY o.kind, x.id
 ), lost AS (
     SELECT * FROM gone UNION ALL SELECT * FROM less
 )
