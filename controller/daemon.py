@@ -44,6 +44,7 @@ from controller.telemetry import loop_lag, metrics
 from reconcilers.outcomes import TransientError
 from reconcilers.port import Place, Port, adapters
 from reconcilers.registry import programs, registered
+from specs import installed
 
 log = structlog.get_logger(__name__)
 
@@ -228,6 +229,8 @@ def _say_unavailable(state: RetryCallState) -> None:
 
 async def run(settings: Settings, of_kinds: Mapping[str, BaseSettings]) -> None:
     """Run one controller process until a signal."""
+    for said in installed.broken():
+        log.error("kinds.broken", error=said)
     await Daemon(settings, of_kinds).run()
 
 

@@ -51,14 +51,14 @@ GRANT INSERT, UPDATE (duration_ms, status) ON public.caas_exec_audit TO skypanel
 
 -- The controller's own state.
 REVOKE ALL ON
-    skypanel.schema_migrations, skypanel.declared_tables, skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets,
+    skypanel.schema_migrations, skypanel.package_migrations, skypanel.declared_tables, skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets,
     skypanel.fuse, skypanel.fuse_losses, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.tombstones,
     skypanel.serving, skypanel.hidden_tables, skypanel.identity,
     skypanel.objects, skypanel.present, skypanel.parts, skypanel.status, skypanel.leader, skypanel.dependents, skypanel.organization_slugs,
     skypanel.kinds, skypanel.names, skypanel.concerns, skypanel.served, skypanel.kept
     FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT SELECT ON
-    skypanel.schema_migrations, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.status, skypanel.leader,
+    skypanel.schema_migrations, skypanel.package_migrations, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.status, skypanel.leader,
     skypanel.kinds, skypanel.names, skypanel.concerns
     TO skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT SELECT ON

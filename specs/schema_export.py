@@ -1,5 +1,9 @@
 """Writes the JSON Schemas that editors check specs with: ``python -m specs.schema_export [--check]``.
 
+What other installed packages bring is left out, unless they are named, with a folder of one's own:
+
+    python -m specs.schema_export --package acme-things --into schema/
+
 One file a kind, and ``skypanel.json`` that picks by ``kind``; a spec file names it in its first lines:
 
     # yaml-language-server: $schema=../schema/skypanel.json
@@ -10,28 +14,30 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from specs.kinds import KINDS
+from specs.kinds import KINDS, PACKAGES
 
 FOLDER = Path(__file__).parent / "schema"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ANY_KIND = "skypanel.json"
 
 
-def schemas() -> dict[str, dict[str, Any]]:
-    """Every schema by its file name."""
-    files = {f"{kind.lower()}.json": _kind_schema(kind) for kind in KINDS}
+def schemas(kinds: Iterable[str] = KINDS) -> dict[str, dict[str, Any]]:
+    """Every schema by its file name: of ``kinds``, and of any one of them."""
+    kinds = list(kinds)
+    files = {f"{KINDS[kind].word()}.json": _kind_schema(kind) for kind in kinds}
     files[ANY_KIND] = {
         "$schema": DIALECT,
         "title": "SkyPanel resource",
         "type": "object",
         "required": ["apiVersion", "kind"],
-        "properties": {"kind": {"enum": list(KINDS)}},
+        "properties": {"kind": {"enum": kinds}},
         "allOf": [
-            {"if": {"properties": {"kind": {"const": kind}}}, "then": {"$ref": f"{kind.lower()}.json"}}
-            for kind in KINDS
+            {"if": {"properties": {"kind": {"const": kind}}}, "then": {"$ref": f"{KINDS[kind].word()}.json"}}
+            for kind in kinds
         ],
     }
     return files
@@ -41,20 +47,28 @@ def main(arguments: list[str] | None = None) -> int:
     """Write the files, or with ``--check`` say which are not current; exit code 1 when any is not."""
     parser = argparse.ArgumentParser(prog="python -m specs.schema_export", description="Write the JSON Schemas.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is not current")
-    check = parser.parse_args(arguments).check
-    wanted = {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas().items()}
-    present = {file.name: file.read_text(encoding="utf-8") for file in FOLDER.glob("*.json")}
+    parser.add_argument("--package", action="append", default=[], help="with its kinds; needs --into")
+    parser.add_argument("--into", type=Path, default=FOLDER, help="a folder of one's own", metavar="FOLDER")
+    given = parser.parse_args(arguments)
+    check, folder = given.check, given.into
+    if unknown := sorted(set(given.package) - set(PACKAGES.values())):
+        parser.error(f"no installed package {', '.join(unknown)} brings kinds")
+    if given.package and folder == FOLDER:
+        parser.error("--package needs --into: the project's own schemas do not depend on what is installed")
+    kinds = [kind for kind in KINDS if PACKAGES.get(kind) in {None, *given.package}]
+    wanted = {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas(kinds).items()}
+    present = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.json")}
     stale = sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
     if check:
         for name in stale:
-            sys.stderr.write(f"{FOLDER / name} is not current: run `python -m specs.schema_export`\n")
+            sys.stderr.write(f"{folder / name} is not current: run `python -m specs.schema_export`\n")
         return 1 if stale else 0
-    FOLDER.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     for name in stale:
         if name in wanted:
-            (FOLDER / name).write_text(wanted[name], encoding="utf-8")
-        else:
-            (FOLDER / name).unlink()
+            (folder / name).write_text(wanted[name], encoding="utf-8")
+        elif folder == FOLDER:
+            (folder / name).unlink()
     return 0
 
 

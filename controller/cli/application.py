@@ -15,7 +15,8 @@ from typer.exceptions import TyperException
 
 from controller.cli.errors import ExitCode, explain, readable
 from controller.cli.inputs import use_env_file
-from controller.cli.output import error_console
+from controller.cli.output import error_console, warn
+from specs import installed
 
 _EPILOG = (
     "Exit codes: 0 done; 1 error; 2 something would change (plan, migrate --check, gc); 3 engine not supported (up); "
@@ -76,6 +77,9 @@ def options(
     if env_file is not None:
         use_env_file(env_file)
     context.obj = {"debug": debug}
+    if context.invoked_subcommand != "up":  # which logs it
+        for said in installed.broken():
+            warn(said)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,6 +7,7 @@ again. It waits, says what to do, and goes on as soon as it was done.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import cache
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from psycopg import sql
 from controller.kit import clock
 from controller.postgres.database import Database
 from controller.postgres.statements import statement
-from controller.schema import migrate
+from controller.schema.files import Migration, load, load_packages
 from reconcilers.outcomes import TransientError
 
 log = structlog.get_logger(__name__)
@@ -74,7 +75,11 @@ class Fitness:
         if not self._hears:
             return UnfitDatabase("PoolerInTheWay", POOLER)
         rows = await self._database.fetch(statement("schema/checks/migrations"))
-        return schema_refusal(dict(rows))
+        refused = schema_refusal(dict(rows))
+        if refused is not None or not _of_packages():
+            return refused
+        rows = await self._database.fetch(statement("schema/checks/package_migrations"))
+        return packages_refusal({(package, version): name for package, version, name in rows})
 
 
 async def hears(conninfo: str) -> bool:
@@ -99,8 +104,13 @@ async def hears(conninfo: str) -> bool:
 
 
 @cache
-def _known() -> tuple[migrate.Migration, ...]:
-    return migrate.load()
+def _known() -> tuple[Migration, ...]:
+    return load()
+
+
+@cache
+def _of_packages() -> tuple[Migration, ...]:
+    return load_packages()
 
 
 def schema_refusal(applied: dict[int, str]) -> UnfitDatabase | None:
@@ -116,4 +126,21 @@ def schema_refusal(applied: dict[int, str]) -> UnfitDatabase | None:
     missing = [migration for migration in known if migration.version not in applied]
     if missing:
         return UnfitDatabase("SchemaOutdated", f"the database lacks migration {missing[0]}: run `skypanel migrate`")
+    return None
+
+
+def packages_refusal(applied: Mapping[tuple[str, int], str]) -> UnfitDatabase | None:
+    """The same of the installed packages' migrations, by package and number; one that is not installed may be there."""
+    known = _of_packages()
+    for migration in known:
+        if migration.key not in applied:
+            return UnfitDatabase("SchemaOutdated", f"the database lacks migration {migration}: run `skypanel migrate`")
+    here = {migration.package for migration in known}
+    for key in sorted(applied.keys() - {migration.key for migration in known}):
+        if key[0] in here:
+            return UnfitDatabase(
+                "SchemaTooNew",
+                f"the database has migration {key[0]}/{key[1]:04}_{applied[key]}, which the installed {key[0]} lacks: "
+                "install the version that applied it, or a newer one",
+            )
     return None

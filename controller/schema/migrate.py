@@ -1,7 +1,8 @@
 """Brings a database to the schema of this version: `plan` what is missing, `apply` it, or `check`.
 
-Each file is applied in one transaction of its own, together with its line in `skypanel.schema_migrations`:
-after a crash a file is either there with its line, or not at all. A lock that ends with the transaction lets
+Each file is applied in one transaction of its own, together with its line in `skypanel.schema_migrations` (of
+an installed package's files: `skypanel.package_migrations`): after a crash a file is either there with its line,
+or not at all. A lock that ends with the transaction lets
 two runs at once take turns (also through a pooler that shares sessions); the one that waited finds the work
 done. At the end every right of our groups is given again, as a restored database may lack them. All functions
 raise the errors of `controller.schema.errors`.
@@ -9,7 +10,6 @@ raise the errors of `controller.schema.errors`.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ from controller.schema.errors import (
     ServerTooOldError,
     readable,
 )
+from controller.schema.files import Migration, load, load_packages
 
 __all__ = ["Migration", "MigrationError", "Plan", "apply", "check", "describe", "load", "plan"]
 
 OLDEST_SERVER = 140000  # CREATE OR REPLACE TRIGGER
-_FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 # The panel's tables may be busy. Waiting for a lock on them makes all that come later wait too: not for long. What a
 # file makes is bound to PostgreSQL's own operators and functions, never to one that somebody else has put in public.
 _CAUTIONS = (
@@ -42,18 +42,8 @@ _CAUTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One numbered file. `checksum` is the SHA-256 of its text, in hex."""
-
-    version: int
-    name: str
-    sql: str
-    checksum: str
-
-    def __str__(self) -> str:
-        """The file's name without its suffix."""
-        return f"{self.version:04}_{self.name}"
+Record = dict[tuple[str, int], tuple[str, str]]
+"""Package (empty: ours) and version to name and checksum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +54,12 @@ class Plan:
     pending: tuple[Migration, ...]
 
 
-def load() -> tuple[Migration, ...]:
-    """All migrations of this version, in order.
-
-    Raises:
-        MigrationError: the files are not numbered 1, 2, 3 ...
-    """
-    found = []
-    for file in resources.files("migrations").iterdir():
-        if match := _FILE_NAME.fullmatch(file.name):
-            text = file.read_text(encoding="utf-8")
-            found.append(Migration(int(match[1]), match[2], text, hashlib.sha256(text.encode()).hexdigest()))
-    found.sort(key=lambda migration: migration.version)
-    if not found or [migration.version for migration in found] != list(range(1, len(found) + 1)):
-        raise MigrationError(
-            "the migration files are not numbered 1, 2, 3 ...: this installation is damaged,"
-            f" it has {', '.join(map(str, found)) or 'none'}"
-        )
-    return tuple(found)
-
-
 def plan(conn: psycopg.Connection, migrations: Sequence[Migration] | None = None) -> Plan:
     """What is applied and what is not; changes nothing.
 
     Args:
         conn: a connection that is not in a transaction.
-        migrations: instead of the files of this version.
+        migrations: instead of the files of this version and of the installed packages.
 
     Raises:
         MigrationError: of any sort except PendingMigrationsError.
@@ -99,7 +69,7 @@ def plan(conn: psycopg.Connection, migrations: Sequence[Migration] | None = None
     if conn.info.server_version < OLDEST_SERVER:
         version = conn.info.parameter_status("server_version")
         raise ServerTooOldError(f"the server is PostgreSQL {version}: version 14 or newer is needed")
-    known = load() if migrations is None else migrations
+    known = (*load(), *load_packages()) if migrations is None else migrations
     with readable("read the record of migrations"), conn.transaction():
         return _compare(known, _record(conn))
 
@@ -125,7 +95,7 @@ def apply(conn: psycopg.Connection, migrations: Sequence[Migration] | None = Non
     Raises:
         MigrationError: of any sort. Files before the one that failed stay applied.
     """
-    known = load() if migrations is None else migrations
+    known = (*load(), *load_packages()) if migrations is None else migrations
     applied = []
     for migration in plan(conn, known).pending:
         with readable(f"apply {migration}"), conn.transaction():
@@ -176,44 +146,59 @@ def _apply_one(conn: psycopg.Connection, migration: Migration, *, first: bool) -
         _check_ground(conn)
         conn.execute(resources.files("migrations").joinpath("ledger.sql").read_bytes())
     conn.execute(migration.sql.encode())
+    if migration.package:
+        conn.execute(
+            "INSERT INTO skypanel.package_migrations (package, version, name, checksum) VALUES (%s, %s, %s, %s)",
+            [migration.package, migration.version, migration.name, migration.checksum],
+        )
+        return
     conn.execute(
         "INSERT INTO skypanel.schema_migrations (version, name, checksum) VALUES (%s, %s, %s)",
         [migration.version, migration.name, migration.checksum],
     )
 
 
-def _record(conn: psycopg.Connection) -> dict[int, tuple[str, str]]:
-    """Version -> name and checksum, as the database has it; empty where it has no record."""
-    if not _has_record(conn):
-        return {}
-    rows = conn.execute("SELECT version, name, checksum FROM skypanel.schema_migrations")
-    return {version: (name, checksum) for version, name, checksum in rows}
+def _record(conn: psycopg.Connection) -> Record:
+    """As the database has it; empty where it has no record."""
+    record: Record = {}
+    if _has_record(conn):
+        rows = conn.execute("SELECT version, name, checksum FROM skypanel.schema_migrations")
+        record |= {("", version): (name, checksum) for version, name, checksum in rows}
+    if _has_record(conn, "package_migrations"):
+        rows = conn.execute("SELECT package, version, name, checksum FROM skypanel.package_migrations")
+        record |= {(package, version): (name, checksum) for package, version, name, checksum in rows}
+    return record
 
 
-def _has_record(conn: psycopg.Connection) -> bool:
+def _has_record(conn: psycopg.Connection, table: str = "schema_migrations") -> bool:
     # Not to_regclass: it may remember that the table was absent before this transaction waited for its turn.
-    found = conn.execute("SELECT FROM pg_tables WHERE schemaname = 'skypanel' AND tablename = 'schema_migrations'")
+    found = conn.execute("SELECT FROM pg_tables WHERE schemaname = 'skypanel' AND tablename = %s", [table])
     return found.fetchone() is not None
 
 
-def _compare(known: Sequence[Migration], record: dict[int, tuple[str, str]]) -> Plan:
-    unknown = sorted(record.keys() - {migration.version for migration in known})
+def _compare(known: Sequence[Migration], record: Record) -> Plan:
+    """What is applied and what is not; a package that is not installed is none of our business."""
+    here = {"", *(migration.package for migration in known)}
+    unknown = sorted(key for key in record.keys() - {migration.key for migration in known} if key[0] in here)
     if unknown:
+        package, version = unknown[-1]
+        whose = f"{package}/" if package else ""
         raise DatabaseTooNewError(
-            f"the database has migration {unknown[-1]:04}_{record[unknown[-1]][0]}, which this version lacks:"
+            f"the database has migration {whose}{version:04}_{record[unknown[-1]][0]}, which"
+            f" {f'the installed {package}' if package else 'this version'} lacks:"
             " install the version that applied it, or a newer one"
         )
     for migration in known:
-        name, checksum = record.get(migration.version, (migration.name, migration.checksum))
+        name, checksum = record.get(migration.key, (migration.name, migration.checksum))
         if (name, checksum) != (migration.name, migration.checksum):
             raise EditedMigrationError(
-                f"migrations/{migration}.sql is not the file that this database has had"
+                f"{migration.file} is not the file that this database has had"
                 f" ({migration.version:04}_{name}, SHA-256 {checksum[:12]}, now {migration.checksum[:12]}):"
                 " put the old file back, and make the change in a new one"
             )
     return Plan(
-        applied=tuple(migration for migration in known if migration.version in record),
-        pending=tuple(migration for migration in known if migration.version not in record),
+        applied=tuple(migration for migration in known if migration.key in record),
+        pending=tuple(migration for migration in known if migration.key not in record),
     )
 
 

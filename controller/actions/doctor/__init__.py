@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.actions.doctor import database, engine, identity
+from controller.actions.doctor import database, engine, identity, packages
 from controller.actions.doctor.findings import Check
 from controller.settings import Settings
 
 
 def examine(settings: Settings) -> Iterator[Check]:
     """Every check, as it is done."""
-    for part in (database, engine, identity):
+    for part in (packages, database, engine, identity):
         yield from part.examine(settings)

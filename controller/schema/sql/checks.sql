@@ -4,6 +4,10 @@
 -- Which migrations the database has had.
 SELECT version, name FROM skypanel.schema_migrations
 
+-- name: package_migrations
+-- Which migrations of installed packages it has had.
+SELECT package, version, name FROM skypanel.package_migrations
+
 -- name: privileges
 -- What the role of this connection may do, by what the roles of the schema are for.
 SELECT current_user,

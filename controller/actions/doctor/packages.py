@@ -1,0 +1,19 @@
+"""Can the kinds be used that other installed packages bring? Nothing is said where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import reconcilers  # noqa: F401 - registers all kinds
+from controller.actions.doctor.findings import Check, fail, ok
+from controller.settings import Settings
+from specs import installed
+from specs.kinds import PACKAGES
+
+
+def examine(_: Settings) -> Iterator[Check]:
+    """One check a package."""
+    for package in dict.fromkeys(PACKAGES.values()):
+        yield ok("kinds", f"package {package} brings {', '.join(k for k, p in PACKAGES.items() if p == package)}")
+    for said in installed.broken():
+        yield fail("kinds", said, "mend the package, or uninstall it; nothing is done about its objects meanwhile")

@@ -1,0 +1,82 @@
+"""Migrations that an installed package brings: after ours, recorded under its name, and checked as ours are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controller.schema import migrate
+from controller.schema.files import load, load_packages
+from controller.schema.fitness import packages_refusal
+from tests.installed import GADGETS, install, run
+from tests.store.conftest import Database, Tenant
+
+MIGRATE = ("-m", "controller", "migrate")
+FILE = "acme_gadgets/migrations/0001_gadgets.sql"
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    install(tmp_path, "acme-gadgets", "acme_gadgets", GADGETS)
+    return tmp_path
+
+
+def test_they_are_planned_applied_and_recorded_with_the_packages_name(database: Database, packages: Path) -> None:
+    url = database.dsn("skypanel_owner")
+    assert "pending  acme-gadgets/0001_gadgets  Gadgets." in run(
+        packages, *MIGRATE, "--check", code=2, DATABASE_URL=url
+    )
+    assert "applied  acme-gadgets/0001_gadgets  Gadgets." in run(packages, *MIGRATE, DATABASE_URL=url)
+    assert f"{len(load()) + 1} migrations" in run(packages, *MIGRATE, DATABASE_URL=url)
+    assert database.execute("SELECT package, version, name FROM skypanel.package_migrations", role="reader") == [
+        ("acme-gadgets", 1, "gadgets")
+    ]
+
+
+def test_an_object_of_it_is_declared_shown_and_deleted_as_any_other(
+    database: Database, packages: Path, tenant: Tenant
+) -> None:
+    run(packages, *MIGRATE, DATABASE_URL=database.dsn("skypanel_owner"))
+    url = database.dsn("panel")
+    (packages / "one.yaml").write_text(
+        "apiVersion: skypanel.io/v1\nkind: Gadget\nmetadata: {name: one, organization: acme}\nspec: {colour: red}\n"
+    )
+    assert "gadget acme/one  created" in run(
+        packages, "-m", "controller", "apply", "-f", str(packages / "one.yaml"), DATABASE_URL=url
+    )
+    shown = run(packages, "-m", "controller", "get", "gad", DATABASE_URL=url)
+    assert " ".join(shown.split()).startswith("GADGET READY REASON COLOUR AGE acme/one False Pending red")
+    assert "Pending" in run(packages, "-m", "controller", "describe", "gadget", "acme/one", DATABASE_URL=url)
+    assert "paused gadget acme/one" in run(packages, "-m", "controller", "pause", "gad", "acme/one", DATABASE_URL=url)
+    assert "no controller answers" in run(
+        packages, "-m", "controller", "trace", "gadget", "acme/one", "--from", "127.0.0.1:1", code=1, DATABASE_URL=url
+    )
+    run(packages, "-m", "controller", "delete", "gadget", "acme/one", "--yes", DATABASE_URL=url)
+    assert database.execute("SELECT kind, deleted FROM skypanel.objects WHERE kind = 'gadget'") == [("gadget", True)]
+
+
+def test_an_edited_file_and_a_newer_record_are_refused_by_the_packages_name(database: Database, packages: Path) -> None:
+    url = database.dsn("skypanel_owner")
+    run(packages, *MIGRATE, DATABASE_URL=url)
+    (packages / FILE).write_text(GADGETS[FILE] + "-- later\n")
+    assert "acme-gadgets/0001_gadgets.sql is not the file" in run(packages, *MIGRATE, code=1, DATABASE_URL=url)
+    (packages / FILE).write_text(GADGETS[FILE])
+    database.execute("INSERT INTO skypanel.package_migrations VALUES ('acme-gadgets', 2, 'more', 'x')")
+    said = " ".join(run(packages, *MIGRATE, code=1, DATABASE_URL=url).split())
+    assert "has migration acme-gadgets/0002_more, which the installed acme-gadgets lacks" in said
+
+
+def test_a_package_that_is_not_installed_here_stops_nothing(database: Database, packages: Path) -> None:
+    run(packages, *MIGRATE, DATABASE_URL=database.dsn("skypanel_owner"))
+    assert load_packages() == ()
+    with database.connect() as conn:
+        migrate.check(conn)
+    assert packages_refusal({("acme-gadgets", 1): "gadgets"}) is None
+
+
+def test_a_controller_does_not_lead_before_they_are_applied(packages: Path) -> None:
+    ask = "from controller.schema.fitness import packages_refusal as ask; print(ask({}), ask({%s}))"
+    said = run(packages, "-c", ask % "('acme-gadgets', 1): 'gadgets', ('acme-gadgets', 2): 'more'")
+    assert "the database lacks migration acme-gadgets/0001_gadgets: run `skypanel migrate`" in said
+    assert "has migration acme-gadgets/0002_more, which the installed acme-gadgets lacks" in said
