@@ -55,13 +55,20 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION skypanel.line_of IS 'A kind and its owners'' kinds, the kind first; below_column: of the step before, with the id of this one.';
 
-CREATE OR REPLACE PROCEDURE skypanel.make_kind_views()
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE TABLE IF NOT EXISTS skypanel.kind_views (
+    name       text PRIMARY KEY,
+    definition text NOT NULL
+);
+COMMENT ON TABLE skypanel.kind_views IS 'What the views that follow from skypanel.kinds were last made of: one that would be the same is not made again.';
+DELETE FROM skypanel.kind_views; -- run again by hand after the files before this one: they are as those left them
+
+CREATE OR REPLACE FUNCTION skypanel.kind_view_definitions() RETURNS TABLE (name text, definition text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 -- Rows of a kind are c0, those of its owners c1, c2 ..., joined by their ids.
 DECLARE
     k          skypanel.kinds;
     up         record;
-    rows       text;   -- FROM, up to the outermost owner
+    sources    text;   -- FROM, up to the outermost owner
     below      text;   -- FROM, up to the owner before
     named      text;   -- FROM of names, which owners may have in another table
     path       text;
@@ -85,13 +92,13 @@ BEGIN
         nearest := NOT (k.reconciled OR k.part);
         FOR up IN SELECT * FROM skypanel.line_of(k.kind) LOOP
             IF up.step = 0 THEN
-                rows := format('%s c0', up.table_name);
-                named := CASE WHEN up.name_table = up.table_name THEN rows
-                              ELSE format('%s n0 LEFT JOIN %s ON c0.%I = n0.%I', up.name_table, rows, up.key, up.name_key) END;
+                sources := format('%s c0', up.table_name);
+                named := CASE WHEN up.name_table = up.table_name THEN sources
+                              ELSE format('%s n0 LEFT JOIN %s ON c0.%I = n0.%I', up.name_table, sources, up.key, up.name_key) END;
                 path := format('%s.%I', CASE WHEN up.name_table = up.table_name THEN 'c0' ELSE 'n0' END, up.name_column);
             ELSE
-                below := rows;
-                rows := format('%s JOIN %s c%s ON c%3$s.%I = c%s.%I', rows, up.table_name, up.step, up.key, up.step - 1, up.below_column);
+                below := sources;
+                sources := format('%s JOIN %s c%s ON c%3$s.%I = c%s.%I', sources, up.table_name, up.step, up.key, up.step - 1, up.below_column);
                 named := format('%s JOIN %s c%s ON c%3$s.%I = c%s.%I', named, up.name_table, up.step,
                                 CASE WHEN up.name_table = up.table_name THEN up.key ELSE up.name_key END, up.step - 1, up.below_column);
                 path := format('c%s.%I, %s', up.step, up.name_column, path);
@@ -129,7 +136,7 @@ BEGIN
         END IF;
         IF k.reconciled THEN
             objects := objects || format('SELECT %L::text AS kind, c0.%I AS id, %s AS organization_id, c0.generation, %s AS deleted FROM %s',
-                                         k.kind, k.key, tenant, deleted, rows);
+                                         k.kind, k.key, tenant, deleted, sources);
             present := present || (objects[cardinality(objects)]
                                    || CASE WHEN skypanel.has_column(k.table_name, 'removed_at') THEN ' WHERE c0.deleted_at IS NULL OR c0.removed_at IS NULL' ELSE '' END);
             IF to_regclass('skypanel.serving_' || k.kind) IS NOT NULL THEN
@@ -137,7 +144,7 @@ BEGIN
             END IF;
         ELSIF k.part THEN
             parts := parts || format('SELECT %L::text AS kind, c0.%I AS id, %L::text AS parent_kind, c0.%I AS parent_id, %s AS organization_id, c0.generation, %s AS deleted FROM %s',
-                                     k.kind, k.key, k.parent, k.parent_column, tenant, deleted, rows);
+                                     k.kind, k.key, k.parent, k.parent_column, tenant, deleted, sources);
             concerns := concerns || format('SELECT %L::text AS kind, c0.%I AS id, %L::text AS object_kind, c0.%I AS object_id, true AS always, false AS deleted FROM %s c0',
                                            k.kind, k.key, k.parent, k.parent_column, k.table_name);
         END IF;
@@ -150,27 +157,61 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
-    EXECUTE 'CREATE OR REPLACE VIEW skypanel.names AS ' || array_to_string(names, ' UNION ALL ');
-    -- The others keep their form until there is a kind for them.
-    IF cardinality(objects) > 0 THEN
-        EXECUTE 'CREATE OR REPLACE VIEW skypanel.objects AS ' || array_to_string(objects, ' UNION ALL ');
-        EXECUTE 'CREATE OR REPLACE VIEW skypanel.present AS ' || array_to_string(present, ' UNION ALL ');
-    END IF;
-    IF cardinality(parts) > 0 THEN
-        EXECUTE 'CREATE OR REPLACE VIEW skypanel.parts AS ' || array_to_string(parts, ' UNION ALL ');
-    END IF;
-    IF cardinality(dependents) > 0 THEN
-        EXECUTE 'CREATE OR REPLACE VIEW skypanel.dependents AS ' || array_to_string(dependents, ' UNION ALL ');
-    END IF;
-    IF cardinality(concerns) > 0 THEN
-        EXECUTE 'CREATE OR REPLACE VIEW skypanel.concerns AS ' || array_to_string(concerns, ' UNION ALL ');
-    END IF;
-    IF cardinality(served) > 0 THEN
-        EXECUTE 'CREATE OR REPLACE VIEW skypanel.served AS ' || array_to_string(served, ' UNION ALL ');
-    END IF;
+    -- Statements that read two of them read objects last, mostly: so it is taken last. What has no kind yet keeps its form.
+    RETURN QUERY SELECT v.name, array_to_string(v.selects, ' UNION ALL ')
+                   FROM (VALUES (1, 'names', names), (2, 'concerns', concerns), (3, 'served', served), (4, 'dependents', dependents),
+                                (5, 'parts', parts), (6, 'present', present), (7, 'objects', objects)) AS v(place, name, selects)
+                  WHERE cardinality(v.selects) > 0 ORDER BY v.place;
 END
 $$;
-COMMENT ON PROCEDURE skypanel.make_kind_views IS 'Makes the views objects, present, parts, names, dependents, concerns and served from skypanel.kinds.';
+COMMENT ON FUNCTION skypanel.kind_view_definitions IS 'The views objects, present, parts, names, dependents, concerns and served, as skypanel.kinds is now.';
+
+CREATE OR REPLACE PROCEDURE skypanel.make_kind_views()
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    changed record;
+BEGIN
+    FOR changed IN SELECT d.name, d.definition FROM skypanel.kind_view_definitions() WITH ORDINALITY AS d(name, definition, place)
+                    WHERE NOT EXISTS (SELECT FROM skypanel.kind_views v WHERE (v.name, v.definition) = (d.name, d.definition))
+                    ORDER BY d.place LOOP
+        EXECUTE format('CREATE OR REPLACE VIEW skypanel.%I AS %s', changed.name, changed.definition);
+        INSERT INTO skypanel.kind_views VALUES (changed.name, changed.definition)
+        ON CONFLICT ON CONSTRAINT kind_views_pkey DO UPDATE SET definition = excluded.definition;
+    END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE skypanel.make_kind_views IS 'Makes those of the views anew that would be others.';
+
+CREATE OR REPLACE FUNCTION skypanel.remake_kind_views() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- Once, at the end of a transaction. A statement that reads two of the views may hold one of them and wait for the other: whoever
+-- replaces them gives up soon, lets go of all, and begins again. So nobody waits for each other, and everybody goes on meanwhile.
+DECLARE
+    wanted   text := (SELECT md5(string_agg(k::text, ';' ORDER BY k.kind)) FROM skypanel.kinds k);
+    patience text := current_setting('lock_timeout');
+BEGIN
+    IF current_setting('skypanel.kinds_made', true) IS NOT DISTINCT FROM wanted THEN
+        RETURN NULL; -- by the row before
+    END IF;
+    PERFORM set_config('lock_timeout', '100ms', true);
+    FOR attempt IN 1 .. 100 LOOP
+        BEGIN
+            CALL skypanel.make_kind_views();
+            EXIT;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            IF attempt = 100 THEN
+                RAISE;
+            END IF;
+            PERFORM pg_sleep(0.02 + 0.08 * random());
+        END;
+    END LOOP;
+    PERFORM set_config('lock_timeout', patience, true), set_config('skypanel.kinds_made', wanted, true);
+    RETURN NULL;
+END
+$$;
+DROP TRIGGER IF EXISTS kinds_make_views ON skypanel.kinds;
+CREATE CONSTRAINT TRIGGER kinds_make_views AFTER INSERT OR UPDATE ON skypanel.kinds DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION skypanel.remake_kind_views();
 
 -- An owner that is made of parts: a changed part raises the owner's generation through its inputs_version. Where a part's trigger
 -- takes the owner as soon as it has the row, no statement of another transaction comes between the two.
@@ -299,17 +340,19 @@ BEGIN
            name_column = excluded.name_column, parent = excluded.parent, parent_column = excluded.parent_column,
            reconciled = excluded.reconciled, part = excluded.part, wakes_on = excluded.wakes_on, refers = excluded.refers,
            depth = excluded.depth;
-    CALL skypanel.declare_table(qualified, p_kind, declare_kind.key, declare_kind.status, declare_kind.derived, declare_kind.secret);
+    IF NOT EXISTS (SELECT FROM skypanel.declared_tables d WHERE (d.name, d.kind, d.key, d.status, d.derived, d.secret) IS NOT DISTINCT FROM
+                   (qualified, p_kind, declare_kind.key, declare_kind.status, declare_kind.derived, declare_kind.secret)) THEN
+        CALL skypanel.declare_table(qualified, p_kind, declare_kind.key, declare_kind.status, declare_kind.derived, declare_kind.secret);
+    END IF;
     IF declare_kind.part AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
                                           WHERE t.tgrelid = qualified::regclass AND t.tgname LIKE '%\_first\_lock' AND f.proname <> 'lock_owner') THEN
         CALL skypanel.declare_input(qualified, owner.table_name, owner.key, declare_kind.parent_column);
     END IF;
-    CALL skypanel.make_kind_views();
     CALL skypanel.grant_kind(p_kind);
 END
 $$;
 COMMENT ON PROCEDURE skypanel.declare_kind IS
-    'Makes a table one of a kind: a row of skypanel.kinds, what declare_table gives, its place in the views of objects, its privileges. Can be called again.';
+    'Makes a table one of a kind: a row of skypanel.kinds, what declare_table gives, its privileges, and, when the transaction ends, its place in the views of objects. Can be called again.';
 
 CREATE OR REPLACE PROCEDURE skypanel.grant_kind(p_kind text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -341,6 +384,11 @@ CALL skypanel.declare_kind('process', 'paas_processes', name => 'type', parent =
 CALL skypanel.declare_kind('domain', 'paas_domains', name => 'hostname', parent => 'environment', parent_column => 'environment_id', part => true,
                            status => '{dns_verify_status,tls_status}');
 
+-- Those that were written by hand give the same rows of these kinds: they stay as they are, and nobody waits for them.
+INSERT INTO skypanel.kind_views SELECT d.name, d.definition FROM skypanel.kind_view_definitions() d
+ WHERE d.name IN ('objects', 'present', 'parts', 'dependents')
+ON CONFLICT ON CONSTRAINT kind_views_pkey DO NOTHING;
+SET CONSTRAINTS skypanel.kinds_make_views IMMEDIATE;
 COMMENT ON VIEW skypanel.names IS
     'Every declared object by its names, from the outermost owner''s down to its own. generation is NULL where another system has the name and it is not declared; deleted: it is marked itself.';
 COMMENT ON VIEW skypanel.concerns IS
@@ -352,5 +400,5 @@ CREATE OR REPLACE VIEW skypanel.kept AS
 COMMENT ON VIEW skypanel.kept IS 'What is kept for an object beside what is in the inventory: it is given back when the object is gone.';
 
 REVOKE EXECUTE ON PROCEDURE skypanel.make_kind_views, skypanel.declare_input, skypanel.declare_kind, skypanel.grant_kind FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION skypanel.has_column, skypanel.line_of, skypanel.lock_owner, skypanel.touch_owner,
+REVOKE EXECUTE ON FUNCTION skypanel.has_column, skypanel.line_of, skypanel.kind_view_definitions, skypanel.remake_kind_views, skypanel.lock_owner, skypanel.touch_owner,
     skypanel.tenant_of FROM PUBLIC;

@@ -118,7 +118,7 @@ def _swarm_changes(wanted: _Wanted, live: LiveView, options: Options, problems: 
             try:
                 objects = render(document.kind, document.doc, options, live, wanted.subnets)
             except InvalidSpec as error:
-                name = document.doc.get("swarm_name") or document.doc.get("slug")
+                name = document.doc.get("swarm_name") or document.doc.get("slug") or document.id
                 problems.append(f"{document.kind} {name} would stall, and stay as it is: {error}")
                 continue
         owner = (document.kind, str(document.id))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import LiteralString
 from uuid import UUID, uuid4
 
@@ -57,6 +59,8 @@ def test_the_views_that_follow_from_kinds_say_what_those_said_that_were_written_
             assert definition is not None
             conn.execute(f"CREATE VIEW public.before_{view} AS {definition[0]}".encode())
         migrate.apply(conn)
+        conn.execute("DELETE FROM skypanel.kind_views")
+        conn.execute("UPDATE skypanel.kinds SET key = key")
         for view in VIEWS:
             before, now = f"public.before_{view}", f"skypanel.{view}"
             count = conn.execute(f"SELECT count(*) FROM {before}".encode()).fetchone()
@@ -65,6 +69,38 @@ def test_the_views_that_follow_from_kinds_say_what_those_said_that_were_written_
             for one, other in ((before, now), (now, before)):
                 query = f"SELECT * FROM (SELECT * FROM {one} EXCEPT ALL SELECT * FROM {other}) AS apart"
                 assert conn.execute(query.encode()).fetchall() == []
+
+
+READS: tuple[LiteralString, ...] = (
+    "SELECT count(*) FROM skypanel.present o LEFT JOIN skypanel.object_status s ON s.kind = o.kind AND s.id = o.id",
+    "SELECT d.id, (SELECT count(*) FROM skypanel.objects o WHERE o.kind = 'environment') FROM skypanel.dependents d",
+    "SELECT ready FROM skypanel.status",
+    "SELECT p.id FROM skypanel.parts p JOIN skypanel.objects o ON o.id = p.parent_id",
+    "UPDATE paas_environments SET instances = 1 + instances % 3",
+)
+
+
+def test_a_database_is_migrated_while_others_read_and_write_it_without_a_break(empty: Database) -> None:
+    done = threading.Event()
+    counts = dict.fromkeys(READS, 0)
+
+    def work(query: LiteralString) -> None:
+        with empty.connect() as mine:
+            while not done.is_set():
+                mine.execute(query)
+                counts[query] += 1
+
+    with empty.connect() as conn, ThreadPoolExecutor(len(READS)) as others:
+        migrate.apply(conn, migrate.load()[:BY_HAND])
+        make_tenant(Database(empty.server, empty.name, {"panel": conn}))
+        working = [others.submit(work, query) for query in READS]
+        try:
+            migrate.apply(conn)
+        finally:
+            done.set()
+        for one in working:
+            one.result()
+    assert all(counts.values()), counts
 
 
 def test_the_schema_and_the_models_say_the_same_of_each_kind(database: Database) -> None:

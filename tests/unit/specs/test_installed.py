@@ -58,6 +58,7 @@ def test_its_schemas_are_written_when_it_is_named(tmp_path: Path) -> None:
         ),
         ({"acme_gadgets/model.py": MODEL.replace('"gad"', '"env"')}, "Gadget is called env, envs, as another kind is"),
         ({"acme_gadgets/reconciler.py": RECONCILER + "\n1 / 0"}, "ZeroDivisionError"),
+        ({"acme_gadgets/reconciler.py": ""}, "Gadget has no reconciler"),
     ],
 )
 def test_a_broken_package_is_named_with_the_reason_and_the_rest_goes_on(
