@@ -7,13 +7,14 @@ from typing import Any
 
 from controller.records import Key, Pause
 from reconcilers.conditions import PAUSED
+from specs.kinds import TENANT_WORD
 
-_RESUME = {"organization": "--organization NAME", "installation": "--all"}
+_RESUME = {TENANT_WORD: "--organization NAME", "installation": "--all"}
 
 
 def message(key: Key, pause: Pause) -> str:
     """A sentence for the status of ``key``."""
-    what = {"object": f"this {key.kind}", "organization": "everything of the organization"}
+    what = {"object": f"this {key.kind}", TENANT_WORD: f"everything of the {TENANT_WORD}"}
     reason = f" ({pause.reason})" if pause.reason else ""
     return (
         f"{pause.by or 'somebody'} paused {what.get(pause.scope, 'the installation')} at {pause.at[:19]}{reason}: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.actions.errors import ActionError
-from controller.actions.paths import full_path, is_full, kind_of, path_of
+from controller.actions.paths import form, full_path, is_full, kind_of, listed, looked_after, path_of
 
 
 @pytest.mark.parametrize("word", ["environment", "environments", "Environment", "env", "ENVS"])
@@ -46,3 +46,27 @@ def test_a_host_name_is_a_whole_path_and_an_organization_is_not() -> None:
     assert full_path("Domain", "shop.example.com") == ("shop.example.com",)
     assert is_full("Domain", ("shop.example.com",))
     assert not is_full("Domain", ("acme",))
+
+
+def test_all_kinds_are_listed_in_one_line() -> None:
+    assert listed() == "organization, app, environment, process, domain or plan"
+
+
+@pytest.mark.parametrize(
+    ("kind", "by"),
+    [
+        ("Environment", "Environment"),
+        ("Process", "Environment"),
+        ("Domain", "Environment"),
+        ("App", "Environment"),
+        ("Plan", "Organization"),
+        ("Organization", "Organization"),
+    ],
+)
+def test_what_has_no_reconciler_is_looked_after_by_the_nearest_that_has_one(kind: str, by: str) -> None:
+    assert looked_after(kind) == by
+
+
+def test_a_name_that_is_unique_everywhere_needs_no_path() -> None:
+    assert form("Domain") == "its host name"
+    assert form("Process") == "ORGANIZATION/APP/ENVIRONMENT/PROCESS"
