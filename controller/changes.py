@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from controller.records import Intent, InventoryUpdate
 from reconcilers import labels
-from reconcilers.objects import Network, Objects, Service
-from reconcilers.ports import LiveNetwork, LiveService
+from reconcilers.objects import Desired, Objects, Service
+from reconcilers.ports import LiveObject
 
 Action = Literal["create", "update", "recreate", "delete", "connect", "prompt"]
 _VERBS = {"create": "+", "update": "~", "recreate": "±", "delete": "-", "connect": "~", "prompt": "~"}
@@ -29,6 +29,7 @@ _CONFIDENTIAL = (
     "TaskTemplate.ContainerSpec.Healthcheck.Test",
     "TaskTemplate.ContainerSpec.Mounts",
     "TaskTemplate.LogDriver.Options",
+    "Data",
 )
 
 
@@ -68,9 +69,9 @@ class Change:
 
     Args:
         action: what is done; ``prompt`` writes a service as it is, so that Swarm counts its tasks again.
-        object_type: ``service``, ``network`` or ``edge``.
+        object_type: one of ``controller.swarm.types``, or ``edge``.
         name: of the object; for ``edge`` the network that the edge joins.
-        target: what to make of it (a Service or a Network), None for a deletion.
+        target: what to make of it; None for a deletion.
         live: the object that it was planned on.
         differences: why, field by field.
         cause: one word for events: ``Created``, ``Updated``, ``Repaired``, ``Removed`` ...
@@ -78,10 +79,10 @@ class Change:
     """
 
     action: Action
-    object_type: Literal["service", "network", "edge"]
+    object_type: str
     name: str
-    target: Service | Network | None = None
-    live: LiveService | LiveNetwork | None = None
+    target: Desired | None = None
+    live: LiveObject | None = None
     differences: tuple[Difference, ...] = ()
     cause: str = ""
     note: str = ""
@@ -89,7 +90,7 @@ class Change:
     @property
     def intent(self) -> Intent | None:
         """What the inventory must know before it is done; None for what it does not hold."""
-        if self.object_type == "edge" or self.action == "prompt":
+        if self.action in ("connect", "prompt"):
             return None
         return Intent(self.object_type, self.name, "deleting" if self.action == "delete" else "applying")
 
@@ -142,7 +143,7 @@ class ChangeSet:
             database.
         kept: networks that would be made anew or removed, were they not in use: by name, what is wrong and who uses
             them.
-        left: names of services that go on serving under a former name.
+        left: type and name of what is not wanted and stays for now: it serves under a former name, or is still needed.
         wanted: what it was planned for: what is declared, without the host names that the owner must not have yet.
         missing_hosts: host names that were left out of it, as another owner still has them.
     """
@@ -152,7 +153,7 @@ class ChangeSet:
     failed: Mapping[str, str] = field(default_factory=dict)
     seen: tuple[InventoryUpdate, ...] = ()
     kept: Mapping[str, str] = field(default_factory=dict)
-    left: frozenset[str] = frozenset()
+    left: frozenset[tuple[str, str]] = frozenset()
     wanted: Objects = field(default_factory=Objects)
     missing_hosts: frozenset[str] = frozenset()
 

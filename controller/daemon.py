@@ -40,6 +40,7 @@ from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient
 from controller.swarm.errors import EngineUnavailable, UnsupportedEngine
 from controller.swarm.identity import Marks
+from controller.swarm.types import BY_NAME, WRITTEN
 from controller.telemetry import loop_lag, metrics
 from reconcilers.outcomes import TransientError
 from reconcilers.port import Place, Port, adapters
@@ -105,7 +106,7 @@ class Daemon:
             ListenError: the address of /metrics is taken.
             TracingError: spans are asked for and cannot be had.
         """
-        metrics.initialise({kind: reconciler.concurrency for kind, reconciler in registered().items()})
+        metrics.initialise({kind: r.concurrency for kind, r in registered().items()}, BY_NAME, WRITTEN)
         metrics.DATABASE_UP.set_function(lambda: float(self._database.up))
         metrics.LEASE_LEFT.set_function(lambda: self._lease.remaining_seconds)
         listener = self._bind()

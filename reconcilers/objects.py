@@ -8,33 +8,73 @@ baseline needs.
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 import orjson
 
 from reconcilers import labels
 
 SpecDocument = dict[str, Any]
+_REFERENCES = (("Secrets", "SecretID"), ("Configs", "ConfigID"))
+_CONTENT_NAME = 64
+_DIGEST = 16
+
+
+class Desired(Protocol):
+    """Something that should exist; ``name`` is unique among the objects of its type."""
+
+    object_type: ClassVar[str]
+    """As in the inventory, in events and in metrics; see ``controller.swarm.types``."""
+
+    @property
+    def name(self) -> str:
+        """Its name on the engine."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its labels, with the owner's."""
+
+    @property
+    def hash(self) -> str:
+        """Equal hashes: the same wish."""
+
+    @property
+    def template_hash(self) -> str | None:
+        """Of the part that can fail when it is applied; None when no part can."""
 
 
 def spec_hash(document: Mapping[str, Any]) -> str:
     """16 hex digits of the SHA-256 of the canonical JSON of ``document``.
 
-    Without the ids of its networks: the hash says what is wanted, and a network that was made anew is the same wish.
+    Without the ids of its networks, secrets and configs: the hash says what is wanted, and one that was made anew is
+    the same wish.
     """
-    template = document.get("TaskTemplate") or {}
-    if template.get("Networks"):
-        networks = [{k: v for k, v in each.items() if k != "Target"} for each in template["Networks"]]
-        document = {**document, "TaskTemplate": {**template, "Networks": networks}}
-    return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+    template = document.get("TaskTemplate")
+    if template:
+        document = {**document, "TaskTemplate": _without_ids(template)}
+    return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()[:_DIGEST]
 
 
 def template_hash(document: Mapping[str, Any]) -> str:
     """Hash of what can fail in a service: its task template, without the networks that the tasks are on."""
-    return spec_hash({k: v for k, v in document["TaskTemplate"].items() if k != "Networks"})
+    return spec_hash({k: v for k, v in _without_ids(document["TaskTemplate"]).items() if k != "Networks"})
+
+
+def _without_ids(template: Mapping[str, Any]) -> Mapping[str, Any]:
+    if template.get("Networks"):
+        networks = [{k: v for k, v in each.items() if k != "Target"} for each in template["Networks"]]
+        template = {**template, "Networks": networks}
+    container = template.get("ContainerSpec") or {}
+    for field_, key in _REFERENCES:
+        if container.get(field_):
+            named = [{k: v for k, v in each.items() if k != key} for each in container[field_]]
+            container = {**container, field_: named}
+            template = {**template, "ContainerSpec": container}
+    return template
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +88,7 @@ class Service:
         template_hash: the value of the template-hash label; see ``template_hash``.
     """
 
+    object_type: ClassVar[str] = "service"
     name: str
     spec: SpecDocument
     hash: str
@@ -71,6 +112,12 @@ class Service:
         return replace(self, spec=spec)
 
     @property
+    def labels(self) -> Mapping[str, str]:
+        """Service labels (not the containers')."""
+        found: Mapping[str, str] = self.spec["Labels"]
+        return found
+
+    @property
     def replicas(self) -> int:
         """Tasks that should run."""
         return int((self.spec["Mode"].get("Replicated") or {}).get("Replicas") or 0)
@@ -87,6 +134,7 @@ class HomeNetwork(NamedTuple):
 class Network:
     """An overlay network with a subnet of our own choice; it cannot be changed, only made anew."""
 
+    object_type: ClassVar[str] = "network"
     name: str
     subnet: str
     labels: Mapping[str, str]
@@ -97,12 +145,112 @@ class Network:
         """The lower half of the subnet: where Swarm takes tasks' addresses from. The upper half is the edge's."""
         return str(next(IPv4Network(self.subnet).subnets(prefixlen_diff=1)))
 
+    @property
+    def hash(self) -> str:
+        """Its subnet: all that can be chosen."""
+        return self.subnet
+
+    @property
+    def template_hash(self) -> str | None:
+        """No part of it can fail alone."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes that tasks are given as a file, under a name that says what they are: other bytes, another name.
+
+    Args:
+        name: at most 64 characters, with the keyed digest of the content at its end.
+        data: the bytes; in no representation, log, plan or event.
+        hash: the keyed digest.
+        labels: with the owner's.
+    """
+
+    object_type: ClassVar[str]
+    limit: ClassVar[int]
+    """The engine takes fewer bytes than this, and at least one."""
+    title: ClassVar[str]
+    """What fields of a reference begin with."""
+    name: str
+    data: bytes = field(repr=False)
+    hash: str
+    labels: Mapping[str, str]
+
+    @classmethod
+    def named(cls, base: str, data: bytes, *, key: bytes, labels: Mapping[str, str]) -> Self:
+        """Name the content by a digest that nobody can compute, or try guesses against, without ``key``.
+
+        Args:
+            base: what its name begins with; letters, digits, ``-``, ``_`` and ``.``, unique for what it is.
+            data: the content.
+            key: of the installation or of the organization; never the same for two of them.
+            labels: with the owner's.
+
+        Raises:
+            ValueError: the engine would not take it; says nothing of the content but its size.
+        """
+        if not 0 < len(data) < cls.limit:
+            raise ValueError(f"{cls.object_type} {base}: {len(data)} bytes; 1 to {cls.limit - 1} are possible")
+        text = b"\0".join((cls.object_type.encode(), base.encode(), data))
+        digest = hmac.new(key, text, hashlib.sha256).hexdigest()[:_DIGEST]
+        room = _CONTENT_NAME - _DIGEST - 1
+        return cls(f"{base[:room].rstrip('-_.')}-{digest}", data, digest, labels)
+
+    def file(self, target: str, *, mode: int = 0o400, uid: str = "0", gid: str = "0") -> SpecDocument:
+        """A reference for a container: a file at ``target``. By name alone: the id is filled in when it is written."""
+        return {f"{self.title}Name": self.name, "File": {"Name": target, "UID": uid, "GID": gid, "Mode": mode}}
+
+    @property
+    def template_hash(self) -> str | None:
+        """No part of it can fail alone."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Secret(Content):
+    """A content that the engine never gives back."""
+
+    object_type: ClassVar[str] = "secret"
+    limit: ClassVar[int] = 500 * 1024
+    title: ClassVar[str] = "Secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Config(Content):
+    """A content that can be read back."""
+
+    object_type: ClassVar[str] = "config"
+    limit: ClassVar[int] = 1000 * 1024
+    title: ClassVar[str] = "Config"
+
+
+D = TypeVar("D")
+
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """All that one owner should have. What the owner has beyond this is removed."""
+    """All that one owner should have, in any order. What the owner has beyond this is removed."""
 
-    services: tuple[Service, ...] = ()
-    networks: tuple[Network, ...] = ()
+    objects: tuple[Desired, ...] = ()
     edge_networks: tuple[str, ...] = ()
     """Names of the owner's networks that every edge container must be on."""
+
+    def of(self, type_: type[D]) -> tuple[D, ...]:
+        """Those of one type."""
+        return tuple(each for each in self.objects if isinstance(each, type_))
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Those that run tasks."""
+        return self.of(Service)
+
+    @property
+    def keys(self) -> frozenset[tuple[str, str]]:
+        """Type and name of each."""
+        return frozenset((each.object_type, each.name) for each in self.objects)
+
+    def with_services(self, services: tuple[Service, ...]) -> Objects:
+        """The same with other services."""
+        others = tuple(each for each in self.objects if not isinstance(each, Service))
+        return replace(self, objects=(*others, *services))

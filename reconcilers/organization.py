@@ -58,7 +58,7 @@ def render(
     owner = labels.owned(options.installation, "organization", str(snapshot.id), str(snapshot.id))
     network = Network(name=name, subnet=subnet, labels=owner)
     if edge_node is None:
-        return Objects(networks=(network,))
+        return Objects((network,))
     pin = Service.seal(
         {
             "Name": pin_name(installation=options.installation, organization=snapshot.id),
@@ -80,7 +80,7 @@ def render(
             "EndpointSpec": {"Mode": "dnsrr"},
         }
     )
-    return Objects(services=(pin,), networks=(network,), edge_networks=(name,))
+    return Objects((network, pin), edge_networks=(name,))
 
 
 def preview(snapshot: OrganizationSnapshot, options: Options, live: Live, subnet: str | None) -> Objects:

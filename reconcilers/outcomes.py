@@ -4,6 +4,7 @@
     ├── TransientError        try again with backoff: the engine or the database did not answer
     │   ├── ConflictError     somebody else wrote the object first: read again, plan again
     │   └── NotReadyError     something this object depends on is not there yet
+    │       └── InUseError    something that should go is still needed
     ├── TerminalError         stalled until the spec changes: trying again cannot help
     └── FencedError           this process is no longer the leader: it must not write any more
 
@@ -64,6 +65,13 @@ class NotReadyError(TransientError):
         super().__init__(reason, message)
         self.retry_after = retry_after
         self.woken = woken
+
+
+class InUseError(NotReadyError):
+    """Something that nothing wants any more is still needed for a while; all else can go on."""
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__("InUse", message, retry_after=retry_after)
 
 
 class TerminalError(ReconcileError):

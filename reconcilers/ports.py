@@ -49,6 +49,22 @@ class Options:
     allowed_registries: tuple[str, ...] = ()
 
 
+class LiveObject(Protocol):
+    """What is known of every live object, whatever its type."""
+
+    @property
+    def id(self) -> str:
+        """As the engine gave it."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the objects of its type."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its own labels."""
+
+
 @dataclass(frozen=True, slots=True)
 class LiveNetwork:
     """A network as the engine has it; ``subnet`` is None when the engine has not allocated one."""
@@ -97,12 +113,29 @@ class LiveService:
     update_message: str
     has_previous: bool = True
     """Every update leaves the spec that was before; Swarm's own rollback takes it, and leaves none."""
+    previous: frozenset[str] = frozenset()
+    """Ids of the secrets and configs that the spec before refers to: Swarm's rollback needs them."""
 
     @property
     def labels(self) -> Mapping[str, str]:
         """Service labels (not the containers')."""
         found: Mapping[str, str] = self.spec.get("Labels") or {}
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class LiveContent:
+    """A secret or a config as the engine has it.
+
+    Args:
+        digest: of what is in it, to compare it within this process; None where it cannot be read back.
+    """
+
+    id: str
+    name: str
+    version: int
+    labels: Mapping[str, str]
+    digest: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,9 @@ class ReconcileContext:
         self.progress = sum(r.running for r in progress if not r.blocked)
         wanted = {service.name: service for service in applied.wanted.services}
         rows = inventory.by_object(self.convergence.rows)
-        learned = [inventory.lesson(r, wanted.get(r.service), rows.get(("service", r.service))) for r in progress]
+        learned = [
+            inventory.lesson(r, wanted.get(r.service), rows.get((Service.object_type, r.service))) for r in progress
+        ]
         return [self._take_in(lesson) for lesson in learned]
 
     def _take_in(self, lesson: inventory.Lesson) -> ServiceProgress:

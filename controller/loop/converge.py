@@ -25,7 +25,7 @@ from controller.loop.trace import Trace
 from controller.records import InventoryRow, Loaded, Report
 from controller.telemetry.metrics import DRIFT_REPAIRS, ENGINE_WRITES
 from reconcilers.objects import HomeNetwork, Objects
-from reconcilers.outcomes import ConflictError
+from reconcilers.outcomes import ConflictError, InUseError
 from reconcilers.ports import Former, ServiceProgress
 from reconcilers.registry import Salvage
 
@@ -51,6 +51,7 @@ class Convergence:
         """What was planned for what is declared; empty before."""
         self.done: list[Change] = []
         """Every change that was made."""
+        self._deferred = False
 
     async def apply(self, declared: Objects, serving: Sequence[str] = ()) -> ChangeSet:
         """Plan for ``declared`` and do what may be done now; see ``reconcilers.ports.Context.apply``.
@@ -79,6 +80,11 @@ class Convergence:
             if held is not None:
                 raise held
         return planned
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether something that nothing wants was left for later, and nothing tells when it can go."""
+        return self._deferred or bool(self.done and self.applied.left)
 
     async def retire(self, declared: Objects, serving: Sequence[str]) -> Former | None:
         """Hand over from services with former names; see ``reconcilers.ports.Context.retire``."""
@@ -111,7 +117,7 @@ class Convergence:
         if home is not None:  # the network may have been made anew since
             services = [service.attached_to(home.id) for service in services]
         gone = good.keys() - {service.name for service in services}
-        wanted = Objects(services=tuple(services))
+        wanted = Objects(tuple(services))
         planned = swarm.plan(key, wanted, inventory.without_wishes(self.rows))
         changes = planned.without(lambda change: change.action == "delete" and change.name not in gone)
         changes, spared = await self._spared(changes, wanted)
@@ -197,7 +203,12 @@ class Convergence:
                     intents = []
                 else:
                     await self._tools.store.affirm()
-                learned = await self._tools.swarm.write(change, known.get((change.object_type, change.name)))
+                try:
+                    learned = await self._tools.swarm.write(change, known.get((change.object_type, change.name)))
+                except InUseError as error:  # all else can go on
+                    self._trace.lap("defer", error.message)
+                    self._deferred = True
+                    continue
                 self._draft.learn(*(update for update in learned if forget or not update.gone))
                 self.done.append(change)
                 self._trace.wrote(self.done)

@@ -46,7 +46,7 @@ def good_documents(rows: Rows, live: Mapping[str, SpecDocument]) -> dict[str, Sp
     """By service name: the last document that worked, or what is live where none ever did; scaled as it is now."""
     good = {name: dict(document) for name, document in live.items()}
     for row in rows:
-        if row.object_type == "service" and row.last_good is not None:
+        if row.object_type == Service.object_type and row.last_good is not None:
             good[row.name] = {**row.last_good, "Mode": (live.get(row.name) or row.last_good)["Mode"]}
     return good
 
@@ -54,7 +54,7 @@ def good_documents(rows: Rows, live: Mapping[str, SpecDocument]) -> dict[str, Sp
 def planned(rows: Rows, changes: ChangeSet) -> list[InventoryUpdate]:
     """What planning has shown: what Swarm took back, what lives and is not on record, and what may be tried again."""
     return [
-        *(InventoryUpdate("service", name, failed_hash=digest) for name, digest in changes.failed.items()),
+        *(InventoryUpdate(Service.object_type, name, failed_hash=digest) for name, digest in changes.failed.items()),
         *changes.seen,
         *_forgiven(rows, changes),
     ]
@@ -68,7 +68,7 @@ def _forgiven(rows: Rows, changes: ChangeSet) -> Iterator[InventoryUpdate]:
         if not row.failed_hash or service is None or row.name in changes.blocked:
             continue
         if row.failed_hash != service.template_hash:
-            yield InventoryUpdate("service", row.name, failed_hash="")
+            yield InventoryUpdate(Service.object_type, row.name, failed_hash="")
 
 
 def strays(rows: Rows, changes: ChangeSet) -> list[InventoryRow]:
@@ -78,10 +78,7 @@ def strays(rows: Rows, changes: ChangeSet) -> list[InventoryRow]:
         rows: as they were read.
         changes: for all that is wanted, with those that are left undone for now.
     """
-    known = {("service", s.name) for s in changes.wanted.services}
-    known |= {("network", n.name) for n in changes.wanted.networks}
-    known |= {(change.object_type, change.name) for change in changes.changes}
-    known |= {("service", name) for name in changes.left}
+    known = changes.wanted.keys | changes.left | {(change.object_type, change.name) for change in changes.changes}
     return [row for row in rows if (row.object_type, row.name) not in known]
 
 
@@ -117,12 +114,14 @@ def lesson(progress: ServiceProgress, service: Service | None, row: InventoryRow
     good = (row.last_good if row else None) or {}
     another = bool(good) and template_hash(good) != service.template_hash
     if progress.looping and another:
-        return Lesson(progress, InventoryUpdate("service", service.name, failed_hash=service.template_hash), True)
+        return Lesson(
+            progress, InventoryUpdate(Service.object_type, service.name, failed_hash=service.template_hash), True
+        )
     update = None
     # The labels hold the hash of the whole spec.
     if progress.stable and not (another and progress.proves_in) and good.get("Labels") != service.spec["Labels"]:
         update = InventoryUpdate(
-            "service",
+            Service.object_type,
             service.name,
             spec_hash=service.hash,
             template_hash=service.template_hash,

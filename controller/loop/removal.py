@@ -35,7 +35,7 @@ async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools, finali
         if loaded.document is not None:
             context.draft.state_all(progressing("Deleting", "its objects on the Swarm are being removed"))
         await context.convergence.carry_out(changes, forget=False)
-        return RequeueAfter(_GONE_POLL_SECONDS)
+        return RequeueAfter(_patiently(context) if context.convergence.unfinished else _GONE_POLL_SECONDS)
     if changes.kept:
         name, why = next(iter(changes.kept.items()))
         raise NotReadyError("InUse", f"network {name}: {why}; it goes after that", retry_after=_GONE_POLL_SECONDS)
@@ -51,7 +51,7 @@ async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools, finali
         if loaded.document is not None:
             text = f"Stopping: {stopping} task(s) were asked to stop and still run"
             context.draft.state(progressing("Deleting", text))
-        return RequeueAfter(min(_STOPPING_POLL_SECONDS, max(_GONE_POLL_SECONDS, context.waiting_seconds / 5)))
+        return RequeueAfter(_patiently(context))
     if loaded.beyond:
         await tools.fuse.removal(key)
         await context.externals.give_back()
@@ -64,6 +64,11 @@ def _finish(context: ReconcileContext, loaded: Loaded) -> Outcome:
     if loaded.document is not None or loaded.status:
         context.draft.finish()
     return Done()
+
+
+def _patiently(context: ReconcileContext) -> float:
+    """Seconds until the next look while tasks stop: the longer they take, the longer."""
+    return min(_STOPPING_POLL_SECONDS, max(_GONE_POLL_SECONDS, context.waiting_seconds / 5))
 
 
 def _may_run(loaded: Loaded) -> bool:

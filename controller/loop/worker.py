@@ -51,6 +51,8 @@ from specs.problems import InvalidSpec
 log = structlog.get_logger(__name__)
 
 _FENCED_SECONDS = 1.0
+_LEFT_SECONDS = 2.0
+"""What nothing wants any more, and a task or a rollback may still need, is looked at again so soon."""
 
 
 class Worker:
@@ -199,7 +201,8 @@ class Worker:
         context.draft.children = self._reconciler.children(snapshot)
         outcome: Outcome = await self._reconciler.body(context, snapshot)
         await context.externals.sweep()
-        return outcome
+        later = isinstance(outcome, Done) and context.convergence.unfinished
+        return RequeueAfter(_LEFT_SECONDS) if later else outcome
 
     def _leave_alone(self, context: ReconcileContext, loaded: Loaded, by: Pause) -> Outcome:
         """Touch nothing, and say so of the object and of its children; also when it is to be deleted."""

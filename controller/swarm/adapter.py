@@ -29,6 +29,8 @@ from controller.swarm.losses import spare
 from controller.swarm.plan import plan
 from controller.swarm.routers import EdgeRouters, Read
 from controller.swarm.task_counts import TaskCounts
+from controller.swarm.types import BY_NAME, TYPES
+from controller.swarm.types.service import SERVICE
 from controller.telemetry.metrics import ENGINE_HINTS
 from reconcilers import labels
 from reconcilers.objects import Objects, Service, SpecDocument
@@ -109,17 +111,16 @@ class SwarmAdapter:
 
         The owner label decides, not the id on record: the answer to a create, or the report after it, may be lost.
         """
-        service = row.object_type == "service"
         async with outcomes():
             try:
-                document = await (self._client.service(row.name) if service else self._client.network(row.name))
+                document = await BY_NAME[row.object_type].read(self._client, row.name)
             except NotFound:
                 return False
             found = (document.get("Spec") or document).get("Labels") or {}
             mine = found.get(labels.INSTALLATION) == self.live.installation
             if not mine or found.get(labels.OWNER) != labels.owner_key(*key):
                 return False
-            await (self.live.refresh_service(row.name) if service else self.live.refresh_network(row.name))
+            await self.live.refresh(row.object_type, row.name)
             return True
 
     async def service_progress(self, services: Sequence[Service], blocked: Mapping[str, str]) -> list[ServiceProgress]:
@@ -146,7 +147,7 @@ class SwarmAdapter:
             tuple(
                 Change(
                     "prompt",
-                    "service",
+                    SERVICE.name,
                     found.service,
                     live=live,
                     differences=(Difference("Tasks", found.running + found.forgotten, found.running),),
@@ -176,15 +177,11 @@ class SwarmAdapter:
 
     async def refresh(self, key: Key, inventory: Sequence[InventoryRow]) -> None:
         """Read everything of one owner anew: what the view shows, and what the inventory knows."""
-        services = {s.name for s in self.live.owned_services(key)}
-        services |= {row.name for row in inventory if row.object_type == "service"}
-        networks = {n.name for n in self.live.owned_networks(key)}
-        networks |= {row.name for row in inventory if row.object_type == "network"}
         async with outcomes():
-            for name in sorted(services):
-                await self.live.refresh_service(name, tell=False)
-            for name in sorted(networks):
-                await self.live.refresh_network(name, tell=False)
+            for each in reversed(TYPES):
+                known = {row.name for row in inventory if row.object_type == each.name}
+                for name in sorted(known | {live.name for live in self.live.owned(each.name, key)}):
+                    await self.live.refresh(each.name, name, tell=False)
             await self.live.refresh_edge(tell=False)
 
     async def refresh_all(self) -> None:
@@ -290,23 +287,19 @@ class SwarmAdapter:
         match hint.type:
             case "connected":
                 self._want("all", "")
-            case "service":
-                if not self._is_own(hint):
-                    self._want("service", hint.id)
-                    if hint.id in self.live.edge_services or hint.action == "create":
-                        self._want("edge-services", "")
-            case "network":
-                self._on_network_hint(hint)
             case "container":
                 if hint.attributes.get("com.docker.swarm.service.id") in self.live.edge_services:
                     self._want("edge", "")
+            case _ if hint.action in _EDGE_ACTIONS:
+                if hint.attributes.get("container") in self.live.edge:
+                    self._want("edge", "")
+            case _ if hint.type in BY_NAME and not self._is_own(hint):
+                self._want(hint.type, hint.id)
+                if self._may_be_edge(hint):
+                    self._want("edge-services", "")
 
-    def _on_network_hint(self, hint: Hint) -> None:
-        if hint.action in _EDGE_ACTIONS:
-            if hint.attributes.get("container") in self.live.edge:
-                self._want("edge", "")
-        elif not self._is_own(hint):
-            self._want("network", hint.id)
+    def _may_be_edge(self, hint: Hint) -> bool:
+        return hint.id in self.live.edge_services or (hint.type == SERVICE.name and hint.action == "create")
 
     def _is_own(self, hint: Hint) -> bool:
         known_by = hint.attributes.get("name", "") if hint.action == "create" else hint.id
@@ -339,14 +332,12 @@ class SwarmAdapter:
             return
         for what, object_id in wanted:
             match what:
-                case "service":
-                    await self.live.refresh_service(object_id)
-                case "network":
-                    await self.live.refresh_network(object_id)
                 case "edge":
                     await self.live.refresh_edge()
                 case "edge-services":
                     await self.live.refresh_edge_services()
+                case _:
+                    await self.live.refresh(what, object_id)
 
 
 @asynccontextmanager

@@ -221,6 +221,28 @@ class EngineClient:
         """Remove, if nothing uses it."""
         await self.request("DELETE", f"/networks/{network_id}")
 
+    async def contents(self, object_type: str, label: str) -> list[Document]:
+        """Secrets or configs with ``label`` (``name=value``); what is in a secret is never given back."""
+        query = {"filters": {"label": [label]}}
+        return list(await self.request("GET", f"/{object_type}s", query=query) or [])
+
+    async def content(self, object_type: str, id_or_name: str) -> Document:
+        """One secret or config."""
+        return dict(await self.request("GET", f"/{object_type}s/{quote(id_or_name)}"))
+
+    async def create_content(self, object_type: str, document: Document) -> str:
+        """Create a secret or config; the id."""
+        created = await self.request("POST", f"/{object_type}s/create", document)
+        return str(created["ID"])
+
+    async def update_content(self, object_type: str, content_id: str, version: int, document: Document) -> None:
+        """Replace the labels of a secret or config, if it is still at ``version``."""
+        await self.request("POST", f"/{object_type}s/{content_id}/update", document, {"version": version})
+
+    async def remove_content(self, object_type: str, content_id: str) -> None:
+        """Remove a secret or config, if no service's present spec refers to it."""
+        await self.request("DELETE", f"/{object_type}s/{content_id}")
+
     async def tasks(self, filters: Mapping[str, list[str]]) -> list[Document]:
         """Tasks; the engine keeps some old ones for each slot."""
         return list(await self.request("GET", "/tasks", query={"filters": dict(filters)}) or [])

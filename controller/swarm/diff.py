@@ -26,6 +26,10 @@ _FILLED_IN: dict[tuple[str, ...], Any] = {
 # Not ours: somebody asked for a restart; what is live is sent back unchanged.
 _CO_OWNED = {("TaskTemplate", "ForceUpdate")}
 # Lists whose order means nothing to the engine.
+_NAMED = {
+    ("TaskTemplate", "ContainerSpec", "Secrets"): "SecretName",
+    ("TaskTemplate", "ContainerSpec", "Configs"): "ConfigName",
+}
 _SETS = {
     ("TaskTemplate", "ContainerSpec", "Env"),
     ("TaskTemplate", "ContainerSpec", "CapabilityDrop"),
@@ -81,16 +85,19 @@ def _clean(path: tuple[str, ...], value: Any) -> Any:
             if not _empty(result):
                 cleaned[key] = result
         return cleaned
-    if isinstance(value, list):
-        items = [_clean(path, item) for item in value]
-        if path == ("TaskTemplate", "Networks"):
-            for item in items:
-                item["Aliases"] = sorted(item.get("Aliases") or [])
-            items.sort(key=lambda item: item["Target"])
-        elif path in _SETS:
-            items.sort()
-        return items
-    return value
+    return _in_order(path, [_clean(path, item) for item in value]) if isinstance(value, list) else value
+
+
+def _in_order(path: tuple[str, ...], items: list[Any]) -> list[Any]:
+    if path == ("TaskTemplate", "Networks"):
+        for item in items:
+            item["Aliases"] = sorted(item.get("Aliases") or [])
+        items.sort(key=lambda item: item["Target"])
+    elif path in _NAMED:
+        items.sort(key=lambda item: (str(item.get(_NAMED[path])), str(item.get("File"))))
+    elif path in _SETS:
+        items.sort()
+    return items
 
 
 def _empty(value: Any) -> bool:

@@ -57,7 +57,9 @@ _NO_LEADER = re.compile(
     r"does not have a leader|deadline ?exceeded|context canceled|not a swarm manager", re.IGNORECASE
 )
 # Some are 500: a network that the Swarm has forgotten and the node still lists.
-_NOT_FOUND = re.compile(r"^network \S+ not found$|^(service|network|task) .* not found", re.IGNORECASE)
+_NOT_FOUND = re.compile(
+    r"^network \S+ not found$|^(service|network|task) .* not found|\b(secret|config)s? not found: ", re.IGNORECASE
+)
 _NAME = re.compile(r"already exists|name conflicts|name must be unique", re.IGNORECASE)
 
 

@@ -25,6 +25,7 @@ import urllib3
 
 from controller.kit import clock
 from controller.swarm.errors import EngineError, classify
+from controller.swarm.types import BY_NAME
 from controller.telemetry.metrics import ENGINE_HINTS, LOOP_FAILURES
 
 log = structlog.get_logger(__name__)
@@ -39,7 +40,7 @@ _CONTAINER_ACTIONS = {"start", "die"}
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Something happened to an object: ``type`` is ``service``, ``network``, ``container`` or ``connected``."""
+    """Something happened to an object: ``type`` is one of the objects', ``container`` or ``connected``."""
 
     type: str
     action: str
@@ -129,7 +130,7 @@ class EventStream:
         query = {
             "since": f"{since:.6f}",
             "until": str(int(self._engine_time()) + WINDOW_SECONDS),
-            "filters": {"type": ["service", "network", "container"], "event": _ACTIONS},
+            "filters": {"type": [*BY_NAME, "container"], "event": _ACTIONS},
         }
         status, self._response, chunks = self._source.stream("/events", query, idle_seconds=WINDOW_SECONDS + 15)
         if status >= 400:

@@ -62,7 +62,7 @@ class Marks:
 
     def _document(self, mark: Mark) -> Document:
         return {
-            "Name": f"skypanel-identity-{self._installation}"[:64],
+            "Name": mark_name(self._installation),
             "Labels": {
                 labels.INSTALLATION: self._installation,
                 labels.DATABASE: mark.database_id,
@@ -70,6 +70,11 @@ class Marks:
             },
             "Data": base64.b64encode(_TEXT).decode(),
         }
+
+
+def mark_name(installation: str) -> str:
+    """Name of the config that is an installation's mark."""
+    return f"skypanel-identity-{installation}"[:64]
 
 
 def filters(installation: str) -> dict[str, list[str]]:

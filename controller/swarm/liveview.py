@@ -21,9 +21,14 @@ from controller.swarm.client import Document, EngineClient
 from controller.swarm.errors import EngineUnavailable, NotFound
 from controller.swarm.hosts import Hosts
 from controller.swarm.service_cache import OwnerKey, ServiceCache, service_of
+from controller.swarm.shelf import Shelf
+from controller.swarm.types import BY_NAME, TYPES
+from controller.swarm.types.base import ObjectType
+from controller.swarm.types.network import NETWORK
+from controller.swarm.types.service import SERVICE
 from controller.telemetry.metrics import EDGE_SERVICES, EDGE_TASKS
 from reconcilers import labels
-from reconcilers.ports import EdgePlace, LiveNetwork, LiveService
+from reconcilers.ports import EdgePlace, LiveNetwork, LiveObject, LiveService
 from reconcilers.routes import hostnames_of
 from specs.kinds import TENANT_WORD
 
@@ -51,9 +56,10 @@ class LiveView:
         self._services = ServiceCache()
         self.hosts = Hosts(on_change)
         """Host names by owner of the live rules."""
-        self._networks: dict[str, LiveNetwork] = {}
-        self._network_ids: dict[str, str] = {}
-        self._owned: dict[OwnerKey, set[str]] = defaultdict(set)
+        self._shelves = {each.name: Shelf() for each in TYPES if each.decoded}
+        self._networks = self._shelves[NETWORK.name]
+        self._owned: dict[str, defaultdict[OwnerKey, set[str]]] = {each.name: defaultdict(set) for each in TYPES}
+        """Ids of our objects by type and owner."""
         self.edge: dict[str, frozenset[str]] = {}
         """Edge containers on this engine: container id -> names of the networks they are on."""
         self.edge_services: frozenset[str] = frozenset()
@@ -80,18 +86,43 @@ class LiveView:
         """Our service with this id."""
         return self._services.get(service_id)
 
+    def find(self, object_type: str, name: str) -> LiveObject | None:
+        """The object of a type and of exactly this name: ours, or a network whoever owns it."""
+        shelf = self._shelves.get(object_type)
+        return self._services.named(name) if shelf is None else shelf.named(name)
+
+    def id_of(self, object_type: str, name: str) -> str | None:
+        """Its id."""
+        found = self.find(object_type, name)
+        return found.id if found is not None else None
+
+    def owned(self, object_type: str, owner: OwnerKey) -> list[LiveObject]:
+        """Objects of a type whose owner label names ``owner``, by name."""
+        kept = self._shelves.get(object_type, self._services)
+        found = [kept.get(i) for i in self._owned[object_type].get(owner, ())]
+        return sorted((each for each in found if each is not None), key=lambda each: each.name)
+
+    def is_ours(self, live: LiveObject) -> bool:
+        """Whether this installation made it."""
+        return live.labels.get(labels.INSTALLATION) == self.installation
+
     def network(self, name: str) -> LiveNetwork | None:
         """The network of exactly this name, whoever owns it."""
-        return self._networks.get(self._network_ids.get(name, ""))
+        return _network(self._networks.named(name))
 
     def network_of(self, organization_id: str) -> LiveNetwork | None:
         """The network of an organization, by its owner label; of several, the one that most services are on."""
-        found = self.owned_networks((TENANT_WORD, organization_id))
+        owned = self.owned(NETWORK.name, (TENANT_WORD, organization_id))
+        found = [network for each in owned if (network := _network(each)) is not None]
         return min(found, key=lambda n: (not n.usable, -len(self.on_network(n.id)), n.name)) if found else None
 
     def on_network(self, network_id: str) -> list[str]:
         """Names of our services that are attached to a network, sorted."""
-        return self._services.on_network(network_id)
+        return self._services.using(network_id)
+
+    def referring(self, content_id: str) -> list[str]:
+        """Names of our services whose spec, or the one before, refers to a secret or a config, sorted."""
+        return self._services.using(content_id)
 
     def elsewhere(self, owner: OwnerKey, hostnames: Iterable[str]) -> frozenset[str]:
         """Those of ``hostnames`` that another owner of ours has live rules for; ``owner`` is told when that ends."""
@@ -114,26 +145,27 @@ class LiveView:
 
     def subnets(self) -> list[tuple[str, str]]:
         """(name, subnet) of all networks that have one."""
-        return [(n.name, n.subnet) for n in self._networks.values() if n.subnet]
+        found = (_network(each) for each in self._networks.values())
+        return [(network.name, network.subnet) for network in found if network is not None and network.subnet]
 
     def owned_services(self, owner: OwnerKey) -> list[LiveService]:
         """Services whose owner label names ``owner``, by name."""
-        found = [self._services.get(i) for i in self._owned.get(owner, ())]
+        found = [self._services.get(i) for i in self._owned[SERVICE.name].get(owner, ())]
         return sorted((s for s in found if s is not None), key=lambda s: s.name)
 
-    def owned_networks(self, owner: OwnerKey) -> list[LiveNetwork]:
-        """Networks whose owner label names ``owner``, by name."""
-        found = [self._networks[i] for i in self._owned.get(owner, ()) if i in self._networks]
-        return sorted(found, key=lambda n: n.name)
-
     def owners(self) -> dict[OwnerKey, int]:
-        """Every owner that has live objects, and how many."""
-        return {owner: len(ids) for owner, ids in self._owned.items() if ids}
+        """Every owner that has live objects, and how many of them count."""
+        found: dict[OwnerKey, int] = {}
+        for each in TYPES:
+            for owner, ids in self._owned[each.name].items():
+                found[owner] = found.get(owner, 0) + (len(ids) if each.counted else 0)
+        return found
 
     def amounts(self) -> tuple[int, int, int]:
         """How many objects are ours, how many processes have tasks, and how many host names lead to one."""
         roles, running, routed = self._services.amounts()
-        return roles + self.counts()["network"], running, routed
+        others = sum(self._count(each.name) for each in TYPES if each.counted and each.decoded)
+        return roles + others, running, routed
 
     def serving(self) -> Iterator[tuple[OwnerKey, str, frozenset[str]]]:
         """Of each service: whose it is, its process when it runs (else empty), and the hosts that lead to it."""
@@ -141,28 +173,31 @@ class LiveView:
 
     def counts(self) -> dict[str, int]:
         """Objects of ours by type."""
-        networks = sum(1 for n in self._networks.values() if self._owner_of(n.labels))
-        return {"service": len(self._services), "network": networks}
+        return {each.name: self._count(each.name) for each in TYPES}
+
+    def _count(self, object_type: str) -> int:
+        return sum(map(len, self._owned[object_type].values()))
 
     def fingerprint(self, owner: OwnerKey, organization_id: str) -> tuple[Any, ...]:
         """Changes whenever something live that ``owner`` depends on does; equal fingerprints mean nothing to do."""
         version = self._services.version
-        own = tuple(sorted((i, version(i)) for i in self._owned.get(owner, ())))
-        home = [i for i in self._owned.get((TENANT_WORD, organization_id), ()) if i in self._networks]
-        names = [self._networks[i].name for i in home]
+        own = tuple(sorted((i, version(i)) for owned in self._owned.values() for i in owned.get(owner, ())))
+        home = self._owned[NETWORK.name].get((TENANT_WORD, organization_id), ())
+        names = [network.name for i in home if (network := self._networks.get(i)) is not None]
         return own, tuple(sorted(home)), self.edge_place(), all(self.edge_is_on(name) for name in names)
 
     # -- refresh -------------------------------------------------------------------------------------------------
 
     async def refresh_all(self) -> None:
-        """List services, networks and edge containers; tell every owner whose objects changed.
+        """List all objects and the edge's containers; tell every owner whose objects changed.
 
         What is listed replaces what is held, also where its version went back: an older copy of the Swarm is the Swarm.
         """
         changed, _ = await self._list_services(replace=True)
-        as_of = self._counter
-        networks = await self._client.networks()
-        changed |= self._take_networks(networks, as_of)
+        for each in TYPES:
+            if each.decoded:
+                as_of = self._counter
+                changed |= self._take(each, await each.listed(self._client, self.installation), as_of)
         self.edge_services = frozenset(await self._client.edge_services())
         changed |= await self._refresh_edge()
         self.synced = True
@@ -186,18 +221,24 @@ class LiveView:
         tasks = await self._client.tasks({"node": down}) if down else []
         return Counter(str(d["ServiceID"]) for d in tasks if d["Status"]["State"] == "running")
 
-    async def refresh_service(self, service_id: str, *, tell: bool = True) -> None:
-        """Read one service, by id or name; ``tell`` its owner when it changed."""
-        as_of = self._counter
+    async def refresh(self, object_type: str, id_or_name: str, *, tell: bool = True) -> None:
+        """Read one object; ``tell`` its owner when it changed."""
+        type_, as_of = BY_NAME[object_type], self._counter
         try:
-            document = await self._client.service(service_id)
+            document = await type_.read(self._client, id_or_name)
         except NotFound:
-            known = self._services.get(service_id) or self.service(service_id)
+            kept = self._shelves.get(object_type, self._services)
+            known = kept.get(id_or_name) or kept.named(id_or_name)
             if known is not None and self._touched.get(known.id, 0) <= as_of:
-                self._tell(self._drop_service(known.id), tell=tell)
+                self._tell(self._drop(object_type, known.id), tell=tell)
             return
-        self._tell(self._put_document(document, as_of), tell=tell)
-        self._touch(document["ID"])  # a list that was asked for earlier may not have it yet
+        if type_.decoded:
+            live = type_.parse(document)
+            self._tell(self._put(object_type, live, as_of), tell=tell)
+            self._touch(live.id)
+        else:
+            self._tell(self._put_document(document, as_of), tell=tell)
+            self._touch(document["ID"])  # a list that was asked for earlier may not have it yet
 
     async def read_back(self, service_id: str, *, new: bool) -> None:
         """Read a service that was just written, with others that are read at the same time, in one call.
@@ -214,24 +255,11 @@ class LiveView:
             self._put_document(document, as_of)
             self._touch(service_id)
         elif self._touched.get(service_id, 0) <= as_of:
-            self._drop_service(service_id)
+            self._drop(SERVICE.name, service_id)
 
     async def _read_services(self, ids: Sequence[str]) -> list[Document | None]:
         found = {d["ID"]: d for d in await self._client.services_by_id(sorted(set(ids)))}
         return [found.get(i) for i in ids]
-
-    async def refresh_network(self, network_id: str, *, tell: bool = True) -> None:
-        """Read one network, by id or name; ``tell`` its owner when it changed."""
-        as_of = self._counter
-        try:
-            document = await self._client.network(network_id)
-        except NotFound:
-            known = self._networks.get(network_id) or self.network(network_id)
-            if known is not None and self._touched.get(known.id, 0) <= as_of:
-                self._tell(self._drop_network(known.id), tell=tell)
-            return
-        self._tell(self._put_network(document, as_of), tell=tell)
-        self._touch(document["Id"])
 
     async def refresh_edge_services(self) -> None:
         """Read which services are the edge, and their containers when that changed."""
@@ -277,15 +305,10 @@ class LiveView:
         self._new.remove(service_id)
         return True
 
-    def removed_service(self, service_id: str) -> None:
+    def removed(self, object_type: str, object_id: str) -> None:
         """A removal of ours was confirmed."""
-        self._touch(service_id)
-        self._drop_service(service_id)
-
-    def removed_network(self, network_id: str) -> None:
-        """A removal of ours was confirmed."""
-        self._touch(network_id)
-        self._drop_network(network_id)
+        self._touch(object_id)
+        self._drop(object_type, object_id)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -340,7 +363,7 @@ class LiveView:
             if not number % _SLICE:
                 await checkpoint()
         for gone in [i for i in self._services if i not in listed and self._touched.get(i, 0) <= as_of]:
-            changed |= self._drop_service(gone)
+            changed |= self._drop(SERVICE.name, gone)
         return changed, counts
 
     def _put_service(self, fresh: LiveService, data: bytes, as_of: int, *, replace: bool = False) -> set[OwnerKey]:
@@ -356,12 +379,12 @@ class LiveView:
             return set()
         owners = {o for o in (owner, before) if o}
         if before is not None:
-            self._drop_service(fresh.id)
+            self._drop(SERVICE.name, fresh.id)
         if owner is None:
             # Somebody took our labels away: the name is still ours by the inventory, so its owner must look at it.
             return owners
         self._services.put(fresh, owner, data)
-        self._owned[owner].add(fresh.id)
+        self._owned[SERVICE.name][owner].add(fresh.id)
         self.hosts.put(fresh.id, owner, hostnames_of(fresh.labels))
         return owners
 
@@ -369,68 +392,50 @@ class LiveView:
         # Copied: orjson shrinks a large buffer in place, and what it leaves of the heap between two fits nothing.
         return self._put_service(service_of(document), bytes(memoryview(orjson.dumps(document))), as_of)
 
-    def _drop_service(self, object_id: str) -> set[OwnerKey]:
-        owner = self._services.drop(object_id)
-        self.hosts.drop(object_id)
-        self._new.discard(object_id)
-        return self._disown(owner, object_id)
-
-    def _disown(self, owner: OwnerKey | None, object_id: str) -> set[OwnerKey]:
+    def _drop(self, object_type: str, object_id: str) -> set[OwnerKey]:
+        shelf = self._shelves.get(object_type)
+        if shelf is None:
+            owner = self._services.drop(object_id)
+            self.hosts.drop(object_id)
+            self._new.discard(object_id)
+        else:
+            known = shelf.drop(object_id)
+            owner = self._owner_of(known.labels) if known is not None else None
         if owner is None:
             return set()
-        self._owned[owner].discard(object_id)
-        if not self._owned[owner]:
-            del self._owned[owner]
+        owned = self._owned[object_type]
+        owned[owner].discard(object_id)
+        if not owned[owner]:
+            del owned[owner]
         return {owner}
 
-    def _take_networks(self, documents: list[Document], as_of: int) -> set[OwnerKey]:
+    def _take(self, type_: ObjectType, documents: Sequence[Document], as_of: int) -> set[OwnerKey]:
+        """Hold what a list has, and nothing else of its type."""
         changed: set[OwnerKey] = set()
         listed = set()
-        for document in documents:
-            listed.add(document["Id"])
-            changed |= self._put_network(document, as_of)
-        for gone in [i for i in self._networks if i not in listed and self._touched.get(i, 0) <= as_of]:
-            changed |= self._drop_network(gone)
+        for live in map(type_.parse, documents):
+            listed.add(live.id)
+            changed |= self._put(type_.name, live, as_of)
+        for gone in [i for i in self._shelves[type_.name] if i not in listed and self._touched.get(i, 0) <= as_of]:
+            changed |= self._drop(type_.name, gone)
         self._forget_touches(as_of)
         return changed
 
-    def _put_network(self, document: Document, as_of: int) -> set[OwnerKey]:
-        object_id = document["Id"]
-        if self._touched.get(object_id, 0) > as_of:
+    def _put(self, object_type: str, fresh: LiveObject, as_of: int) -> set[OwnerKey]:
+        """Hold what was parsed; the owners concerned."""
+        if self._touched.get(fresh.id, 0) > as_of:
             return set()
-        pools = (document.get("IPAM") or {}).get("Config") or []
-        fresh = LiveNetwork(
-            id=object_id,
-            name=document["Name"],
-            driver=document.get("Driver") or "",
-            scope=document.get("Scope") or "",
-            subnet=pools[0].get("Subnet") if pools else None,
-            task_range=(pools[0].get("IPRange") or None) if pools else None,
-            attachable=bool(document.get("Attachable")),
-            internal=bool(document.get("Internal")),
-            labels=document.get("Labels") or {},
-            options=document.get("Options") or {},
-        )
-        known = self._networks.get(object_id)
+        shelf = self._shelves[object_type]
+        known = shelf.get(fresh.id)
         if known == fresh:
             return set()
-        if known is not None:
-            self._drop_network(object_id)
-        self._networks[object_id] = fresh
-        self._network_ids[fresh.name] = object_id
+        before = self._drop(object_type, fresh.id) if known is not None else set()
+        shelf.put(fresh)
         owner = self._owner_of(fresh.labels)
         if owner is None:
-            return set()
-        self._owned[owner].add(object_id)
-        return {owner}
-
-    def _drop_network(self, object_id: str) -> set[OwnerKey]:
-        known = self._networks.pop(object_id, None)
-        if known is None:
-            return set()
-        if self._network_ids.get(known.name) == object_id:
-            del self._network_ids[known.name]
-        return self._disown(self._owner_of(known.labels), object_id)
+            return before
+        self._owned[object_type][owner].add(fresh.id)
+        return before | {owner}
 
     async def _refresh_edge(self) -> set[OwnerKey]:
         self._edge_as_of += 1
@@ -470,6 +475,10 @@ class LiveView:
         old = clock.monotonic() - _OWN_EVENT_SECONDS
         self._own_writes = {k: stamps for k, stamps in self._own_writes.items() if stamps[-1] > old}
         self._touched = {i: stamp for i, stamp in self._touched.items() if stamp > as_of}
+
+
+def _network(live: LiveObject | None) -> LiveNetwork | None:
+    return live if isinstance(live, LiveNetwork) else None
 
 
 def _place(task: Document) -> tuple[str, str]:

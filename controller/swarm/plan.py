@@ -1,165 +1,90 @@
-"""What must be done so that the engine has exactly the wanted objects of one owner: pure."""
+"""What must be done so that the engine has exactly the wanted objects of one owner: pure.
+
+What is referred to comes before what refers to it, the edge before removals, and removals in the opposite order. When
+an object differs, and what holds it, is its type's to say; see ``controller.swarm.types``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Protocol
+from collections.abc import Iterator, Sequence
 
 from controller.changes import Change, ChangeSet
 from controller.records import InventoryRow, InventoryUpdate
-from controller.swarm.diff import network_differences, service_differences
-from controller.swarm.fate import fate
-from controller.swarm.former import former
+from controller.swarm.types import EDGE, TYPES
+from controller.swarm.types.base import Scene, View
 from reconcilers import labels
-from reconcilers.objects import Network, Objects, Service
-from reconcilers.ports import LiveNetwork, LiveService
-
-_SHOWN_USERS = 3
-
-
-class View(Protocol):
-    """The live view, as far as planning needs it."""
-
-    @property
-    def edge(self) -> Mapping[str, frozenset[str]]:
-        """Networks by edge container."""
-
-    def service(self, name: str) -> LiveService | None:
-        """Our service of this name."""
-
-    def network(self, name: str) -> LiveNetwork | None:
-        """The network of this name."""
-
-    def on_network(self, network_id: str) -> Sequence[str]:
-        """Names of our services on a network."""
-
-    def owned_services(self, owner: tuple[str, str]) -> list[LiveService]:
-        """Live services of an owner."""
-
-    def owned_networks(self, owner: tuple[str, str]) -> list[LiveNetwork]:
-        """Live networks of an owner."""
+from reconcilers.objects import Desired, Network, Objects
 
 
 def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequence[InventoryRow]) -> ChangeSet:
-    """Networks before services, the edge before removals, services before their network.
+    """Plan for one owner.
 
     A network that somebody else's service is on is neither removed nor made anew, nor is the pin that keeps it.
     """
-    known = {(row.object_type, row.name): row for row in inventory}
+    scene = Scene(owner, wanted, view, {(row.object_type, row.name): row for row in inventory})
     changes: list[Change] = []
     blocked: dict[str, str] = {}
     failed: dict[str, str] = {}
-
     kept: dict[str, str] = {}
-
-    for network in wanted.networks:
-        steps = _plan_network(network, view, known)
-        if steps and isinstance(steps[0].live, LiveNetwork) and (users := _others_on(steps[0].live, owner, view)):
-            kept[network.name] = f"{'; '.join(map(str, steps[0].differences))}; {_are_on_it(users)}"
-        else:
-            changes += steps
-    targets: list[Service] = []
-    for service in wanted.services:
-        row = known.get(("service", service.name))
-        live = _mine(view.service(service.name), service, row)
-        found = fate(service, live, row)
-        if found.blocked:
-            blocked[service.name] = found.blocked
-        if found.failed:
-            failed[service.name] = service.template_hash
-        if found.target is not None:
-            targets.append(found.target)
-            changes += _plan_service(found.target, live, row, found.note)
-
-    wanted_services = {s.name for s in wanted.services}
-    left = {s.name for s in former(wanted.services, view.owned_services(owner))}
-    wanted_networks = {n.name for n in wanted.networks}
-    leaving = [n for n in view.owned_networks(owner) if n.name not in wanted_networks]
-    used = {n.name: (n, users) for n in leaving if (users := _others_on(n, owner, view))}
-    kept |= {name: f"it is not wanted any more; {_are_on_it(users)}" for name, (_, users) in used.items()}
-    needed = {name for network, _ in used.values() for name in view.on_network(network.id)}
+    aimed: list[Desired] = []
+    for type_ in TYPES:
+        for each in wanted.objects:
+            if each.object_type != type_.name:
+                continue
+            verdict = type_.plan(each, scene)
+            changes += verdict.changes
+            if verdict.blocked:
+                blocked[each.name] = verdict.blocked
+            if verdict.failed and each.template_hash is not None:
+                failed[each.name] = each.template_hash
+            if verdict.kept:
+                kept[each.name] = verdict.kept
+            if verdict.target is not None:
+                aimed.append(verdict.target)
     changes += [
-        Change("connect", "edge", name, live=view.network(name), cause="EdgeJoined")
+        Change("connect", EDGE, name, live=view.find(Network.object_type, name), cause="EdgeJoined")
         for name in wanted.edge_networks
         if any(name not in joined for joined in view.edge.values())
     ]
-    aimed = replace(wanted, services=tuple(targets))
-    changes += [
-        Change("delete", "service", s.name, live=s, cause="Removed")
-        for s in view.owned_services(owner)
-        if s.name not in wanted_services | left | needed
-    ]
-    changes += [Change("delete", "network", n.name, live=n, cause="Removed") for n in leaving if n.name not in used]
-    seen = tuple(_seen(owner, aimed, view, known, changes))
-    return ChangeSet(tuple(changes), blocked, failed, seen, kept, frozenset(left), wanted)
+    left = frozenset(_removed(scene, changes, kept))
+    seen = tuple(_seen(scene, aimed, changes))
+    return ChangeSet(tuple(changes), blocked, failed, seen, kept, left, wanted)
 
 
-def _others_on(network: LiveNetwork, owner: tuple[str, str], view: View) -> list[str]:
-    """Services on a network that are not its owner's own."""
-    own = {service.name for service in view.owned_services(owner)}
-    return [name for name in view.on_network(network.id) if name not in own]
+def _removed(scene: Scene, changes: list[Change], kept: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Plan the removal of what is not wanted; type and name of what has to stay for now without being a fault."""
+    wanted = scene.wanted.keys
+    for type_ in reversed(TYPES):
+        for live in scene.view.owned(type_.name, scene.owner):
+            at = type_.name, live.name
+            if at in wanted:
+                continue
+            stay = type_.stays(live, scene)
+            if stay is None:
+                scene.going.add(at)
+                changes.append(Change("delete", type_.name, live.name, live=live, cause="Removed"))
+            elif stay.why:
+                kept[live.name] = stay.why
+            else:
+                yield at
 
 
-def _are_on_it(users: Sequence[str]) -> str:
-    shown = ", ".join(users[:_SHOWN_USERS]) + (f" and {more} more" if (more := len(users) - _SHOWN_USERS) > 0 else "")
-    return f"{shown} {'is' if len(users) == 1 else 'are'} on it"
-
-
-def _seen(
-    owner: tuple[str, str],
-    wanted: Objects,
-    view: View,
-    known: Mapping[tuple[str, str], InventoryRow],
-    changes: Sequence[Change],
-) -> Iterator[InventoryUpdate]:
+def _seen(scene: Scene, aimed: Sequence[Desired], changes: Sequence[Change]) -> Iterator[InventoryUpdate]:
+    """What is live and as it should be, and not in the inventory yet."""
     changing = {(c.object_type, c.name) for c in changes}
-    objects: list[tuple[str, str, str, str | None, LiveService | LiveNetwork | None]] = [
-        *(("service", s.name, s.hash, s.template_hash, view.service(s.name)) for s in wanted.services),
-        *(("network", n.name, n.subnet, None, view.network(n.name)) for n in wanted.networks),
-    ]
-    for object_type, name, digest, template, live in objects:
-        if live is not None and labels.OWNER in live.labels and live.labels[labels.OWNER] != labels.owner_key(*owner):
+    owner = labels.owner_key(*scene.owner)
+    for each in aimed:
+        live = scene.view.find(each.object_type, each.name)
+        if live is None or (each.object_type, each.name) in changing:
             continue
-        row = known.get((object_type, name))
-        if live is None or (object_type, name) in changing:
+        if labels.OWNER in live.labels and live.labels[labels.OWNER] != owner:
             continue
+        row = scene.row(each)
         if row is None or row.engine_id != live.id or row.state != "present":
-            yield InventoryUpdate(object_type, name, engine_id=live.id, spec_hash=digest, template_hash=template)
-
-
-def _mine(live: LiveService | None, service: Service, row: InventoryRow | None) -> LiveService | None:
-    """``live``, unless it belongs to another owner: then the create waits for the name.
-
-    One that we made, by its id, is ours even when somebody changed its labels.
-    """
-    if live is None or live.labels.get(labels.OWNER) == service.spec["Labels"][labels.OWNER]:
-        return live
-    return live if row is not None and row.engine_id == live.id else None
-
-
-def _plan_service(service: Service, live: LiveService | None, row: InventoryRow | None, note: str) -> list[Change]:
-    existed = row is not None and row.engine_id is not None
-    if live is None:
-        cause = "Repaired" if existed and row is not None and row.spec_hash == service.hash else "Created"
-        return [Change("create", "service", service.name, service, cause=cause)]
-    differences = service_differences(service.spec, live.spec)
-    if not differences:
-        return []
-    same_spec = live.labels.get(labels.SPEC_HASH) == service.hash or (
-        row is not None and row.spec_hash == service.hash and row.state == "present"
-    )
-    cause = "Repaired" if same_spec else "Updated"
-    return [Change("update", "service", service.name, service, live, tuple(differences), cause, note)]
-
-
-def _plan_network(network: Network, view: View, known: Mapping[tuple[str, str], InventoryRow]) -> list[Change]:
-    live = view.network(network.name)
-    if live is None or live.labels.get(labels.OWNER) != network.labels[labels.OWNER]:  # then the create waits for it
-        row = known.get(("network", network.name))
-        cause = "Repaired" if row is not None and row.engine_id else "Created"
-        return [Change("create", "network", network.name, network, cause=cause)]
-    differences = network_differences(network, live)
-    if not differences:
-        return []
-    return [Change("recreate", "network", network.name, network, live, tuple(differences), "Repaired")]
+            yield InventoryUpdate(
+                each.object_type,
+                each.name,
+                engine_id=live.id,
+                spec_hash=each.hash,
+                template_hash=each.template_hash,
+            )

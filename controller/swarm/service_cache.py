@@ -15,13 +15,14 @@ import orjson
 from controller.swarm.losses import serves
 from reconcilers import labels
 from reconcilers.ports import LiveService
+from reconcilers.references import ids
 
 OwnerKey = tuple[str, str]
 _KEPT_DECODED = 256
 
 
 class _Held:
-    __slots__ = ("data", "hosts", "name", "networks", "owner", "role", "runs", "version")
+    __slots__ = ("contents", "data", "hosts", "name", "networks", "owner", "role", "runs", "version")
 
     def __init__(self, service: LiveService, owner: OwnerKey, data: bytes, networks: tuple[str, ...]) -> None:
         name, version = service.name, service.version
@@ -29,6 +30,7 @@ class _Held:
         self.role = service.labels.get(labels.PROCESS) or service.id
         self.name = name
         self.networks = networks
+        self.contents = tuple(ids(service.spec) | service.previous)
         self.version = version
         self.owner = owner
         self.data = data
@@ -41,6 +43,7 @@ class ServiceCache:
         self._held: dict[str, _Held] = {}
         self._ids: dict[str, str] = {}
         self._on: defaultdict[str, set[str]] = defaultdict(set)
+        """By id of a network, a secret or a config: ids of the services that are on it, or refer to it."""
         self._decoded: dict[str, LiveService] = {}
         self._roles: Counter[Hashable] = Counter()
         self._running: Counter[Hashable] = Counter()
@@ -93,8 +96,8 @@ class ServiceCache:
         held = self._held[service.id] = _Held(service, owner, data, networks)
         for counter, found in self._counted(held):
             counter.update(found)
-        for network_id in networks:
-            self._on[network_id].add(service.id)
+        for used in (*networks, *held.contents):
+            self._on[used].add(service.id)
         self._ids[service.name] = service.id
         self._decoded.pop(service.id, None)
         self._keep(service)
@@ -126,9 +129,9 @@ class ServiceCache:
             del self._ids[held.name]
         return held.owner
 
-    def on_network(self, network_id: str) -> list[str]:
-        """Names of the services that are attached to a network, sorted."""
-        return sorted(self._held[i].name for i in self._on.get(network_id, ()))
+    def using(self, object_id: str) -> list[str]:
+        """Names of the services that are attached to a network, or refer to a secret or a config, sorted."""
+        return sorted(self._held[i].name for i in self._on.get(object_id, ()))
 
     def _leave(self, service_id: str) -> None:
         held = self._held.get(service_id)
@@ -139,10 +142,10 @@ class ServiceCache:
             for each in found:
                 if not counter[each]:
                     del counter[each]
-        for network_id in held.networks:
-            self._on[network_id].discard(service_id)
-            if not self._on[network_id]:
-                del self._on[network_id]
+        for used in (*held.networks, *held.contents):
+            self._on[used].discard(service_id)
+            if not self._on[used]:
+                del self._on[used]
 
     def _keep(self, service: LiveService) -> None:
         if len(self._decoded) >= _KEPT_DECODED:
@@ -168,4 +171,5 @@ def service_of(document: Mapping[str, Any]) -> LiveService:
         update_state=status.get("State") or None,
         update_message=status.get("Message") or "",
         has_previous=document.get("PreviousSpec") is not None,
+        previous=ids(document.get("PreviousSpec") or {}),
     )

@@ -11,7 +11,7 @@ former one serving. What nobody wants any more, or wants to stand still, goes at
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from controller.changes import Change, ChangeSet, Succession
 from controller.swarm.former import former, process
@@ -71,7 +71,7 @@ def handed_over(
         missing |= (taken & declared[service.name]) - held
         services.append(relabelled(service, without_hosts(service.spec["Labels"], (taken | answered) - held)))
     lost = tuple(_without(each, surplus) for each in before if (surplus := hostnames_of(each.labels) - every))
-    return HandOver(replace(wanted, services=tuple(services)), ChangeSet(lost), frozenset(missing))
+    return HandOver(wanted.with_services(tuple(services)), ChangeSet(lost), frozenset(missing))
 
 
 def step(
@@ -102,7 +102,7 @@ def step(
             changes.append(_retired(each))
             rest.append(settle_seconds)
         elif labels.RETIRED not in each.labels or retired_seconds(each.id) >= settle_seconds:
-            changes.append(Change("delete", "service", each.name, live=each, cause=RETIRED))
+            changes.append(Change("delete", Service.object_type, each.name, live=each, cause=RETIRED))
         else:
             rest.append(settle_seconds - retired_seconds(each.id))
     gone = {change.name for change in changes if change.action == "delete"}
@@ -125,4 +125,6 @@ def _without(live: LiveService, hostnames: frozenset[str], more: dict[str, str] 
     """The live service as it is, with other routes: its tasks are left alone."""
     kept = without_hosts(live.labels, hostnames) | (more or {})
     target = Service.seal({**live.spec, "Labels": kept}, template=live.labels.get(labels.TEMPLATE_HASH, ""))
-    return Change("update", "service", live.name, target, live, cause=RETIRED, note="another service answers by now")
+    return Change(
+        "update", Service.object_type, live.name, target, live, cause=RETIRED, note="another service answers by now"
+    )

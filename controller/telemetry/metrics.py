@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
@@ -223,16 +223,22 @@ class HintStream:
 DATABASE_HINTS, ENGINE_HINTS = HintStream("database"), HintStream("engine")
 
 
-def initialise(concurrency: Mapping[str, int]) -> None:
-    """Set every known label to zero, so that an alert on absence works; ``concurrency`` by kind."""
+def initialise(concurrency: Mapping[str, int], objects: Collection[str], written: Collection[str]) -> None:
+    """Set every known label to zero, so that an alert on absence works.
+
+    Args:
+        concurrency: by kind.
+        objects: types of objects that live on a Swarm.
+        written: all that is written to one.
+    """
     disable_created_metrics()  # type: ignore[no-untyped-call] # a second sample for each, which nobody asks for
     for kind, most in concurrency.items():
         _initialise_kind(kind)
         MAX_CONCURRENT.labels(kind=kind).set(most)
-    for object_type in ("service", "network", "edge"):
+    for object_type in written:
         for action in ACTIONS:
             ENGINE_WRITES.labels(object=object_type, action=action)
-    for object_type in ("service", "network"):
+    for object_type in objects:
         LIVE_OBJECTS.labels(object=object_type).set(0)
     for where in ("here", "elsewhere"):
         EDGE_TASKS.labels(where=where).set(0)

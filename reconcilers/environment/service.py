@@ -23,7 +23,7 @@ LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 def render(snapshot: EnvironmentSnapshot, options: Options, network: HomeNetwork) -> Objects:
     """The services of an environment; the same snapshot, options and network give the same documents, byte for byte."""
     return Objects(
-        services=tuple(
+        tuple(
             Service.seal(service_spec(snapshot, process, options, network))
             for process in snapshot.effective_processes()
         ),

@@ -136,7 +136,7 @@ def _declared(chaos: ChaosHarness) -> tuple[dict[str, Service], dict[str, Networ
             home=homes.get(str(organization.id)),
         )
         services |= {service.name: service for service in objects.services}
-        networks |= {network.name: network for network in objects.networks}
+        networks |= {network.name: network for network in objects.of(Network)}
     return services, networks
 
 

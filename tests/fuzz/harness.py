@@ -32,7 +32,7 @@ from controller.swarm.liveview import LiveView
 from controller.swarm.plan import plan
 from reconcilers import labels
 from reconcilers.conditions import Status, ready, stalled
-from reconcilers.objects import HomeNetwork, Objects
+from reconcilers.objects import HomeNetwork, Network, Objects
 from reconcilers.ports import Options
 from reconcilers.registry import registered
 from specs.kinds import KINDS
@@ -307,7 +307,7 @@ class FuzzHarness:
             assert found[key].unreadable is None
             objects = self._wanted(key, found[key])
             told |= {service.name: service.hash for service in objects.services}
-            told |= {network.name: network for network in objects.networks}
+            told |= {network.name: network for network in objects.of(Network)}
         assert told
         return told
 

@@ -13,13 +13,15 @@ import orjson
 from pydantic import ValidationError
 
 from controller.records import Key
+from controller.swarm.identity import mark_name
 from reconcilers import labels
 from reconcilers.ports import Child
 from reconcilers.registry import registered
 from tests.sim.faults import Fault
-from tests.sim.place import INSTALLATION
+from tests.sim.place import INSTALLATION, tables
 from tests.sim.ports import things
 from tests.sim.status_rules import broken
+from tests.sim.swarm.swarm import WriteRecord
 from tests.sim.world import MARKER, World
 
 Counts = Counter[tuple[str, str]]
@@ -64,7 +66,7 @@ def problems(
 
 def counted(world: World) -> Counts:
     """Accepted writes of the controllers to each object; the mark in the Swarm is written anew by each leader."""
-    written = [w for w in world.swarm.log if w.accepted and w.client != "hands" and w.object_type != "config"]
+    written = [w for w in world.swarm.log if w.accepted and w.client != "hands" and not _is_mark(w)]
     counts = Counter((f"{w.object_type} {w.name}", w.action) for w in written)
     for object_type, port in things(world.ports):
         counts.update((f"{object_type} {w.name}", w.action) for w in port.log)
@@ -86,12 +88,16 @@ def _counts(world: World, reference: Reference, extra: frozenset[str]) -> Iterat
         yield f"{action} of {name}: {count} fewer than without the fault"
 
 
+def _is_mark(written: WriteRecord) -> bool:
+    return written.object_type == "config" and written.name == mark_name(INSTALLATION)
+
+
 def _quiet(world: World) -> Iterator[str]:
     if world.quiet_from is None:
         return
     engine, database = world.quiet_from
     for w in world.swarm.log[engine:]:
-        if w.client != "hands" and w.object_type != "config":  # who begins to lead writes that down
+        if w.client != "hands" and not _is_mark(w):  # who begins to lead writes that down
             yield f"written although all had converged: {w.action} {w.object_type} {w.name}"
     for object_type, port in things(world.ports):
         for made in port.log[world.things_quiet_from[object_type] :]:
@@ -207,9 +213,10 @@ def _nothing_is_left_over(world: World) -> Iterator[str]:
     """At the end: inventory, live objects and address plan speak of the same things, all of them wanted."""
     wanted = {key for key, row in world.database.objects.items() if not row.deleted}
     store = world.swarm.store
-    live = {("service", s.name): s.spec.get("Labels") or {} for s in store.services.values()}
-    live |= {("network", n.name): n.labels or {} for n in store.networks.values()}
-    ours = {at for at, found in live.items() if found.get(labels.INSTALLATION) == INSTALLATION}
+    live = {(type_, each.name): each.labels or {} for type_, table in tables(store).items() for each in table.values()}
+    ours = {
+        at for at, found in live.items() if found.get(labels.INSTALLATION) == INSTALLATION and labels.OWNER in found
+    }
     ours |= {(object_type, name) for object_type, port in things(world.ports) for name in port.found}
     for at in sorted(ours ^ world.database.inventory.keys()):
         yield f"{' '.join(at)} is {'live and not in the inventory' if at in ours else 'in the inventory and not live'}"

@@ -10,7 +10,9 @@ import orjson
 
 from controller.loop.config import LoopConfig
 from controller.records import Key
+from controller.swarm.types import TYPES
 from reconcilers.ports import Options
+from tests.sim.swarm.store import Store
 
 INSTALLATION = "sim"
 LEASE_SECONDS = 10.0
@@ -27,6 +29,11 @@ TUNING = LoopConfig(
     resync_seconds=RESYNC_SECONDS, task_poll_seconds=5.0, poll_seconds=5.0, quarantine_seconds=60.0, max_rollouts=1
 )
 _NAMED_IN_BODY = {"create"}
+
+
+def tables(store: Store) -> dict[str, Mapping[str, Any]]:
+    """Everything on a simulated Swarm that controllers may make, by type and id."""
+    return {each.name: getattr(store, f"{each.name}s") for each in TYPES}
 
 
 class Names:

@@ -19,11 +19,11 @@ from controller.loop.context import ReconcileContext
 from controller.loop.gates.fuse import Fuse
 from controller.loop.stability import Stability
 from controller.swarm import edge
-from controller.swarm.apply import Applier
 from controller.swarm.edge import Edge
 from controller.swarm.hosts import Hosts
 from controller.swarm.liveview import LiveView
 from controller.swarm.task_counts import TaskCounts
+from controller.swarm.types.service import ServiceWriter
 from reconcilers.conditions import ready
 from reconcilers.environment import domains, salvage, service
 from reconcilers.ports import LiveService, ServiceProgress
@@ -245,9 +245,9 @@ def names_of_owners_meet_and_are_taken(patch: pytest.MonkeyPatch) -> None:
     async def take(self: Any, service: Any, _row: Any) -> Any:
         live = await self._client.service(service.name)
         found = LiveService(live["ID"], service.name, live["Version"]["Index"], live["Spec"], None, "")
-        return await self._update_service(service, found)
+        return await self._update(service, found)
 
-    patch.setattr(Applier, "_take_back", take)
+    patch.setattr(ServiceWriter, "_take_back", take)
 
 
 # -- the tests -------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from tests.sim.database.database import SimDatabase
 from tests.sim.database.rows import Held
 from tests.sim.faults import Fault, Plan
 from tests.sim.hands import Hands
-from tests.sim.place import INSTALLATION, LEASE_SECONDS, RESYNC_SECONDS, Names
+from tests.sim.place import INSTALLATION, LEASE_SECONDS, RESYNC_SECONDS, Names, tables
 from tests.sim.ports import adapters, things
 from tests.sim.process import SimProcess
 from tests.sim.state import State, read_state
@@ -115,7 +115,7 @@ class World:
 
     def _name_of(self, live_id: str) -> str:
         store = self.swarm.store
-        for table in (store.services, store.networks):
+        for table in tables(store).values():
             if live_id in table:
                 return str(table[live_id].name)
         if len(live_id) == CONTAINER_ID_LENGTH:

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from controller.swarm.client import EngineClient
 from controller.swarm.liveview import LiveView
-from reconcilers.objects import Objects
+from reconcilers.objects import Network, Objects
 from reconcilers.ports import Options
 from reconcilers.registry import registered
 from specs.problems import NotSupported
@@ -265,7 +265,7 @@ def test_an_organization_whose_slug_is_none_is_deployed_under_its_slug_form(
     place.run("UPDATE organizations SET slug = %s", slug)
     found = place.read("organization")
     assert found.slug == (form or str(found.id)[:8])
-    assert all(objects is not None and (objects.services or objects.networks) for objects in place.wanted())
+    assert all(objects is not None and (objects.services or objects.of(Network)) for objects in place.wanted())
 
 
 def test_an_app_without_a_slug_and_with_a_very_long_name_gets_one(place: Sample) -> None:

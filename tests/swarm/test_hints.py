@@ -18,7 +18,7 @@ async def edge_on_network(here: Scene) -> None:
     """The organization's network with its pin and the edge on it."""
     await here.apply(here.home, here.network(edge_node=None))
     wanted = here.network()
-    await here.apply(here.home, Objects(networks=wanted.networks, services=wanted.services))
+    await here.apply(here.home, Objects(wanted.objects))
     await here.complete(wanted)
     await here.apply(here.home, wanted)
 

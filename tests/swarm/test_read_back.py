@@ -155,7 +155,7 @@ async def test_what_somebody_changed_is_seen_and_put_back(
 
 
 def here_objects(service: Service) -> Objects:
-    return Objects(services=(service,))
+    return Objects((service,))
 
 
 async def test_a_restart_that_somebody_asked_for_is_no_difference_and_stays_done(lab: Lab) -> None:

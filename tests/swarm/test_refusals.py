@@ -155,7 +155,7 @@ async def test_a_service_whose_labels_somebody_took_is_known_by_its_id(lab: Lab)
         await here.cluster.refresh_all()
         assert here.cluster.live.service(service.name) is None
         row = InventoryRow("service", service.name, live.id, service.hash, state="present")
-        await here.apply(here.key, Objects(services=(service,)), [row])
+        await here.apply(here.key, Objects((service,)), [row])
         stored = here.stored(service.name)
         assert (stored["ID"], stored["Spec"]["Labels"]) == (live.id, service.spec["Labels"])
 
@@ -273,7 +273,7 @@ async def test_a_document_that_the_engine_refuses_is_said_with_its_words(lab: La
             "TaskTemplate": {**service.spec["TaskTemplate"], "Resources": {"Limits": {"NanoCPUs": 1}}},
         }
         with pytest.raises(TerminalError, match=r"(?i)cpu value") as refused:
-            await here.apply(here.key, Objects(services=(replace(service, spec=spec),)))
+            await here.apply(here.key, Objects((replace(service, spec=spec),)))
         assert refused.value.reason == "EngineRefused"
         assert here.cluster.live.owned_services(here.key) == []
 
@@ -308,7 +308,7 @@ async def test_an_engine_that_is_not_there_is_an_outage_not_a_refusal(tmp_path: 
 async def test_an_object_whose_create_was_never_answered_is_not_forgotten(lab: Lab) -> None:
     async with scene(lab) as here:
         service, live = await here.stand()
-        here.cluster.live.removed_service(live.id)  # the view does not know of it, and neither does the inventory
+        here.cluster.live.removed("service", live.id)  # the view does not know of it, and neither does the inventory
         assert await here.cluster.lives(here.key, InventoryRow("service", service.name))
         assert [s.name for s in here.cluster.live.owned_services(here.key)] == [service.name]
 

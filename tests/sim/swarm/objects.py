@@ -61,6 +61,11 @@ class Service:
         return str(self.spec["Name"])
 
     @property
+    def labels(self) -> dict[str, str]:
+        """Its own labels, not the containers'."""
+        return dict(self.spec.get("Labels") or {})
+
+    @property
     def replicas(self) -> int | None:
         """Tasks that it wants; None when it wants one a node."""
         mode = self.spec["Mode"]

@@ -11,6 +11,7 @@ from controller.actions.preview import render
 from controller.swarm.client import EngineClient
 from controller.swarm.liveview import LiveView
 from controller.swarm.plan import plan
+from reconcilers.objects import Network
 from reconcilers.ports import Options
 from reconcilers.registry import registered
 from specs.names import network_name, service_name
@@ -47,7 +48,7 @@ def test_every_reconciled_kind_can_be_looked_at_ahead(nothing: LiveView) -> None
     assert documents.keys() == registered().keys()
     for kind, document in documents.items():
         wanted = render(kind, document, OPTIONS, nothing, {})
-        assert wanted.services or wanted.networks
+        assert wanted.objects
 
 
 def test_a_network_that_does_not_exist_yet_is_made(nothing: LiveView) -> None:
@@ -60,7 +61,7 @@ def test_a_network_that_does_not_exist_yet_is_made(nothing: LiveView) -> None:
 
 def test_a_recorded_subnet_is_used(nothing: LiveView) -> None:
     subnets = {UUID(ORGANIZATION): "10.64.7.0/24"}
-    (network,) = render("organization", ORGANIZATION_DOC, OPTIONS, nothing, subnets).networks
+    (network,) = render("organization", ORGANIZATION_DOC, OPTIONS, nothing, subnets).of(Network)
     assert network.subnet == "10.64.7.0/24"
 
 

@@ -24,7 +24,9 @@ def row(**changes: object) -> InventoryRow:
 
 def test_what_is_wanted_planned_or_left_serving_is_no_stray() -> None:
     rows = [InventoryRow("service", name) for name in (ONE.name, "goes", "serves", "stray")]
-    changes = ChangeSet((Change("delete", "service", "goes"),), left=frozenset({"serves"}), wanted=Objects((ONE,)))
+    changes = ChangeSet(
+        (Change("delete", "service", "goes"),), left=frozenset({("service", "serves")}), wanted=Objects((ONE,))
+    )
     assert [r.name for r in inventory.strays(rows, changes)] == ["stray"]
 
 

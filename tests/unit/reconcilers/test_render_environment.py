@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from reconcilers import labels
 from reconcilers.environment.resources import DEFAULT_CPU_CORES, DEFAULT_MEMORY_MB
 from reconcilers.environment.service import render
-from reconcilers.objects import spec_hash
+from reconcilers.objects import Network, spec_hash
 from specs.snapshots import DEFAULT_PIDS, EnvironmentSnapshot
 from tests.unit.reconcilers.documents import (
     ENVIRONMENT_ID,
@@ -35,7 +35,7 @@ SECOND = 1_000_000_000
 def specs(snapshot: EnvironmentSnapshot, **options: Any) -> dict[str, dict[str, Any]]:
     """The documents by process type."""
     objects = render(snapshot, replace(OPTIONS, **options), HOME)
-    assert not objects.networks
+    assert not objects.of(Network)
     return {service.spec["Labels"][labels.PROCESS]: service.spec for service in objects.services}
 
 

@@ -19,7 +19,7 @@ SUBNET = "10.64.3.0/24"
 
 def test_without_an_edge_there_is_the_network_alone() -> None:
     objects = render(organization(), OPTIONS, subnet=SUBNET, edge_node=None, home=HOME)
-    (network,) = objects.networks
+    (network,) = objects.of(Network)
     assert (network.name, network.subnet) == (ORG_ACME, SUBNET)
     assert network.labels == {
         labels.INSTALLATION: "blue",
@@ -53,7 +53,7 @@ def test_a_live_network_keeps_its_name_when_the_organization_is_renamed() -> Non
         for slug, home in (("acme", HOME), ("apex", HOME), ("apex", None))
     )
     assert before == after
-    assert new.networks[0].name == network_name("apex", installation="blue", organization=ORGANIZATION_ID)
+    assert new.of(Network)[0].name == network_name("apex", installation="blue", organization=ORGANIZATION_ID)
 
 
 def test_the_pin_s_hash_is_that_of_the_rest_of_its_document() -> None:

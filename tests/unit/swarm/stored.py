@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from reconcilers import labels
+from reconcilers import labels, references
 from reconcilers.objects import Network, Service
-from reconcilers.ports import LiveNetwork, LiveService
+from reconcilers.ports import LiveContent, LiveNetwork, LiveObject, LiveService
 from tests.unit.reconcilers.documents import HOME
 
 
@@ -65,12 +65,22 @@ class View:
     services: list[LiveService] = field(default_factory=list)
     networks: list[LiveNetwork] = field(default_factory=list)
     edge: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    contents: Mapping[str, Sequence[LiveContent]] = field(default_factory=dict)
+    """Secrets and configs."""
 
-    def service(self, name: str) -> LiveService | None:
-        return next((s for s in self.services if s.name == name), None)
+    def find(self, object_type: str, name: str) -> LiveObject | None:
+        return next((each for each in self._all(object_type) if each.name == name), None)
 
-    def network(self, name: str) -> LiveNetwork | None:
-        return next((n for n in self.networks if n.name == name), None)
+    def owned(self, object_type: str, owner: tuple[str, str]) -> list[LiveObject]:
+        key = labels.owner_key(*owner)
+        return sorted((o for o in self._all(object_type) if o.labels.get(labels.OWNER) == key), key=lambda o: o.name)
+
+    def _all(self, object_type: str) -> Sequence[LiveObject]:
+        here: dict[str, Sequence[LiveObject]] = {"service": self.services, "network": self.networks, **self.contents}
+        return here.get(object_type, ())
+
+    def referring(self, content_id: str) -> list[str]:
+        return sorted(s.name for s in self.services if content_id in references.ids(s.spec) | s.previous)
 
     def on_network(self, network_id: str) -> list[str]:
         return sorted(
@@ -78,9 +88,3 @@ class View:
             for s in self.services
             if any(a["Target"] == network_id for a in s.spec["TaskTemplate"].get("Networks") or ())
         )
-
-    def owned_services(self, owner: tuple[str, str]) -> list[LiveService]:
-        return [s for s in self.services if s.labels.get(labels.OWNER) == labels.owner_key(*owner)]
-
-    def owned_networks(self, owner: tuple[str, str]) -> list[LiveNetwork]:
-        return [n for n in self.networks if n.labels.get(labels.OWNER) == labels.owner_key(*owner)]

@@ -35,7 +35,7 @@ def row(service: Service = ONE, **changes: Any) -> InventoryRow:
 
 
 def planned(wanted: Service, there: LiveService | None, known: InventoryRow) -> ChangeSet:
-    return plan(OWNER, Objects(services=(wanted,)), View([there] if there else []), (known,))
+    return plan(OWNER, Objects((wanted,)), View([there] if there else []), (known,))
 
 
 def rolled_back(now: Service, state: str = "rollback_completed", *, by_hand: bool = False) -> LiveService:

@@ -91,6 +91,9 @@ class Engine:
                 return document
         raise NotFound(404, "network not found")
 
+    async def contents(self, object_type: str, _label: str) -> list[dict[str, Any]]:
+        return []
+
     async def nodes(self) -> list[dict[str, Any]]:
         return [{"ID": node, "Status": {"State": state}} for node, state in self.states.items()]
 
@@ -148,7 +151,7 @@ async def test_a_list_tells_the_owner_of_everything_that_came_changed_or_went(se
     del seen.engine.found["2"]
     assert await seen.look() == [{GLOBEX}]
     assert seen.view.owners() == {ACME: 1, HOME: 1}
-    assert seen.view.counts() == {"service": 1, "network": 1}
+    assert seen.view.counts() == {"service": 1, "network": 1, "secret": 0, "config": 0}
 
 
 async def test_another_installation_s_objects_are_nobody_s(seen: Seen) -> None:
@@ -170,7 +173,7 @@ async def test_an_owner_is_told_when_somebody_takes_our_labels_away(seen: Seen) 
     seen.has(service("1"))
     await seen.look()
     seen.has(service("1", 2, Labels={}))
-    await seen.view.refresh_service("1")
+    await seen.view.refresh("service", "1")
     assert seen.told[-1] == {ACME}
     assert seen.view.service("name-1") is None
 
@@ -197,7 +200,7 @@ async def test_a_list_that_was_asked_for_before_a_removal_does_not_bring_it_back
         tasks.start_soon(seen.view.refresh_all)
         await seen.engine.listing.wait()
         del seen.engine.found["1"]
-        seen.view.removed_service("1")
+        seen.view.removed("service", "1")
         seen.engine.release.set()
     assert seen.view.service("name-1") is None
 
@@ -232,7 +235,7 @@ async def test_a_service_that_went_is_known_to_be_gone_by_its_name_too(seen: See
     seen.has(service("1"))
     await seen.look()
     del seen.engine.found["1"]
-    await seen.view.refresh_service("name-1")
+    await seen.view.refresh("service", "name-1")
     assert seen.view.service("name-1") is None
     assert seen.told[-1] == {ACME}
 

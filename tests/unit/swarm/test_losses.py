@@ -71,12 +71,12 @@ def test_what_stops_or_leads_nowhere_is_lost_unless_something_else_takes_its_pla
     change: Change, others: tuple[Service, ...], lost: bool
 ) -> None:
     target = (change.target,) if isinstance(change.target, Service) else ()
-    assert loses(change, Objects(services=(*target, *others))) is lost
+    assert loses(change, Objects((*target, *others))) is lost
 
 
 def test_what_is_spared_keeps_its_tasks_and_routes_and_takes_everything_else() -> None:
     before, after = service(hosts=AB, replicas=2), service(hosts=A, replicas=0, image="web:2")
-    spared = spare(update(before, after), Objects(services=(after,)))
+    spared = spare(update(before, after), Objects((after,)))
     assert spared is not None
     assert isinstance(spared.target, Service)
     assert serves(spared.target.spec) == ("web", frozenset(AB))
@@ -87,5 +87,5 @@ def test_what_is_spared_keeps_its_tasks_and_routes_and_takes_everything_else() -
 
 def test_nothing_is_left_of_a_change_that_only_takes_away() -> None:
     before, after = service(hosts=AB, replicas=2), service(hosts=A, replicas=0)
-    assert spare(update(before, after), Objects(services=(after,))) is None
+    assert spare(update(before, after), Objects((after,))) is None
     assert spare(delete(before), Objects()) is None

@@ -48,7 +48,7 @@ def row(service: Service = ONE, **changes: Any) -> InventoryRow:
 
 
 def planned(wanted: Service | None, *services: LiveService, rows: tuple[InventoryRow, ...] = ()) -> ChangeSet:
-    return plan(OWNER, Objects(services=(wanted,) if wanted else ()), View(list(services)), rows)
+    return plan(OWNER, Objects((wanted,) if wanted else ()), View(list(services)), rows)
 
 
 def one(changes: ChangeSet) -> Change:
@@ -66,7 +66,7 @@ def test_what_is_not_there_is_created() -> None:
 
 
 def test_what_is_as_it_should_be_is_left_alone() -> None:
-    assert planned(ONE, live(ONE), rows=(row(),)) == ChangeSet(wanted=Objects(services=(ONE,)))
+    assert planned(ONE, live(ONE), rows=(row(),)) == ChangeSet(wanted=Objects((ONE,)))
 
 
 def test_another_spec_is_an_update_planned_on_what_was_seen() -> None:
@@ -156,12 +156,14 @@ def test_the_network_comes_first_then_its_pin_then_the_edge() -> None:
 
 def test_services_go_before_their_network() -> None:
     wanted = home()
-    view = View([live(s) for s in wanted.services], [live_network(wanted.networks[0])], {"c1": frozenset({ORG_ACME})})
+    view = View(
+        [live(s) for s in wanted.services], [live_network(wanted.of(Network)[0])], {"c1": frozenset({ORG_ACME})}
+    )
     assert actions(plan(ORGANIZATION, Objects(), view, ())) == [("delete", "service"), ("delete", "network")]
 
 
 def test_a_network_that_is_otherwise_is_made_anew() -> None:
-    (network,) = home(None).networks
+    (network,) = home(None).of(Network)
     there = live_network(network, subnet="10.0.5.0/24")
     change = one(plan(ORGANIZATION, home(None), View(networks=[there]), ()))
     assert (change.action, change.cause, change.live) == ("recreate", "Repaired", there)
@@ -174,7 +176,7 @@ def app_on(network: LiveNetwork) -> LiveService:
 
 
 def test_a_network_that_something_uses_is_not_made_anew() -> None:
-    (network,) = home().networks
+    (network,) = home().of(Network)
     there = live_network(network, attachable=True)
     view = View([live(home().services[0]), app_on(there)], [there], {"c1": frozenset({ORG_ACME})})
     changes = plan(ORGANIZATION, home(), view, ())
@@ -185,7 +187,7 @@ def test_a_network_that_something_uses_is_not_made_anew() -> None:
 
 
 def test_a_network_that_something_uses_stays_with_its_pin() -> None:
-    (network,) = home().networks
+    (network,) = home().of(Network)
     there = live_network(network)
     view = View([live(home().services[0]), app_on(there)], [there], {"c1": frozenset({ORG_ACME})})
     changes = plan(ORGANIZATION, Objects(), view, ())
@@ -197,7 +199,7 @@ def test_the_edge_joins_before_anything_is_taken_away() -> None:
     wanted = home()
     pin = live(wanted.services[0])
     stray = replace(pin, id="stray", name="stray", spec={**pin.spec, "Labels": {**pin.labels, labels.PROCESS: "old"}})
-    view = View([live(wanted.services[0]), stray], [live_network(wanted.networks[0])], {"c1": frozenset()})
+    view = View([live(wanted.services[0]), stray], [live_network(wanted.of(Network)[0])], {"c1": frozenset()})
     assert actions(plan(ORGANIZATION, wanted, view, ())) == [("connect", "edge"), ("delete", "service")]
 
 
@@ -208,7 +210,7 @@ def test_a_network_that_somebody_removed_is_a_repair() -> None:
 
 def test_the_edge_joins_only_when_one_of_its_containers_is_not_there() -> None:
     wanted = home()
-    there = View([live(wanted.services[0])], [live_network(wanted.networks[0])])
+    there = View([live(wanted.services[0])], [live_network(wanted.of(Network)[0])])
     for edge, joins in (
         ({}, False),
         ({"c1": frozenset({ORG_ACME, "other"})}, False),
@@ -219,7 +221,7 @@ def test_the_edge_joins_only_when_one_of_its_containers_is_not_there() -> None:
 
 
 def test_a_network_of_another_owner_is_not_learned() -> None:
-    (network,) = home(None).networks
+    (network,) = home(None).of(Network)
     other = live_network(network, labels={**network.labels, labels.OWNER: "organization/other"})
     assert plan(ORGANIZATION, home(None), View(networks=[other]), ()).seen == ()
 
@@ -229,7 +231,7 @@ def test_a_network_of_another_owner_is_not_learned() -> None:
 
 def test_what_is_left_out_of_a_change_set_is_not_done() -> None:
     worker = render(environment(processes=[process("worker")]), OPTIONS, HOME).services[0]
-    changes = plan(OWNER, Objects(services=(ONE,)), View([live(worker)]), ())
+    changes = plan(OWNER, Objects((ONE,)), View([live(worker)]), ())
     assert actions(changes) == [("create", "service"), ("delete", "service")]
     assert actions(changes.without(lambda change: change.action == "delete")) == [("create", "service")]
 
@@ -260,7 +262,7 @@ def test_doing_what_was_planned_leaves_nothing_to_plan(wanted: dict[str, int], t
             for t, tag in of.items()
         ]
 
-    objects = Objects(services=tuple(services(wanted)))
+    objects = Objects(tuple(services(wanted)))
     view = View([live(s) for s in services(there)])
     engine = {s.name: s for s in view.services}
     for change in plan(OWNER, objects, view, ()).changes:
@@ -278,7 +280,7 @@ def test_doing_what_was_planned_leaves_nothing_to_plan(wanted: dict[str, int], t
 def test_networks_are_planned_on_their_exact_name() -> None:
     network = Network(ORG_ACME, "10.64.3.0/24", labels.owned("blue", "organization", "1", "1"))
     other = live_network(replace(network, name="org-acme-two"))
-    assert actions(plan(ORGANIZATION, Objects(networks=(network,)), View(networks=[other]), ()))[0] == (
+    assert actions(plan(ORGANIZATION, Objects((network,)), View(networks=[other]), ()))[0] == (
         "create",
         "network",
     )
