@@ -2,7 +2,7 @@
 
 Each write is compare-and-swap on the version that it was planned on; a conflict means read again and plan again, never
 a blind retry. The loop has written the intent down before, and strikes a removal off after the engine confirmed. How an
-object is written is its type's to say; see ``controller.swarm.types``.
+object is written is its type's to say; see ``controller.swarm.writers``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from controller.swarm.errors import (
 )
 from controller.swarm.liveview import LiveView
 from controller.swarm.types import BY_NAME, TYPES
-from controller.swarm.types.base import Engine
+from controller.swarm.writers import WRITERS
+from controller.swarm.writers.base import Engine
 from reconcilers import labels, references
 from reconcilers.objects import Service
 from reconcilers.outcomes import ConflictError, NotReadyError, ReconcileError, TerminalError, TransientError
@@ -39,7 +40,7 @@ class Applier:
         self._live = live
         self._edge = edge
         engine = Engine(client, live, edge)
-        self._writers = engine.writers = {each.name: each.writer(engine) for each in TYPES}
+        self._writers = engine.writers = {each.name: WRITERS[each.name](engine) for each in TYPES}
 
     async def write(self, change: Change, row: InventoryRow | None) -> tuple[InventoryUpdate, ...]:
         """Do ``change``; what the inventory must learn of it.

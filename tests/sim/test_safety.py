@@ -23,7 +23,7 @@ from controller.swarm.edge import Edge
 from controller.swarm.hosts import Hosts
 from controller.swarm.liveview import LiveView
 from controller.swarm.task_counts import TaskCounts
-from controller.swarm.types.service import ServiceWriter
+from controller.swarm.writers.service import ServiceWriter
 from reconcilers.conditions import ready
 from reconcilers.environment import domains, salvage, service
 from reconcilers.ports import LiveService, ServiceProgress

@@ -1,7 +1,8 @@
 """What must be known of a type of objects on a Swarm; ``controller.swarm.types`` has one module for each.
 
 Planning, writing, the live view, hints, inventory, metrics and the fuse go over the types and spell none of them out:
-another type is another module in the registry, and nothing else. What is here is pure but for the writer's methods.
+another type is another module in the registry, and one in ``controller.swarm.writers``. What is here is pure: of the
+client it knows only what to ask.
 """
 
 from __future__ import annotations
@@ -11,15 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from controller.changes import Change
-from controller.records import InventoryRow, InventoryUpdate
+from controller.records import InventoryRow
 from reconcilers import labels
 from reconcilers.objects import Desired, Objects
 from reconcilers.ports import LiveObject
 
 if TYPE_CHECKING:  # what is known of a type is also needed where the client itself is made
     from controller.swarm.client import Document, EngineClient
-    from controller.swarm.edge import Edge
-    from controller.swarm.liveview import LiveView
 
 OwnerKey = tuple[str, str]
 
@@ -95,36 +94,6 @@ class Stay:
     why: str = ""
 
 
-@dataclass(slots=True)
-class Engine:
-    """What writers write with."""
-
-    client: EngineClient
-    live: LiveView
-    edge: Edge
-    writers: Mapping[str, Writer] = field(default_factory=dict)
-    """The others', by type."""
-
-
-class Writer(Protocol):
-    """Writes the objects of one type; errors are those of the client, or a reconcile's."""
-
-    async def create(self, target: Any, row: InventoryRow | None) -> Sequence[InventoryUpdate]:
-        """Make ``target``; ``row`` is what we know to have made under its name."""
-
-    async def update(self, change: Change) -> Sequence[InventoryUpdate]:
-        """Change what lives, in its place."""
-
-    async def recreate(self, change: Change) -> Sequence[InventoryUpdate]:
-        """Remove what lives and make the target, where nothing can be changed in its place."""
-
-    async def remove(self, live: Any) -> Sequence[InventoryUpdate]:
-        """Take away what lives."""
-
-    async def prompt(self, live: Any) -> None:
-        """Write what lives as it is, so that Swarm looks at it again."""
-
-
 class ObjectType(Protocol):
     """One type."""
 
@@ -154,9 +123,6 @@ class ObjectType(Protocol):
 
     def stays(self, live: Any, scene: Scene) -> Stay | None:
         """Why ``live``, which is not wanted, must not be removed now; None: it goes."""
-
-    def writer(self, engine: Engine) -> Writer:
-        """What writes its objects."""
 
 
 def is_owned_by(live: LiveObject | None, wanted: Desired) -> bool:

@@ -1,34 +1,23 @@
-"""Services: what runs tasks. The only type whose objects can be changed in their place, and fail when they are.
-
-A change is compare-and-swap on the version that it was planned on. What was written is read back, and the fields of the
-security baseline are compared: an engine that does not know one drops it without a word.
-"""
+"""Services: what runs tasks; the only type whose objects change in their place, and fail when they do. Pure."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import anyio
 import orjson
 
 from controller.changes import Change
-from controller.kit import clock
-from controller.records import InventoryRow, InventoryUpdate
-from controller.swarm.diff import label_only, service_differences
-from controller.swarm.errors import EngineError, NameTaken, NotFound
+from controller.records import InventoryRow
+from controller.swarm.diff import service_differences
 from controller.swarm.fate import fate
 from controller.swarm.former import former
 from controller.swarm.service_cache import service_of
-from controller.swarm.types.base import Engine, Scene, Stay, Verdict, Writer, cause_of, is_owned_by
+from controller.swarm.types.base import Scene, Stay, Verdict, cause_of, is_owned_by
 from controller.swarm.types.network import others_on
 from reconcilers import labels, references
-from reconcilers.baseline import lost
-from reconcilers.objects import Service, SpecDocument
-from reconcilers.outcomes import ConflictError, NotReadyError, TerminalError
+from reconcilers.objects import Service
 from reconcilers.ports import LiveService
-from reconcilers.routes import hostnames_of, without_hosts
 
 if TYPE_CHECKING:
     from controller.swarm.client import Document, EngineClient
@@ -77,10 +66,6 @@ class ServiceType:
                 return Stay()
         return None
 
-    def writer(self, engine: Engine) -> Writer:
-        """What writes them."""
-        return ServiceWriter(engine)
-
 
 def _mine(scene: Scene, wanted: Service, row: InventoryRow | None) -> LiveService | None:
     """What lives under the name, unless it belongs to another owner: then the create waits for the name.
@@ -103,183 +88,6 @@ def _changes(
     if not differences:
         return ()
     return (Change("update", "service", target.name, target, live, tuple(differences), cause, note),)
-
-
-class ServiceWriter:
-    """Writes services."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._client = engine.client
-        self._live = engine.live
-        self._pending_since: dict[str, float] = {}
-
-    def _complete(self, service: Service) -> SpecDocument:
-        """The document with the ids of all that it refers to.
-
-        Raises:
-            NotReadyError: something of it is not there.
-        """
-        for object_type, name in references.named(service.spec):
-            if self._live.find(object_type, name) is None:
-                message = f"service {service.name}: {object_type} {name} is not there yet"
-                raise NotReadyError("ContentNotReady", message, retry_after=0.3)
-        return references.filled(service.spec, self._live.id_of)
-
-    async def create(self, target: Service, row: InventoryRow | None) -> list[InventoryUpdate]:
-        """Make one; one that the inventory knows by its id is ours, whatever its labels say."""
-        spec = self._complete(target)
-        self._live.wrote(target.name, "create")  # by name: the event may come before the answer with the id
-        try:
-            service_id = await self._client.create_service(spec)
-        except NameTaken:
-            self._live.did_not_write(target.name, "create")
-            await self._live.refresh("service", target.name, tell=False)
-            if is_owned_by(self._live.service(target.name), target):
-                raise ConflictError("AlreadyThere", f"service {target.name} is there already; looking again") from None
-            return await self._take_back(target, row)
-        except EngineError:
-            self._live.did_not_write(target.name, "create")
-            raise
-        await self._live.read_back(service_id, new=True)
-        await self._verify(target, service_id, previous=None)
-        return [_applied(target, service_id)]
-
-    async def update(self, change: Change) -> list[InventoryUpdate]:
-        """Replace its document."""
-        target, live = change.target, change.live
-        assert isinstance(target, Service)
-        assert isinstance(live, LiveService)
-        return await self._update(target, live, restart=await self._after_pending(change, live))
-
-    async def recreate(self, change: Change) -> list[InventoryUpdate]:
-        """Everything of a service can be changed in its place."""
-        raise AssertionError(f"no such change: {change!r}")
-
-    async def prompt(self, live: LiveService) -> None:
-        """Swarm counts its tasks again."""
-        await self._write(live, dict(live.spec))
-
-    async def _take_back(self, service: Service, row: InventoryRow | None) -> list[InventoryUpdate]:
-        """Somebody took our labels off a service that the inventory knows by its id; another one is not ours."""
-        document = await self._client.service(service.name)
-        found = document["Spec"].get("Labels") or {}
-        if row is None or row.engine_id != document["ID"]:
-            if found.get(labels.INSTALLATION) == self._live.installation and found.get(labels.OWNER):
-                raise NotReadyError(
-                    "NameStillInUse",
-                    f"service {service.name} still belongs to another object of this installation; waiting until it is "
-                    "removed",
-                    retry_after=0.5,
-                )
-            raise TerminalError(
-                "NameConflict",
-                f"service {service.name} exists on the engine and was not made by this installation; it is left alone. "
-                "Remove or rename it there, or choose another name here",
-            )
-        return await self._update(service, service_of(document))
-
-    async def _after_pending(self, change: Change, live: LiveService) -> bool:
-        """Hold a write of labels alone back while a task is pending: Swarm could forget that task (moby#53722).
-
-        Returns:
-            whether the write must restart the tasks, as one has been pending for too long to wait for it.
-
-        Raises:
-            NotReadyError: not now.
-        """
-        if label_only(change.differences):
-            tasks = await self._client.tasks({"service": [live.id], "desired-state": ["running"]})
-            if any(task["Status"]["State"] == "pending" for task in tasks):
-                since = self._pending_since.setdefault(live.id, clock.monotonic())
-                if clock.monotonic() - since < _PENDING_SECONDS:
-                    raise NotReadyError(
-                        "TaskPending",
-                        f"the labels of service {live.name} are not changed while a task of it waits for a node with "
-                        "enough room, as Swarm could forget that task; free resources, or ask for less",
-                        retry_after=1.0,
-                    )
-                self._pending_since.pop(live.id, None)
-                return True
-        self._pending_since.pop(live.id, None)
-        return False
-
-    async def _update(self, service: Service, live: LiveService, *, restart: bool = False) -> list[InventoryUpdate]:
-        spec = self._complete(service)
-        spec = {**spec, "TaskTemplate": dict(spec["TaskTemplate"])}
-        force = (live.spec.get("TaskTemplate") or {}).get("ForceUpdate")
-        if force or restart:
-            spec["TaskTemplate"]["ForceUpdate"] = (force or 0) + restart  # a restart that somebody asked for stays done
-        lost = hostnames_of(live.labels) - hostnames_of(service.spec["Labels"])
-        if lost and any(not d.path.startswith("Labels.") for d in service_differences(spec, live.spec)):
-            # By itself first: Swarm's rollback of the template would bring back the rules of the spec before.
-            await self._write(live, {**live.spec, "Labels": without_hosts(live.labels, lost)})
-            live = self._live.service_by_id(live.id) or live
-        await self._write(live, spec)
-        await self._verify(service, live.id, previous=live)
-        return [_applied(service, live.id)]
-
-    async def _write(self, live: LiveService, spec: SpecDocument) -> None:
-        self._live.wrote(live.id, "update")
-        try:
-            await self._client.update_service(live.id, live.version, spec)
-        except EngineError:
-            self._live.did_not_write(live.id, "update")
-            raise
-        await self._see(live)
-
-    async def _see(self, before: LiveService) -> None:
-        """Read back what was written. The engine may still show what was before it (moby#30794): then ask again.
-
-        Raises:
-            ConflictError: it shows the old one for long; the next look goes on from there.
-        """
-        for pause in _SEEN_AFTER_SECONDS:
-            if pause:
-                await anyio.sleep(pause)
-            await self._live.read_back(before.id, new=False)
-            stored = self._live.service_by_id(before.id)
-            if stored is None or stored.version > before.version:
-                return
-        raise ConflictError("NotSeenYet", f"update service {before.name}: the engine still shows it as it was")
-
-    async def _verify(self, service: Service, service_id: str, *, previous: LiveService | None) -> None:
-        stored = self._live.service_by_id(service_id)
-        if stored is None or stored.labels.get(labels.SPEC_HASH) != service.hash:
-            return  # changed again meanwhile; the next pass compares everything
-        dropped = lost(service.spec, stored.spec)
-        if not dropped:
-            return
-        if previous is None:
-            await self._client.remove_service(service_id)
-            self._live.removed("service", service_id)
-        else:
-            await self._client.update_service(service_id, stored.version, dict(previous.spec))
-        raise TerminalError(
-            "SecurityBaselineLost",
-            f"the engine accepted service {service.name} and dropped {', '.join(dropped)}; it was taken back. "
-            "Use Docker Engine 25.0 or newer on every manager.",
-        )
-
-    async def remove(self, live: LiveService) -> list[InventoryUpdate]:
-        """Take it away; its tasks go after the answer."""
-        now = self._live.service_by_id(live.id)
-        if now is not None and now.labels.get(labels.OWNER) != live.labels.get(labels.OWNER):
-            raise ConflictError("Conflict", f"delete service {live.name}: it has another owner now; looking again")
-        self._live.wrote(live.id, "remove")
-        with suppress(NotFound):  # somebody was faster; that is what was wanted
-            await self._client.remove_service(live.id)
-        self._live.removed("service", live.id)
-        return [InventoryUpdate("service", live.name, gone=True)]
-
-
-def _applied(service: Service, service_id: str) -> InventoryUpdate:
-    return InventoryUpdate(
-        "service",
-        service.name,
-        engine_id=service_id,
-        spec_hash=service.hash,
-        template_hash=service.template_hash,
-    )
 
 
 SERVICE = ServiceType()

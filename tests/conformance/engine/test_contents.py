@@ -233,8 +233,8 @@ async def test_a_list_of_services_and_their_tasks_say_what_specs_of_now_and_befo
 ) -> None:
     first, second = await make(place, kind, "one"), await make(place, kind, "two")
     field, key = f"{kind.word.capitalize()}s", f"{kind.word.capitalize()}ID"
-    given = {"Labels": {"whose": place.name("x")}, field: [kind.reference(first, place.name("one"))]}
-    await place.create(replicas=1, container=given)
+    whose = {"whose": place.name("x")}
+    await place.create(replicas=1, labels=whose, **kind.uses(kind.reference(first, place.name("one"))))
     (task,) = await place.runs()
     await place.update(container={field: [kind.reference(second, place.name("two"))]})
     (listed,) = await place.get("/services", filters={"name": [place.name("web")]})

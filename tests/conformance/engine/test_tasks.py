@@ -260,10 +260,10 @@ async def test_tasks_of_a_removed_service_are_listed_until_they_have_ended(place
 
 
 async def test_tasks_of_a_removed_service_are_found_by_a_label_until_they_have_ended(place: Place) -> None:
-    """One that the service and its containers both have; the service itself cannot be asked for any more."""
+    """One that the service had when the task was made; the service itself cannot be asked for any more."""
     owner = {"conform-owner": place.name("owner")}
-    await place.create("other", replicas=1)
-    service = await place.create(replicas=1, labels=owner, container={"Labels": owner})
+    await place.create("other", replicas=1, container={"Labels": owner})
+    service = await place.create(replicas=1, labels=owner)
     (task,) = await place.runs()
     await place.ask("DELETE", f"/services/{service}")
     wanted = [f"conform-owner={place.name('owner')}"]

@@ -219,6 +219,8 @@ class Task:
     """Networks of its own that it was taken off by hand."""
     held: tuple[str, ...] = ()
     """Networks that its container was on when it ended."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """Those that its service had when it was made."""
     restarts: int = 0
     running_at: float | None = None
     stamp: float = 0.0

@@ -123,6 +123,7 @@ class Orchestrator:
             desired,
             node=node,
             restarts=restarts,
+            labels=service.labels,
         )
         task.stamp, task.since = self._store.agenda.now, task.meta.created
         self._store.add_task(task)

@@ -83,7 +83,6 @@ TASKS: Mapping[str, Match] = {
         d["DesiredState"] in wanted
         or (d["DesiredState"] in ("remove", "ready") and _folded(d["DesiredState"]) in wanted)
     ),
-    "label": lambda d, wanted: has_labels(d["Spec"]["ContainerSpec"].get("Labels"), wanted),
 }
 CONTAINERS: Mapping[str, Match] = {
     "id": _prefix(lambda d: d["Id"]),

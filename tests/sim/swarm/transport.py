@@ -138,7 +138,11 @@ class SimTransport:
                 filters["service"] = [self.swarm.store.service(s).meta.id for s in filters["service"]]
             if "node" in filters:
                 filters["node"] = [self.swarm.store.node(n).meta.id for n in filters["node"]]
+        labelled = filters.pop("label", None) if kind == "tasks" else None
         found = reading.select(self._documents(kind).values(), filters, _FILTERS[kind])
+        if labelled is not None:  # by what no answer shows: the labels that the service had when the task was made
+            tasks = self.swarm.store.tasks
+            found = [d for d in found if d["ID"] in tasks and reading.has_labels(tasks[d["ID"]].labels, labelled)]
         if kind == "services" and str(query.get("status", "")).lower() in ("true", "1"):
             for document in found:
                 service = self.swarm.store.services.get(document["ID"])
