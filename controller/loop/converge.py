@@ -88,6 +88,8 @@ class Convergence:
 
     async def retire(self, declared: Objects, serving: Sequence[str]) -> Former | None:
         """Hand over from services with former names; see ``reconcilers.ports.Context.retire``."""
+        if not self.applied.left:  # the plan has seen no service with a former name
+            return None
         step = self._succession(declared, serving)
         if step.changes.changes:
             await self.apply(declared, serving)  # a host name is never without a rule
