@@ -5,6 +5,9 @@ WITH made AS (
     FROM skypanel.inventory i
     JOIN skypanel.fuse_losses l ON l.owner_kind = i.owner_kind AND l.owner_id = i.owner_id
     GROUP BY i.owner_kind, i.owner_id
+), known AS MATERIALIZED (
+    SELECT kind, id, path, organization_id FROM skypanel.names
+    WHERE kind IN (SELECT k.kind FROM skypanel.kinds k WHERE k.reconciled)
 )
 SELECT l.owner_kind, l.owner_id::text,
        coalesce(n.path, '') AS name,
@@ -17,6 +20,6 @@ FROM skypanel.fuse_losses l
 LEFT JOIN made m ON m.owner_kind = l.owner_kind AND m.owner_id = l.owner_id
 LEFT JOIN skypanel.tombstones d ON d.kind = l.owner_kind AND d.id = l.owner_id
 LEFT JOIN skypanel.object_status s ON s.kind = l.owner_kind AND s.id = l.owner_id
-LEFT JOIN skypanel.names n ON n.kind = l.owner_kind AND n.id = l.owner_id
-LEFT JOIN skypanel.names t ON t.id = coalesce(n.organization_id, s.organization_id, m.organization_id) AND t.organization_id = t.id
+LEFT JOIN known n ON n.kind = l.owner_kind AND n.id = l.owner_id
+LEFT JOIN known t ON t.id = coalesce(n.organization_id, s.organization_id, m.organization_id) AND t.organization_id = t.id
 ORDER BY t.path NULLS LAST, 3, l.owner_kind, l.owner_id
