@@ -9,7 +9,6 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 import anyio
 import structlog
@@ -23,7 +22,7 @@ from controller.swarm.apply import Applier
 from controller.swarm.client import EngineClient
 from controller.swarm.edge import Edge
 from controller.swarm.errors import EngineError, NotFound
-from controller.swarm.events import Hint, parse
+from controller.swarm.hints import Hints
 from controller.swarm.liveview import LiveView
 from controller.swarm.losses import spare
 from controller.swarm.plan import plan
@@ -31,7 +30,6 @@ from controller.swarm.routers import EdgeRouters, Read
 from controller.swarm.task_counts import TaskCounts
 from controller.swarm.types import BY_NAME, TYPES
 from controller.swarm.types.service import SERVICE
-from controller.telemetry.metrics import ENGINE_HINTS
 from reconcilers import labels
 from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.outcomes import TransientError
@@ -40,11 +38,9 @@ from specs.kinds import SERVING
 
 log = structlog.get_logger(__name__)
 
-_LIST_INSTEAD = 20
 _SLICE = 1000
 """Owners or services that are gone through before everything else gets its turn."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_EDGE_ACTIONS = {"connect", "disconnect"}
 
 
 class SwarmAdapter:
@@ -52,17 +48,14 @@ class SwarmAdapter:
 
     def __init__(self, client: EngineClient, installation: str, *, edge: Read | None = None) -> None:
         self._client = client
-        self._changed_owners: set[Key] = set()
-        self._owners_wake = anyio.Event()
-        self.live = LiveView(client, installation, self._on_change)
+        self._hints = Hints(client)
+        self.live = LiveView(client, installation, self._hints.changed)
         self._edge = Edge(client, self.live)
         self._applier = Applier(client, self.live, self._edge)
-        self._routers = EdgeRouters(edge, self._on_change)
+        self._routers = EdgeRouters(edge, self._hints.changed)
         self._tasks = TaskCounts(client, self.live)
         self._retired: dict[str, float] = {}
         """When this process saw first that a service had lost its routes, by id."""
-        self._pending: dict[tuple[str, str], None] = {}
-        self._pending_wake = anyio.Event()
 
     # -- planning and writing ------------------------------------------------------------------------------------
 
@@ -256,88 +249,9 @@ class SwarmAdapter:
         await self._routers.look()
         return short
 
-    # -- hints ---------------------------------------------------------------------------------------------------
-
     async def hints(self, on_owners: Callable[[Iterable[Key]], Awaitable[None]]) -> None:
         """Follow the engine's events and name the owners whose objects changed, until cancelled."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._client.follow, self._on_event)
-            tasks.start_soon(self._refresh_pending)
-            tasks.start_soon(self._watch_routers)
-            try:
-                while True:
-                    await self._owners_wake.wait()
-                    self._owners_wake = anyio.Event()
-                    owners, self._changed_owners = self._changed_owners, set()
-                    await on_owners(owners)
-            finally:
-                ENGINE_HINTS.closed()
-
-    def _on_change(self, owners: Iterable[tuple[str, str]]) -> None:
-        self._changed_owners.update(Key(*owner) for owner in owners)
-        self._owners_wake.set()
-
-    def _on_event(self, event: Mapping[str, Any] | None) -> None:
-        hint = parse(event)
-        if hint is not None:
-            self._on_hint(hint)
-
-    def _on_hint(self, hint: Hint) -> None:
-        """Runs in the event loop for each event; decides what to read again."""
-        match hint.type:
-            case "connected":
-                self._want("all", "")
-            case "container":
-                if hint.attributes.get("com.docker.swarm.service.id") in self.live.edge_services:
-                    self._want("edge", "")
-            case _ if hint.action in _EDGE_ACTIONS:
-                if hint.attributes.get("container") in self.live.edge:
-                    self._want("edge", "")
-            case _ if hint.type in BY_NAME and not self._is_own(hint):
-                self._want(hint.type, hint.id)
-                if self._may_be_edge(hint):
-                    self._want("edge-services", "")
-
-    def _may_be_edge(self, hint: Hint) -> bool:
-        return hint.id in self.live.edge_services or (hint.type == SERVICE.name and hint.action == "create")
-
-    def _is_own(self, hint: Hint) -> bool:
-        known_by = hint.attributes.get("name", "") if hint.action == "create" else hint.id
-        return self.live.is_own_event(known_by, hint.action)
-
-    def _want(self, what: str, object_id: str) -> None:
-        self._pending[what, object_id] = None
-        self._pending_wake.set()
-
-    async def _watch_routers(self) -> None:
-        while True:
-            await anyio.sleep(self._routers.period)
-            await self._routers.look()
-
-    async def _refresh_pending(self) -> None:
-        while True:
-            await self._pending_wake.wait()
-            self._pending_wake = anyio.Event()
-            pending, self._pending = self._pending, {}
-            try:
-                await self._refresh(list(pending))
-            except EngineError as error:
-                log.warning("hints.unread", error=error.message)
-                await anyio.sleep(0.5)
-                self._want("all", "")
-
-    async def _refresh(self, wanted: list[tuple[str, str]]) -> None:
-        if ("all", "") in wanted or len(wanted) > _LIST_INSTEAD:
-            await self.live.refresh_all()
-            return
-        for what, object_id in wanted:
-            match what:
-                case "edge":
-                    await self.live.refresh_edge()
-                case "edge-services":
-                    await self.live.refresh_edge_services()
-                case _:
-                    await self.live.refresh(what, object_id)
+        await self._hints.follow(self.live, self._routers, on_owners)
 
 
 @asynccontextmanager
