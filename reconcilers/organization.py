@@ -28,7 +28,7 @@ from reconcilers.conditions import Condition, progressing, ready, stalled
 from reconcilers.edge import edge_problem
 from reconcilers.objects import HomeNetwork, Network, Objects, Service
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
-from reconcilers.ports import Context, EdgePlace, Live, LiveNetwork, Options
+from reconcilers.ports import Context, EdgePlace, LiveNetwork, LookAhead, Options
 from reconcilers.registry import reconciler
 from specs.names import network_name, pin_name
 from specs.problems import NotSupported
@@ -83,11 +83,11 @@ def render(
     return Objects((network, pin), edge_networks=(name,))
 
 
-def preview(snapshot: OrganizationSnapshot, options: Options, live: Live, subnet: str | None) -> Objects:
+def preview(snapshot: OrganizationSnapshot, ahead: LookAhead) -> Objects:
     """What would exist; the subnet of a network that does not exist yet is chosen when it is made."""
-    network = live.network_of(str(snapshot.id))
-    known = (network.subnet if network else None) or subnet or NOT_CHOSEN
-    return render(snapshot, options, subnet=known, edge_node=live.edge_node(), home=_home(network))
+    network = ahead.live.network_of(str(snapshot.id))
+    known = (network.subnet if network else None) or ahead.subnets.get(str(snapshot.id)) or NOT_CHOSEN
+    return render(snapshot, ahead.options, subnet=known, edge_node=ahead.live.edge_node(), home=_home(network))
 
 
 def network_name_of(snapshot: OrganizationSnapshot, options: Options) -> str:

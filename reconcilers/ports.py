@@ -291,6 +291,29 @@ P = TypeVar("P", bound=Port)
 M = TypeVar("M", bound=BaseSettings)
 
 
+@dataclass(frozen=True, slots=True)
+class LookAhead:
+    """What is known when somebody asks what would be, and nothing is done.
+
+    Args:
+        options: what renders depend on, as far as they are known where it is asked.
+        live: the live view.
+        own: the kind's own settings; None: it has none.
+        subnets: the address plan, by organization.
+    """
+
+    options: Options
+    live: Live
+    own: BaseSettings | None = None
+    subnets: Mapping[str, str] = field(default_factory=dict)
+
+    def settings(self, model: type[M]) -> M:
+        """The kind's own settings, as its ``settings`` declares them."""
+        if isinstance(self.own, model):
+            return self.own
+        raise LookupError(f"{model.__name__} is asked for, and is not what the kind declares: settings=...")
+
+
 class Context(Protocol):
     """One object's reconcile: its identity, what is live, and what may be done."""
 

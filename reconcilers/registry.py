@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import Outcome
 from reconcilers.port import Port
-from reconcilers.ports import Child, Context, Live, Options
+from reconcilers.ports import Child, Context, LookAhead, Options
 from specs.installed import Package
 from specs.problems import InvalidSpec
 
@@ -36,7 +36,7 @@ class Snapshot(Protocol):
 S = TypeVar("S", bound=Snapshot)
 Finalize = Callable[[Context], Awaitable[None]]
 Body = Callable[[Context, Any], Awaitable[Outcome]]
-Preview = Callable[[Any, Options, Live, str | None], Objects]
+Preview = Callable[[Any, LookAhead], Objects]
 Admit = Callable[[Any, Options], None]
 Salvage = Callable[[Mapping[str, Any], Sequence[SpecDocument], Options, HomeNetwork | None], Sequence[Service]]
 
@@ -63,7 +63,7 @@ class Reconciler:
         kind: its name in keys, status and owner labels.
         snapshot: model of the document that ``skypanel.snapshot_<kind>`` gives.
         body: the reconcile function.
-        preview: what ``skypanel plan`` shows: ``(snapshot, options, live view, subnet on record) -> Objects``; pure.
+        preview: what ``skypanel plan`` shows of a snapshot, by what is known without asking anybody; pure.
         wakes_on: other kinds; when such an object changes, its dependents of this kind are queued.
         concurrency: how many keys of the kind are worked on at once.
         resync_seconds: period of the full comparison, jittered by the engine.
@@ -122,7 +122,7 @@ def reconciler(
     kind: str,
     *,
     snapshot: type[S],
-    preview: Callable[[S, Options, Live, str | None], Objects],
+    preview: Callable[[S, LookAhead], Objects],
     wakes_on: tuple[str, ...] = (),
     concurrency: int = 8,
     resync_seconds: float = 300.0,

@@ -90,7 +90,7 @@ class Snapshot(BaseModel):
     id: str
 
 
-def preview(snapshot, options, live, subnet):
+def preview(snapshot, ahead):
     return Objects()
 
 

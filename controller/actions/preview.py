@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import errors
+from pydantic_settings import BaseSettings
 
 import reconcilers  # noqa: F401 - registers all kinds
 from controller.actions.admit import check_whole
@@ -23,7 +24,7 @@ from controller.records import InventoryRow
 from controller.swarm.liveview import LiveView
 from controller.swarm.plan import plan as plan_swarm
 from reconcilers.objects import Objects
-from reconcilers.ports import Options
+from reconcilers.ports import LookAhead, Options
 from reconcilers.registry import registered
 from specs.loader import Located
 from specs.problems import InvalidSpec
@@ -62,7 +63,13 @@ class _Wanted:
     unknown: str = ""
 
 
-def preview(conn: psycopg.Connection, entries: Sequence[Located], options: Options, live: LiveView | None) -> Preview:
+def preview(
+    conn: psycopg.Connection,
+    entries: Sequence[Located],
+    options: Options,
+    live: LiveView | None,
+    of_kinds: Mapping[str, BaseSettings] | None = None,
+) -> Preview:
     """What ``apply`` of ``entries`` would do; nothing is changed.
 
     Args:
@@ -70,6 +77,7 @@ def preview(conn: psycopg.Connection, entries: Sequence[Located], options: Optio
         entries: what the files declare.
         options: the controller's, as far as they are known here.
         live: what the Swarm has; None: it cannot be asked.
+        of_kinds: settings that kinds have of their own, as they are set here.
 
     Raises:
         SpecRefused: it would be refused.
@@ -77,19 +85,18 @@ def preview(conn: psycopg.Connection, entries: Sequence[Located], options: Optio
     wanted = _try(conn, entries, options)
     found = Preview(wanted.rows, unknown=wanted.unknown)
     if live is not None and not wanted.unknown:
-        found.changes = list(_swarm_changes(wanted, live, options, found.problems))
+        found.changes = list(_swarm_changes(wanted, live, options, of_kinds or {}, found.problems))
     return found
 
 
-def render(kind: str, doc: Mapping[str, Any], options: Options, live: LiveView, subnets: Mapping[UUID, str]) -> Objects:
+def render(kind: str, doc: Mapping[str, Any], ahead: LookAhead) -> Objects:
     """The objects that a document stands for.
 
     Raises:
         InvalidSpec: the document breaks a rule.
     """
     reconciler = registered()[kind]
-    snapshot = reconciler.read(doc, options)
-    return reconciler.preview(snapshot, options, live, subnets.get(snapshot.id))
+    return reconciler.preview(reconciler.read(doc, ahead.options), ahead)
 
 
 def _try(conn: psycopg.Connection, entries: Sequence[Located], options: Options) -> _Wanted:
@@ -111,12 +118,20 @@ def _try(conn: psycopg.Connection, entries: Sequence[Located], options: Options)
     return wanted
 
 
-def _swarm_changes(wanted: _Wanted, live: LiveView, options: Options, problems: list[str]) -> Iterator[Change]:
+def _swarm_changes(
+    wanted: _Wanted,
+    live: LiveView,
+    options: Options,
+    of_kinds: Mapping[str, BaseSettings],
+    problems: list[str],
+) -> Iterator[Change]:
+    subnets = {str(organization): subnet for organization, subnet in wanted.subnets.items()}
     for document in wanted.documents:
         objects = Objects()
         if not document.deleted:
             try:
-                objects = render(document.kind, document.doc, options, live, wanted.subnets)
+                ahead = LookAhead(options, live, of_kinds.get(document.kind), subnets)
+                objects = render(document.kind, document.doc, ahead)
             except InvalidSpec as error:
                 name = document.doc.get("swarm_name") or document.doc.get("slug") or document.id
                 problems.append(f"{document.kind} {name} would stall, and stay as it is: {error}")

@@ -12,7 +12,7 @@ from controller.actions.apply import written_document
 from controller.actions.preview import Preview, preview
 from controller.changes import Change, Difference
 from controller.cli.errors import ExitCode
-from controller.cli.inputs import Files, Output, database, read_files, settings
+from controller.cli.inputs import Files, Output, database, of_kinds, read_files, settings
 from controller.cli.output import Format, console, emit, say, warn
 from reconcilers import labels
 
@@ -43,7 +43,7 @@ def plan(file: Files, *, output: Output = Format.TABLE) -> None:
     found = settings()
     live, why = swarm_view.look(found)
     with database() as conn:
-        looked_ahead = preview(conn, entries, found.options, live)
+        looked_ahead = preview(conn, entries, found.options, live, of_kinds())
     looked_ahead.unknown = looked_ahead.unknown or why
     _show(looked_ahead, output)
     if looked_ahead.changed:

@@ -10,7 +10,7 @@ from reconcilers.environment.durations import nanoseconds
 from reconcilers.environment.resources import resources
 from reconcilers.environment.update_config import update_config
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
-from reconcilers.ports import Live, Options
+from reconcilers.ports import LookAhead, Options
 from reconcilers.routes import traefik_labels
 from specs.names import network_name, service_name
 from specs.snapshots import EnvironmentSnapshot, ProcessSnapshot
@@ -84,9 +84,9 @@ def internal_hostname(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -
     return f"{process.type}.{snapshot.name}.{snapshot.app.slug}.internal"
 
 
-def preview(snapshot: EnvironmentSnapshot, options: Options, live: Live, _subnet: str | None) -> Objects:
+def preview(snapshot: EnvironmentSnapshot, ahead: LookAhead) -> Objects:
     """What would exist; a network that does not exist yet has no id yet."""
     organization = snapshot.organization
-    found = live.network_of(str(organization.id))
-    name = network_name(organization.slug, installation=options.installation, organization=organization.id)
-    return render(snapshot, options, HomeNetwork(found.id, found.name) if found else HomeNetwork(name, name))
+    found = ahead.live.network_of(str(organization.id))
+    name = network_name(organization.slug, installation=ahead.options.installation, organization=organization.id)
+    return render(snapshot, ahead.options, HomeNetwork(found.id, found.name) if found else HomeNetwork(name, name))

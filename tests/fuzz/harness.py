@@ -33,7 +33,7 @@ from controller.swarm.plan import plan
 from reconcilers import labels
 from reconcilers.conditions import Status, ready, stalled
 from reconcilers.objects import HomeNetwork, Network, Objects
-from reconcilers.ports import Options
+from reconcilers.ports import LookAhead, Options
 from reconcilers.registry import registered
 from specs.kinds import KINDS
 from specs.problems import InvalidSpec
@@ -313,7 +313,8 @@ class FuzzHarness:
 
     def _wanted(self, key: Key, loaded: Loaded) -> Objects:
         reconciler = registered()[key.kind]
-        return reconciler.preview(reconciler.read(loaded.document, OPTIONS), OPTIONS, self.live, "10.64.0.0/24")
+        ahead = LookAhead(OPTIONS, self.live, subnets={loaded.key.id: "10.64.0.0/24"})
+        return reconciler.preview(reconciler.read(loaded.document, OPTIONS), ahead)
 
     def _judge(self, key: Key, loaded: Loaded) -> str:
         """One word for what comes of an object; fails for what must not come of any."""

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from controller.swarm.client import EngineClient
 from controller.swarm.liveview import LiveView
 from reconcilers.objects import Network, Objects
-from reconcilers.ports import Options
+from reconcilers.ports import LookAhead, Options
 from reconcilers.registry import registered
 from specs.problems import NotSupported
 from tests.store.conftest import Database
@@ -137,7 +137,7 @@ class Sample:
     def wanted(self) -> list[Objects | None]:
         """What should exist, by kind."""
         found = [(registered()[kind], self.read(kind)) for kind in sorted(registered())]
-        return [snapshot and kind.preview(snapshot, OPTIONS, self.live, None) for kind, snapshot in found]
+        return [snapshot and kind.preview(snapshot, LookAhead(OPTIONS, self.live)) for kind, snapshot in found]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from reconcilers import labels, organization
 from reconcilers.environment.service import preview
 from reconcilers.objects import HomeNetwork, Objects, Service
 from reconcilers.outcomes import ConflictError
-from reconcilers.ports import LiveService, Options
+from reconcilers.ports import LiveService, LookAhead, Options
 from specs.snapshots import EnvironmentSnapshot, OrganizationSnapshot
 
 T = TypeVar("T")
@@ -102,7 +102,7 @@ class Scene:
             **changes,
         }
         snapshot = EnvironmentSnapshot.model_validate(document)
-        return preview(snapshot, self.options, self.cluster.live, None)
+        return preview(snapshot, LookAhead(self.options, self.cluster.live))
 
     # -- what is done --------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -12,7 +11,7 @@ from controller.swarm.client import EngineClient
 from controller.swarm.liveview import LiveView
 from controller.swarm.plan import plan
 from reconcilers.objects import Network
-from reconcilers.ports import Options
+from reconcilers.ports import LookAhead, Options
 from reconcilers.registry import registered
 from specs.names import network_name, service_name
 from specs.problems import InvalidSpec
@@ -47,12 +46,12 @@ def test_every_reconciled_kind_can_be_looked_at_ahead(nothing: LiveView) -> None
     documents = {"organization": ORGANIZATION_DOC, "environment": environment_doc()}
     assert documents.keys() == registered().keys()
     for kind, document in documents.items():
-        wanted = render(kind, document, OPTIONS, nothing, {})
+        wanted = render(kind, document, LookAhead(OPTIONS, nothing))
         assert wanted.objects
 
 
 def test_a_network_that_does_not_exist_yet_is_made(nothing: LiveView) -> None:
-    wanted = render("organization", ORGANIZATION_DOC, OPTIONS, nothing, {})
+    wanted = render("organization", ORGANIZATION_DOC, LookAhead(OPTIONS, nothing))
     changes = plan(("organization", ORGANIZATION), wanted, nothing, []).changes
     assert [str(change) for change in changes] == [
         f"+ network {network_name('acme', installation='skypanel', organization=ORGANIZATION)}"
@@ -60,13 +59,14 @@ def test_a_network_that_does_not_exist_yet_is_made(nothing: LiveView) -> None:
 
 
 def test_a_recorded_subnet_is_used(nothing: LiveView) -> None:
-    subnets = {UUID(ORGANIZATION): "10.64.7.0/24"}
-    (network,) = render("organization", ORGANIZATION_DOC, OPTIONS, nothing, subnets).of(Network)
+    subnets = {ORGANIZATION: "10.64.7.0/24"}
+    ahead = LookAhead(OPTIONS, nothing, subnets=subnets)
+    (network,) = render("organization", ORGANIZATION_DOC, ahead).of(Network)
     assert network.subnet == "10.64.7.0/24"
 
 
 def test_a_service_that_does_not_exist_yet_is_made(nothing: LiveView) -> None:
-    wanted = render("environment", environment_doc(), OPTIONS, nothing, {})
+    wanted = render("environment", environment_doc(), LookAhead(OPTIONS, nothing))
     changes = plan(("environment", ENVIRONMENT), wanted, nothing, []).changes
     name = service_name(
         "acme-shop-production", "web", installation="skypanel", organization=ORGANIZATION, environment=ENVIRONMENT
@@ -76,4 +76,4 @@ def test_a_service_that_does_not_exist_yet_is_made(nothing: LiveView) -> None:
 
 def test_a_document_that_breaks_a_rule_is_refused(nothing: LiveView) -> None:
     with pytest.raises(InvalidSpec, match="port"):
-        render("environment", environment_doc(port=0), OPTIONS, nothing, {})
+        render("environment", environment_doc(port=0), LookAhead(OPTIONS, nothing))
