@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
@@ -179,10 +180,11 @@ def forget(package: Package) -> None:
 
 
 def registered() -> dict[str, Reconciler]:
-    """All kinds, by name; importing ``reconcilers`` has registered them."""
+    """All kinds, by name; looked for when they are asked for first, so that what asks for none starts without them."""
+    import_module("reconcilers.discovery")
     return dict(_registered)
 
 
 def programs() -> list[str]:
     """Kinds whose changes tenants wait for, sorted: those that run their programs."""
-    return sorted(kind for kind, made in _registered.items() if made.limited)
+    return sorted(kind for kind, made in registered().items() if made.limited)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import errors
 
-import reconcilers  # noqa: F401 - registers all kinds
 from controller.declared import lookups, readiness
 from controller.declared.constraint_messages import Refusal, SpecRefused
 from controller.declared.writer import Target, Written

@@ -9,7 +9,6 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-import reconcilers  # noqa: F401 - registers all kinds
 from controller.actions import swarm_view
 from controller.actions.objects import find_one, status_document
 from controller.actions.paths import full_path, kind_of

@@ -14,7 +14,6 @@ import psycopg
 from psycopg import errors
 from pydantic_settings import BaseSettings
 
-import reconcilers  # noqa: F401 - registers all kinds
 from controller.actions.admit import check_whole
 from controller.changes import Change
 from controller.declared import lookups, readiness, writer

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import psycopg
 
-import reconcilers  # noqa: F401 - registers all kinds
 from controller.actions.errors import ActionError
 from controller.actions.objects import find_one
 from controller.actions.paths import a, form, full_path, kind_of, looked_after

@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from controller.cli.errors import ExitCode, explain, readable
 from controller.cli.inputs import use_env_file
 from controller.cli.output import error_console, warn
+from reconcilers.registry import registered
 from specs import installed
 
 _EPILOG = (
@@ -78,6 +79,8 @@ def options(
         use_env_file(env_file)
     context.obj = {"debug": debug}
     if context.invoked_subcommand != "up":  # which logs it
+        if installed.packages():
+            registered()  # a reconciler that is broken is found by looking for it
         for said in installed.broken():
             warn(said)
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import reconcilers  # noqa: F401 - registers all kinds
 from controller.postgres.database import Database as Connections
 from controller.store.lease import Lease
 from controller.store.state import StateStore

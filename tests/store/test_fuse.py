@@ -12,7 +12,6 @@ import anyio
 import anyio.to_thread
 import pytest
 
-import reconcilers  # noqa: F401 - registers all kinds
 from controller.cli.application import main
 from controller.cli.errors import ExitCode
 from controller.loop.gates.fuse import Fuse, FuseTrippedError

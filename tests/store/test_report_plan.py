@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-import reconcilers  # noqa: F401 - registers all kinds
 from controller.postgres.statements import fenced
 from controller.store.state import consume_statement
 from reconcilers.registry import programs

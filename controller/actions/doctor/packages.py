@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import reconcilers  # noqa: F401 - registers all kinds
 from controller.actions.doctor.findings import Check, fail, ok
 from controller.settings import Settings
+from reconcilers.registry import registered
 from specs import installed
 from specs.kinds import PACKAGES
 
 
 def examine(_: Settings) -> Iterator[Check]:
     """One check a package."""
-    for package in dict.fromkeys(PACKAGES.values()):
+    registered()  # a reconciler that is broken is found by looking for it
+    refused = {package.name for package in installed.packages() if package.is_broken}
+    for package in sorted(set(PACKAGES.values()) - refused):
         yield ok("kinds", f"package {package} brings {', '.join(k for k, p in PACKAGES.items() if p == package)}")
     for said in installed.broken():
         yield fail("kinds", said, "mend the package, or uninstall it; nothing is done about its objects meanwhile")

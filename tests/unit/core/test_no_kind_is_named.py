@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import reconcilers  # noqa: F401 - registers all kinds
 from reconcilers.registry import registered
 from specs.kinds import KINDS, PACKAGES, fault, words_of
 

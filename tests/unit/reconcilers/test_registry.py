@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-import reconcilers  # noqa: F401 - registers all kinds
 from reconcilers.objects import Objects
 from reconcilers.outcomes import Done, Outcome
 from reconcilers.ports import Context
