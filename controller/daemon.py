@@ -19,7 +19,6 @@ import structlog
 from pydantic_settings import BaseSettings
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-import reconcilers  # noqa: F401 - registers all kinds
 from controller.api.health import HealthServer, ListenError
 from controller.loop import spans
 from controller.loop.election import Candidate
@@ -82,7 +81,7 @@ class Daemon:
                 self._cluster,
                 options=settings.options,
                 tuning=settings.tuning,
-                ports=_ports(settings.skypanel_installation),
+                ports=_ports(settings.skypanel_installation, self._lease.guard),
             ),
             listen=partial(listen, self._database.conninfo),
             options=settings.options,
@@ -235,8 +234,8 @@ async def run(settings: Settings, of_kinds: Mapping[str, BaseSettings]) -> None:
     await Daemon(settings, of_kinds).run()
 
 
-def _ports(installation: str) -> dict[type[Port], Port]:
+def _ports(installation: str, guard: Callable[[], None]) -> dict[type[Port], Port]:
     """The real adapter of every port that a kind uses."""
     makers = adapters()
     used = {port for made in registered().values() for port in made.uses}
-    return {port: makers[port](Place(installation, os.environ)) for port in used if port in makers}
+    return {port: makers[port](Place(installation, os.environ, guard)) for port in used if port in makers}

@@ -156,10 +156,18 @@ P = TypeVar("P", bound=Port)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What an adapter is made from: the installation's name, and the process's environment for its own settings."""
+    """What an adapter is made from.
+
+    Args:
+        installation: its name.
+        environment: the process's, for settings of the adapter's own.
+        guard: raises ``FencedError`` when this process may not write any more. An adapter asks it where a write leaves
+            the process: a machine can stand still between any two lines, and go on when another process leads.
+    """
 
     installation: str
     environment: Mapping[str, str]
+    guard: Callable[[], None]
 
 
 Factory = Callable[[Place], Any]

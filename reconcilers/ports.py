@@ -250,6 +250,21 @@ class ServiceProgress:
         return self.failures >= CRASH_LOOP and not self.stable
 
     @property
+    def details(self) -> dict[str, object]:
+        """For ``details`` of a status, under ``services`` and its name; what is stable is known by it after a restart.
+
+        It stays the same as long as nothing comes of it; which tasks run is said of what is stable.
+        """
+        if self.looping:
+            return {"desired": self.desired}
+        return {
+            "desired": self.desired,
+            "running": self.running,
+            **({"stopping": self.stopping} if self.stopping and not self.desired else {}),
+            **({"tasks": self.vouched} if self.vouched else {}),
+        }
+
+    @property
     def digest(self) -> str:
         """Ten hex digits that say which tasks run; other tasks, other digits. Empty when none does."""
         return hashlib.sha256(" ".join(self.tasks).encode()).hexdigest()[:10] if self.tasks else ""

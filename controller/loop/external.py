@@ -68,16 +68,19 @@ class Externals:
         row = self._rows.get((thing.object_type, thing.name))
         found = await port.observe(thing.name)
         asked_for = row is not None and row.spec_hash == thing.hash
+        on_record = row is not None and row.state == "present" and asked_for
         if found is None:
             await self._intend(thing.object_type, thing.name, "applying")
             found = await port.create(thing.name, thing.document, thing.hash)
             self._tell(_REPAIRED if asked_for else _CREATED, f"+ {thing.object_type} {thing.name}")
-        elif found.hash != thing.hash or found.drifted:
+            on_record = False  # the intent is what is on record now
+        if found.hash != thing.hash or found.drifted:  # also where a create found another one there
             await self._intend(thing.object_type, thing.name, "applying")
             why = found.drifted or "another document is wanted"
             found = await port.update(thing.name, thing.document, thing.hash)
             self._tell(_REPAIRED if asked_for else _UPDATED, f"~ {thing.object_type} {thing.name}: {why}")
-        if not asked_for or row is None or row.engine_id != found.id or row.state != "present":
+            on_record = False
+        if not on_record or row is None or row.engine_id != found.id:
             update = InventoryUpdate(thing.object_type, thing.name, engine_id=found.id, spec_hash=thing.hash)
             self._draft.learn(update)
         return found
@@ -99,10 +102,11 @@ class Externals:
                     "any more: have it declare the port until everything of it was given back"
                 )
             port = self._doors.open(self._ports[name])
-            await self._intend(row.object_type, row.name, "deleting")
-            await port.remove(row.name)
+            if await port.observe(row.name) is not None:  # its removal may have been done and not written down
+                await self._intend(row.object_type, row.name, "deleting")
+                await port.remove(row.name)
+                self._tell(_REMOVED, f"- {row.object_type} {row.name}")
             self._draft.learn(InventoryUpdate(row.object_type, row.name, gone=True))
-            self._tell(_REMOVED, f"- {row.object_type} {row.name}")
 
     async def _intend(self, object_type: str, name: str, state: str) -> None:
         intent = Intent(object_type, name, "deleting" if state == "deleting" else "applying")

@@ -19,7 +19,7 @@ from reconcilers.environment.processes import process_statuses
 from reconcilers.environment.salvage import salvaged
 from reconcilers.environment.service import preview, render
 from reconcilers.outcomes import Outcome
-from reconcilers.ports import Child, Context, ServiceProgress
+from reconcilers.ports import Child, Context
 from reconcilers.registry import reconciler
 from specs.snapshots import EnvironmentSnapshot
 
@@ -62,22 +62,10 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
     progress = {found.service: found for found in observed}
     context.report(
         conditions,
-        details={"image": snapshot.image_ref or "", "services": {name: _details(p) for name, p in progress.items()}},
+        details={"image": snapshot.image_ref or "", "services": {name: p.details for name, p in progress.items()}},
         children=[
             *process_statuses(snapshot, progress, conditions, context.options),
             *await domain_statuses(context, snapshot, progress, conditions, network.name),
         ],
     )
     return outcome
-
-
-def _details(progress: ServiceProgress) -> dict[str, object]:
-    """What stays the same as long as nothing comes of it; which tasks run is said of what is stable."""
-    if progress.looping:
-        return {"desired": progress.desired}
-    return {
-        "desired": progress.desired,
-        "running": progress.running,
-        **({"stopping": progress.stopping} if progress.stopping and not progress.desired else {}),
-        **({"tasks": progress.vouched} if progress.vouched else {}),
-    }

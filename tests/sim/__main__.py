@@ -44,6 +44,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the faults that are drawn")
     parser.add_argument("--time", type=float, help="seconds: draw faults for so long, instead of the whole set")
     parser.add_argument("--all", action="store_true", help="every fault at every step, however long it takes")
+    parser.add_argument("--each", type=int, default=SINGLE, help="single faults that are drawn for a scenario")
     parser.add_argument("--plan", type=Path, action="append", help="only this plan; may be repeated")
     parser.add_argument("--only", action="append", help="only scenarios whose name begins so; may be repeated")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
@@ -67,7 +68,7 @@ def main() -> int:
     with get_context("fork").Pool(options.jobs) as pool, console.status("looking for the steps"):
         _references.update(zip(names, pool.map(_reference, names, chunksize=1), strict=True))
     with get_context("fork").Pool(options.jobs) as pool, console.status("") as status:  # has the references
-        plans = _plans(names, options.seed, options.time, console, every=options.all)
+        plans = _plans(names, options, console)
         for verdict in pool.imap_unordered(_run, plans, chunksize=8):
             fault = str(verdict.plan.faults[0][1]) if len(verdict.plan.faults) == 1 else "two or three"
             kind = verdict.plan.scenario.partition(".")[0]
@@ -96,7 +97,9 @@ def main() -> int:
     return 1 if bad else 0
 
 
-def _plans(names: list[str], seed: int, seconds: float | None, console: Console, *, every: bool) -> Iterator[Plan]:
+def _plans(names: list[str], options: argparse.Namespace, console: Console) -> Iterator[Plan]:
+    seed: int = options.seed
+    seconds: float | None = options.time
     begun: set[int] = set()
     for name in names:
         reference = _references[name]
@@ -105,9 +108,9 @@ def _plans(names: list[str], seed: int, seconds: float | None, console: Console,
             console.print(f"[red]{name} fails without any fault[/]: {reference.problems[0]}")
             continue
         if seconds is None:
-            plans = list(explore.singles(reference, begun, every=every))
-            yield from plans if every else explore.drawn(plans, SINGLE, seed)
-            yield from islice(explore.combined(reference, seed), COMBINED)
+            plans = list(explore.singles(reference, begun, every=options.all))
+            yield from plans if options.all else explore.drawn(plans, options.each, seed)
+            yield from islice(explore.combined(reference, seed), COMBINED * options.each // SINGLE)
     drawn = [explore.combined(_references[name], seed) for name in names if not _references[name].problems]
     while seconds is not None and drawn:
         for combined in drawn:

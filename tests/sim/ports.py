@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar, cast
 
-import reconcilers  # noqa: F401 - registers all kinds
 from reconcilers.outcomes import TransientError
 from reconcilers.port import Observed, Port, Things
 from reconcilers.registry import registered
@@ -24,7 +23,7 @@ Ports = Mapping[type[Port], Port]
 
 
 class ThingWritten(NamedTuple):
-    """One write to a port, whether or not its answer arrived."""
+    """One write to a port that changed something, whether or not its answer arrived."""
 
     action: str
     name: str
@@ -35,7 +34,7 @@ class SimThings(Things, name="things"):
 
     Attributes:
         found: by name, as scenarios find and damage them: the document, and the digest that it was written with.
-        log: every write, in order.
+        log: every write that changed something, in order.
     """
 
     def __init__(self) -> None:
@@ -49,6 +48,8 @@ class SimThings(Things, name="things"):
 
     async def create(self, name: str, document: Mapping[str, Any], digest: str) -> Observed:
         """See ``Things``."""
+        if name in self.found:
+            return Observed(f"id-of-{name}", self.found[name][1])
         return self._put("create", name, document, digest)
 
     async def update(self, name: str, document: Mapping[str, Any], digest: str) -> Observed:
@@ -57,8 +58,8 @@ class SimThings(Things, name="things"):
 
     async def remove(self, name: str) -> None:
         """See ``Things``."""
-        self.log.append(ThingWritten("remove", name))
-        self.found.pop(name, None)
+        if self.found.pop(name, None) is not None:
+            self.log.append(ThingWritten("remove", name))
 
     def _put(self, action: str, name: str, document: Mapping[str, Any], digest: str) -> Observed:
         self.log.append(ThingWritten(action, name))
@@ -106,16 +107,23 @@ def adapters() -> dict[type[Port], Port]:
     return {port: _made[port]() for port in used}
 
 
-def bordered(ports: Ports, border: Border) -> dict[type[Port], Port]:
-    """``ports`` as one process sees them: each call is a step at which any fault can strike."""
-    return {port: cast("Port", _Bordered(port, inner, border)) for port, inner in ports.items()}
+def bordered(ports: Ports, border: Border, guard: Callable[[], None]) -> dict[type[Port], Port]:
+    """``ports`` as one process sees them: each call is a step at which any fault can strike.
+
+    Args:
+        ports: of the world.
+        border: of the process.
+        guard: raises when the process may not write any more; asked right before a write leaves it.
+    """
+    return {port: cast("Port", _Bordered(port, inner, border, guard)) for port, inner in ports.items()}
 
 
 class _Bordered:
-    def __init__(self, port: type[Port], inner: Port, border: Border) -> None:
+    def __init__(self, port: type[Port], inner: Port, border: Border, guard: Callable[[], None]) -> None:
         self._port = port
         self._inner = inner
         self._border = border
+        self._guard = guard
 
     def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
         sort = self._port.sorts[method]
@@ -128,6 +136,7 @@ class _Bordered:
                 sort,
                 lambda: _at_once(do(*args, **kwargs)),
                 broken=lambda why: TransientError("PortUnavailable", f"{self._port.name}: {why}"),
+                before=self._guard if sort == "write" else None,
             )
 
         return call

@@ -20,6 +20,7 @@ from controller.loop.outside import Outside
 from controller.loop.ports import Lease, Store
 from controller.postgres.database import DatabaseUnavailable
 from controller.records import Key
+from controller.settings import settings_of_kinds
 from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient
 from controller.swarm.errors import EngineUnavailable
@@ -86,7 +87,7 @@ class SimProcess:
                 SwarmAdapter(self._client, INSTALLATION, edge=swarm.routers),
                 options=OPTIONS,
                 tuning=TUNING,
-                ports=bordered(ports, self.border),
+                ports=bordered(ports, self.border, self.lease.guard),
             ),
             listen=self._listen,
             options=OPTIONS,
@@ -95,6 +96,7 @@ class SimProcess:
             identity=Identity(
                 SimRegister(database, self.lease, link=self._link), Marks(self._client, INSTALLATION), INSTALLATION
             ),
+            settings=settings_of_kinds(),
         )
 
     async def run(self) -> bool:

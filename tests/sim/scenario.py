@@ -25,7 +25,7 @@ import orjson
 
 from controller.records import Key
 from reconcilers.port import Port
-from specs import names
+from specs import installed, names
 from tests.sim.database.database import SimDatabase
 from tests.sim.hands import Hands
 from tests.sim.loop import VirtualLoop
@@ -173,7 +173,7 @@ def scenario(*, counts: bool = True, extra: Iterable[str] = ()) -> Callable[[Bod
     """Register the decorated coroutine function."""
 
     def register(body: Body) -> Body:
-        kind = body.__module__.rsplit(".", 1)[-1]
+        kind = body.__module__.removesuffix(".scenario").rsplit(".", 1)[-1]
         name = f"{kind}.{body.__name__}"
         _registered[name] = Scenario(name, body, counts, frozenset(extra))
         return body
@@ -182,7 +182,9 @@ def scenario(*, counts: bool = True, extra: Iterable[str] = ()) -> Callable[[Bod
 
 
 def scenarios() -> dict[str, Scenario]:
-    """All scenarios of all kinds, by name, but those that are known to fail."""
+    """All scenarios of all kinds, also of installed packages, by name, but those that are known to fail."""
     for path in sorted(Path(__file__).with_name("scenarios").glob("*.py")):
         import_module(f"tests.sim.scenarios.{path.stem}")
+    for package in installed.packages():
+        package.bring("scenario")
     return {name: found for name, found in _registered.items() if name not in NOT_YET}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -57,7 +58,7 @@ def read_state(swarm: SimSwarm, database: SimDatabase, ports: Ports) -> State:
     live["joined"] = found["joined"]
     for object_type, port in things(ports):
         live |= {f"{object_type} {name}": document for name, (document, _) in port.found.items()}
-    live |= {f"row of {table} {where}": row for (table, where), row in database.rows.items()}
+    live |= {f"row of {table} {where}": _timeless(row) for (table, where), row in database.rows.items()}
     return State(
         live=live,
         statuses={
@@ -83,6 +84,18 @@ def read_state(swarm: SimSwarm, database: SimDatabase, ports: Ports) -> State:
         },
         subnets=frozenset(plan.values()),
     )
+
+
+def _timeless(row: Mapping[str, object]) -> dict[str, object]:
+    """When something was done is not the same with a fault."""
+
+    def is_a_time(value: object) -> bool:
+        try:
+            return isinstance(value, str) and "T" in value and bool(datetime.fromisoformat(value))
+        except ValueError:
+            return False
+
+    return {column: "a time" if is_a_time(value) else value for column, value in row.items()}
 
 
 def _short(value: Any) -> str:

@@ -133,6 +133,7 @@ async def test_what_somebody_changed_is_put_right(observed: Observed | None, ste
     await reconcile.externals.ensure([bucket()])
     assert reconcile.steps == ["intend applying acme-a", step]
     assert reconcile.events == [event]
+    assert [update.engine_id for update in reconcile.learned] == ["id-acme-a"], "the intent stays on record"
 
 
 async def test_another_wish_is_an_update() -> None:
@@ -154,7 +155,8 @@ async def test_what_is_not_asked_for_any_more_goes_at_the_end_of_the_reconcile()
 
 
 async def test_everything_is_given_back_when_the_object_goes() -> None:
-    reconcile = OneReconcile(made(bucket("a")), made(bucket("b")))
+    reconcile = OneReconcile(made(bucket("a")), made(bucket("b")), made(bucket("gone")))
+    reconcile.table.found = {name: Observed(f"id-{name}") for name in "ab"}
     await reconcile.externals.give_back()
     assert reconcile.steps == ["intend deleting a", "remove a", "intend deleting b", "remove b"]
     assert all(update.gone for update in reconcile.learned)

@@ -1,0 +1,137 @@
+"""docs/extending.md, done as it says on the real parts: a kind that a package brings is a kind like any other."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.world import World, eventually
+from tests.example_package import SETTINGS, install_example
+from tests.installed import ROOT
+
+CODES = {"plan": 2}
+TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.removeprefix("$ skypanel ")
+    for block in re.findall(r"^```console\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("$ skypanel ")
+]
+YAML = re.search(r"^```yaml title=\"post.yaml\"\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+class Postmaster(ThreadingHTTPServer):
+    """Accounts by domain."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Account)
+        self.accounts: dict[str, dict[str, str]] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Account(BaseHTTPRequestHandler):
+    """One call."""
+
+    server: Postmaster
+
+    def do_GET(self) -> None:
+        found = self.server.accounts.get(self._domain)
+        self._answer(404 if found is None else 200, found)
+
+    def do_PUT(self) -> None:
+        document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.accounts[self._domain] = {**document, "id": f"account-of-{self._domain}"}
+        self._answer(200, self.server.accounts[self._domain])
+
+    def do_DELETE(self) -> None:
+        self.server.accounts.pop(self._domain, None)
+        self._answer(200, None)
+
+    @property
+    def _domain(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    def _answer(self, status: int, document: object) -> None:
+        data = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def postmaster() -> Iterator[Postmaster]:
+    server = Postmaster()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_the_tutorial_works_as_it_is_written(
+    here: World, postmaster: Postmaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_example(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))
+    monkeypatch.setenv("ACME_POSTMASTER_URL", postmaster.url)
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    assert YAML is not None
+    acme = here.slug("acme")
+    (tmp_path / "post.yaml").write_text(YAML[1].replace("organization: acme", f"organization: {acme}"))
+    monkeypatch.chdir(tmp_path)
+    assert COMMANDS[0] == "migrate"
+    organization = here.organization("acme")
+    here.app(organization, "shop")
+    said: dict[str, str] = {}
+    for command in COMMANDS:
+        arguments = shlex.split(command.replace("acme/post", f"{acme}/post"))
+        if arguments[0] == "plan":
+            controller = here.controller().start()
+            monkeypatch.setenv("SKYPANEL_LISTEN", f"127.0.0.1:{controller.port}")
+            eventually(lambda: (here.status("organization", organization) or {}).get("ready"), what="its network is up")
+        if arguments[0] == "delete":
+            _everything_is_there(here, postmaster)
+        done = here.skypanel(*arguments)
+        said[arguments[0]] = done.stdout + done.stderr
+        assert done.returncode == CODES.get(arguments[0], 0), f"{command}: {said[arguments[0]]}"
+    assert "acme-mail/0001_mailboxes" in said["migrate"]
+    assert "+ secret mailbox-" in said["plan"]
+    assert "Serving" in said["get"]
+    assert "account-of-mail.acme.example" in said["describe"]
+    assert "ensure" in said["trace"] or "postmaster" in said["trace"]
+    assert postmaster.accounts == {}
+    assert not [name for name in here.services() if "post-mail" in name]
+    assert not here.engine.get("/secrets", filters={"label": [f"io.skypanel.installation={here.name}"]})
+    assert len(here.root("SELECT * FROM acme_closed_mailboxes")) == 1
+    everything = json.dumps(said) + "".join(controller.text() for controller in here.controllers)
+    assert SETTINGS["ACME_MAIL_KEY"] not in everything
+
+
+def _everything_is_there(here: World, postmaster: Postmaster) -> None:
+    assert list(postmaster.accounts) == ["mail.acme.example"]
+    (name,) = [name for name in here.services() if "post-mail" in name]
+    (secret,) = here.engine.get("/secrets", filters={"label": [f"io.skypanel.installation={here.name}"]})
+    (given,) = here.services()[name]["Spec"]["TaskTemplate"]["ContainerSpec"]["Secrets"]
+    assert given["SecretID"] == secret["ID"]
+    alias = here.root("SELECT id, generation FROM acme_aliases")[0]
+    eventually(lambda: (here.status("alias", str(alias["id"])) or {}).get("ready"), what="the alias is ready")
+    mailbox = here.root("SELECT id FROM acme_mailboxes")[0]["id"]
+    reasons = {event["reason"] for event in here.events(str(mailbox))}
+    assert {"Created", "Paused", "Resumed"} <= reasons

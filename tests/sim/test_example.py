@@ -1,0 +1,33 @@
+"""A kind of an installed package is simulated as ours are: its port, its secret, its parts, with faults everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.example_package import SETTINGS, install_example
+from tests.installed import run
+
+
+def test_every_fault_strikes_a_kind_that_a_package_brings(tmp_path: Path) -> None:
+    install_example(tmp_path)
+    said = run(
+        tmp_path, "-m", "tests.sim", "--only", "acme_mail", "--each", "10", "--keep", str(tmp_path), code=0, **SETTINGS
+    )
+    assert " 0 failed" in said
+
+
+def test_a_port_without_an_adapter_in_the_simulator_fails_the_run(tmp_path: Path) -> None:
+    install_example(tmp_path)
+    scenario = tmp_path / "acme_mail" / "scenario.py"
+    scenario.write_text(scenario.read_text().replace("@simulated(Postmaster)\n", ""))
+    said = run(tmp_path, "-m", "tests.sim", "--only", "acme_mail", code=1, **SETTINGS)
+    assert "nothing stands for port(s) postmaster" in said
+
+
+def test_a_write_that_is_not_declared_as_one_keeps_the_kind_out(tmp_path: Path) -> None:
+    install_example(tmp_path)
+    reconciler = tmp_path / "acme_mail" / "reconciler.py"
+    undeclared = 'class Postmaster(Things, name="postmaster"):\n    async def ring(self) -> None: ...\n\n'
+    reconciler.write_text(reconciler.read_text().replace('class Postmaster(Things, name="postmaster"):\n', undeclared))
+    said = run(tmp_path, "-m", "tests.sim", "--only", "acme_mail", code=2, **SETTINGS)
+    assert "no scenario begins with acme_mail" in said
