@@ -16,7 +16,7 @@ from controller.records import Key, Loaded, Loss
 from controller.store import state
 from controller.store.identity import Register
 from controller.store.listener import CHANNEL
-from tests.conformance.store_world import APP, NAME, Contender, Desk, Ledger, StoreWorld
+from tests.conformance.store_world import APP, NAME, Contender, Declarer, Ledger, StoreWorld
 from tests.sim.database import documents
 from tests.store import leading
 from tests.store.conftest import Database
@@ -120,7 +120,7 @@ class PostgresDesk:
             controls.ask(panel, key, token)
 
     @contextmanager
-    def late(self) -> Iterator[Desk]:
+    def late(self) -> Iterator[Declarer]:
         with self._database.connect("panel") as connection, connection.transaction():
             yield PostgresDesk(self._database, connection, self._ledger)
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from controller.records import Key, Loaded, Loss
-from tests.conformance.store_world import NAME, Contender, Desk, Ledger, StoreWorld
+from tests.conformance.store_world import NAME, Contender, Declarer, Ledger, StoreWorld
 from tests.sim.database import documents
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.identity import SimRegister
@@ -100,7 +100,7 @@ class SimulatedDesk:
         self._database.ask(key, token)
 
     @contextmanager
-    def late(self) -> Iterator[Desk]:
+    def late(self) -> Iterator[Declarer]:
         with self._database.transaction() as rows:
             yield SimulatedDesk(self._database, rows, self._ledger)
 

@@ -20,7 +20,7 @@ NAME = "blue"
 APP = "shop"
 
 
-class Desk(Protocol):
+class Declarer(Protocol):
     """Declares rows as the panel does; each call is a transaction, or a part of the one that ``late`` keeps open."""
 
     def organization(self, slug: str) -> Key: ...
@@ -41,7 +41,7 @@ class Desk(Protocol):
     def ask(self, key: Key, token: str) -> None:
         """Ask for a look now."""
 
-    def late(self) -> AbstractContextManager[Desk]:
+    def late(self) -> AbstractContextManager[Declarer]:
         """One transaction, that commits at the end; taken back when the block raises."""
 
     def hints(self) -> AbstractContextManager[Callable[[], int]]:
@@ -118,7 +118,7 @@ class Contender:
 class StoreWorld:
     """One database and those who use it."""
 
-    desk: Desk
+    declare: Declarer
     tables: Tables
     ledger: Ledger
     start: Callable[[float], AbstractAsyncContextManager[Contender]]

@@ -39,29 +39,29 @@ async def taken(one: Contender) -> set[Changed]:
 
 
 async def test_changes_come_off_the_log_once_with_those_that_depend_on_them(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    web = desk.environment(acme, "production")
-    desk.change(web, instances=2)
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    web = declare.environment(acme, "production")
+    declare.change(web, instances=2)
     async with store_world.leader() as one:
         everything = {itself(acme, acme), itself(web, acme), dependent(web, acme)}
         assert await taken(one) == everything, "many changes of one object are one"
         assert await taken(one) == set()
-        desk.change(acme, network_prefix=25)
+        declare.change(acme, network_prefix=25)
         assert await taken(one) == {itself(acme, acme), dependent(web, acme)}
-        desk.change(web, instances=2)
+        declare.change(web, instances=2)
         assert await taken(one) == set(), "it was no change"
     assert store_world.tables.logged() == 0
 
 
 async def test_changes_whose_answer_was_lost_are_given_again(store_world: StoreWorld) -> None:
     """They are in the log until somebody who was given them looks again; another leader is given them too."""
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    web = desk.environment(acme, "production")
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    web = declare.environment(acme, "production")
     async with store_world.leader() as one, store_world.process() as other:
         await one.store.consume()
-        desk.change(web, instances=2)
+        declare.change(web, instances=2)
         before = store_world.tables.logged()
         given, _ = await one.store.consume()
         assert itself(web, acme) in given
@@ -76,7 +76,7 @@ async def test_changes_whose_answer_was_lost_are_given_again(store_world: StoreW
 
 
 async def test_the_changes_that_a_former_leader_was_given_are_not_its_to_take_off(store_world: StoreWorld) -> None:
-    acme = store_world.desk.organization("acme")
+    acme = store_world.declare.organization("acme")
     async with store_world.leader() as one, store_world.process() as other:
         given, _ = await one.store.consume()
         logged = store_world.tables.logged()
@@ -89,32 +89,32 @@ async def test_the_changes_that_a_former_leader_was_given_are_not_its_to_take_of
 
 
 async def test_a_wish_to_delete_and_its_being_taken_back_are_changes(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    web = desk.environment(acme, "production")
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    web = declare.environment(acme, "production")
     async with store_world.leader() as one:
         await one.store.consume()
-        desk.delete(web)
+        declare.delete(web)
         assert await taken(one) == {itself(web, acme)}
-        desk.take_back(web)
+        declare.take_back(web)
         assert await taken(one) == {itself(web, acme)}
 
 
 async def test_a_hard_delete_comes_off_the_log_with_all_that_went(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    web, staging = desk.environment(acme, "production"), desk.environment(acme, "staging")
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    web, staging = declare.environment(acme, "production"), declare.environment(acme, "staging")
     async with store_world.leader() as one:
         await one.store.consume()
-        desk.drop(web)
+        declare.drop(web)
         assert await taken(one) == {itself(web, acme)}
-        desk.drop(acme)
+        declare.drop(acme)
         assert await taken(one) == {itself(acme, acme), itself(staging, None)}, "nobody knows any more whose it was"
 
 
 async def test_only_the_leader_takes_changes(store_world: StoreWorld) -> None:
-    acme = store_world.desk.organization("acme")
-    web = store_world.desk.environment(acme, "production")
+    acme = store_world.declare.organization("acme")
+    web = store_world.declare.environment(acme, "production")
     async with store_world.process() as standby, store_world.leader() as one:
         logged = store_world.tables.logged()
         assert await standby.store.consume() == ([], False)
@@ -127,15 +127,15 @@ async def test_only_the_leader_takes_changes(store_world: StoreWorld) -> None:
 
 
 async def test_a_transaction_that_began_earlier_and_commits_later_is_not_skipped(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    slow, fast = desk.environment(acme, "slow"), desk.environment(acme, "fast")
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    slow, fast = declare.environment(acme, "slow"), declare.environment(acme, "fast")
     async with store_world.leader() as one:
         await one.store.consume()
-        with desk.late() as panel:
+        with declare.late() as panel:
             panel.change(slow, instances=5)
             new = panel.environment(acme, "new")
-            desk.change(fast, instances=5)
+            declare.change(fast, instances=5)
             assert await taken(one) == {itself(fast, acme)}, "it does not wait for the slow one"
             assert (await one.store.load(slow)).generation == 1
             assert (await one.store.load(new)).document is None
@@ -147,14 +147,14 @@ async def test_a_transaction_that_began_earlier_and_commits_later_is_not_skipped
 async def test_a_late_change_comes_by_when_it_was_written(
     store_world: StoreWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    slow, fast = desk.environment(acme, "slow"), desk.environment(acme, "fast")
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    slow, fast = declare.environment(acme, "slow"), declare.environment(acme, "fast")
     async with store_world.leader() as one:
         await one.store.consume()
-        with desk.late() as panel:
+        with declare.late() as panel:
             panel.change(slow, instances=5)
-            desk.change(fast, instances=5)
+            declare.change(fast, instances=5)
         monkeypatch.setattr(module, "CONSUME_LIMIT", 1)
         assert await one.store.consume() == ([itself(slow, acme)], True)
         assert await one.store.consume() == ([itself(fast, acme)], True)
@@ -162,11 +162,11 @@ async def test_a_late_change_comes_by_when_it_was_written(
 
 
 async def test_a_change_that_is_rolled_back_never_was(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    web = desk.environment(desk.organization("acme"), "production")
+    declare = store_world.declare
+    web = declare.environment(declare.organization("acme"), "production")
     async with store_world.leader() as one:
         await one.store.consume()
-        with suppress(InterruptedError), desk.late() as panel:
+        with suppress(InterruptedError), declare.late() as panel:
             panel.delete(web)
             raise InterruptedError
         assert await taken(one) == set()
@@ -175,7 +175,7 @@ async def test_a_change_that_is_rolled_back_never_was(store_world: StoreWorld) -
 
 async def test_a_long_log_is_taken_in_pieces(store_world: StoreWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CONSUME_LIMIT", 3)
-    store_world.desk.log(*(numbered(n) for n in range(7)))
+    store_world.declare.log(*(numbered(n) for n in range(7)))
     async with store_world.leader() as one:
         pieces = [await one.store.consume() for _ in range(3)]
     assert [({change.key for change in changes}, more) for changes, more in pieces] == [
@@ -189,27 +189,27 @@ async def test_many_changes_of_one_object_do_not_hide_that_more_is_there(
     store_world: StoreWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "CONSUME_LIMIT", 3)
-    store_world.desk.log(*(numbered(n) for n in (1, 1, 1, 2)))
+    store_world.declare.log(*(numbered(n) for n in (1, 1, 1, 2)))
     async with store_world.leader() as one:
         assert await one.store.consume() == ([itself(numbered(1), None)], True)
         assert await one.store.consume() == ([itself(numbered(2), None)], False)
 
 
 async def test_a_transaction_that_changed_something_notifies_once_when_it_commits(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    web = desk.environment(acme, "production")
-    with desk.hints() as hints:
-        with desk.late() as panel:
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    web = declare.environment(acme, "production")
+    with declare.hints() as hints:
+        with declare.late() as panel:
             panel.change(web, instances=2)
             panel.environment(acme, "staging")
             assert hints() == 0
         assert hints() == 1
-        desk.change(web, instances=2)
+        declare.change(web, instances=2)
         assert hints() == 1, "it was no change"
-        with suppress(InterruptedError), desk.late() as panel:
+        with suppress(InterruptedError), declare.late() as panel:
             panel.change(web, instances=3)
             raise InterruptedError
         assert hints() == 1
-        desk.drop(web)
+        declare.drop(web)
         assert hints() == 2

@@ -27,87 +27,87 @@ async def woken(one: Contender) -> dict[Key, str | None]:
 
 
 async def test_the_widest_pause_of_an_object_is_the_one_that_is_told(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    home = desk.organization("acme")
-    environment, other = desk.environment(home, "production"), desk.environment(home, "staging")
-    foreign = desk.organization("globex")
+    declare = store_world.declare
+    home = declare.organization("acme")
+    environment, other = declare.environment(home, "production"), declare.environment(home, "staging")
+    foreign = declare.organization("globex")
     async with store_world.leader() as one:
         assert await held(one, environment) is None
-        desk.pause("object", environment, reason="looking into it")
+        declare.pause("object", environment, reason="looking into it")
         assert await held(one, environment) == ("object", "looking into it")
         assert await held(one, other) is None
-        desk.pause("organization", home)
+        declare.pause("organization", home)
         assert await held(one, environment) == ("organization", "")
         assert await held(one, other) == await held(one, home) == ("organization", "")
         assert await held(one, foreign) is None
-        desk.pause("installation", reason="upgrade")
+        declare.pause("installation", reason="upgrade")
         assert await held(one, environment) == await held(one, foreign) == ("installation", "upgrade")
         assert await one.store.pauses() == {"object": 1, "organization": 1, "installation": 1}
-        desk.resume("installation")
-        desk.resume("organization", home)
+        declare.resume("installation")
+        declare.resume("organization", home)
         assert await held(one, environment) == ("object", "looking into it")
         assert await held(one, home) is None
-        desk.resume("object", environment)
+        declare.resume("object", environment)
         assert await held(one, environment) is None
         assert await one.store.pauses() == {}
 
 
 async def test_a_pause_and_its_end_wake_everything_that_they_concern(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    home, foreign = desk.organization("acme"), desk.organization("globex")
-    environment = desk.environment(home, "production")
+    declare = store_world.declare
+    home, foreign = declare.organization("acme"), declare.organization("globex")
+    environment = declare.environment(home, "production")
     async with store_world.leader() as one:
         await woken(one)
-        with desk.hints() as hints:
-            desk.pause("object", environment)
+        with declare.hints() as hints:
+            declare.pause("object", environment)
             assert hints() == 1
         assert await woken(one) == {environment: home.id}
-        desk.pause("organization", home)
+        declare.pause("organization", home)
         assert await woken(one) == {environment: home.id, home: home.id}
-        desk.resume("organization", home)
+        declare.resume("organization", home)
         assert await woken(one) == {environment: home.id, home: home.id}
-        desk.pause("installation")
+        declare.pause("installation")
         assert await woken(one) == {environment: home.id, home: home.id, foreign: foreign.id}
 
 
 async def test_what_lives_though_its_row_is_gone_is_held_and_woken_too(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    home = desk.organization("acme")
-    environment = desk.environment(home, "production")
+    declare = store_world.declare
+    home = declare.organization("acme")
+    environment = declare.environment(home, "production")
     async with store_world.leader() as one:
         await one.store.announce(environment, home.id, [Intent("service", "acme-shop-production-web", "applying")])
-        desk.drop(environment)
+        declare.drop(environment)
         await woken(one)
-        desk.pause("organization", home)
+        declare.pause("organization", home)
         assert environment in await woken(one)
         assert await held(one, environment) == ("organization", "")
         assert (await one.store.assess_losses(lives(environment))).lost == {}, "what is paused is not about to go"
-        desk.resume("organization", home)
+        declare.resume("organization", home)
         assert environment in await woken(one)
         assert (await one.store.assess_losses(lives(environment))).lost == {environment: Loss("deleted", 1, 0, 0)}
 
 
 async def test_what_is_to_be_deleted_is_not_unwanted_while_it_is_paused(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    environment = desk.environment(desk.organization("acme"), "production")
+    declare = store_world.declare
+    environment = declare.environment(declare.organization("acme"), "production")
     async with store_world.leader() as one:
-        desk.delete(environment)
+        declare.delete(environment)
         assert (await one.store.assess_losses(lives(environment))).lost == {environment: Loss("deleted", 1, 0, 0)}
-        desk.pause("installation")
+        declare.pause("installation")
         assert (await one.store.assess_losses(lives(environment))).lost == {}
 
 
 async def test_a_request_to_look_now_wakes_and_stays_until_it_is_handled_with_a_status(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    home = desk.organization("acme")
-    environment = desk.environment(home, "production")
+    declare = store_world.declare
+    home = declare.organization("acme")
+    environment = declare.environment(home, "production")
     part = str(UUID(int=(1 << 100) + 7))
     said = Status(*environment, home.id, 1, ready("Deployed", "1 task runs"), {})
     of_part = Status("process", part, home.id, 1, ready("Deployed", "1 task runs"), {})
     async with store_world.leader() as one:
         await one.store.report(Report(environment, home.id, [said, of_part]))
         await woken(one)
-        desk.ask(environment, "first")
+        declare.ask(environment, "first")
         assert await woken(one) == {environment: home.id}
         assert (await one.store.load(environment)).requested
         await one.store.report(Report(environment, home.id, [], [EventRecord("Normal", "Seen", "no status yet")]))
@@ -122,7 +122,7 @@ async def test_a_request_to_look_now_wakes_and_stays_until_it_is_handled_with_a_
         )
         loaded = await one.store.load(environment)
         assert not loaded.requested, "a later status does not take it back"
-        desk.ask(environment, "second")
+        declare.ask(environment, "second")
         assert (await one.store.load(environment)).requested
         assert await one.store.pauses() == {}
     handled = {key: row["reason"] for key, row in store_world.tables.statuses().items()}
@@ -131,9 +131,9 @@ async def test_a_request_to_look_now_wakes_and_stays_until_it_is_handled_with_a_
 
 async def test_the_index_names_who_was_asked_for_until_it_is_acknowledged(store_world: StoreWorld) -> None:
     """A request whose row in the change log is lost with a crash is found by the full comparison."""
-    desk = store_world.desk
-    home = desk.organization("acme")
-    environment = desk.environment(home, "production")
+    declare = store_world.declare
+    home = declare.organization("acme")
+    environment = declare.environment(home, "production")
     async with store_world.leader() as one:
 
         async def asked() -> set[Key]:
@@ -141,7 +141,7 @@ async def test_the_index_names_who_was_asked_for_until_it_is_acknowledged(store_
 
         assert await asked() == set()
         for token in ("first", "second"):
-            desk.ask(environment, token)
+            declare.ask(environment, token)
             assert await asked() == {environment}
             status = Status(*environment, home.id, 1, ready("Deployed", "1 task runs"), {})
             await one.store.report(Report(environment, home.id, [status], handled_token=token))

@@ -19,11 +19,13 @@ FUSE = Key("fuse", str(UUID(int=0)))
 async def test_lost_is_what_is_gone_or_to_be_deleted_and_what_is_absent_is_told_from_it(
     store_world: StoreWorld,
 ) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    here, deleted, dropped, absent = (desk.environment(acme, name) for name in ("here", "marked", "dropped", "absent"))
-    desk.delete(deleted)
-    desk.drop(dropped)
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    here, deleted, dropped, absent = (
+        declare.environment(acme, name) for name in ("here", "marked", "dropped", "absent")
+    )
+    declare.delete(deleted)
+    declare.drop(dropped)
     store_world.tables.lose(absent)
     async with store_world.process() as one:
         found = await one.store.assess_losses(lives(acme, here, deleted, dropped, absent))
@@ -33,9 +35,9 @@ async def test_lost_is_what_is_gone_or_to_be_deleted_and_what_is_absent_is_told_
 
 
 async def test_what_an_absent_owner_has_beyond_the_swarm_is_lost_with_it(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    here, absent = (desk.environment(acme, name) for name in ("here", "absent"))
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    here, absent = (declare.environment(acme, name) for name in ("here", "absent"))
     async with store_world.leader() as one:
         for key in (here, absent):
             things = [Intent(kind, f"{kind}-{key.id}", "applying") for kind in ("buckets/thing", "service")]
@@ -48,12 +50,12 @@ async def test_what_an_absent_owner_has_beyond_the_swarm_is_lost_with_it(store_w
 async def test_lost_is_a_process_that_runs_and_shall_not_and_a_host_name_that_leads_nowhere_any_more(
     store_world: StoreWorld,
 ) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    plain, split, stopped = (desk.environment(acme, name) for name in ("plain", "split", "stopped"))
-    desk.process(split, "web")
-    desk.process(split, "worker", instances=0)
-    desk.domain(split, "new.example")
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    plain, split, stopped = (declare.environment(acme, name) for name in ("plain", "split", "stopped"))
+    declare.process(split, "web")
+    declare.process(split, "worker", instances=0)
+    declare.domain(split, "new.example")
     holdings = Holdings(
         dict.fromkeys((plain, split, stopped), 1),
         [(plain.id, "web"), (split.id, "web"), (split.id, "worker"), (split.id, "gone"), (stopped.id, "web")],
@@ -61,12 +63,12 @@ async def test_lost_is_a_process_that_runs_and_shall_not_and_a_host_name_that_le
     )
     async with store_world.process() as one:
         assert (await one.store.assess_losses(holdings)).lost == {split: Loss("reduced", 0, 2, 1)}
-        desk.change(stopped, instances=0)
+        declare.change(stopped, instances=0)
         assert (await one.store.assess_losses(holdings)).lost[stopped] == Loss("reduced", 0, 1, 0)
-        desk.change(acme, suspended=True)
+        declare.change(acme, suspended=True)
         lost = (await one.store.assess_losses(holdings)).lost
         assert lost == {plain: Loss("reduced", 0, 1, 0), split: Loss("reduced", 0, 3, 1), stopped: lost[stopped]}
-        desk.delete(split)
+        declare.delete(split)
         assert (await one.store.assess_losses(holdings)).lost[split] == Loss("deleted", 1, 0, 0)
 
 
@@ -113,7 +115,7 @@ async def test_a_confirmation_covers_no_more_than_was_shown(store_world: StoreWo
 async def test_a_confirmation_wakes_the_fuse_and_what_it_is_about(store_world: StoreWorld) -> None:
     async with store_world.leader() as one:
         await one.store.record_losses({FIRST: GONE, SECOND: GONE, THIRD: GONE}, tripped=True, live=3)
-        with store_world.desk.hints() as hints:
+        with store_world.declare.hints() as hints:
             store_world.tables.confirm_fuse(FIRST, SECOND)
             assert hints() == 1
         changes, _ = await one.store.consume()

@@ -19,13 +19,13 @@ NOBODY = Key("environment", str(UUID(int=1 << 100)))
 
 
 async def test_a_load_gives_the_document_of_the_view(store_world: StoreWorld) -> None:
-    desk, ledger = store_world.desk, store_world.ledger
-    acme = desk.organization("acme")
-    web = desk.environment(acme, "production", port=8080, cpu_limit=0.25, entrypoint=["run", "it"])
-    desk.process(web, "worker", command=["work"], instances=2)
-    desk.process(web, "web", healthcheck={"command": ["true"]})
-    desk.domain(web, "b.example")
-    desk.domain(web, "a.example")
+    declare, ledger = store_world.declare, store_world.ledger
+    acme = declare.organization("acme")
+    web = declare.environment(acme, "production", port=8080, cpu_limit=0.25, entrypoint=["run", "it"])
+    declare.process(web, "worker", command=["work"], instances=2)
+    declare.process(web, "web", healthcheck={"command": ["true"]})
+    declare.domain(web, "b.example")
+    declare.domain(web, "a.example")
     async with store_world.process() as one:
         home, loaded = await one.store.load(acme), await one.store.load(web)
     assert (home.document, loaded.document) == (ledger.document(acme), ledger.document(web))
@@ -37,9 +37,9 @@ async def test_a_load_gives_the_document_of_the_view(store_world: StoreWorld) ->
 
 
 async def test_every_change_raises_the_generation_by_one_and_no_change_does_not(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    web = desk.environment(acme, "production")
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    web = declare.environment(acme, "production")
     async with store_world.process() as one:
 
         async def seen() -> tuple[int, bool]:
@@ -47,25 +47,25 @@ async def test_every_change_raises_the_generation_by_one_and_no_change_does_not(
             assert loaded.document == store_world.ledger.document(web)
             return loaded.generation, loaded.deleted
 
-        desk.change(web, instances=3)
+        declare.change(web, instances=3)
         assert await seen() == (2, False)
-        desk.change(web, instances=3)
+        declare.change(web, instances=3)
         assert await seen() == (2, False)
         for _ in range(2):
-            desk.delete(web)
+            declare.delete(web)
             assert await seen() == (3, True)
-        desk.take_back(web)
+        declare.take_back(web)
         assert await seen() == (4, False)
-        desk.change(acme, network_prefix=25)
+        declare.change(acme, network_prefix=25)
         assert await seen() == (4, False)
         assert (await one.store.load(acme)).generation == 2
 
 
 async def test_a_suspended_organization_suspends_what_is_in_it(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    web = desk.environment(acme, "production")
-    desk.change(acme, suspended=True)
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    web = declare.environment(acme, "production")
+    declare.change(acme, suspended=True)
     async with store_world.process() as one:
         loaded = await one.store.load(web)
     assert loaded.document is not None
@@ -75,10 +75,10 @@ async def test_a_suspended_organization_suspends_what_is_in_it(store_world: Stor
 
 
 async def test_a_deleted_organization_makes_its_environments_deleted(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    web = desk.environment(acme, "production")
-    desk.delete(acme)
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    web = declare.environment(acme, "production")
+    declare.delete(acme)
     async with store_world.process() as one:
         home, loaded = await one.store.load(acme), await one.store.load(web)
     assert (home.deleted, loaded.deleted) == (True, True)
@@ -89,14 +89,14 @@ async def test_a_deleted_organization_makes_its_environments_deleted(store_world
 async def test_a_row_that_is_gone_is_loaded_as_gone_with_what_was_made_and_said_of_it(
     store_world: StoreWorld,
 ) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    web = desk.environment(acme, "production")
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    web = declare.environment(acme, "production")
     async with store_world.leader() as one:
         await one.store.announce(web, acme.id, [Intent("service", "acme-shop-production-web", "applying")])
         status = Status(*web, acme.id, 1, ready("Deployed", "1 task runs"), {"image": "web:1"})
         await one.store.report(Report(web, acme.id, statuses=[status]))
-        desk.drop(acme)
+        declare.drop(acme)
         loaded = await one.store.load(web)
     assert (loaded.document, loaded.generation, loaded.deleted) == (None, 0, False)
     assert loaded.inventory == (InventoryRow("service", "acme-shop-production-web"),)
@@ -114,9 +114,9 @@ async def test_a_row_that_is_gone_is_loaded_as_gone_with_what_was_made_and_said_
 async def test_a_row_that_was_deleted_has_a_tombstone_and_one_that_is_absent_has_none(
     store_world: StoreWorld,
 ) -> None:
-    desk, tables = store_world.desk, store_world.tables
-    acme = desk.organization("acme")
-    deleted, absent = desk.environment(acme, "deleted"), desk.environment(acme, "absent")
+    declare, tables = store_world.declare, store_world.tables
+    acme = declare.organization("acme")
+    deleted, absent = declare.environment(acme, "deleted"), declare.environment(acme, "absent")
     async with store_world.process() as one:
 
         async def seen(key: Key) -> tuple[bool, bool]:
@@ -124,7 +124,7 @@ async def test_a_row_that_was_deleted_has_a_tombstone_and_one_that_is_absent_has
             return loaded.declared, loaded.tombstone
 
         assert (await seen(deleted), await seen(absent)) == ((True, False), (True, False))
-        desk.drop(deleted)
+        declare.drop(deleted)
         tables.lose(absent)
         assert (await seen(deleted), await seen(absent)) == ((False, True), (False, False))
         tables.lose(acme)
@@ -132,18 +132,18 @@ async def test_a_row_that_was_deleted_has_a_tombstone_and_one_that_is_absent_has
 
 
 async def test_what_goes_with_its_organization_has_a_tombstone_of_its_own(store_world: StoreWorld) -> None:
-    acme = store_world.desk.organization("acme")
-    web = store_world.desk.environment(acme, "production")
-    store_world.desk.drop(acme)
+    acme = store_world.declare.organization("acme")
+    web = store_world.declare.environment(acme, "production")
+    store_world.declare.drop(acme)
     async with store_world.process() as one:
         assert [(await one.store.load(key)).tombstone for key in (acme, web)] == [True, True]
 
 
 async def test_a_row_whose_document_is_hidden_is_declared_all_the_same(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    web = desk.environment(acme, "production")
-    desk.change(web, instances=3)
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    web = declare.environment(acme, "production")
+    declare.change(web, instances=3)
     store_world.tables.lose_tenant(acme)
     async with store_world.process() as one:
         home, loaded = await one.store.load(acme), await one.store.load(web)
@@ -169,7 +169,7 @@ async def test_inventory_comes_back_as_it_was_learned(store_world: StoreWorld) -
 
 
 async def test_nobody_shares_a_document_with_the_database(store_world: StoreWorld) -> None:
-    web = store_world.desk.environment(store_world.desk.organization("acme"), "production")
+    web = store_world.declare.environment(store_world.declare.organization("acme"), "production")
     good: dict[str, object] = {"Name": "a", "Labels": {"a": "1"}}
     details: dict[str, object] = {"image": "web:1"}
     status = Status(*web, None, 1, ready("Deployed", "runs"), details)
@@ -194,9 +194,9 @@ async def test_nobody_shares_a_document_with_the_database(store_world: StoreWorl
 async def test_the_index_lists_every_object_and_whether_its_status_is_of_this_generation(
     store_world: StoreWorld,
 ) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    web = desk.environment(acme, "production")
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    web = declare.environment(acme, "production")
     async with store_world.leader() as one:
 
         async def entry() -> tuple[DesiredObject, bool, bool]:
@@ -208,16 +208,16 @@ async def test_the_index_lists_every_object_and_whether_its_status_is_of_this_ge
         said = Status(*web, acme.id, 1, ready("Deployed", "runs"), {})
         await one.store.report(Report(web, None, statuses=[said]))
         assert await entry() == (DesiredObject(web, acme.id, 1, deleted=False), True, False)
-        desk.change(web, instances=2)
+        declare.change(web, instances=2)
         assert await entry() == (DesiredObject(web, acme.id, 2, deleted=False), False, False)
-        desk.delete(web)
+        declare.delete(web)
         done = Status(*web, acme.id, 3, said.conditions, {}, finalized=True)
         await one.store.report(Report(web, None, statuses=[done]))
         assert await entry() == (DesiredObject(web, acme.id, 3, deleted=True), True, True)
 
 
 async def test_owners_in_the_inventory_whose_rows_are_gone_are_leftovers(store_world: StoreWorld) -> None:
-    here = store_world.desk.environment(store_world.desk.organization("acme"), "production")
+    here = store_world.declare.environment(store_world.declare.organization("acme"), "production")
     async with store_world.leader() as one:
         for owner in (here, NOBODY):
             await one.store.announce(owner, None, [Intent("service", f"{owner.id}-{n}", "applying") for n in "ab"])
@@ -247,16 +247,16 @@ async def test_an_organization_that_is_gone_and_still_has_a_subnet_is_a_leftover
 
 
 async def test_an_organization_s_environments_depend_on_it_as_long_as_they_are_there(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    web, staging = desk.environment(acme, "production"), desk.environment(acme, "staging")
-    desk.environment(desk.organization("globex"), "production")
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    web, staging = declare.environment(acme, "production"), declare.environment(acme, "staging")
+    declare.environment(declare.organization("globex"), "production")
     async with store_world.process() as one:
         assert set(await one.store.dependents(acme)) == {web, staging}
         assert await one.store.dependents(web) == []
-        desk.delete(web)
+        declare.delete(web)
         assert set(await one.store.dependents(acme)) == {web, staging}
-        desk.drop(web)
+        declare.drop(web)
         assert await one.store.dependents(acme) == [staging]
-        desk.drop(acme)
+        declare.drop(acme)
         assert await one.store.dependents(acme) == []

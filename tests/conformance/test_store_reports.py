@@ -424,9 +424,9 @@ async def test_old_events_are_forgotten_and_others_kept_by_the_leader(store_worl
 
 
 async def test_a_removal_that_is_noted_is_not_read_again_until_it_is_taken_back(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    home = desk.organization("acme")
-    shop = desk.environment(home, "production")
+    declare = store_world.declare
+    home = declare.organization("acme")
+    shop = declare.environment(home, "production")
     over = Status(*shop, home.id, 9, OVER.conditions, {}, finalized=True)
     async with store_world.leader() as one:
 
@@ -434,30 +434,30 @@ async def test_a_removal_that_is_noted_is_not_read_again_until_it_is_taken_back(
             return shop in [entry.key for entry, _, _ in await one.store.index()]
 
         assert await one.store.prune("removals", 30, 10) == 0
-        desk.delete(shop)
+        declare.delete(shop)
         assert await one.store.prune("removals", 30, 10) == 0, "it was not removed yet"
         await one.store.report(Report(shop, home.id, [over]))
         assert await listed()
         assert await one.store.prune("removals", 30, 10) == 1
         assert not await listed()
         assert (await one.store.load(shop)).declared
-        desk.take_back(shop)
+        declare.take_back(shop)
         assert await listed()
-        desk.delete(shop)
+        declare.delete(shop)
         assert await listed(), "it is to be removed anew"
 
 
 async def test_a_final_status_goes_when_its_row_is_gone_and_not_before(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    home = desk.organization("acme")
-    shop = desk.environment(home, "production")
+    declare = store_world.declare
+    home = declare.organization("acme")
+    shop = declare.environment(home, "production")
     over = Status(*shop, home.id, 9, OVER.conditions, {}, finalized=True)
     async with store_world.leader() as one:
         await one.store.report(Report(shop, home.id, [over]))
         await one.store.report(parts(WEB_PART))
         await one.store.report(parts())
         assert await one.store.prune("statuses", 0, 10) == 1, "the part's, which has no row"
-        desk.drop(shop)
+        declare.drop(shop)
         assert await one.store.prune("statuses", 30, 10) == 0, "it is not old"
         assert await one.store.prune("statuses", 0, 10) == 1
     assert set(store_world.tables.statuses()) == {ME}

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_an_older_answer_is_a_whole_look_of_that_time(store_world: StoreWorld) -> None:
-    desk = store_world.desk
-    acme = desk.organization("acme")
-    web = desk.environment(acme, "production")
+    declare = store_world.declare
+    acme = declare.organization("acme")
+    web = declare.environment(acme, "production")
     async with store_world.leader() as one:
 
         async def deployed() -> None:
@@ -37,13 +37,13 @@ async def test_an_older_answer_is_a_whole_look_of_that_time(store_world: StoreWo
             await one.store.announce(web, acme.id, [Intent("service", "web", "applying")])
 
         async def changed() -> None:
-            desk.change(web, instances=2)
+            declare.change(web, instances=2)
 
         async def deleted() -> None:
-            desk.delete(web)
+            declare.delete(web)
 
         async def dropped() -> None:
-            desk.drop(web)
+            declare.drop(web)
 
         steps: list[Callable[[], Awaitable[None]]] = [announced, progressed, changed, deployed, deleted, dropped]
         seen: list[Loaded] = []

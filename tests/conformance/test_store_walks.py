@@ -91,7 +91,7 @@ class Walk:
         slug = f"o{self.count}"
 
         async def step(side: Side) -> Key:
-            return side.world.desk.organization(slug)
+            return side.world.declare.organization(slug)
 
         return self._remembering(step, self.organizations.append)
 
@@ -99,7 +99,7 @@ class Walk:
         name = f"e{self.count}"
 
         async def step(side: Side) -> Key:
-            return side.world.desk.environment(organization, name)
+            return side.world.declare.environment(organization, name)
 
         return self._remembering(step, lambda key: self.environments.__setitem__(key, organization))
 
@@ -223,7 +223,7 @@ class Walk:
 
 def _desk(method: str, *arguments: Any, **columns: Any) -> Step:
     async def step(side: Side) -> None:
-        getattr(side.world.desk, method)(*arguments, **columns)
+        getattr(side.world.declare, method)(*arguments, **columns)
 
     return step
 

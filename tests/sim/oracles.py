@@ -18,8 +18,8 @@ from reconcilers import labels
 from reconcilers.ports import Child
 from reconcilers.registry import registered
 from tests.sim.faults import Fault
-from tests.sim.place import INSTALLATION, tables
 from tests.sim.ports import things
+from tests.sim.settings import INSTALLATION, tables
 from tests.sim.status_rules import broken
 from tests.sim.swarm.swarm import WriteRecord
 from tests.sim.world import MARKER, World

@@ -32,8 +32,8 @@ from tests.sim.database.database import SimDatabase
 from tests.sim.database.identity import SimRegister
 from tests.sim.database.lease import SimLease
 from tests.sim.database.store import SimStore
-from tests.sim.place import INSTALLATION, LEASE_SECONDS, OPTIONS, TUNING, Names
 from tests.sim.ports import bordered
+from tests.sim.settings import INSTALLATION, LEASE_SECONDS, OPTIONS, TUNING, Names
 from tests.sim.swarm.swarm import SimSwarm, documents
 from tests.sim.swarm.transport import SimTransport
 

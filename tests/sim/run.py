@@ -12,7 +12,7 @@ import structlog
 from tests.sim import loop, oracles
 from tests.sim.border import Step
 from tests.sim.faults import At, Fault, Plan
-from tests.sim.scenario import Desk, Scenario
+from tests.sim.scenario import Scenario, Simulation
 from tests.sim.state import State
 from tests.sim.world import NotConvergedError, World
 
@@ -57,7 +57,7 @@ def execute(scenario: Scenario, plan: Plan, reference: Verdict | None = None) ->
         two = any(fault is Fault.FROZEN for _, fault in plan.faults)
         async with world.running(("a", "b") if two else ("a",)):
             try:
-                await scenario.body(Desk(world))
+                await scenario.body(Simulation(world))
                 await world.rest()
             except (NotConvergedError, AssertionError) as error:
                 wrong.append(str(error))

@@ -21,7 +21,7 @@ from typing import Literal
 from controller.records import Key
 from reconcilers.conditions import Status
 from tests.sim.facts import NetworkFact, ServiceFact, View, Wish
-from tests.sim.place import OPTIONS
+from tests.sim.settings import OPTIONS
 
 Sentences = Iterator[str]
 Sort = Literal["always", "write", "status"]

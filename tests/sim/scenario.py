@@ -3,13 +3,13 @@
 A kind declares its own in one short file in ``tests/sim/scenarios``::
 
     @scenario()
-    async def create_scale_delete(desk: Desk) -> None:
-        home = organization(desk, "acme")
-        shop = environment(desk, home, "shop", instances=1)
-        await desk.settle()
+    async def create_scale_delete(sim: Simulation) -> None:
+        home = organization(sim, "acme")
+        shop = environment(sim, home, "shop", instances=1)
+        await sim.settle()
         ...
 
-A scenario is deterministic, and waits only with ``desk.settle()`` and ``desk.sleep()``.
+A scenario is deterministic, and waits only with ``sim.settle()`` and ``sim.sleep()``.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from specs import installed, names
 from tests.sim.database.database import SimDatabase
 from tests.sim.hands import Hands
 from tests.sim.loop import VirtualLoop
-from tests.sim.place import INSTALLATION
 from tests.sim.safety import NOT_YET
+from tests.sim.settings import INSTALLATION
 from tests.sim.swarm.swarm import SimSwarm
 from tests.sim.world import World
 
 
-class Desk:
+class Simulation:
     """Where a scenario declares, waits, and lays hands on the engine."""
 
     def __init__(self, world: World) -> None:
@@ -146,7 +146,7 @@ class Desk:
         return said.reason if said else ""
 
 
-Body = Callable[[Desk], Awaitable[None]]
+Body = Callable[[Simulation], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

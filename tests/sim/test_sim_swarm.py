@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from reconcilers import labels
-from tests.conformance.engine.place import PAUSE, SECOND, WEB, Document, Place
+from tests.conformance.engine.harness import PAUSE, SECOND, WEB, Document, EngineHarness
 from tests.sim.loop import VirtualLoop
 from tests.sim.swarm.behaviour import Behaviour
 from tests.sim.swarm.swarm import SimSwarm, StaleReads
@@ -29,11 +29,11 @@ async def nothing(_: Any) -> None:
     """No hand is needed here."""
 
 
-def place(swarm: SimSwarm, **options: Any) -> Place:
-    return Place(SimTransport(swarm, **options), 1, nothing, nothing, real=False)
+def place(swarm: SimSwarm, **options: Any) -> EngineHarness:
+    return EngineHarness(SimTransport(swarm, **options), 1, nothing, nothing, real=False)
 
 
-def where(swarm: SimSwarm, here: Place) -> dict[tuple[int, str, str], str]:
+def where(swarm: SimSwarm, here: EngineHarness) -> dict[tuple[int, str, str], str]:
     return {(t.slot, t.state, t.desired): t.node.hostname if t.node else "" for t in swarm.tasks(here.name("web"))}
 
 

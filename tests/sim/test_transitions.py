@@ -19,7 +19,7 @@ from controller.records import Key
 from tests.sim import loop, oracles
 from tests.sim.faults import Plan
 from tests.sim.run import listen_to
-from tests.sim.scenario import Desk
+from tests.sim.scenario import Simulation
 from tests.sim.scenarios.environment import BROKEN, WEB, WEB2, domain, environment, process
 from tests.sim.scenarios.organization import organization
 from tests.sim.state import State, read_state
@@ -57,34 +57,34 @@ actions = st.one_of(
 class Panel:
     """What the panel has declared."""
 
-    desk: Desk
+    sim: Simulation
     rows: dict[str, tuple[Key, dict[str, Any]]] = field(default_factory=dict)
     numbers: int = 0
 
     def __post_init__(self) -> None:
-        self.home = organization(self.desk, "acme")
+        self.home = organization(self.sim, "acme")
 
     async def act(self, what: str, app: str, change: dict[str, Any]) -> None:
         if what == "wait":
             await asyncio.sleep(change["seconds"])
         elif what == "declare" and app not in self.rows:
             self.numbers += 1
-            key = environment(self.desk, self.home, app, row=f"{app} {self.numbers}")
-            self.rows[app] = key, self.desk.document(key)
+            key = environment(self.sim, self.home, app, row=f"{app} {self.numbers}")
+            self.rows[app] = key, self.sim.document(key)
             self.change(app, change)
         elif app in self.rows:
             await self.act_on(what, app, change)
 
     async def act_on(self, what: str, app: str, change: dict[str, Any]) -> None:
         key, _ = self.rows[app]
-        name = self.desk.service(key)
+        name = self.sim.service(key)
         match what:
             case "declare":
                 self.change(app, change)
             case "spoil" | "break":
-                self.desk.change(key, **change)
+                self.sim.change(key, **change)
             case "delete":
-                self.desk.delete(key)
+                self.sim.delete(key)
                 del self.rows[app]
             case _:
                 await self.damage(what, name)
@@ -94,26 +94,26 @@ class Panel:
         key, good = self.rows[app]
         found = dict(change)
         if "domains" in change:
-            found["domains"] = [domain(self.desk, f"{app}.{name}") for name in change["domains"]]
+            found["domains"] = [domain(self.sim, f"{app}.{name}") for name in change["domains"]]
         if "processes" in change:
-            found["processes"] = [process(self.desk, app, name, port=8080) for name in change["processes"]]
+            found["processes"] = [process(self.sim, app, name, port=8080) for name in change["processes"]]
         self.rows[app] = key, good | found
-        self.desk.change(key, **(good | found))
+        self.sim.change(key, **(good | found))
 
     async def damage(self, what: str, name: str) -> None:
-        if name not in self.desk.swarm.state()["services"]:
+        if name not in self.sim.swarm.state()["services"]:
             return
         if what == "remove by hand":
-            await self.desk.hands.remove_service(name)
+            await self.sim.hands.remove_service(name)
         elif what == "scale by hand":
-            await self.desk.hands.scale(name, 4)
+            await self.sim.hands.scale(name, 4)
         else:
-            await self.desk.hands.change_service(name, lambda spec: spec["Labels"].clear())
+            await self.sim.hands.change_service(name, lambda spec: spec["Labels"].clear())
 
     def mend(self) -> None:
         """Every row is as it was when it was good."""
         for key, good in self.rows.values():
-            self.desk.change(key, **good)
+            self.sim.change(key, **good)
 
 
 def reach(steps: list[tuple[str, str, dict[str, Any]]]) -> tuple[State, list[str], dict[str, dict[str, Any]]]:
@@ -135,7 +135,7 @@ def directly(rows: dict[str, dict[str, Any]]) -> tuple[State, list[str]]:
 
     async def declare(panel: Panel) -> None:
         for document in rows.values():
-            panel.desk.declare(
+            panel.sim.declare(
                 Key("environment", document["id"]), document, organization=panel.home.id, depends_on=[panel.home]
             )
 
@@ -148,7 +148,7 @@ def settle(world: World, act: Callable[[Panel], Awaitable[None]]) -> tuple[State
     async def main() -> None:
         await world.furnish()
         async with world.running(("a",)):
-            await act(Panel(Desk(world)))
+            await act(Panel(Simulation(world)))
             await world.settle()
             await world.rest()
 

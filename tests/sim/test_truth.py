@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 
 from controller.records import Key
-from tests.sim import loop, place
+from tests.sim import loop, settings
 from tests.sim import process as sim_process
 from tests.sim.faults import Plan
 from tests.sim.run import listen_to
-from tests.sim.scenario import Desk
+from tests.sim.scenario import Simulation
 from tests.sim.scenarios.environment import WEB, WEB2, environment, runs
 from tests.sim.scenarios.organization import organization
 from tests.sim.swarm.behaviour import Behaviour
@@ -26,12 +26,12 @@ DIES = Behaviour(exit_after=6.0, exit_code=3)
 @pytest.fixture(autouse=True)
 def _as_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the times of the settings' defaults."""
-    options = replace(place.OPTIONS, monitor_seconds=5.0, min_ready_seconds=5.0)
+    options = replace(settings.OPTIONS, monitor_seconds=5.0, min_ready_seconds=5.0)
     monkeypatch.setattr(sim_process, "OPTIONS", options)
-    monkeypatch.setattr(sim_process, "TUNING", replace(place.TUNING, max_rollouts=0))
+    monkeypatch.setattr(sim_process, "TUNING", replace(settings.TUNING, max_rollouts=0))
 
 
-def run(body: Callable[[Desk, World], Awaitable[None]]) -> World:
+def run(body: Callable[[Simulation, World], Awaitable[None]]) -> World:
     random.seed(0)
     world = World(Plan("truth"))
     listen_to(world)
@@ -39,7 +39,7 @@ def run(body: Callable[[Desk, World], Awaitable[None]]) -> World:
     async def main() -> None:
         await world.furnish()
         async with world.running(("a",)):
-            await body(Desk(world), world)
+            await body(Simulation(world), world)
 
     loop.run(main)
     return world
@@ -61,13 +61,13 @@ def message(world: World, key: Key) -> str:
 def test_what_dies_again_and_again_is_a_crash_loop_and_few_statuses_are_written_of_it() -> None:
     made: list[Key] = []
 
-    async def body(desk: Desk, world: World) -> None:
-        desk.swarm.behave(WEB2, DIES)
-        made.append(environment(desk, organization(desk, "acme"), "shop", image_ref=WEB2))
-        await desk.sleep(60.0)
-        assert desk.reason(made[0]) == "CrashLoop"
+    async def body(sim: Simulation, world: World) -> None:
+        sim.swarm.behave(WEB2, DIES)
+        made.append(environment(sim, organization(sim, "acme"), "shop", image_ref=WEB2))
+        await sim.sleep(60.0)
+        assert sim.reason(made[0]) == "CrashLoop"
         before = len(said(world, made[0]))
-        await desk.sleep(540.0)
+        await sim.sleep(540.0)
         assert len(said(world, made[0])) == before, "nothing changed, and it was written down again"
 
     world = run(body)
@@ -82,50 +82,50 @@ def test_what_dies_again_and_again_is_a_crash_loop_and_few_statuses_are_written_
 def test_a_new_version_that_outlives_swarm_s_watch_and_dies_again_and_again_is_taken_back() -> None:
     made: list[Key] = []
 
-    async def body(desk: Desk, world: World) -> None:
-        desk.swarm.behave(WEB2, DIES)
-        shop = environment(desk, organization(desk, "acme"), "shop", instances=2)
+    async def body(sim: Simulation, world: World) -> None:
+        sim.swarm.behave(WEB2, DIES)
+        shop = environment(sim, organization(sim, "acme"), "shop", instances=2)
         made.append(shop)
-        await desk.settle()
-        assert desk.reason(shop) == "Deployed"
-        desk.change(shop, image_ref=WEB2)
-        await desk.sleep(300.0)
-        assert (desk.reason(shop), runs(desk, shop)) == ("RolledBack", (2, WEB))
+        await sim.settle()
+        assert sim.reason(shop) == "Deployed"
+        sim.change(shop, image_ref=WEB2)
+        await sim.sleep(300.0)
+        assert (sim.reason(shop), runs(sim, shop)) == ("RolledBack", (2, WEB))
         assert "crash loop" in message(world, shop)
         assert "exit (3)" in message(world, shop)
-        desk.change(shop, instances=3)
-        await desk.sleep(60.0)
-        assert (desk.reason(shop), runs(desk, shop)) == ("RolledBack", (3, WEB))
+        sim.change(shop, instances=3)
+        await sim.sleep(60.0)
+        assert (sim.reason(shop), runs(sim, shop)) == ("RolledBack", (3, WEB))
 
     world = run(body)
     assert len([1 for ready, _ in said(world, made[0]) if ready == "True"]) <= 2
 
 
 def test_a_version_that_worked_and_now_dies_again_and_again_is_no_failed_rollout() -> None:
-    async def body(desk: Desk, world: World) -> None:
-        shop = environment(desk, organization(desk, "acme"), "shop")
-        await desk.settle()
-        desk.change(shop, image_ref=WEB2)
-        await desk.sleep(60.0)
+    async def body(sim: Simulation, world: World) -> None:
+        shop = environment(sim, organization(sim, "acme"), "shop")
+        await sim.settle()
+        sim.change(shop, image_ref=WEB2)
+        await sim.sleep(60.0)
         for _ in range(40):
-            desk.swarm.fail_task(desk.service(shop), exit_code=9)
-            await desk.sleep(3.0)
-        assert (desk.reason(shop), runs(desk, shop)[1]) == ("CrashLoop", WEB2)
-        await desk.sleep(300.0)
-        assert desk.reason(shop) == "Deployed", "it has recovered, and nobody says so"
+            sim.swarm.fail_task(sim.service(shop), exit_code=9)
+            await sim.sleep(3.0)
+        assert (sim.reason(shop), runs(sim, shop)[1]) == ("CrashLoop", WEB2)
+        await sim.sleep(300.0)
+        assert sim.reason(shop) == "Deployed", "it has recovered, and nobody says so"
 
     run(body)
 
 
 def test_ready_is_said_when_the_tasks_have_stayed_up_and_not_before() -> None:
-    async def body(desk: Desk, world: World) -> None:
-        shop = environment(desk, organization(desk, "acme"), "shop")
-        while not runs_now(desk, shop):
-            await desk.sleep(0.1)
-        await desk.sleep(4.0)
-        assert desk.reason(shop) == "RollingOut"
-        await desk.sleep(2.0)
-        assert desk.reason(shop) == "Deployed"
+    async def body(sim: Simulation, world: World) -> None:
+        shop = environment(sim, organization(sim, "acme"), "shop")
+        while not runs_now(sim, shop):
+            await sim.sleep(0.1)
+        await sim.sleep(4.0)
+        assert sim.reason(shop) == "RollingOut"
+        await sim.sleep(2.0)
+        assert sim.reason(shop) == "Deployed"
 
     run(body)
 
@@ -133,13 +133,13 @@ def test_ready_is_said_when_the_tasks_have_stayed_up_and_not_before() -> None:
 def test_a_controller_that_begins_anew_takes_no_readiness_back() -> None:
     made: list[Key] = []
 
-    async def body(desk: Desk, world: World) -> None:
-        made.append(environment(desk, organization(desk, "acme"), "shop"))
-        await desk.settle()
+    async def body(sim: Simulation, world: World) -> None:
+        made.append(environment(sim, organization(sim, "acme"), "shop"))
+        await sim.settle()
         world.processes[-1].end()
-        await desk.sleep(60.0)
-        desk.database.touch(made[0])
-        await desk.sleep(60.0)
+        await sim.sleep(60.0)
+        sim.database.touch(made[0])
+        await sim.sleep(60.0)
 
     world = run(body)
     told = said(world, made[0])
@@ -148,19 +148,19 @@ def test_a_controller_that_begins_anew_takes_no_readiness_back() -> None:
 
 
 def test_suspended_and_deleted_are_said_when_nothing_runs_any_more() -> None:
-    async def body(desk: Desk, world: World) -> None:
-        desk.swarm.agents._pace = replace(desk.swarm.agents._pace, stop=120.0)
-        home = organization(desk, "acme")
-        shop, blog = environment(desk, home, "shop", instances=2), environment(desk, home, "blog")
-        await desk.settle()
-        desk.change(shop, suspended=True)
-        desk.delete(blog)
-        await desk.sleep(60.0)
-        assert (desk.reason(shop), desk.reason(blog)) == ("Stopping", "Deleting")
+    async def body(sim: Simulation, world: World) -> None:
+        sim.swarm.agents._pace = replace(sim.swarm.agents._pace, stop=120.0)
+        home = organization(sim, "acme")
+        shop, blog = environment(sim, home, "shop", instances=2), environment(sim, home, "blog")
+        await sim.settle()
+        sim.change(shop, suspended=True)
+        sim.delete(blog)
+        await sim.sleep(60.0)
+        assert (sim.reason(shop), sim.reason(blog)) == ("Stopping", "Deleting")
         assert "2 task(s)" in message(world, shop)
         assert "1 task(s)" in message(world, blog)
-        await desk.sleep(120.0)
-        assert (desk.reason(shop), desk.reason(blog)) == ("Suspended", "Deleted")
+        await sim.sleep(120.0)
+        assert (sim.reason(shop), sim.reason(blog)) == ("Suspended", "Deleted")
 
     run(body)
 
@@ -168,16 +168,16 @@ def test_suspended_and_deleted_are_said_when_nothing_runs_any_more() -> None:
 def test_a_start_that_was_declared_to_be_slow_is_no_lack_of_progress() -> None:
     check = {"command": ["/bin/check"], "start_period_seconds": 300, "interval_seconds": 10, "retries": 3}
 
-    async def body(desk: Desk, world: World) -> None:
-        desk.swarm.behave(WEB2, Behaviour(start_seconds=200.0))
-        home = organization(desk, "acme")
-        declared = environment(desk, home, "shop", image_ref=WEB2, healthcheck=check)
-        silent = environment(desk, home, "blog", image_ref=WEB2)
-        await desk.sleep(180.0)
-        assert desk.reason(declared) == "RollingOut"
-        assert desk.reason(silent) == "ProgressDeadlineExceeded"
-        await desk.sleep(300.0)
-        assert (desk.reason(declared), desk.reason(silent)) == ("Deployed", "Deployed")
+    async def body(sim: Simulation, world: World) -> None:
+        sim.swarm.behave(WEB2, Behaviour(start_seconds=200.0))
+        home = organization(sim, "acme")
+        declared = environment(sim, home, "shop", image_ref=WEB2, healthcheck=check)
+        silent = environment(sim, home, "blog", image_ref=WEB2)
+        await sim.sleep(180.0)
+        assert sim.reason(declared) == "RollingOut"
+        assert sim.reason(silent) == "ProgressDeadlineExceeded"
+        await sim.sleep(300.0)
+        assert (sim.reason(declared), sim.reason(silent)) == ("Deployed", "Deployed")
 
     run(body)
 
@@ -185,18 +185,18 @@ def test_a_start_that_was_declared_to_be_slow_is_no_lack_of_progress() -> None:
 def test_a_rollout_of_many_tasks_that_goes_on_is_no_lack_of_progress() -> None:
     made: list[Key] = []
 
-    async def body(desk: Desk, world: World) -> None:
-        shop = environment(desk, organization(desk, "acme"), "shop", instances=6)
+    async def body(sim: Simulation, world: World) -> None:
+        shop = environment(sim, organization(sim, "acme"), "shop", instances=6)
         made.append(shop)
-        await desk.settle()
-        desk.swarm.behave(WEB2, Behaviour(start_seconds=50.0))
-        desk.change(shop, image_ref=WEB2)
-        await desk.sleep(280.0)
-        assert desk.reason(shop) == "RollingOut"
+        await sim.settle()
+        sim.swarm.behave(WEB2, Behaviour(start_seconds=50.0))
+        sim.change(shop, image_ref=WEB2)
+        await sim.sleep(280.0)
+        assert sim.reason(shop) == "RollingOut"
 
     world = run(body)
     assert "ProgressDeadlineExceeded" not in {reason for _, reason in said(world, made[0])}
 
 
-def runs_now(desk: Desk, key: Key) -> bool:
-    return desk.service(key) in desk.swarm.state()["services"] and runs(desk, key)[0] > 0
+def runs_now(sim: Simulation, key: Key) -> bool:
+    return sim.service(key) in sim.swarm.state()["services"] and runs(sim, key)[0] > 0

@@ -17,7 +17,7 @@ from controller.records import Key
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.rows import Declared, Said
 from tests.sim.facts import NetworkFact, ServiceFact, TaskFact, Wish, network_fact, service_fact
-from tests.sim.place import INSTALLATION
+from tests.sim.settings import INSTALLATION
 from tests.sim.swarm.objects import RUNNING, Service, Task
 from tests.sim.swarm.swarm import SimSwarm, WriteRecord
 

@@ -14,8 +14,8 @@ from tests.sim import safety
 from tests.sim.border import FROZEN_SECONDS, LATE_SECONDS, LOST_SECONDS
 from tests.sim.database.rows import StatusWritten
 from tests.sim.faults import Fault, Plan
-from tests.sim.place import LEASE_SECONDS, Names
 from tests.sim.safety import Property, Written
+from tests.sim.settings import LEASE_SECONDS, Names
 from tests.sim.swarm.objects import Task
 from tests.sim.swarm.swarm import WriteRecord
 from tests.sim.view import SimView

@@ -21,9 +21,9 @@ from tests.sim.database.database import SimDatabase
 from tests.sim.database.rows import Held
 from tests.sim.faults import Fault, Plan
 from tests.sim.hands import Hands
-from tests.sim.place import INSTALLATION, LEASE_SECONDS, RESYNC_SECONDS, Names, tables
 from tests.sim.ports import adapters, things
 from tests.sim.process import SimProcess
+from tests.sim.settings import INSTALLATION, LEASE_SECONDS, RESYNC_SECONDS, Names, tables
 from tests.sim.state import State, read_state
 from tests.sim.swarm.behaviour import Pace
 from tests.sim.swarm.swarm import SimSwarm

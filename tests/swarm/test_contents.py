@@ -11,18 +11,18 @@ from deploy.engine import Lab
 from reconcilers import labels
 from reconcilers.objects import Config, Objects, Secret, Service
 from reconcilers.outcomes import InUseError
-from tests.swarm.scene import Scene, scene, until
+from tests.swarm.harness import SwarmHarness, scene, until
 
 pytestmark = pytest.mark.anyio
 
 KEY = b"of this installation"
 
 
-def owned(here: Scene) -> dict[str, str]:
+def owned(here: SwarmHarness) -> dict[str, str]:
     return labels.owned(here.options.installation, *here.key, here.organization_id)
 
 
-def rotated(here: Scene, value: bytes, **changes: Any) -> tuple[Objects, Secret]:
+def rotated(here: SwarmHarness, value: bytes, **changes: Any) -> tuple[Objects, Secret]:
     """The environment's service with a secret and a config."""
     secret = Secret.named(f"{here.slug}-token", value, key=KEY, labels=owned(here))
     config = Config.named(f"{here.slug}-settings", b"settings", key=KEY, labels=owned(here))
@@ -37,11 +37,11 @@ def rotated(here: Scene, value: bytes, **changes: Any) -> tuple[Objects, Secret]
     return Objects((sealed, secret, config)), secret
 
 
-def there(here: Scene, secret: Secret) -> bool:
+def there(here: SwarmHarness, secret: Secret) -> bool:
     return any(each["Spec"]["Name"] == secret.name for each in here.api.get("/secrets"))
 
 
-async def complete(here: Scene, wanted: Objects) -> None:
+async def complete(here: SwarmHarness, wanted: Objects) -> None:
     """Until all tasks run; nobody tells the view here."""
 
     async def all_run() -> bool:

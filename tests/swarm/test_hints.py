@@ -9,12 +9,12 @@ import pytest
 from deploy import traefik
 from deploy.engine import Lab
 from reconcilers.objects import Objects
-from tests.swarm.scene import Scene, hints, scene
+from tests.swarm.harness import SwarmHarness, hints, scene
 
 pytestmark = pytest.mark.anyio
 
 
-async def edge_on_network(here: Scene) -> None:
+async def edge_on_network(here: SwarmHarness) -> None:
     """The organization's network with its pin and the edge on it."""
     await here.apply(here.home, here.network(edge_node=None))
     wanted = here.network()

@@ -14,7 +14,7 @@ from controller.swarm.diff import service_differences
 from deploy.engine import Lab
 from reconcilers.baseline import lost
 from reconcilers.objects import Objects, Service
-from tests.swarm.scene import Scene, scene
+from tests.swarm.harness import SwarmHarness, scene
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +46,7 @@ def everything(number: int) -> dict[str, Any]:
     }
 
 
-async def assert_nothing_to_do(here: Scene, wanted: Any, key: Any) -> None:
+async def assert_nothing_to_do(here: SwarmHarness, wanted: Any, key: Any) -> None:
     assert str(here.cluster.plan(key, wanted, ())) == ""
     await here.cluster.refresh_all()
     assert str(here.cluster.plan(key, wanted, ())) == ""

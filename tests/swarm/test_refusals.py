@@ -17,12 +17,12 @@ from deploy.engine import IMAGE_PREFIX, EngineApiError, Lab
 from reconcilers import labels
 from reconcilers.objects import Objects
 from reconcilers.outcomes import ConflictError, NotReadyError, TerminalError, TransientError
-from tests.swarm.scene import Scene, scene
+from tests.swarm.harness import SwarmHarness, scene
 
 pytestmark = pytest.mark.anyio
 
 
-def foreign(here: Scene, name: str, **found: str) -> str:
+def foreign(here: SwarmHarness, name: str, **found: str) -> str:
     """A service that this installation did not make."""
     spec = {
         "Name": name,

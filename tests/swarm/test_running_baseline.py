@@ -11,15 +11,15 @@ from controller.swarm.client import Document
 from deploy.engine import Lab
 from reconcilers.baseline import NOFILE
 from reconcilers.outcomes import TerminalError
+from tests.swarm.harness import SwarmHarness, scene, until
 from tests.swarm.processes import Process, of_container
-from tests.swarm.scene import Scene, scene, until
 
 pytestmark = pytest.mark.anyio
 
 MIB = 1024 * 1024
 
 
-async def running(here: Scene, **changes: Any) -> list[Process]:
+async def running(here: SwarmHarness, **changes: Any) -> list[Process]:
     """The processes of the environment's one container."""
     await here.apply(here.home, here.network(edge_node=None))
     wanted = here.services(instances=1, **changes)
@@ -94,7 +94,7 @@ async def test_limits_are_the_kernel_s(lab: Lab) -> None:
 Doctor = Callable[[Document], object]
 
 
-def forgetful(here: Scene, monkeypatch: pytest.MonkeyPatch, doctor: Doctor) -> None:
+def forgetful(here: SwarmHarness, monkeypatch: pytest.MonkeyPatch, doctor: Doctor) -> None:
     """Have the engine store specs without what ``doctor`` takes from them, as old ones do, and say that all is well."""
     write = here.client.request
 

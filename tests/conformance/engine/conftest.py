@@ -11,7 +11,7 @@ import pytest
 
 from controller.swarm.transport import DockerTransport
 from deploy.engine import Lab
-from tests.conformance.engine.place import Place
+from tests.conformance.engine.harness import EngineHarness
 from tests.labs import exclusive_lab
 from tests.sim.loop import VirtualLoop
 from tests.sim.swarm.swarm import SimSwarm
@@ -34,7 +34,7 @@ def conform_lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-async def place(anyio_backend: Any, request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+async def here(anyio_backend: Any, request: pytest.FixtureRequest) -> AsyncIterator[EngineHarness]:
     """An engine of one of the worlds."""
     if anyio_backend == _SIMULATED:
         yield simulated()
@@ -46,7 +46,7 @@ async def place(anyio_backend: Any, request: pytest.FixtureRequest) -> AsyncIter
     here.transport.close()
 
 
-def simulated() -> Place:
+def simulated() -> EngineHarness:
     """A Swarm of its own."""
     swarm = SimSwarm(nodes=1)
     (node,) = swarm.store.nodes.values()
@@ -58,21 +58,21 @@ def simulated() -> Place:
     async def label_node(labels: Mapping[str, str]) -> None:
         swarm.update_node(node, availability="active", labels=dict(labels))
 
-    return Place(SimTransport(swarm), 1, kill, label_node, real=False)
+    return EngineHarness(SimTransport(swarm), 1, kill, label_node, real=False)
 
 
-async def _real(lab: Lab) -> Place:
+async def _real(lab: Lab) -> EngineHarness:
     transport = DockerTransport(lab.docker_host)
 
     async def kill(container: str) -> None:
-        await here.post(f"/containers/{container}/kill", signal="KILL")
+        await made.post(f"/containers/{container}/kill", signal="KILL")
 
     async def label_node(labels: Mapping[str, str]) -> None:
-        (node,) = await here.get("/nodes")
+        (node,) = await made.get("/nodes")
         spec = {**node["Spec"], "Labels": dict(labels)}
         await transport.exchange(
             "POST", f"/nodes/{node['ID']}/update", {"version": node["Version"]["Index"]}, orjson.dumps(spec)
         )
 
-    here = Place(transport, next(_NUMBERS), kill, label_node, real=True)
-    return here
+    made = EngineHarness(transport, next(_NUMBERS), kill, label_node, real=True)
+    return made

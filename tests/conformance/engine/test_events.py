@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.engine.place import PAUSE, Document, Place
+from tests.conformance.engine.harness import PAUSE, Document, EngineHarness
 
 pytestmark = pytest.mark.anyio
 
@@ -15,21 +15,21 @@ def told(heard: list[Document], kind: str, object_id: str) -> list[tuple[str, di
     ]
 
 
-async def test_a_service_is_told_of_with_what_changed(place: Place) -> None:
-    name = {"name": place.name("web")}
-    async with place.events() as heard:
-        service = await place.create(container={"Image": PAUSE})
-        await place.update(labels={"n": "1"})
-        await place.update(replicas=2)
-        await place.runs(count=2)
-        await place.update(container={"Env": ["A=1"]})
-        await place.reaches("completed")
-        await place.ask("DELETE", f"/services/{service}")
+async def test_a_service_is_told_of_with_what_changed(here: EngineHarness) -> None:
+    name = {"name": here.name("web")}
+    async with here.events() as heard:
+        service = await here.create(container={"Image": PAUSE})
+        await here.update(labels={"n": "1"})
+        await here.update(replicas=2)
+        await here.runs(count=2)
+        await here.update(container={"Env": ["A=1"]})
+        await here.reaches("completed")
+        await here.ask("DELETE", f"/services/{service}")
 
         async def removed() -> bool:
             return "remove" in [action for action, _ in told(heard, "service", service)]
 
-        await place.until(removed)
+        await here.until(removed)
         assert told(heard, "service", service) == [
             ("create", name),
             ("update", name),
@@ -43,45 +43,45 @@ async def test_a_service_is_told_of_with_what_changed(place: Place) -> None:
         assert {e["Type"] for e in heard} <= {"service", "network", "container"}, "nothing of tasks"
 
 
-async def test_a_network_is_told_of_twice_as_its_addresses_come_later(place: Place) -> None:
-    name = {"name": place.name("net")}
-    async with place.events() as heard:
-        network = await place.network()
-        await place.ask("DELETE", f"/networks/{network}")
+async def test_a_network_is_told_of_twice_as_its_addresses_come_later(here: EngineHarness) -> None:
+    name = {"name": here.name("net")}
+    async with here.events() as heard:
+        network = await here.network()
+        await here.ask("DELETE", f"/networks/{network}")
 
         async def removed() -> bool:
             return "remove" in [action for action, _ in told(heard, "network", network)]
 
-        await place.until(removed)
+        await here.until(removed)
         assert told(heard, "network", network) == [("create", name), ("update", name), ("remove", name)]
 
 
-async def test_containers_are_told_of_when_they_start_and_end(place: Place) -> None:
-    async with place.events() as heard:
-        service = await place.create(replicas=1)
-        (task,) = await place.runs()
+async def test_containers_are_told_of_when_they_start_and_end(here: EngineHarness) -> None:
+    async with here.events() as heard:
+        service = await here.create(replicas=1)
+        (task,) = await here.runs()
         container = task["Status"]["ContainerStatus"]["ContainerID"]
 
         async def started() -> bool:
             return bool(told(heard, "container", container))
 
-        await place.until(started)
-        await place.kill(container)
+        await here.until(started)
+        await here.kill(container)
 
         async def died() -> bool:
             return [action for action, _ in told(heard, "container", container)][-1] == "die"
 
-        await place.until(died)
+        await here.until(died)
         start, die = [each for each in told(heard, "container", container) if each[0] in ("start", "die")]
         assert (start[0], die[0]) == ("start", "die")
         own = {
             "com.docker.swarm.node.id": task["NodeID"],
             "com.docker.swarm.service.id": service,
-            "com.docker.swarm.service.name": place.name("web"),
+            "com.docker.swarm.service.name": here.name("web"),
             "com.docker.swarm.task": "",
             "com.docker.swarm.task.id": task["ID"],
-            "com.docker.swarm.task.name": f"{place.name('web')}.1.{task['ID']}",
-            "name": f"{place.name('web')}.1.{task['ID']}",
+            "com.docker.swarm.task.name": f"{here.name('web')}.1.{task['ID']}",
+            "name": f"{here.name('web')}.1.{task['ID']}",
             "image": task["Spec"]["ContainerSpec"]["Image"],
         }
         assert own.items() <= start[1].items()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.engine.place import PAUSE, SECOND, WEB, Place, changed
+from tests.conformance.engine.harness import PAUSE, SECOND, WEB, EngineHarness, changed
 
 pytestmark = pytest.mark.anyio
 
@@ -90,14 +90,14 @@ STORED: dict[str, Any] = {
 }
 
 
-async def test_known_fields_are_kept_without_empty_ones_and_with_defaults(place: Place) -> None:
-    network = await place.network()
-    attached = {"Networks": [{"Target": place.name("net"), "Aliases": ["web.internal"]}]}
-    await place.create(TaskTemplate={**FULL, **attached}, RollbackConfig={"Order": "start-first"})
-    stored = await place.service()
+async def test_known_fields_are_kept_without_empty_ones_and_with_defaults(here: EngineHarness) -> None:
+    network = await here.network()
+    attached = {"Networks": [{"Target": here.name("net"), "Aliases": ["web.internal"]}]}
+    await here.create(TaskTemplate={**FULL, **attached}, RollbackConfig={"Order": "start-first"})
+    stored = await here.service()
     assert stored["Spec"] == {
-        "Name": place.name("web"),
-        "Labels": {"conform": place.name("")},
+        "Name": here.name("web"),
+        "Labels": {"conform": here.name("")},
         "TaskTemplate": {**STORED, "Networks": [{"Target": network, "Aliases": ["web.internal"]}]},
         "Mode": {"Replicated": {"Replicas": 0}},
         "UpdateConfig": {
@@ -114,13 +114,11 @@ async def test_known_fields_are_kept_without_empty_ones_and_with_defaults(place:
     assert "UpdateStatus" not in stored
 
 
-async def test_little_that_is_written_gets_little_that_is_stored(place: Place) -> None:
-    await place.post(
-        "/services/create", {"Name": place.name("web"), "TaskTemplate": {"ContainerSpec": {"Image": PAUSE}}}
-    )
-    stored = await place.service()
+async def test_little_that_is_written_gets_little_that_is_stored(here: EngineHarness) -> None:
+    await here.post("/services/create", {"Name": here.name("web"), "TaskTemplate": {"ContainerSpec": {"Image": PAUSE}}})
+    stored = await here.service()
     assert stored["Spec"] == {
-        "Name": place.name("web"),
+        "Name": here.name("web"),
         "Labels": {},
         "TaskTemplate": {
             "ContainerSpec": {"Image": PAUSE, "Isolation": "default"},
@@ -148,19 +146,19 @@ async def test_little_that_is_written_gets_little_that_is_stored(place: Place) -
     ],
     ids=["empty", "unknown mode of seccomp"],
 )
-async def test_privileges_are_filled_in(place: Place, written: dict[str, Any], kept: dict[str, Any]) -> None:
-    await place.create(**written)
-    assert (await place.service())["Spec"]["TaskTemplate"]["ContainerSpec"]["Privileges"] == kept
+async def test_privileges_are_filled_in(here: EngineHarness, written: dict[str, Any], kept: dict[str, Any]) -> None:
+    await here.create(**written)
+    assert (await here.service())["Spec"]["TaskTemplate"]["ContainerSpec"]["Privileges"] == kept
 
 
-async def test_parts_that_are_empty_objects_stay(place: Place) -> None:
-    await place.create(
+async def test_parts_that_are_empty_objects_stay(here: EngineHarness) -> None:
+    await here.create(
         template={"Resources": {"Limits": {}}, "Placement": {}, "RestartPolicy": {}},
         container={"DNSConfig": {}, "StopGracePeriod": 0, "Healthcheck": {}},
         UpdateConfig={},
         EndpointSpec={},
     )
-    spec = (await place.service())["Spec"]
+    spec = (await here.service())["Spec"]
     template = spec["TaskTemplate"]
     container = template["ContainerSpec"]
     assert template["Resources"] == {"Limits": {}}
@@ -178,24 +176,24 @@ async def test_parts_that_are_empty_objects_stay(place: Place) -> None:
     assert spec["EndpointSpec"] == {"Mode": "vip"}
 
 
-async def test_what_is_read_can_be_written_back_unchanged(place: Place) -> None:
-    await place.create(TaskTemplate=FULL)
-    before = await place.service()
-    assert (await place.update()).status == 200
-    after = await place.service()
+async def test_what_is_read_can_be_written_back_unchanged(here: EngineHarness) -> None:
+    await here.create(TaskTemplate=FULL)
+    before = await here.service()
+    assert (await here.update()).status == 200
+    after = await here.service()
     assert after["Spec"] == before["Spec"]
 
 
 # -- versions --------------------------------------------------------------------------------------------------------
 
 
-async def test_an_update_that_changes_nothing_is_an_update(place: Place) -> None:
-    await place.create(labels={"n": "1"})
-    await place.update(labels={"n": "2"})
-    before = await place.service()
+async def test_an_update_that_changes_nothing_is_an_update(here: EngineHarness) -> None:
+    await here.create(labels={"n": "1"})
+    await here.update(labels={"n": "2"})
+    before = await here.service()
     assert before["PreviousSpec"]["Labels"]["n"] == "1"
-    answer = await place.update()
-    after = await place.service()
+    answer = await here.update()
+    after = await here.service()
     assert (answer.status, answer.body) == (200, {"Warnings": None})
     assert after["Version"]["Index"] > before["Version"]["Index"]
     assert after["PreviousSpec"] == before["Spec"], "what could be rolled back to is gone"
@@ -204,101 +202,101 @@ async def test_an_update_that_changes_nothing_is_an_update(place: Place) -> None
     assert after["UpdatedAt"] > before["UpdatedAt"]
 
 
-async def test_one_index_counts_the_changes_of_all_objects(place: Place) -> None:
-    await place.create("a")
-    await place.create("b")
-    a, b = await place.service("a"), await place.service("b")
+async def test_one_index_counts_the_changes_of_all_objects(here: EngineHarness) -> None:
+    await here.create("a")
+    await here.create("b")
+    a, b = await here.service("a"), await here.service("b")
     assert b["Version"]["Index"] > a["Version"]["Index"]
-    await place.network()
-    await place.update("a")
-    assert (await place.service("a"))["Version"]["Index"] > b["Version"]["Index"] + 2
-    assert (await place.service("b"))["Version"] == b["Version"]
+    await here.network()
+    await here.update("a")
+    assert (await here.service("a"))["Version"]["Index"] > b["Version"]["Index"] + 2
+    assert (await here.service("b"))["Version"] == b["Version"]
 
 
-async def test_an_older_version_is_out_of_sequence_and_nothing_is_written(place: Place) -> None:
-    await place.create()
-    old = await place.service()
-    await place.update(labels={"n": "1"})
-    answer = await place.ask("POST", f"/services/{old['ID']}/update", old["Spec"], version=old["Version"]["Index"])
+async def test_an_older_version_is_out_of_sequence_and_nothing_is_written(here: EngineHarness) -> None:
+    await here.create()
+    old = await here.service()
+    await here.update(labels={"n": "1"})
+    answer = await here.ask("POST", f"/services/{old['ID']}/update", old["Spec"], version=old["Version"]["Index"])
     assert (answer.status, answer.error) == (500, "OutOfSequence")
     assert answer.text == "rpc error: code = Unknown desc = update out of sequence"
-    assert (await place.service())["Spec"]["Labels"]["n"] == "1"
+    assert (await here.service())["Spec"]["Labels"]["n"] == "1"
 
 
 @pytest.mark.parametrize("version", ["", "x"])
-async def test_an_update_needs_a_version(place: Place, version: str) -> None:
-    await place.create()
-    stored = await place.service()
-    answer = await place.ask("POST", f"/services/{stored['ID']}/update", stored["Spec"], version=version)
+async def test_an_update_needs_a_version(here: EngineHarness, version: str) -> None:
+    await here.create()
+    stored = await here.service()
+    answer = await here.ask("POST", f"/services/{stored['ID']}/update", stored["Spec"], version=version)
     assert (answer.status, answer.error) == (400, "Refused")
     assert answer.text.startswith(f"invalid service version '{version}': strconv.ParseUint")
 
 
-async def test_a_service_with_an_address_of_its_own_is_changed_again_by_the_manager(place: Place) -> None:
-    network = await place.network(IPRange=place.subnet.replace("0/24", "0/25"))
-    await place.create(EndpointSpec={"Mode": "vip"}, template={"Networks": [{"Target": network}]})
+async def test_a_service_with_an_address_of_its_own_is_changed_again_by_the_manager(here: EngineHarness) -> None:
+    network = await here.network(IPRange=here.subnet.replace("0/24", "0/25"))
+    await here.create(EndpointSpec={"Mode": "vip"}, template={"Networks": [{"Target": network}]})
 
     async def addressed() -> dict[str, Any] | None:
-        stored = await place.service()
+        stored = await here.service()
         return stored if stored["Endpoint"].get("VirtualIPs") else None
 
-    stored = await place.until(addressed, what="the address")
+    stored = await here.until(addressed, what="the address")
     assert stored is not None
     (address,) = stored["Endpoint"]["VirtualIPs"]
-    assert (address["NetworkID"], address["Addr"]) == (network, place.subnet.replace("0/24", "2/24"))
+    assert (address["NetworkID"], address["Addr"]) == (network, here.subnet.replace("0/24", "2/24"))
     assert stored["Endpoint"]["Spec"] == {"Mode": "vip"}
     assert "PreviousSpec" not in stored
-    answer = await place.update(EndpointSpec={"Mode": "dnsrr"})
+    answer = await here.update(EndpointSpec={"Mode": "dnsrr"})
     assert answer.status == 200
 
     async def unaddressed() -> bool:
-        return bool((await place.service())["Endpoint"] == {"Spec": {"Mode": "dnsrr"}})
+        return bool((await here.service())["Endpoint"] == {"Spec": {"Mode": "dnsrr"}})
 
-    await place.until(unaddressed, what="the end of the address")
+    await here.until(unaddressed, what="the end of the address")
 
 
 # -- names and ids ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_name_is_given_once(place: Place) -> None:
-    first = await place.create()
-    answer = await place.ask("POST", "/services/create", place.spec())
+async def test_a_name_is_given_once(here: EngineHarness) -> None:
+    first = await here.create()
+    answer = await here.ask("POST", "/services/create", here.spec())
     assert (answer.status, answer.error) == (409, "NameTaken")
     assert answer.text == (
         "rpc error: code = AlreadyExists desc = name conflicts with an existing object: service "
-        f"{place.name('web')} already exists"
+        f"{here.name('web')} already exists"
     )
-    assert (await place.ask("DELETE", f"/services/{first}")).status == 200
-    assert await place.create() != first
+    assert (await here.ask("DELETE", f"/services/{first}")).status == 200
+    assert await here.create() != first
 
 
-async def test_a_created_service_has_an_id_of_the_swarms_form(place: Place) -> None:
-    answer = await place.ask("POST", "/services/create", place.spec())
+async def test_a_created_service_has_an_id_of_the_swarms_form(here: EngineHarness) -> None:
+    answer = await here.ask("POST", "/services/create", here.spec())
     assert answer.status == 201
     assert answer.body["Warnings"] is None
     assert re.fullmatch(r"[0-9a-z]{25}", answer.body["ID"])
-    by_name = await place.service()
+    by_name = await here.service()
     assert by_name["ID"] == answer.body["ID"]
-    assert await place.get(f"/services/{by_name['ID']}") == by_name
-    assert await place.get(f"/services/{by_name['ID'][:12]}") == by_name, "the beginning of an id is enough"
+    assert await here.get(f"/services/{by_name['ID']}") == by_name
+    assert await here.get(f"/services/{by_name['ID'][:12]}") == by_name, "the beginning of an id is enough"
 
 
-async def test_neither_name_nor_mode_can_be_changed(place: Place) -> None:
-    await place.create()
-    renamed = await place.update(Name=place.name("other"))
+async def test_neither_name_nor_mode_can_be_changed(here: EngineHarness) -> None:
+    await here.create()
+    renamed = await here.update(Name=here.name("other"))
     assert (renamed.status, renamed.error) == (501, "Refused")
     assert renamed.text.endswith("renaming services is not supported")
-    turned = await place.update(Mode={"Global": {}})
+    turned = await here.update(Mode={"Global": {}})
     assert (turned.status, turned.error) == (501, "Refused")
     assert turned.text.endswith("service mode change is not allowed")
 
 
-async def test_what_does_not_exist_is_not_found(place: Place) -> None:
-    spec = place.spec()
+async def test_what_does_not_exist_is_not_found(here: EngineHarness) -> None:
+    spec = here.spec()
     for answer in (
-        await place.ask("GET", "/services/nonesuch"),
-        await place.ask("POST", "/services/nonesuch/update", spec, version=1),
-        await place.ask("DELETE", "/services/nonesuch"),
+        await here.ask("GET", "/services/nonesuch"),
+        await here.ask("POST", "/services/nonesuch/update", spec, version=1),
+        await here.ask("DELETE", "/services/nonesuch"),
     ):
         assert (answer.status, answer.error, answer.text) == (404, "NotFound", "service nonesuch not found")
 
@@ -331,45 +329,45 @@ async def test_what_does_not_exist_is_not_found(place: Place) -> None:
     ids=["name", "long name", "no image", "little cpu", "little memory", "ingress and round robin"],
 )
 async def test_a_wrong_document_is_refused_in_the_managers_words(
-    place: Place, changes: dict[str, Any], status: int, text: str
+    here: EngineHarness, changes: dict[str, Any], status: int, text: str
 ) -> None:
-    answer = await place.ask("POST", "/services/create", place.spec(**changes))
+    answer = await here.ask("POST", "/services/create", here.spec(**changes))
     assert (answer.status, answer.error) == (status, "Refused")
     assert answer.text == f"rpc error: code = InvalidArgument desc = {text}"
 
 
-async def test_a_network_that_does_not_exist_is_said_with_500(place: Place) -> None:
-    answer = await place.ask("POST", "/services/create", place.spec(template={"Networks": [{"Target": "nonesuch"}]}))
+async def test_a_network_that_does_not_exist_is_said_with_500(here: EngineHarness) -> None:
+    answer = await here.ask("POST", "/services/create", here.spec(template={"Networks": [{"Target": "nonesuch"}]}))
     assert (answer.status, answer.error, answer.text) == (500, "NotFound", "network nonesuch not found")
 
 
-async def test_a_port_of_the_ingress_is_given_once(place: Place) -> None:
+async def test_a_port_of_the_ingress_is_given_once(here: EngineHarness) -> None:
     ports = {"Ports": [{"TargetPort": 80, "PublishedPort": 8099}]}
-    first = await place.create("a", EndpointSpec=ports)
-    answer = await place.ask("POST", "/services/create", place.spec("b", EndpointSpec=ports))
+    first = await here.create("a", EndpointSpec=ports)
+    answer = await here.ask("POST", "/services/create", here.spec("b", EndpointSpec=ports))
     assert (answer.status, answer.error) == (400, "InUse")
     assert answer.text.endswith(
-        f"port '8099' is already in use by service '{place.name('a')}' ({first}) as an ingress port"
+        f"port '8099' is already in use by service '{here.name('a')}' ({first}) as an ingress port"
     )
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
 
 
-async def test_lists_are_filtered_by_label_id_and_beginning_of_the_name(place: Place) -> None:
+async def test_lists_are_filtered_by_label_id_and_beginning_of_the_name(here: EngineHarness) -> None:
     for text in ("fa", "fab", "bfa"):
-        await place.create(text, labels={"k": text, "e": ""})
-    ids = {text: (await place.service(text))["ID"] for text in ("fa", "fab")}
+        await here.create(text, labels={"k": text, "e": ""})
+    ids = {text: (await here.service(text))["ID"] for text in ("fa", "fab")}
 
     async def found(**filters: list[str]) -> list[str]:
-        mine = {"label": ["conform=" + place.name(""), *filters.pop("label", [])]}
-        listed = await place.get("/services", filters={**mine, **filters})
-        return sorted(s["Spec"]["Name"].removeprefix(place.name("")) for s in listed)
+        mine = {"label": ["conform=" + here.name(""), *filters.pop("label", [])]}
+        listed = await here.get("/services", filters={**mine, **filters})
+        return sorted(s["Spec"]["Name"].removeprefix(here.name("")) for s in listed)
 
     assert await found() == ["bfa", "fa", "fab"]
-    assert await found(name=[place.name("fa")]) == ["fa", "fab"]
+    assert await found(name=[here.name("fa")]) == ["fa", "fab"]
     assert await found(name=["fa"]) == []
-    assert await found(name=[place.name("fab"), place.name("b")]) == ["bfa", "fab"]
+    assert await found(name=[here.name("fab"), here.name("b")]) == ["bfa", "fab"]
     assert await found(label=["k"]) == ["bfa", "fa", "fab"]
     assert await found(label=["k=fa"]) == ["fa"]
     assert await found(label=["k=f"]) == []
@@ -377,21 +375,21 @@ async def test_lists_are_filtered_by_label_id_and_beginning_of_the_name(place: P
     assert await found(id=[ids["fa"]]) == ["fa"]
     assert await found(id=[ids["fa"], ids["fab"]]) == ["fa", "fab"]
     assert await found(mode=["global"]) == []
-    answer = await place.ask("GET", "/services", filters={"nonesuch": ["x"]})
+    answer = await here.ask("GET", "/services", filters={"nonesuch": ["x"]})
     assert (answer.status, answer.text) == (400, "invalid filter 'nonesuch'")
 
 
-async def test_a_list_is_the_single_documents_in_the_order_of_their_ids(place: Place) -> None:
+async def test_a_list_is_the_single_documents_in_the_order_of_their_ids(here: EngineHarness) -> None:
     for text in "abcde":
-        await place.create(text)
-    listed = await place.get("/services", filters={"label": ["conform=" + place.name("")]})
-    assert listed == [await place.get(f"/services/{s['ID']}") for s in listed]
+        await here.create(text)
+    listed = await here.get("/services", filters={"label": ["conform=" + here.name("")]})
+    assert listed == [await here.get(f"/services/{s['ID']}") for s in listed]
     assert [s["ID"] for s in listed] == sorted(s["ID"] for s in listed)
 
 
-async def test_an_update_with_the_same_specification_in_another_order_is_the_same(place: Place) -> None:
-    await place.create(labels={"a": "1", "b": "2"})
-    stored = await place.service()
+async def test_an_update_with_the_same_specification_in_another_order_is_the_same(here: EngineHarness) -> None:
+    await here.create(labels={"a": "1", "b": "2"})
+    stored = await here.service()
     labels = dict(reversed(stored["Spec"]["Labels"].items()))
-    await place.update(Labels=labels)
-    assert (await place.service())["Spec"] == changed(stored["Spec"])
+    await here.update(Labels=labels)
+    assert (await here.service())["Spec"] == changed(stored["Spec"])

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from tests.sim.scenario import Desk, scenario
+from tests.sim.scenario import Simulation, scenario
 from tests.sim.scenarios.environment import environment
 from tests.sim.scenarios.organization import organization
 
 
 @scenario()
-async def documents_are_hidden_and_nothing_goes(desk: Desk) -> None:
-    home = organization(desk, "acme")
-    shop = environment(desk, home, "shop")
-    await desk.settle()
-    before = desk.swarm.state()
-    desk.database.hide(home, shop)
-    desk.database.touch(home, shop)
-    await desk.settle()
-    assert desk.swarm.state() == before, "removed, although the rows are there"
-    assert [desk.reason(key) for key in (home, shop)] == ["SnapshotMissing"] * 2
-    desk.database.show()
-    desk.database.touch(home, shop)
-    await desk.settle()
-    assert desk.reason(shop) == "Deployed"
-    assert desk.swarm.state() == before
+async def documents_are_hidden_and_nothing_goes(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop")
+    await sim.settle()
+    before = sim.swarm.state()
+    sim.database.hide(home, shop)
+    sim.database.touch(home, shop)
+    await sim.settle()
+    assert sim.swarm.state() == before, "removed, although the rows are there"
+    assert [sim.reason(key) for key in (home, shop)] == ["SnapshotMissing"] * 2
+    sim.database.show()
+    sim.database.touch(home, shop)
+    await sim.settle()
+    assert sim.reason(shop) == "Deployed"
+    assert sim.swarm.state() == before

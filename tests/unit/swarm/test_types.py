@@ -11,7 +11,7 @@ from controller.swarm.types import BY_NAME, TYPES
 from controller.swarm.types.base import ObjectType
 from controller.swarm.writers import WRITERS
 from reconcilers.objects import Config, Network, Secret, Service
-from tests.sim.place import tables
+from tests.sim.settings import tables
 from tests.sim.swarm.swarm import SimSwarm
 
 ROOT = Path(__file__).parents[3] / "controller"

@@ -39,7 +39,7 @@ async def until(check: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> 
 
 
 @dataclass
-class Scene:
+class SwarmHarness:
     """An organization with one environment; ``number`` keeps its names and addresses apart from other tests'."""
 
     number: int
@@ -173,7 +173,7 @@ class Scene:
             self.api.delete(f"/services/{service['ID']}")
 
 
-class Told:
+class Notified:
     """Who was told that something live of theirs changed."""
 
     def __init__(self) -> None:
@@ -192,12 +192,12 @@ class Told:
 
 
 @asynccontextmanager
-async def scene(lab: Lab, *, installation: str | None = None) -> AsyncIterator[Scene]:
+async def scene(lab: Lab, *, installation: str | None = None) -> AsyncIterator[SwarmHarness]:
     """An installation, a new one unless one is named, that has looked at the engine once."""
     number = next(_numbers)
     options = Options(installation=installation or f"i{number}", pin_image=PAUSE, monitor_seconds=0.5)
     client = EngineClient.at(lab.docker_host)
-    made = Scene(number, lab.api(), client, SwarmAdapter(client, options.installation), options)
+    made = SwarmHarness(number, lab.api(), client, SwarmAdapter(client, options.installation), options)
     try:
         await client.check()
         await made.cluster.refresh_all()
@@ -208,9 +208,9 @@ async def scene(lab: Lab, *, installation: str | None = None) -> AsyncIterator[S
 
 
 @asynccontextmanager
-async def hints(here: Scene) -> AsyncIterator[Told]:
+async def hints(here: SwarmHarness) -> AsyncIterator[Notified]:
     """The scene's cluster following the engine's events."""
-    told = Told()
+    told = Notified()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(here.cluster.hints, told)
         yield told

@@ -23,7 +23,7 @@ ALIVE = ("running", "ready")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EngineAnswer:
     """What the engine said; ``error`` is the controller's word for a refusal, empty when it is none."""
 
     status: int
@@ -33,7 +33,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Place:
+class EngineHarness:
     """One engine that is a manager; ``number`` keeps the names of a test's objects apart from others'."""
 
     transport: Transport
@@ -47,7 +47,7 @@ class Place:
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
-    async def ask(self, method: str, path: str, body: object = None, **query: Any) -> Answer:
+    async def ask(self, method: str, path: str, body: object = None, **query: Any) -> EngineAnswer:
         """One request, whatever becomes of it."""
         payload = None if body is None else orjson.dumps(body)
         if "filters" in query:
@@ -55,9 +55,9 @@ class Place:
         status, data = await self.transport.exchange(method, path, query, payload)
         content: Any = orjson.loads(data) if data else None
         if status < 400:
-            return Answer(status, content, "", "")
+            return EngineAnswer(status, content, "", "")
         error = classify(status, content["message"])
-        return Answer(status, content, type(error).__name__, error.message)
+        return EngineAnswer(status, content, type(error).__name__, error.message)
 
     async def get(self, path: str, **query: Any) -> Any:
         """What is there."""
@@ -107,7 +107,9 @@ class Place:
         """A service as it is stored."""
         return dict(await self.get(f"/services/{self.name(text)}"))
 
-    async def update(self, text: str = "web", *, query: Mapping[str, Any] | None = None, **changes: Any) -> Answer:
+    async def update(
+        self, text: str = "web", *, query: Mapping[str, Any] | None = None, **changes: Any
+    ) -> EngineAnswer:
         """Read, change, write."""
         stored = await self.service(text)
         asked = {"version": stored["Version"]["Index"], **(query or {})}
