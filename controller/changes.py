@@ -146,6 +146,8 @@ class ChangeSet:
         left: type and name of what is not wanted and stays for now: it serves under a former name, or is still needed.
         wanted: what it was planned for: what is declared, without the host names that the owner must not have yet.
         missing_hosts: host names that were left out of it, as another owner still has them.
+        spared: the writes without what stops, or loses a route, and nothing that is declared takes its place; None:
+            nothing does.
     """
 
     changes: tuple[Change, ...] = ()
@@ -156,6 +158,7 @@ class ChangeSet:
     left: frozenset[tuple[str, str]] = frozenset()
     wanted: Objects = field(default_factory=Objects)
     missing_hosts: frozenset[str] = frozenset()
+    spared: tuple[Change, ...] | None = None
 
     def after(self, first: ChangeSet) -> ChangeSet:
         """The same, with the changes of ``first`` before its own."""
@@ -163,7 +166,9 @@ class ChangeSet:
 
     def without(self, unwanted: Callable[[Change], bool]) -> ChangeSet:
         """The same, leaving some of it undone."""
-        return replace(self, changes=tuple(c for c in self.changes if not unwanted(c)))
+        changes = tuple(c for c in self.changes if not unwanted(c))
+        spared = None if self.spared is None else tuple(c for c in self.spared if not unwanted(c))
+        return replace(self, changes=changes, spared=None if spared == changes else spared)
 
     def __str__(self) -> str:
         return "\n".join(str(c) for c in self.changes)

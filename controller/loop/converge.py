@@ -13,6 +13,7 @@ out, is written down before that write. What was done and learned before an erro
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from controller.changes import Change, ChangeSet, Succession
 from controller.loop import inventory
@@ -65,7 +66,7 @@ class Convergence:
         """
         planned = self._tools.swarm.plan(self._loaded.key, declared, self.rows, serving)
         self.applied = planned
-        changes, spared = await self._spared(planned, declared)
+        changes, spared = await self._spared(planned)
         self.note_plan(changes)
         changes, contested = self._spaced(changes)
         changes, queued = self._in_turn(changes)
@@ -122,7 +123,7 @@ class Convergence:
         wanted = Objects(tuple(services))
         planned = swarm.plan(key, wanted, inventory.without_wishes(self.rows))
         changes = planned.without(lambda change: change.action == "delete" and change.name not in gone)
-        changes, spared = await self._spared(changes, wanted)
+        changes, spared = await self._spared(changes)
         self.note_plan(changes)
         self._draft.learn(*changes.seen)
         changes, contested = self._spaced(changes)
@@ -149,15 +150,14 @@ class Convergence:
 
     # -- gates ---------------------------------------------------------------------------------------------------
 
-    async def _spared(self, changes: ChangeSet, declared: Objects) -> tuple[ChangeSet, FuseTrippedError | None]:
+    async def _spared(self, changes: ChangeSet) -> tuple[ChangeSet, FuseTrippedError | None]:
         """What may be done without asking: all but what stops or loses its routes while the fuse holds it."""
-        spared = self._tools.swarm.spare(changes, declared)
-        if spared is changes:
+        if changes.spared is None:
             return changes, None
         try:
             await self._tools.fuse.reduction(self._loaded.key)
         except FuseTrippedError as error:
-            return spared, error
+            return replace(changes, changes=changes.spared, spared=None), error
         return changes, None
 
     def _spaced(self, changes: ChangeSet) -> tuple[ChangeSet, ContestedError | None]:

@@ -24,7 +24,7 @@ from controller.swarm.edge import Edge
 from controller.swarm.errors import EngineError, NotFound
 from controller.swarm.hints import Hints
 from controller.swarm.liveview import LiveView
-from controller.swarm.losses import spare
+from controller.swarm.losses import spared
 from controller.swarm.plan import plan
 from controller.swarm.routers import EdgeRouters, Read
 from controller.swarm.task_counts import TaskCounts
@@ -72,8 +72,8 @@ class SwarmAdapter:
         """
         live = self.live.owned_services(key)
         given = succession.handed_over(declared, live, serving, lambda names: self.live.elsewhere(key, names))
-        changes = plan(key, given.objects, self.live, inventory)
-        return replace(changes.after(given.lost), missing_hosts=given.missing)
+        changes = plan(key, given.objects, self.live, inventory).after(given.lost)
+        return replace(changes, missing_hosts=given.missing, spared=spared(changes.changes, declared))
 
     def succeed(self, key: Key, wanted: Objects, serving: Sequence[str], settle_seconds: float) -> Succession:
         """What is next for the services of ``key`` that serve under former names."""
@@ -210,16 +210,6 @@ class SwarmAdapter:
             for host in led:
                 hosts[owner[1], host] = None
         return Holdings(owners, list(processes), list(hosts))
-
-    def spare(self, changes: ChangeSet, declared: Objects) -> ChangeSet:
-        """``changes`` without what stops, or loses a route, and nothing of ``declared`` takes its place.
-
-        The same object when nothing is lost.
-        """
-        spared = tuple(spare(change, declared) for change in changes.changes)
-        if all(left is change for left, change in zip(spared, changes.changes, strict=True)):
-            return changes
-        return replace(changes, changes=tuple(change for change in spared if change is not None))
 
     def fingerprint(self, key: Key, organization_id: str) -> Fingerprint:
         """Equal as long as nothing live that ``key`` depends on changed."""

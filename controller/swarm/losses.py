@@ -7,7 +7,7 @@ of the same owner takes over.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -58,6 +58,14 @@ def spare(change: Change, wanted: Objects) -> Change | None:
     service = Service.seal({**spec, "Labels": {k: v for k, v in spec["Labels"].items() if not _is_hash(k)}})
     differences = service_differences(service.spec, live.spec)
     return replace(change, target=service, differences=tuple(differences)) if differences else None
+
+
+def spared(changes: Sequence[Change], wanted: Objects) -> tuple[Change, ...] | None:
+    """``spare`` of all of them; None when nothing is lost."""
+    rest = [spare(change, wanted) for change in changes]
+    if all(left is change for left, change in zip(rest, changes, strict=True)):
+        return None
+    return tuple(change for change in rest if change is not None)
 
 
 def _is_hash(label: str) -> bool:

@@ -152,9 +152,6 @@ class Nothing:
     def prompts(self, progress: Iterable[ServiceProgress]) -> ChangeSet:
         return ChangeSet()
 
-    def spare(self, changes: ChangeSet, declared: Objects) -> ChangeSet:
-        return changes
-
     def fingerprint(self, key: Key, organization_id: str) -> Fingerprint:
         return None
 
