@@ -20,8 +20,8 @@ from controller.swarm import service_list
 from controller.swarm.client import Document, EngineClient
 from controller.swarm.errors import EngineUnavailable, NotFound
 from controller.swarm.hosts import Hosts
+from controller.swarm.object_cache import ObjectCache
 from controller.swarm.service_cache import OwnerKey, ServiceCache, service_of
-from controller.swarm.shelf import Shelf
 from controller.swarm.types import BY_NAME, TYPES
 from controller.swarm.types.base import ObjectType
 from controller.swarm.types.network import NETWORK
@@ -56,8 +56,8 @@ class LiveView:
         self._services = ServiceCache()
         self.hosts = Hosts(on_change)
         """Host names by owner of the live rules."""
-        self._shelves = {each.name: Shelf() for each in TYPES if each.decoded}
-        self._networks = self._shelves[NETWORK.name]
+        self._caches = {each.name: ObjectCache() for each in TYPES if each.decoded}
+        self._networks = self._caches[NETWORK.name]
         self._owned: dict[str, defaultdict[OwnerKey, set[str]]] = {each.name: defaultdict(set) for each in TYPES}
         """Ids of our objects by type and owner."""
         self.edge: dict[str, frozenset[str]] = {}
@@ -88,8 +88,8 @@ class LiveView:
 
     def find(self, object_type: str, name: str) -> LiveObject | None:
         """The object of a type and of exactly this name: ours, or a network whoever owns it."""
-        shelf = self._shelves.get(object_type)
-        return self._services.named(name) if shelf is None else shelf.named(name)
+        cache = self._caches.get(object_type)
+        return self._services.named(name) if cache is None else cache.named(name)
 
     def id_of(self, object_type: str, name: str) -> str | None:
         """Its id."""
@@ -98,7 +98,7 @@ class LiveView:
 
     def owned(self, object_type: str, owner: OwnerKey) -> list[LiveObject]:
         """Objects of a type whose owner label names ``owner``, by name."""
-        kept = self._shelves.get(object_type, self._services)
+        kept = self._caches.get(object_type, self._services)
         found = [kept.get(i) for i in self._owned[object_type].get(owner, ())]
         return sorted((each for each in found if each is not None), key=lambda each: each.name)
 
@@ -227,7 +227,7 @@ class LiveView:
         try:
             document = await type_.read(self._client, id_or_name)
         except NotFound:
-            kept = self._shelves.get(object_type, self._services)
+            kept = self._caches.get(object_type, self._services)
             known = kept.get(id_or_name) or kept.named(id_or_name)
             if known is not None and self._touched.get(known.id, 0) <= as_of:
                 self._tell(self._drop(object_type, known.id), tell=tell)
@@ -393,13 +393,13 @@ class LiveView:
         return self._put_service(service_of(document), bytes(memoryview(orjson.dumps(document))), as_of)
 
     def _drop(self, object_type: str, object_id: str) -> set[OwnerKey]:
-        shelf = self._shelves.get(object_type)
-        if shelf is None:
+        cache = self._caches.get(object_type)
+        if cache is None:
             owner = self._services.drop(object_id)
             self.hosts.drop(object_id)
             self._new.discard(object_id)
         else:
-            known = shelf.drop(object_id)
+            known = cache.drop(object_id)
             owner = self._owner_of(known.labels) if known is not None else None
         if owner is None:
             return set()
@@ -416,7 +416,7 @@ class LiveView:
         for live in map(type_.parse, documents):
             listed.add(live.id)
             changed |= self._put(type_.name, live, as_of)
-        for gone in [i for i in self._shelves[type_.name] if i not in listed and self._touched.get(i, 0) <= as_of]:
+        for gone in [i for i in self._caches[type_.name] if i not in listed and self._touched.get(i, 0) <= as_of]:
             changed |= self._drop(type_.name, gone)
         self._forget_touches(as_of)
         return changed
@@ -425,12 +425,12 @@ class LiveView:
         """Hold what was parsed; the owners concerned."""
         if self._touched.get(fresh.id, 0) > as_of:
             return set()
-        shelf = self._shelves[object_type]
-        known = shelf.get(fresh.id)
+        cache = self._caches[object_type]
+        known = cache.get(fresh.id)
         if known == fresh:
             return set()
         before = self._drop(object_type, fresh.id) if known is not None else set()
-        shelf.put(fresh)
+        cache.put(fresh)
         owner = self._owner_of(fresh.labels)
         if owner is None:
             return before

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from controller.changes import Change, ChangeSet
 from controller.records import InventoryRow, InventoryUpdate
 from controller.swarm.types import EDGE, TYPES
-from controller.swarm.types.base import Scene, View
+from controller.swarm.types.base import Planning, View
 from reconcilers import labels
 from reconcilers.objects import Desired, Network, Objects
 
@@ -21,7 +21,7 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
 
     A network that somebody else's service is on is neither removed nor made anew, nor is the pin that keeps it.
     """
-    scene = Scene(owner, wanted, view, {(row.object_type, row.name): row for row in inventory})
+    planning = Planning(owner, wanted, view, {(row.object_type, row.name): row for row in inventory})
     changes: list[Change] = []
     blocked: dict[str, str] = {}
     failed: dict[str, str] = {}
@@ -31,7 +31,7 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
         for each in wanted.objects:
             if each.object_type != type_.name:
                 continue
-            verdict = type_.plan(each, scene)
+            verdict = type_.plan(each, planning)
             changes += verdict.changes
             if verdict.blocked:
                 blocked[each.name] = verdict.blocked
@@ -46,22 +46,22 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
         for name in wanted.edge_networks
         if any(name not in joined for joined in view.edge.values())
     ]
-    left = frozenset(_removed(scene, changes, kept))
-    seen = tuple(_seen(scene, aimed, changes))
+    left = frozenset(_removed(planning, changes, kept))
+    seen = tuple(_seen(planning, aimed, changes))
     return ChangeSet(tuple(changes), blocked, failed, seen, kept, left, wanted)
 
 
-def _removed(scene: Scene, changes: list[Change], kept: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _removed(planning: Planning, changes: list[Change], kept: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Plan the removal of what is not wanted; type and name of what has to stay for now without being a fault."""
-    wanted = scene.wanted.keys
+    wanted = planning.wanted.keys
     for type_ in reversed(TYPES):
-        for live in scene.view.owned(type_.name, scene.owner):
+        for live in planning.view.owned(type_.name, planning.owner):
             at = type_.name, live.name
             if at in wanted:
                 continue
-            stay = type_.stays(live, scene)
+            stay = type_.stays(live, planning)
             if stay is None:
-                scene.going.add(at)
+                planning.going.add(at)
                 changes.append(Change("delete", type_.name, live.name, live=live, cause="Removed"))
             elif stay.why:
                 kept[live.name] = stay.why
@@ -69,17 +69,17 @@ def _removed(scene: Scene, changes: list[Change], kept: dict[str, str]) -> Itera
                 yield at
 
 
-def _seen(scene: Scene, aimed: Sequence[Desired], changes: Sequence[Change]) -> Iterator[InventoryUpdate]:
+def _seen(planning: Planning, aimed: Sequence[Desired], changes: Sequence[Change]) -> Iterator[InventoryUpdate]:
     """What is live and as it should be, and not in the inventory yet."""
     changing = {(c.object_type, c.name) for c in changes}
-    owner = labels.owner_key(*scene.owner)
+    owner = labels.owner_key(*planning.owner)
     for each in aimed:
-        live = scene.view.find(each.object_type, each.name)
+        live = planning.view.find(each.object_type, each.name)
         if live is None or (each.object_type, each.name) in changing:
             continue
         if labels.OWNER in live.labels and live.labels[labels.OWNER] != owner:
             continue
-        row = scene.row(each)
+        row = planning.row(each)
         if row is None or row.engine_id != live.id or row.state != "present":
             yield InventoryUpdate(
                 each.object_type,

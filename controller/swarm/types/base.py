@@ -44,7 +44,7 @@ class View(Protocol):
 
 
 @dataclass(frozen=True)
-class Scene:
+class Planning:
     """What is planned with: one owner, what it should have, what lives, and what is on record."""
 
     owner: OwnerKey
@@ -118,10 +118,10 @@ class ObjectType(Protocol):
     def parse(self, document: Document) -> LiveObject:
         """What the live view keeps of it."""
 
-    def plan(self, wanted: Any, scene: Scene) -> Verdict:
+    def plan(self, wanted: Any, planning: Planning) -> Verdict:
         """What must be done so that ``wanted`` exists."""
 
-    def stays(self, live: Any, scene: Scene) -> Stay | None:
+    def stays(self, live: Any, planning: Planning) -> Stay | None:
         """Why ``live``, which is not wanted, must not be removed now; None: it goes."""
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from controller.changes import Change, Difference
 from controller.records import InventoryRow
-from controller.swarm.types.base import Scene, Stay, Verdict, cause_of, is_owned_by
+from controller.swarm.types.base import Planning, Stay, Verdict, cause_of, is_owned_by
 from reconcilers import labels, references
 from reconcilers.objects import Content
 from reconcilers.ports import LiveContent
@@ -61,9 +61,9 @@ class ContentType:
             digest=None if data is None else _digest(data),
         )
 
-    def plan(self, wanted: Content, scene: Scene) -> Verdict:
+    def plan(self, wanted: Content, planning: Planning) -> Verdict:
         """Make it, or put its labels right; one whose content is not what its name says cannot be mended while used."""
-        row, live = scene.row(wanted), scene.view.find(self.name, wanted.name)
+        row, live = planning.row(wanted), planning.view.find(self.name, wanted.name)
         if not isinstance(live, LiveContent) or not (_made_by_us(row, live) or is_owned_by(live, wanted)):
             change = Change("create", self.name, wanted.name, wanted, cause=cause_of(row, wanted, None))
             return Verdict((change,), wanted)
@@ -74,7 +74,7 @@ class ContentType:
             if own.get(key) != wanted.labels.get(key)
         ]
         if live.digest not in (None, _digest(wanted.data)):
-            users = scene.view.referring(live.id)
+            users = planning.view.referring(live.id)
             if users:
                 return Verdict(target=wanted, kept=f"its content is not what its name says; {users[0]} refers to it")
             data = Difference("Data", "another", "as its name says")
@@ -84,14 +84,14 @@ class ContentType:
         change = Change("update", self.name, wanted.name, wanted, live, tuple(differences), "Repaired")
         return Verdict((change,), wanted)
 
-    def stays(self, live: LiveContent, scene: Scene) -> Stay | None:
+    def stays(self, live: LiveContent, planning: Planning) -> Stay | None:
         """While a service's spec, the one before it, or the last one that worked refers to it.
 
         Services that are removed in the same change set do not hold it; tasks are asked for when it is removed.
         """
-        if any(("service", name) not in scene.going for name in scene.view.referring(live.id)):
+        if any(("service", name) not in planning.going for name in planning.view.referring(live.id)):
             return Stay()
-        good = (row.last_good or {} for at, row in scene.rows.items() if at not in scene.going)
+        good = (row.last_good or {} for at, row in planning.rows.items() if at not in planning.going)
         return Stay() if any((self.name, live.name) in references.named(spec) for spec in good) else None
 
 

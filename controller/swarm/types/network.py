@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from controller.changes import Change
 from controller.swarm.diff import network_differences
-from controller.swarm.types.base import Scene, Stay, Verdict, is_owned_by, names_of
+from controller.swarm.types.base import Planning, Stay, Verdict, is_owned_by, names_of
 from reconcilers.objects import Network
 from reconcilers.ports import LiveNetwork, LiveObject
 
@@ -52,30 +52,30 @@ class NetworkType:
             options=document.get("Options") or {},
         )
 
-    def plan(self, wanted: Network, scene: Scene) -> Verdict:
+    def plan(self, wanted: Network, planning: Planning) -> Verdict:
         """Make it, or make it anew; one that others are on stays as it is."""
-        live = scene.view.find(self.name, wanted.name)
+        live = planning.view.find(self.name, wanted.name)
         if not isinstance(live, LiveNetwork) or not is_owned_by(live, wanted):  # then the create waits for the name
-            row = scene.row(wanted)
+            row = planning.row(wanted)
             cause = "Repaired" if row is not None and row.engine_id else "Created"
             return Verdict((Change("create", self.name, wanted.name, wanted, cause=cause),), wanted)
         differences = tuple(network_differences(wanted, live))
         if not differences:
             return Verdict(target=wanted)
-        if users := others_on(live, scene):
+        if users := others_on(live, planning):
             return Verdict(target=wanted, kept=f"{'; '.join(map(str, differences))}; {_are_on_it(users)}")
         return Verdict((Change("recreate", self.name, wanted.name, wanted, live, differences, "Repaired"),), wanted)
 
-    def stays(self, live: LiveNetwork, scene: Scene) -> Stay | None:
+    def stays(self, live: LiveNetwork, planning: Planning) -> Stay | None:
         """While a service that is not its owner's is on it."""
-        users = others_on(live, scene)
+        users = others_on(live, planning)
         return Stay(f"it is not wanted any more; {_are_on_it(users)}") if users else None
 
 
-def others_on(network: LiveObject, scene: Scene) -> list[str]:
+def others_on(network: LiveObject, planning: Planning) -> list[str]:
     """Services on a network that are not its owner's own."""
-    on = scene.view.on_network(network.id)
-    own = {service.name for service in scene.view.owned("service", scene.owner)} if on else set()
+    on = planning.view.on_network(network.id)
+    own = {service.name for service in planning.view.owned("service", planning.owner)} if on else set()
     return [name for name in on if name not in own]
 
 

@@ -9,7 +9,7 @@ from reconcilers.ports import LiveObject
 OwnerKey = tuple[str, str]
 
 
-class Shelf:
+class ObjectCache:
     """All objects of one type that are known, ours or not."""
 
     def __init__(self) -> None:
