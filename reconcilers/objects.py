@@ -17,6 +17,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 import orjson
 
 from reconcilers import labels
+from reconcilers.port import External
 
 SpecDocument = dict[str, Any]
 _REFERENCES = (("Secrets", "SecretID"), ("Configs", "ConfigID"))
@@ -235,6 +236,8 @@ class Objects:
     objects: tuple[Desired, ...] = ()
     edge_networks: tuple[str, ...] = ()
     """Names of the owner's networks that every edge container must be on."""
+    things: tuple[External, ...] = ()
+    """What it has beyond the Swarm, for a look ahead: it is made by ``Context.ensure``, and not here."""
 
     def of(self, type_: type[D]) -> tuple[D, ...]:
         """Those of one type."""

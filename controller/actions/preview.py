@@ -23,6 +23,7 @@ from controller.records import InventoryRow
 from controller.swarm.liveview import LiveView
 from controller.swarm.plan import plan as plan_swarm
 from reconcilers.objects import Objects
+from reconcilers.port import External
 from reconcilers.ports import LookAhead, Options
 from reconcilers.registry import registered
 from specs.loader import Located
@@ -138,3 +139,15 @@ def _swarm_changes(
         owner = (document.kind, str(document.id))
         known = wanted.inventory.get((document.kind, document.id), [])
         yield from plan_swarm(owner, objects, live, known).changes
+        yield from _beyond(objects.things, known)
+
+
+def _beyond(wanted: Sequence[External], known: Sequence[InventoryRow]) -> Iterator[Change]:
+    """What would be done in ports, by the inventory alone: no port is asked for a look ahead."""
+    rows = {(row.object_type, row.name): row for row in known if "/" in row.object_type}
+    for thing in wanted:
+        row = rows.pop((thing.object_type, thing.name), None)
+        if row is None or row.spec_hash != thing.hash:
+            yield Change("create" if row is None else "update", thing.object_type, thing.name, cause="Declared")
+    for object_type, name in rows:
+        yield Change("delete", object_type, name, cause="Removed")

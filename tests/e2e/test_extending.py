@@ -6,15 +6,13 @@ import json
 import os
 import re
 import shlex
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.world import World, eventually
-from tests.example_package import SETTINGS, install_example
+from tests.example_package import SETTINGS, Postmaster, install_example
 from tests.installed import ROOT
 
 CODES = {"plan": 2}
@@ -28,60 +26,10 @@ COMMANDS = [
 YAML = re.search(r"^```yaml title=\"post.yaml\"\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 
 
-class Postmaster(ThreadingHTTPServer):
-    """Accounts by domain."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Account)
-        self.accounts: dict[str, dict[str, str]] = {}
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Account(BaseHTTPRequestHandler):
-    """One call."""
-
-    server: Postmaster
-
-    def do_GET(self) -> None:
-        found = self.server.accounts.get(self._domain)
-        self._answer(404 if found is None else 200, found)
-
-    def do_PUT(self) -> None:
-        document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.accounts[self._domain] = {**document, "id": f"account-of-{self._domain}"}
-        self._answer(200, self.server.accounts[self._domain])
-
-    def do_DELETE(self) -> None:
-        self.server.accounts.pop(self._domain, None)
-        self._answer(200, None)
-
-    @property
-    def _domain(self) -> str:
-        return self.path.rpartition("/")[2]
-
-    def _answer(self, status: int, document: object) -> None:
-        data = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
 @pytest.fixture
 def postmaster() -> Iterator[Postmaster]:
-    server = Postmaster()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with Postmaster() as server:
+        yield server
 
 
 def test_the_tutorial_works_as_it_is_written(
@@ -113,6 +61,7 @@ def test_the_tutorial_works_as_it_is_written(
         assert done.returncode == CODES.get(arguments[0], 0), f"{command}: {said[arguments[0]]}"
     assert "acme-mail/0001_mailboxes" in said["migrate"]
     assert "+ secret mailbox-" in said["plan"]
+    assert "+ postmaster/thing mail.acme.example" in said["plan"]
     assert "Serving" in said["get"]
     assert "account-of-mail.acme.example" in said["describe"]
     assert "ensure" in said["trace"] or "postmaster" in said["trace"]

@@ -13,6 +13,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from acme_mail.model import MailboxSnapshot
@@ -135,7 +136,8 @@ def preview(snapshot: MailboxSnapshot, ahead: LookAhead) -> Objects:
     """What `skypanel plan` shows."""
     network = ahead.live.network_of(str(snapshot.organization_id))
     network_id = network.id if network is not None else "made-with-the-organization"
-    return render(snapshot, ahead.options, ahead.settings(MailSettings), network_id)
+    objects = render(snapshot, ahead.options, ahead.settings(MailSettings), network_id)
+    return replace(objects, things=(account(snapshot),))
 
 
 def children(snapshot: MailboxSnapshot) -> list[Child]:
