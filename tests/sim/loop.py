@@ -8,12 +8,15 @@ address, so that sets of them have an order that is the same in every run.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import selectors
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 START = 1_000_000.0
 WALL_START = 1_800_000_000.0
 
@@ -54,6 +57,19 @@ class _Selector(selectors.DefaultSelector):
         return []
 
 
+class _Timer(asyncio.TimerHandle):
+    """One that goes before those of the same time that were set after it, whatever else the loop has to do.
+
+    asyncio's heap gives equal times any order: a second process would change the course of the first.
+    """
+
+    number = 0
+
+    def __lt__(self, other: asyncio.TimerHandle) -> bool:
+        assert isinstance(other, _Timer)
+        return (self.when(), self.number) < (other.when(), other.number)
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Time stands still while something is ready."""
 
@@ -66,6 +82,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(selector)
         self._numbers = count(1)
         self.set_task_factory(_numbered)
+
+    def call_at(
+        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = _Timer(when, callback, args, self, context)
+        timer.number = next(self._numbers)
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined] # as asyncio does, with another handle
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
 
     def time(self) -> float:
         return self.now
