@@ -105,7 +105,7 @@ def test_a_domain_says_whether_the_edge_took_its_route(here: World, edge_api: st
     environment, domain, host = shop(here)
     here.wait_ready(environment)
     eventually(lambda: says(here, domain) == "Routed", what="the edge has it")
-    eventually(lambda: here.curl(host)[0] == 200, seconds=10, what="what was said to be routed answers")
+    eventually(lambda: here.curl(host)[0] == 200, seconds=30, what="what was said to be routed answers")
     here.sql("UPDATE paas_environments SET suspended = true WHERE id = %s", environment)
     eventually(lambda: says(here, domain) == "Suspended", what="nobody would answer")
     here.sql("UPDATE paas_environments SET suspended = false WHERE id = %s", environment)
