@@ -5,21 +5,30 @@
     give back  all of it, when nothing lives of the object any more
 
 The inventory has a row a thing, ``<port>/thing``: before it is made, and until the port has confirmed that it is gone.
-A create whose answer was lost is found by its name, which is the same for the same wish.
+A create whose answer was lost is found by its name, which is the same for the same wish. What was written says whose it
+is: a thing of another owner under the same name is neither changed nor taken away, but waited for.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 
 from controller.loop.doors import Doors
 from controller.loop.ports import Store
 from controller.loop.report import Draft
 from controller.loop.trace import Trace
-from controller.records import Intent, InventoryRow, InventoryUpdate, Loaded
+from controller.records import Intent, InventoryRow, InventoryUpdate, Key, Loaded
+from reconcilers.outcomes import NotReadyError
 from reconcilers.port import External, Observed, Port, Things
 
 _CREATED, _UPDATED, _REPAIRED, _REMOVED = "Created", "Updated", "Repaired", "Removed"
+_IN_USE_SECONDS = 5.0
+
+
+def written_for(key: Key, digest: str) -> str:
+    """What a thing is written with: ten hex digits of its owner's, and the digest of its document."""
+    return f"{hashlib.sha256(str(key).encode()).hexdigest()[:10]}-{digest}"
 
 
 class Externals:
@@ -69,21 +78,35 @@ class Externals:
         found = await port.observe(thing.name)
         asked_for = row is not None and row.spec_hash == thing.hash
         on_record = row is not None and row.state == "present" and asked_for
+        digest = written_for(self._loaded.key, thing.hash)
+        self._refuse_another_s(thing, found)
         if found is None:
             await self._intend(thing.object_type, thing.name, "applying")
-            found = await port.create(thing.name, thing.document, thing.hash)
+            found = await port.create(thing.name, thing.document, digest)
             self._tell(_REPAIRED if asked_for else _CREATED, f"+ {thing.object_type} {thing.name}")
             on_record = False  # the intent is what is on record now
-        if found.hash != thing.hash or found.drifted:  # also where a create found another one there
+            self._refuse_another_s(thing, found)  # who came in between
+        if found.hash != digest or found.drifted:  # also where a create found another one there
             await self._intend(thing.object_type, thing.name, "applying")
             why = found.drifted or "another document is wanted"
-            found = await port.update(thing.name, thing.document, thing.hash)
+            found = await port.update(thing.name, thing.document, digest)
             self._tell(_REPAIRED if asked_for else _UPDATED, f"~ {thing.object_type} {thing.name}: {why}")
             on_record = False
         if not on_record or row is None or row.engine_id != found.id:
             update = InventoryUpdate(thing.object_type, thing.name, engine_id=found.id, spec_hash=thing.hash)
             self._draft.learn(update)
         return found
+
+    def _is_ours(self, found: Observed) -> bool:
+        return found.hash.startswith(written_for(self._loaded.key, ""))
+
+    def _refuse_another_s(self, thing: External, found: Observed | None) -> None:
+        if found is not None and not self._is_ours(found):
+            raise NotReadyError(
+                "NameStillInUse",
+                f"{thing.object_type} {thing.name} is there and was not made for this object; waiting until it is gone",
+                retry_after=_IN_USE_SECONDS,
+            )
 
     async def sweep(self) -> None:
         """Take away what was not asked for this time."""
@@ -102,7 +125,8 @@ class Externals:
                     "any more: have it declare the port until everything of it was given back"
                 )
             port = self._doors.open(self._ports[name])
-            if await port.observe(row.name) is not None:  # its removal may have been done and not written down
+            found = await port.observe(row.name)  # its removal may have been done and not written down
+            if found is not None and self._is_ours(found):
                 await self._intend(row.object_type, row.name, "deleting")
                 await port.remove(row.name)
                 self._tell(_REMOVED, f"- {row.object_type} {row.name}")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from controller.loop.doors import Doors
-from controller.loop.external import Externals
+from controller.loop.external import Externals, written_for
 from controller.loop.report import Draft
 from controller.loop.trace import Trace
 from controller.records import Intent, InventoryRow, InventoryUpdate, Key, Loaded
-from reconcilers.outcomes import FencedError, TransientError
+from reconcilers.outcomes import FencedError, NotReadyError, TransientError
 from reconcilers.port import External, Observed, Things
 
 pytestmark = pytest.mark.anyio
@@ -87,6 +87,9 @@ def bucket(name: str = "acme-a", size: int = 1) -> External:
     return External(Buckets, name, {"size": size})
 
 
+DIGEST = written_for(KEY, bucket().hash)
+
+
 def made(thing: External, *, digest: str | None = None) -> InventoryRow:
     return InventoryRow(thing.object_type, thing.name, f"id-{thing.name}", digest or thing.hash, None, None, "present")
 
@@ -104,7 +107,7 @@ async def test_the_intent_is_written_down_before_the_thing_is_made() -> None:
 
 async def test_what_is_so_already_is_left_alone() -> None:
     reconcile = OneReconcile(made(bucket()))
-    reconcile.table.found["acme-a"] = Observed("id-acme-a", bucket().hash)
+    reconcile.table.found["acme-a"] = Observed("id-acme-a", DIGEST)
     await reconcile.externals.ensure([bucket()])
     await reconcile.externals.sweep()
     assert (reconcile.steps, reconcile.learned, reconcile.events) == ([], [], [])
@@ -112,7 +115,7 @@ async def test_what_is_so_already_is_left_alone() -> None:
 
 async def test_a_thing_that_was_made_and_not_written_down_is_found_by_its_name() -> None:
     reconcile = OneReconcile(InventoryRow("buckets/thing", "acme-a", None, None, None, None, "applying"))
-    reconcile.table.found["acme-a"] = Observed("id-acme-a", bucket().hash)
+    reconcile.table.found["acme-a"] = Observed("id-acme-a", DIGEST)
     await reconcile.externals.ensure([bucket()])
     assert reconcile.steps == []
     assert [update.engine_id for update in reconcile.learned] == ["id-acme-a"]
@@ -122,8 +125,8 @@ async def test_a_thing_that_was_made_and_not_written_down_is_found_by_its_name()
     ("observed", "step", "event"),
     [
         (None, "create acme-a", "Repaired"),
-        (Observed("id-acme-a", "of-somebody-else"), "update acme-a", "Repaired"),
-        (Observed("id-acme-a", bucket().hash, "it is public"), "update acme-a", "Repaired"),
+        (Observed("id-acme-a", written_for(KEY, "another")), "update acme-a", "Repaired"),
+        (Observed("id-acme-a", DIGEST, "it is public"), "update acme-a", "Repaired"),
     ],
 )
 async def test_what_somebody_changed_is_put_right(observed: Observed | None, step: str, event: str) -> None:
@@ -138,7 +141,7 @@ async def test_what_somebody_changed_is_put_right(observed: Observed | None, ste
 
 async def test_another_wish_is_an_update() -> None:
     reconcile = OneReconcile(made(bucket()))
-    reconcile.table.found["acme-a"] = Observed("id-acme-a", bucket().hash)
+    reconcile.table.found["acme-a"] = Observed("id-acme-a", DIGEST)
     await reconcile.externals.ensure([bucket(size=2)])
     assert reconcile.steps == ["intend applying acme-a", "update acme-a"]
     assert reconcile.events == ["Updated"]
@@ -146,7 +149,7 @@ async def test_another_wish_is_an_update() -> None:
 
 async def test_what_is_not_asked_for_any_more_goes_at_the_end_of_the_reconcile() -> None:
     reconcile = OneReconcile(made(bucket("old")), made(bucket()))
-    reconcile.table.found = {name: Observed(f"id-{name}", bucket().hash) for name in ("old", "acme-a")}
+    reconcile.table.found = {name: Observed(f"id-{name}", DIGEST) for name in ("old", "acme-a")}
     await reconcile.externals.ensure([bucket()])
     assert reconcile.steps == []
     await reconcile.externals.sweep()
@@ -156,7 +159,7 @@ async def test_what_is_not_asked_for_any_more_goes_at_the_end_of_the_reconcile()
 
 async def test_everything_is_given_back_when_the_object_goes() -> None:
     reconcile = OneReconcile(made(bucket("a")), made(bucket("b")), made(bucket("gone")))
-    reconcile.table.found = {name: Observed(f"id-{name}") for name in "ab"}
+    reconcile.table.found = {name: Observed(f"id-{name}", DIGEST) for name in "ab"}
     await reconcile.externals.give_back()
     assert reconcile.steps == ["intend deleting a", "remove a", "intend deleting b", "remove b"]
     assert all(update.gone for update in reconcile.learned)
@@ -183,3 +186,17 @@ async def test_a_thing_of_a_port_that_is_not_declared_any_more_is_not_forgotten(
     with pytest.raises(LookupError, match="have it declare the port"):
         await reconcile.externals.give_back()
     assert reconcile.learned == []
+
+
+async def test_a_thing_of_another_owner_is_neither_changed_nor_taken_away() -> None:
+    theirs = Observed("id-acme-a", written_for(Key("pond", "another"), bucket().hash))
+    reconcile = OneReconcile()
+    reconcile.table.found["acme-a"] = theirs
+    with pytest.raises(NotReadyError, match="was not made for this object"):
+        await reconcile.externals.ensure([bucket()])
+    assert (reconcile.steps, reconcile.learned) == ([], [])
+    leaving = OneReconcile(made(bucket()))
+    leaving.table.found["acme-a"] = theirs
+    await leaving.externals.give_back()
+    assert leaving.steps == []
+    assert leaving.table.found["acme-a"] == theirs
