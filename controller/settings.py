@@ -85,7 +85,12 @@ class Settings(BaseSettings):
         default=IPv4Network("10.64.0.0/12"), description="CIDR that organizations' networks are cut from."
     )
     skypanel_subnet_quarantine_seconds: float = Field(
-        default=600.0, ge=0, description="How long a freed subnet is not given to anybody else."
+        default=600.0,
+        ge=0,
+        description=(
+            "How long a freed subnet is not given to anybody else. Longer than the edge keeps idle connections"
+            " (Traefik: 90 s), or requests of the next owner are lost on connections to tasks of the last one."
+        ),
     )
     skypanel_retention_days: int = Field(
         default=30, ge=1, description="So long deleted rows are kept after their removal is done."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -31,6 +32,7 @@ REGISTRY = "127.0.0.1:5000"
 CREATED = "io.skypanel.installation"
 
 _leftovers: set[str] = set()
+_worlds = itertools.count()
 
 
 def eventually(check: Callable[[], Any], *, seconds: float = 60.0, what: str = "") -> Any:
@@ -128,6 +130,10 @@ class World:
 
     def __post_init__(self) -> None:
         self.engine: EngineApi = self.lab.api()
+        # The edge keeps idle connections to tasks for 90 s; those of the world before lead nowhere any more. In use,
+        # the quarantine of a subnet keeps its addresses from the next owner for longer than that; here each world has
+        # addresses of its own.
+        self.subnet_pool = f"10.{64 + next(_worlds) % 16}.0.0/16"
         self._panel: psycopg.Connection[dict[str, Any]] | None = None
 
     # -- the controller --------------------------------------------------------------------------------------
@@ -152,6 +158,7 @@ class World:
             "SKYPANEL_MIN_READY_SECONDS": "0.3",
             "SKYPANEL_EDGE_SETTLE_SECONDS": "5",
             "SKYPANEL_SUBNET_QUARANTINE_SECONDS": "0",
+            "SKYPANEL_SUBNET_POOL": self.subnet_pool,
             "SKYPANEL_LOG_FORMAT": "json",
             "SKYPANEL_LOG_LEVEL": "debug",
             **self.settings,
@@ -174,6 +181,7 @@ class World:
                 "SKYPANEL_INSTALLATION": self.name,
                 "SKYPANEL_PIN_IMAGE": PAUSE,
                 "SKYPANEL_ALLOWED_REGISTRIES": REGISTRY,
+                "SKYPANEL_SUBNET_POOL": self.subnet_pool,
                 "SKYPANEL_ROLLOUT_MONITOR_SECONDS": "1",
             },
             input=stdin,
