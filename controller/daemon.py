@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from controller.api.health import HealthServer, ListenError
+from controller.loop import metrics as loop_metrics
 from controller.loop import spans
 from controller.loop.election import Candidate
 from controller.loop.identity import Identity
@@ -34,6 +35,7 @@ from controller.store.identity import Register
 from controller.store.lease import Lease
 from controller.store.listener import listen
 from controller.store.state import StateStore
+from controller.swarm import metrics as swarm_metrics
 from controller.swarm import routers
 from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient
@@ -105,9 +107,11 @@ class Daemon:
             ListenError: the address of /metrics is taken.
             TracingError: spans are asked for and cannot be had.
         """
-        metrics.initialise({kind: r.concurrency for kind, r in registered().items()}, BY_NAME, WRITTEN)
+        metrics.initialise()
+        swarm_metrics.initialise()
+        loop_metrics.initialise({kind: r.concurrency for kind, r in registered().items()}, BY_NAME, WRITTEN)
         metrics.DATABASE_UP.set_function(lambda: float(self._database.up))
-        metrics.LEASE_LEFT.set_function(lambda: self._lease.remaining_seconds)
+        loop_metrics.LEASE_LEFT.set_function(lambda: self._lease.remaining_seconds)
         listener = self._bind()
         refused: UnsupportedEngine | None = None
         await self._database.open()

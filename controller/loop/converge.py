@@ -20,11 +20,11 @@ from controller.loop import inventory
 from controller.loop.gates.fuse import FuseTrippedError
 from controller.loop.gates.rollout_slots import RolloutQueuedError
 from controller.loop.gates.self_heal import ContestedError
+from controller.loop.metrics import DRIFT_REPAIRS, ENGINE_WRITES
 from controller.loop.report import Draft
 from controller.loop.tools import Tools
 from controller.loop.trace import Trace
 from controller.records import InventoryRow, Loaded, Report
-from controller.telemetry.metrics import DRIFT_REPAIRS, ENGINE_WRITES
 from reconcilers.objects import HomeNetwork, Objects
 from reconcilers.outcomes import ConflictError, InUseError
 from reconcilers.ports import Former, ServiceProgress

@@ -11,8 +11,8 @@ from typing import Any, TypeVar, cast
 
 import anyio
 
+from controller.loop.metrics import PORT_CALLS
 from controller.loop.trace import Trace
-from controller.telemetry.metrics import PORT_CALLS
 from reconcilers.outcomes import ReconcileError, TransientError
 from reconcilers.port import Port, Sort
 

@@ -17,6 +17,7 @@ import anyio
 import structlog
 from pydantic_settings import BaseSettings
 
+from controller.loop import metrics
 from controller.loop.config import LoopConfig
 from controller.loop.identity import Identity, IdentityMismatchError
 from controller.loop.loops import failed, forever
@@ -25,7 +26,6 @@ from controller.loop.outside import Outside
 from controller.loop.ports import Lease
 from controller.loop.trace import Recorder
 from controller.records import Key
-from controller.telemetry import metrics
 from reconcilers.outcomes import FencedError, TransientError
 from reconcilers.ports import Options
 from reconcilers.registry import Reconciler

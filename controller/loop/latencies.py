@@ -10,15 +10,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from controller.kit.clock import monotonic
-from controller.loop.trace import Trace
-from controller.records import Key, Loaded
-from controller.telemetry.metrics import (
+from controller.loop.metrics import (
     DELETION_SECONDS,
     DRIFT_SECONDS,
     FIRST_READY_SECONDS,
     FIRST_RECONCILE_SECONDS,
     READY_SECONDS,
 )
+from controller.loop.trace import Trace
+from controller.records import Key, Loaded
 
 
 class _Unready(NamedTuple):

@@ -28,14 +28,7 @@ from controller.loop.config import LoopConfig
 from controller.loop.gates.fuse import CHANGED, Fuse, HiddenRowsError
 from controller.loop.gates.rollout_slots import RolloutSlots
 from controller.loop.loops import failed, forever
-from controller.loop.outside import Outside
-from controller.loop.queue import Priority, Queue
-from controller.loop.retention import keep_small
-from controller.loop.shortage import Shortage
-from controller.loop.trace import Recorder
-from controller.loop.worker import Worker
-from controller.records import Fingerprint, Key
-from controller.telemetry.metrics import (
+from controller.loop.metrics import (
     ACTIVE_WORKERS,
     ENGINE_UP,
     LIVE_OBJECTS,
@@ -45,6 +38,13 @@ from controller.telemetry.metrics import (
     RESYNC_SECONDS,
     SCOPES,
 )
+from controller.loop.outside import Outside
+from controller.loop.queue import Priority, Queue
+from controller.loop.retention import keep_small
+from controller.loop.shortage import Shortage
+from controller.loop.trace import Recorder
+from controller.loop.worker import Worker
+from controller.records import Fingerprint, Key
 from reconcilers.outcomes import FencedError, TransientError
 from reconcilers.ports import Options
 from reconcilers.registry import Reconciler

@@ -30,8 +30,7 @@ import anyio
 
 from controller.kit import clock
 from controller.loop.fair_queue import Shares
-from controller.records import Key
-from controller.telemetry.metrics import (
+from controller.loop.metrics import (
     QUEUE_ADDS,
     QUEUE_DELAYED,
     QUEUE_DEPTH,
@@ -41,6 +40,7 @@ from controller.telemetry.metrics import (
     QUEUE_UNFINISHED,
     QUEUE_WORK_SECONDS,
 )
+from controller.records import Key
 
 BACKOFF_FIRST = 0.05
 BACKOFF_CAP = 60.0

@@ -26,6 +26,7 @@ from controller.loop.gates.fuse import Fuse
 from controller.loop.gates.rollout_slots import RolloutSlots
 from controller.loop.gates.self_heal import SelfHealBackoff
 from controller.loop.latencies import Latencies
+from controller.loop.metrics import Reconciles
 from controller.loop.outside import Outside
 from controller.loop.queue import Queue
 from controller.loop.removal import remove
@@ -35,7 +36,6 @@ from controller.loop.standing import Standing
 from controller.loop.tools import Tools
 from controller.loop.trace import Recorder, Trace
 from controller.records import Key, Loaded, Pause
-from controller.telemetry.metrics import Reconciles
 from reconcilers.conditions import paused, stalled
 from reconcilers.outcomes import (
     Done,

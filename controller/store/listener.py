@@ -15,13 +15,14 @@ import anyio
 import psycopg
 import structlog
 
-from controller.telemetry.metrics import DATABASE_HINTS
+from controller.telemetry.metrics import HintStream
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "skypanel_changes"
 LEASE_CHANNEL = "skypanel_lease"
 WAIT_SECONDS = 5.0
+DATABASE_HINTS = HintStream("database")
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0
 
 

@@ -25,8 +25,9 @@ import urllib3
 
 from controller.kit import clock
 from controller.swarm.errors import EngineError, classify
+from controller.swarm.metrics import ENGINE_HINTS
 from controller.swarm.types import BY_NAME
-from controller.telemetry.metrics import ENGINE_HINTS, LOOP_FAILURES
+from controller.telemetry.metrics import LOOP_FAILURES
 
 log = structlog.get_logger(__name__)
 

@@ -16,10 +16,10 @@ from controller.swarm.client import EngineClient
 from controller.swarm.errors import EngineError
 from controller.swarm.events import Hint, parse
 from controller.swarm.liveview import LiveView
+from controller.swarm.metrics import ENGINE_HINTS
 from controller.swarm.routers import EdgeRouters
 from controller.swarm.types import BY_NAME
 from controller.swarm.types.service import SERVICE
-from controller.telemetry.metrics import ENGINE_HINTS
 
 log = structlog.get_logger(__name__)
 

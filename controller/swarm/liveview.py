@@ -20,13 +20,13 @@ from controller.swarm import service_list
 from controller.swarm.client import Document, EngineClient
 from controller.swarm.errors import EngineUnavailable, NotFound
 from controller.swarm.hosts import Hosts
+from controller.swarm.metrics import EDGE_SERVICES, EDGE_TASKS
 from controller.swarm.object_cache import ObjectCache
 from controller.swarm.service_cache import OwnerKey, ServiceCache, service_of
 from controller.swarm.types import BY_NAME, TYPES
 from controller.swarm.types.base import ObjectType
 from controller.swarm.types.network import NETWORK
 from controller.swarm.types.service import SERVICE
-from controller.telemetry.metrics import EDGE_SERVICES, EDGE_TASKS
 from reconcilers import labels
 from reconcilers.ports import EdgePlace, LiveNetwork, LiveObject, LiveService
 from reconcilers.routes import hostnames_of

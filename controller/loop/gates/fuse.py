@@ -23,9 +23,9 @@ from anyio.lowlevel import checkpoint
 
 from controller.kit import clock
 from controller.kit.batcher import Batcher
+from controller.loop.metrics import FUSE_DOOMED, FUSE_TRIPPED
 from controller.loop.ports import Store, Swarm
 from controller.records import Assessment, Key, Loss
-from controller.telemetry.metrics import FUSE_DOOMED, FUSE_TRIPPED
 from reconcilers.outcomes import ConflictError, NotReadyError, TransientError
 
 log = structlog.get_logger(__name__)

@@ -19,8 +19,8 @@ from collections.abc import Callable
 
 from controller.kit import clock
 from controller.loop.fair_queue import Shares
+from controller.loop.metrics import ROLLOUTS, ROLLOUTS_WAITING
 from controller.records import Key
-from controller.telemetry.metrics import ROLLOUTS, ROLLOUTS_WAITING
 from reconcilers.outcomes import NotReadyError
 
 _ASK_AGAIN_SECONDS = 30.0

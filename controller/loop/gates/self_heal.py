@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 
 from controller.changes import Change
 from controller.kit import clock
+from controller.loop.metrics import CONTESTED, CONTESTS
 from controller.records import Key
-from controller.telemetry.metrics import CONTESTED, CONTESTS
 from reconcilers.outcomes import NotReadyError
 
 IMMEDIATE = 5

@@ -44,7 +44,7 @@ MEANS_SOMETHING_ELSE = {
     ("swarm/diff.py", "Env"): "a field of a container's spec",
     ("cli/gc.py", "organization"): "the tenant, as programs read it",
     ("loop/queue.py", "organization"): "the tenant, which gets its fair share",
-    ("telemetry/metrics.py", "organization"): "the scope of a pause: a tenant's",
+    ("loop/metrics.py", "organization"): "the scope of a pause: a tenant's",
 }
 """Words that are also those of kinds."""
 
