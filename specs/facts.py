@@ -50,6 +50,7 @@ class KindFacts:
         whole_rules: its rules take more than one resource, so its whole document is read before a commit.
         images: spec fields with image references, which nodes are sent to.
         columns: heading to cell of ``skypanel get``, after its readiness.
+        wide: more of them, of ``skypanel get -o wide``.
         refusals: constraint of the database to what is wrong and how to mend it.
     """
 
@@ -64,6 +65,7 @@ class KindFacts:
     whole_rules: bool = False
     images: tuple[str, ...] = ()
     columns: Mapping[str, Cell] = field(default_factory=dict)
+    wide: Mapping[str, Cell] = field(default_factory=dict)
     refusals: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property

@@ -14,7 +14,6 @@ collection into ``Problem`` entries whose ``field`` reads as the writer knows it
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +22,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from specs.habits import of_field
+from specs.spelling import meant
 
 Path = tuple[str | int, ...]
 
@@ -133,11 +135,10 @@ def abbreviate(value: object) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """A hint for a word that is not among ``known``: the one most like it, or all of them."""
+    """A hint for a word that is not among ``known``: the one that it is a typing error of, or all of them."""
     names = list(known)
-    folded = {name.lower(): name for name in names}
-    match = difflib.get_close_matches(word.lower().replace("_", ""), folded, n=1, cutoff=0.6)
-    return f"did you mean {folded[match[0]]}?" if match else f"known: {', '.join(names)}"
+    match = meant(word.replace("_", ""), names)
+    return f"did you mean {match}?" if match else f"known: {', '.join(names)}"
 
 
 def problems_of(
@@ -202,7 +203,7 @@ def _said(detail: ErrorDetails, model: type[BaseModel] | None) -> tuple[str, str
         return cause.message, cause.hint
     if kind == "extra_forbidden":
         known = _known_fields(model, path[:-1])
-        return "is not a field here", closest(str(path[-1]), known) if known else ""
+        return "is not a field here", of_field(str(path[-1]), known) or (closest(str(path[-1]), known) if known else "")
     if kind == "missing":
         return "is required", ""
     if kind == "literal_error":

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import psycopg
 
 from controller.actions.errors import ActionError
-from controller.actions.paths import full_path, kind_of
+from controller.actions.paths import one
 from controller.declared import reader, writer
 from controller.declared.reader import DeclaredObject
 from controller.declared.writer import Target, Written
@@ -23,17 +23,16 @@ def delete(conn: psycopg.Connection, targets: Sequence[Target]) -> list[Written]
     return writer.delete(conn, targets)
 
 
-def target_of(conn: psycopg.Connection, word: str, name: str) -> Target:
+def target_of(conn: psycopg.Connection, word: str, name: str | None) -> Target:
     """The object of this kind and path that is not deleted.
 
     Raises:
         ActionError: there is none.
     """
-    kind = kind_of(word)
-    path = full_path(kind, name)
+    kind, path = one(word, name)
     found = [o for o in reader.objects(conn, kind, path) if o.deleted_at is None]
     if not found:
-        raise ActionError(f"there is no {kind.lower()} {name}", f"`skypanel get {kind.lower()}` lists them")
+        raise ActionError(f"there is no {kind.lower()} {'/'.join(path)}", f"`skypanel get {kind.lower()}` lists them")
     return Target(kind, found[0].path)
 
 

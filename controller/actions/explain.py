@@ -11,7 +11,7 @@ from psycopg import errors
 
 from controller.actions import swarm_view
 from controller.actions.objects import find_one, status_document
-from controller.actions.paths import full_path, kind_of
+from controller.actions.paths import one
 from controller.actions.swarm_view import Task
 from controller.declared import lookups, reader
 from controller.declared.lookups import Event
@@ -55,7 +55,7 @@ class Explanation:
         }
 
 
-def explain(conn: psycopg.Connection, settings: Settings, word: str, name: str, *, events: int) -> Explanation:
+def explain(conn: psycopg.Connection, settings: Settings, word: str, name: str | None, *, events: int) -> Explanation:
     """What is known of the object of this kind and path; its tasks where the engine can be reached.
 
     Args:
@@ -68,8 +68,8 @@ def explain(conn: psycopg.Connection, settings: Settings, word: str, name: str, 
     Raises:
         ActionError: there never was one.
     """
-    kind = kind_of(word)
-    found = find_one(conn, kind, full_path(kind, name))
+    kind, path = one(word, name)
+    found = find_one(conn, kind, path)
     inventory, inventory_error = _inventory(conn, found)
     tasks, engine_error = _tasks(settings, found)
     return Explanation(

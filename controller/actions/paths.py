@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from controller.actions import habits
 from controller.actions.errors import ActionError
 from specs.kinds import KINDS, TENANT, ancestors, children, of_tenant, words_of
 from specs.problems import closest
@@ -17,8 +18,43 @@ def kind_of(word: str) -> str:
         ActionError: it names none.
     """
     if word.lower() not in _WORDS:
-        raise ActionError(f"{word!r} is not a kind", closest(word, [cls.word() for cls in KINDS.values()]))
+        raise ActionError(
+            f"{word!r} is not a kind", habits.of_kind(word) or closest(word, [cls.word() for cls in KINDS.values()])
+        )
     return _WORDS[word.lower()]
+
+
+def apart(word: str, name: str | None) -> tuple[str, str | None]:
+    """Kind and path as they were given: ``env acme/shop/production`` or ``env/acme/shop/production``.
+
+    Raises:
+        ActionError: a path alone, without a kind.
+    """
+    if name is not None or "/" not in word:
+        return word, name
+    first, _, rest = word.partition("/")
+    if first.lower() in _WORDS:
+        return first, rest
+    kinds = [cls.word() for kind, cls in KINDS.items() if depth(kind) == word.strip("/").count("/") + 1]
+    raise ActionError(
+        f"{word!r} is a path, and which kind is not said",
+        " or ".join(f"{kind} {word}" for kind in kinds) or f"the kinds are {listed()}",
+    )
+
+
+def one(word: str, name: str | None) -> tuple[str, tuple[str, ...]]:
+    """Kind and whole path of exactly one object, given as for ``apart``.
+
+    Raises:
+        ActionError: it is not one.
+    """
+    word, name = apart(word, name)
+    kind = kind_of(word)
+    if not name:
+        raise ActionError(
+            f"which {KINDS[kind].word()}?", f"write {form(kind)}; `skypanel get {kind.lower()}` lists them"
+        )
+    return kind, full_path(kind, name)
 
 
 def complete(incomplete: str) -> list[str]:

@@ -9,7 +9,7 @@ import psycopg
 
 from controller.actions.errors import ActionError
 from controller.actions.objects import find_one
-from controller.actions.paths import full_path, kind_of
+from controller.actions.paths import a, apart, full_path, one
 from reconcilers.registry import registered
 from specs.kinds import TENANT, TENANT_WORD
 
@@ -44,7 +44,8 @@ class Scope:
 
     def __post_init__(self) -> None:
         given = (self.kind is not None, self.organization is not None, self.everything)
-        if sum(given) != 1 or (self.kind is None) != (self.name is None):
+        nameless = self.kind is not None and apart(self.kind, self.name)[1] is None
+        if sum(given) != 1 or nameless or (self.name is not None and self.kind is None):
             raise ActionError(
                 "what is meant?", "give a kind and a name, or --organization NAME, or --all: one of the three"
             )
@@ -60,19 +61,19 @@ class Scope:
         if self.organization is not None:
             found = find_one(conn, TENANT, full_path(TENANT, self.organization))
             return Place(TENANT_WORD, (TENANT_WORD, found.id), f"everything of {TENANT_WORD} {found.name}")
-        key, words = reconciled(conn, self.kind or "", self.name or "")
+        key, words = reconciled(conn, self.kind or "", self.name)
         return Place("object", key, words)
 
 
-def reconciled(conn: psycopg.Connection, word: str, name: str) -> tuple[tuple[str, UUID], str]:
+def reconciled(conn: psycopg.Connection, word: str, name: str | None) -> tuple[tuple[str, UUID], str]:
     """The key (kind as in the status tables, id) of an object with a reconciler, and words for it.
 
     Raises:
         ActionError: there is none of this name, or its kind has no reconciler.
     """
-    kind = kind_of(word)
+    kind, path = one(word, name)
     if kind.lower() not in registered():
         known = " or ".join(sorted(registered()))
-        raise ActionError(f"a {kind.lower()} has no reconciler of its own", f"name the {known} that it belongs to")
-    found = find_one(conn, kind, full_path(kind, name))
+        raise ActionError(f"{a(kind)} has no reconciler of its own", f"name the {known} that it belongs to")
+    found = find_one(conn, kind, path)
     return (kind.lower(), found.id), f"{kind.lower()} {found.name}"

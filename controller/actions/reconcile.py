@@ -26,7 +26,7 @@ class Request:
     words: str
 
 
-def ask(conn: psycopg.Connection, word: str, name: str) -> Request:
+def ask(conn: psycopg.Connection, word: str, name: str | None) -> Request:
     """Ask for a look at the object of this kind and path.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import urllib.error
 import urllib.request
@@ -16,7 +17,7 @@ import psycopg
 
 from controller.actions.errors import ActionError
 from controller.actions.objects import find_one
-from controller.actions.paths import a, form, full_path, kind_of, looked_after
+from controller.actions.paths import a, apart, form, full_path, kind_of, looked_after
 from reconcilers.registry import registered
 from specs.kinds import KINDS
 
@@ -39,7 +40,7 @@ def key_of(kind: str, name: str | None, connect: Callable[[], AbstractContextMan
     Raises:
         ActionError: no such object, or none that is reconciled.
     """
-    word, _, object_id = kind.partition("/")
+    word, path = apart(kind, name)
     found_kind = kind_of(word)
     if found_kind.lower() not in registered():
         owner = looked_after(found_kind)
@@ -47,21 +48,18 @@ def key_of(kind: str, name: str | None, connect: Callable[[], AbstractContextMan
             f"{a(found_kind)} is not reconciled by itself",
             f"trace the {KINDS[owner].word()} that it belongs to: skypanel trace {KINDS[owner].word()} {form(owner)}",
         )
-    if object_id and name is None:
-        try:
-            return Traced(found_kind.lower(), str(UUID(object_id)), f"{found_kind.lower()} {UUID(object_id)}")
-        except ValueError:
-            raise ActionError(
-                f"{object_id!r} is not a UUID", f"write KIND/UUID, or a path: {found_kind.lower()} {form(found_kind)}"
-            ) from None
-    if object_id or not name:
+    if path and name is None:
+        with contextlib.suppress(ValueError):
+            return Traced(found_kind.lower(), str(UUID(path)), f"{found_kind.lower()} {UUID(path)}")
+    if not path:
         raise ActionError(
-            "say which one", f"skypanel trace {found_kind.lower()} {form(found_kind)}, or KIND/UUID alone"
+            f"which {found_kind.lower()}?",
+            f"skypanel trace {found_kind.lower()} {form(found_kind)}, or KIND/UUID alone",
         )
-    path = full_path(found_kind, name)
+    names = full_path(found_kind, path)
     with connect() as conn:
-        found = find_one(conn, found_kind, path)
-    return Traced(found_kind.lower(), str(found.id), f"{found_kind.lower()} {'/'.join(path)} ({found.id})")
+        found = find_one(conn, found_kind, names)
+    return Traced(found_kind.lower(), str(found.id), f"{found_kind.lower()} {'/'.join(names)} ({found.id})")
 
 
 def reconciles(listen: str, traced: Traced) -> dict[str, Any]:

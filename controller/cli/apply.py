@@ -7,7 +7,7 @@ import typer
 from controller.actions.apply import apply as apply_files
 from controller.actions.apply import concerned
 from controller.actions.wait import wait as wait_for
-from controller.cli.inputs import Files, Output, Timeout, Wait, database, read_files, seconds, settings
+from controller.cli.inputs import Files, MoreFiles, Output, Timeout, Wait, database, read_files, seconds, settings
 from controller.cli.output import Format
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
@@ -19,8 +19,9 @@ def register(app: typer.Typer) -> None:
 
 
 def apply(
-    file: Files,
+    files: MoreFiles = None,
     *,
+    file: Files = None,
     wait: Wait = False,
     timeout: Timeout = "5m",
     output: Output = Format.TABLE,
@@ -39,7 +40,7 @@ def apply(
         skypanel get environment acme/shop/production -o yaml | skypanel apply -f -
     """
     limit = seconds(timeout)
-    entries = read_files(file)
+    entries = read_files(file, files)
     options = settings().options
     with database() as conn:
         written = apply_files(conn, entries, options)

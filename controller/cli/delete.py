@@ -17,7 +17,7 @@ from controller.actions.delete import delete as delete_targets
 from controller.actions.errors import ActionError
 from controller.actions.paths import complete
 from controller.actions.wait import wait as wait_for
-from controller.cli.inputs import Output, Timeout, Wait, database, read_files, seconds
+from controller.cli.inputs import Named, Output, Timeout, Wait, database, read_files, seconds
 from controller.cli.output import Format, error_console
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 def delete(
     kind: Annotated[str | None, typer.Argument(help="Its kind, such as env.", autocompletion=complete)] = None,
-    name: Annotated[str | None, typer.Argument(help="Path of names, such as acme/shop/production.")] = None,
+    name: Named = None,
     *,
     file: Annotated[
         list[str] | None, typer.Option("--file", "-f", help="Delete what these files declare; repeat it.")
@@ -72,7 +72,7 @@ def _chosen(conn: psycopg.Connection, kind: str | None, name: str | None, files:
         if kind:
             raise ActionError("give a kind and a name, or files, not both")
         return [Target.of(entry) for entry in read_files(files)]
-    if not kind or not name:
+    if not kind:
         raise ActionError("what is to be deleted?", "give a kind and a name, or files with -f")
     return [target_of(conn, kind, name)]
 

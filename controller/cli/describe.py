@@ -10,9 +10,8 @@ import typer
 from rich.text import Text
 
 from controller.actions.explain import explain
-from controller.actions.paths import complete
 from controller.actions.swarm_view import Task
-from controller.cli.inputs import Output, database, settings
+from controller.cli.inputs import Kind, Named, Output, database, settings
 from controller.cli.output import Format, age, console, emit, say, table, to_plain, yaml_text
 from controller.cli.shown import ready_text
 from controller.declared.lookups import Event
@@ -28,8 +27,8 @@ def register(app: typer.Typer) -> None:
 
 
 def describe(
-    kind: Annotated[str, typer.Argument(help="Its kind, such as env.", autocompletion=complete)],
-    name: Annotated[str, typer.Argument(help="Path of names, such as acme/shop/production.")],
+    kind: Kind,
+    name: Named = None,
     *,
     events: Annotated[int, typer.Option(help="How many of the last events.", min=0, max=1000)] = 10,
     output: Output = Format.TABLE,

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from typing import Annotated
 
+import psycopg
 import typer
+from rich.live import Live
+from rich.text import Text
 
 from controller.actions.errors import ActionError
 from controller.actions.objects import status_document
-from controller.actions.paths import ALL, complete, is_full, kind_of, listed, path_of
-from controller.cli.inputs import Output, database
-from controller.cli.output import Format, age, emit, say, table
+from controller.actions.paths import ALL, apart, complete, depth, is_full, kind_of, listed, path_of
+from controller.cli.inputs import Named, database
+from controller.cli.output import Format, age, aligned, console, emit, say, to_plain
 from controller.cli.shown import ready_text
 from controller.declared import reader
 from controller.declared.reader import DeclaredObject
-from specs.kinds import KINDS
+from specs.facts import Cell
+from specs.kinds import KINDS, of_tenant
 
 Kind = Annotated[
     str,
-    typer.Argument(help=f"{listed()}.", autocompletion=complete),
+    typer.Argument(help=f"{listed()}, or all; KIND/PATH in one word is taken as well.", autocompletion=complete),
 ]
 OrganizationFilter = Annotated[
     list[str] | None, typer.Option("--organization", "-n", help="Only of this organization; repeat it.")
 ]
+_PERIOD_SECONDS = 1.0
+
+
+class ListFormat(StrEnum):
+    """Forms of a list."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    NAME = "name"
+    JSON = "json"
+    YAML = "yaml"
+
+
+Found = Mapping[str, Sequence[DeclaredObject]]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,69 +55,169 @@ def register(app: typer.Typer) -> None:
 
 def get(
     kind: Kind,
-    name: Annotated[str | None, typer.Argument(help="Path of names, such as acme/shop/production.")] = None,
+    name: Named = None,
     *,
     organization: OrganizationFilter = None,
+    organizations: Annotated[
+        bool, typer.Option("--all-organizations", "-A", help="Of every organization, which is what it does anyway.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", "-a", help="Also those whose deletion is finished.")] = False,
-    output: Output = Format.TABLE,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on, and show what changes.")] = False,
+    output: Annotated[
+        ListFormat, typer.Option("--output", "-o", help="Form of the output.", case_sensitive=False)
+    ] = ListFormat.TABLE,
 ) -> None:
     """Show declared objects and whether they are as declared.
 
     KIND is a kind in any form (`env`, `environments`), or `all`. A path with fewer names than the kind has shows all
-    below it. YAML is what `apply -f` takes; JSON has the status as well.
+    below it; with `all`, everything on the path and below it. YAML is what `apply -f` takes; JSON has the status as
+    well.
 
     **Examples**
 
         skypanel get environments
 
-        skypanel get env acme/shop
+        skypanel get env acme/shop --watch
 
         skypanel get domain shop.example.com -o json
 
-        skypanel get all -n acme -o yaml > acme.yaml
+        skypanel get all acme/shop -o yaml > shop.yaml
     """
-    kinds = list(KINDS) if kind.lower() == ALL else [kind_of(kind)]
-    if name and len(kinds) > 1:
-        raise ActionError("`all` takes no name", "use -n ORGANIZATION")
-    path = path_of(kinds[0], name) if name else ()
+    if organizations and organization:
+        raise ActionError("-A and -n do not go together")
+    if watch and output is ListFormat.YAML:
+        raise ActionError("--watch shows tables, names or JSON", "leave out -o yaml")
+    word, path = apart(kind, name)
+    ask = _question(word, path, organization or (), everything=everything)
     with database() as conn:
-        found = {
-            k: reader.objects(conn, k, path, organizations=organization or (), everything=everything) for k in kinds
-        }
+        if watch:
+            _watch(lambda: ask(conn), output)
+            return
+        found = ask(conn)
     objects = [entry for entries in found.values() for entry in entries]
-    single = bool(name) and is_full(kinds[0], path)
-    if single and not objects:
-        raise ActionError(f"there is no {kinds[0].lower()} {name}", f"`skypanel get {kinds[0].lower()}` lists them")
-    if output is Format.YAML:
-        emit([o.document() for o in objects if o.deleted_at is None or everything], output, documents=True)
-    elif output is Format.JSON:
-        emit(status_document(objects[0]) if single else [status_document(o) for o in objects], output)
+    if output is ListFormat.YAML:
+        emit([o.document() for o in objects if o.deleted_at is None or everything], Format.YAML, documents=True)
+    elif output is ListFormat.JSON:
+        documents = [status_document(o) for o in objects]
+        emit(documents[0] if _is_one(word, path) and documents else documents, Format.JSON)
+    elif output is ListFormat.NAME:
+        sys.stdout.writelines(f"{_name(o)}\n" for o in objects)
     else:
-        _tables(found)
-
-
-def _tables(found: dict[str, list[DeclaredObject]]) -> None:
-    shown = {kind: objects for kind, objects in found.items() if objects}
-    if not shown:
-        say("nothing is declared" if len(found) > 1 else f"no {next(iter(found)).lower()} is declared")
-    for number, (kind, objects) in enumerate(shown.items()):
-        if number:
-            say()
-        facts = KINDS[kind].facts
-        columns = [kind.upper(), *(("READY", "REASON") if facts.has_status else ()), *facts.columns, "AGE"]
-        table(
-            columns,
-            [
-                [
-                    o.name,
-                    *((ready_text(o), o.status.reason) if facts.has_status else ()),
-                    *(_cell(value(o)) for value in facts.columns.values()),
-                    age(o.created_at),
-                ]
-                for o in objects
-            ],
+        if not objects:
+            say("nothing is declared" if len(found) > 1 else f"no {next(iter(found)).lower()} is declared")
+        sys.stdout.write(
+            tables(found, wide=output is ListFormat.WIDE, width=console().width if console().is_terminal else None)
         )
+
+
+def _question(
+    word: str, name: str | None, organizations: Sequence[str], *, everything: bool
+) -> Callable[[psycopg.Connection], Found]:
+    """What asks for the objects that are meant, by kind.
+
+    Raises:
+        ActionError: nothing can be meant by that; then, or when one object is meant that is not there.
+    """
+    if word.lower() == ALL:
+        names = tuple(name.strip("/").split("/")) if name else ()
+        kinds = _below(names)
+        if not all(names) or not kinds:
+            raise ActionError(f"{name!r} is not a path", "write ORGANIZATION, or ORGANIZATION/APP")
+    else:
+        kind = kind_of(word)
+        kinds = {kind: path_of(kind, name)}
+
+    def ask(conn: psycopg.Connection) -> Found:
+        found = {
+            kind: reader.objects(conn, kind, path, organizations=organizations, everything=everything)
+            for kind, path in kinds.items()
+        }
+        kind, path = next(iter(kinds.items()))
+        if name and not any(found.values()) and (len(kinds) > 1 or is_full(kind, path)):
+            missing = "nothing" if len(kinds) > 1 else f"no {kind.lower()}"
+            raise ActionError(f"there is {missing} {name}", f"`skypanel get {word}` lists them")
+        return found
+
+    return ask
+
+
+def _is_one(word: str, name: str | None) -> bool:
+    """Whether one object is meant, and not a list that has one by chance."""
+    return bool(name) and word.lower() != ALL and is_full(kind_of(word), path_of(kind_of(word), name))
+
+
+def _below(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """By which path each kind is asked for, to find what is at ``names`` and below."""
+    return {kind: names for kind in KINDS if not names or (of_tenant(kind) and depth(kind) >= len(names))}
+
+
+def _watch(ask: Callable[[], Found], form: ListFormat) -> None:
+    """Show what there is, and again what changes, until interrupted."""
+    if console().is_terminal and form in (ListFormat.TABLE, ListFormat.WIDE):
+        with Live(console=console(), auto_refresh=False) as live:
+            while True:
+                shown = tables(ask(), wide=form is ListFormat.WIDE, width=console().width)
+                live.update(Text.from_ansi(shown or "nothing is declared"), refresh=True)
+                time.sleep(_PERIOD_SECONDS)
+    said: set[str] = set()
+    while True:
+        lines = _lines(ask(), form)
+        sys.stdout.writelines(f"{line}\n" for line in lines if line not in said)
+        sys.stdout.flush()
+        said = set(lines)
+        time.sleep(_PERIOD_SECONDS)
+
+
+def _lines(found: Found, form: ListFormat) -> list[str]:
+    """A line an object, which differs when the object does."""
+    objects = [entry for entries in found.values() for entry in entries]
+    if form is ListFormat.NAME:
+        return [_name(o) for o in objects]
+    if form is ListFormat.JSON:
+        return [json.dumps(to_plain(status_document(o)), ensure_ascii=False) for o in objects]
+    return ["   ".join((o.kind.lower(), o.name, *_cells(o, wide=form is ListFormat.WIDE))) for o in objects]
+
+
+def tables(found: Found, *, wide: bool, width: int | None) -> str:
+    """A table a kind.
+
+    Args:
+        found: by kind.
+        wide: with the columns that few people ask for, and nothing cut.
+        width: of the terminal; None: nothing is cut.
+    """
+    parts = []
+    for kind, objects in found.items():
+        if not objects:
+            continue
+        facts = KINDS[kind].facts
+        columns = [kind.upper(), *(("READY", "REASON") if facts.has_status else ()), *_columns(kind, wide=wide), "AGE"]
+        rows = [
+            [
+                o.name,
+                *((ready_text(o), o.status.reason) if facts.has_status else ()),
+                *(_cell(value(o)) for value in _columns(kind, wide=wide).values()),
+                age(o.created_at),
+            ]
+            for o in objects
+        ]
+        parts.append(aligned(columns, rows, width=None if wide else width, cut=("IMAGE",)))
+    return "\n".join(parts)
+
+
+def _columns(kind: str, *, wide: bool) -> Mapping[str, Cell]:
+    facts = KINDS[kind].facts
+    return {**facts.columns, **(facts.wide if wide else {})}
+
+
+def _cells(found: DeclaredObject, *, wide: bool) -> list[str]:
+    state = (ready_text(found).plain, found.status.reason) if KINDS[found.kind].facts.has_status else ()
+    return [*state, *(_cell(value(found)) for value in _columns(found.kind, wide=wide).values())]
 
 
 def _cell(value: object) -> str:
     return "-" if value is None else str(value)
+
+
+def _name(found: DeclaredObject) -> str:
+    return f"{found.kind.lower()}/{found.name}"

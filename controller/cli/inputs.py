@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 
 from controller.actions.connection import connected
 from controller.actions.errors import ActionError
+from controller.actions.paths import complete
 from controller.cli.output import Format
 from controller.settings import Settings, settings_of_kinds
 from specs.loader import Located, load
@@ -21,9 +22,16 @@ from specs.problems import RefusedError
 from specs.units import parse_duration
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="Form of the output.", case_sensitive=False)]
+Kind = Annotated[
+    str, typer.Argument(help="Its kind, such as env; KIND/PATH in one word is taken as well.", autocompletion=complete)
+]
+Named = Annotated[str | None, typer.Argument(help="Path of names, such as acme/shop/production.")]
 Files = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option("--file", "-f", help="A YAML file, a folder of them, or - for standard input; repeat it."),
+]
+MoreFiles = Annotated[
+    list[str] | None, typer.Argument(help="The same, without -f.", metavar="[FILE]...", show_default=False)
 ]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is so, and show the progress.")]
 Timeout = Annotated[str, typer.Option(help="How long --wait waits: 90s, 5m.", metavar="DURATION")]
@@ -65,13 +73,16 @@ def database() -> AbstractContextManager[psycopg.Connection]:
     return connected(settings().database_url.get_secret_value())
 
 
-def read_files(files: Sequence[str]) -> list[Located]:
-    """The resources of ``files``.
+def read_files(*given: Sequence[str] | None) -> list[Located]:
+    """The resources of all files that were ``given``, with ``-f`` and without.
 
     Raises:
         SpecFilesError: anything is wrong in them.
-        ActionError: they hold nothing.
+        ActionError: there are none, or they hold nothing.
     """
+    files = [file for some in given for file in some or ()]
+    if not files:
+        raise ActionError("which files?", "name them with -f; - is standard input")
     entries = load([Path(file) if file != "-" else file for file in files], stdin=sys.stdin.buffer)
     if not entries:
         raise ActionError(f"{', '.join(files)}: no resource is declared there")

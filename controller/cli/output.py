@@ -12,11 +12,13 @@ from io import StringIO
 from typing import Any
 from uuid import UUID
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from ruamel.yaml import YAML
 
+_GAP, _LEAST = 3, 16
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -84,17 +86,54 @@ def to_plain(value: Any) -> Any:
     return value
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """Aligned columns without lines, as command lines show lists."""
-    shown = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, cut: Sequence[str] = ()) -> None:
+    """Aligned columns without lines, as command lines show lists; see ``aligned``."""
+    width = console().width if console().is_terminal else None
+    sys.stdout.write(aligned(columns, list(rows), width=width, cut=cut))
+
+
+def aligned(
+    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, width: int | None, cut: Sequence[str] = ()
+) -> str:
+    """The lines of a table. Names and states are never cut: a line that is too long goes on in the next one.
+
+    Args:
+        columns: their headings.
+        rows: cells, as many as there are columns.
+        width: of the terminal; None: nothing is cut.
+        cut: columns whose cells give way, each to 16 characters at least; an image keeps its end, text its beginning.
+    """
+    shown = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for column in columns:
-        shown.add_column(column, overflow="fold", no_wrap=not console().is_terminal)
+        shown.add_column(column, no_wrap=True, overflow="ignore")
+    rows = _fitting(columns, rows, width, cut) if width else rows
     for row in rows:
         shown.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    text = console()
+    text = Console(highlight=False, soft_wrap=True, width=10_000)
     with text.capture() as captured:
         text.print(shown)
-    sys.stdout.write("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def _fitting(
+    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int, cut: Sequence[str]
+) -> list[list[str | Text]]:
+    """``rows`` with cells of ``cut`` made as short as must be."""
+    widths = [max(cell_len(str(cell)) for cell in cells) for cells in zip(columns, *rows, strict=True)]
+    over = sum(widths) + _GAP * (len(widths) - 1) - width
+    fitted = [list(row) for row in rows]
+    for number in (columns.index(name) for name in cut if name in columns):
+        room = min(widths[number], max(_LEAST, len(columns[number]), widths[number] - max(0, over)))
+        over -= widths[number] - room
+        for row in fitted:
+            row[number] = _shortened(str(row[number]), room, keep_end=columns[number] == "IMAGE")
+    return fitted
+
+
+def _shortened(text: str, room: int, *, keep_end: bool) -> str:
+    if len(text) <= room:
+        return text
+    return f"…{text[len(text) - room + 1 :]}" if keep_end else f"{text[: room - 1]}…"
 
 
 def age(moment: datetime | None) -> str:

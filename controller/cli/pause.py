@@ -8,12 +8,11 @@ import typer
 
 from controller.actions.paths import complete
 from controller.actions.pause import Scope
-from controller.cli.inputs import database
+from controller.cli.inputs import Named, database
 from controller.cli.output import say
 from controller.declared import controls
 
 Kind = Annotated[str | None, typer.Argument(help="Its kind, such as env.", autocompletion=complete)]
-Name = Annotated[str | None, typer.Argument(help="Path of names, such as acme/shop/production.")]
 Organization = Annotated[str | None, typer.Option("--organization", "-n", help="Everything of this organization.")]
 Everything = Annotated[bool, typer.Option("--all", "-a", help="The whole installation.")]
 
@@ -26,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def pause(
     kind: Kind = None,
-    name: Name = None,
+    name: Named = None,
     *,
     organization: Organization = None,
     everything: Everything = False,
@@ -56,7 +55,7 @@ def pause(
 
 def resume(
     kind: Kind = None,
-    name: Name = None,
+    name: Named = None,
     *,
     organization: Organization = None,
     everything: Everything = False,

@@ -12,7 +12,7 @@ from controller.actions.apply import written_document
 from controller.actions.preview import Preview, preview
 from controller.changes import Change, Difference
 from controller.cli.errors import ExitCode
-from controller.cli.inputs import Files, Output, database, of_kinds, read_files, settings
+from controller.cli.inputs import Files, MoreFiles, Output, database, of_kinds, read_files, settings
 from controller.cli.output import Format, console, emit, say, warn
 from reconcilers import labels
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command(name="plan")(plan)
 
 
-def plan(file: Files, *, output: Output = Format.TABLE) -> None:
+def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format.TABLE) -> None:
     """Show what `apply -f` would change, in the rows and then on the Swarm, and change nothing.
 
     `+` is made, `~` changed, `±` made anew, `-` removed. The Swarm's part also shows drift of the objects that the
@@ -39,7 +39,7 @@ def plan(file: Files, *, output: Output = Format.TABLE) -> None:
 
         skypanel plan -f specs/ -o json | jq '.swarm[].name'
     """
-    entries = read_files(file)
+    entries = read_files(file, files)
     found = settings()
     live, why = swarm_view.look(found)
     with database() as conn:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from controller.actions.paths import complete
 from controller.actions.reconcile import ask, handled
-from controller.cli.inputs import Timeout, Wait, database, seconds
+from controller.cli.inputs import Kind, Named, Timeout, Wait, database, seconds
 from controller.cli.output import say
 
 
@@ -18,8 +15,8 @@ def register(app: typer.Typer) -> None:
 
 
 def reconcile(
-    kind: Annotated[str, typer.Argument(help="Its kind, such as env.", autocompletion=complete)],
-    name: Annotated[str, typer.Argument(help="Path of names, such as acme/shop/production.")],
+    kind: Kind,
+    name: Named = None,
     *,
     wait: Wait = False,
     timeout: Timeout = "1m",

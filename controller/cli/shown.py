@@ -11,7 +11,14 @@ from controller.cli.output import Format, console, emit
 from controller.declared.reader import DeclaredObject
 from controller.declared.writer import Written
 
-STYLES = {"created": "green", "updated": "yellow", "deleted": "red", "unchanged": "dim", "absent": "dim"}
+STYLES = {
+    "created": "green",
+    "updated": "yellow",
+    "deleted": "red",
+    "restored": "green",
+    "unchanged": "dim",
+    "absent": "dim",
+}
 
 
 def show_written(written: Sequence[Written], form: Format) -> None:

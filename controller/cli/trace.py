@@ -9,7 +9,7 @@ from rich.text import Text
 
 from controller.actions.paths import complete
 from controller.actions.trace import key_of, reconciles
-from controller.cli.inputs import Output, database, settings
+from controller.cli.inputs import Named, Output, database, settings
 from controller.cli.output import Format, console, emit, say, table
 
 _COLOURS = {"success": "green", "requeue_after": "", "terminal_error": "red", "panic": "bold red"}
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def trace(
     kind: Annotated[str, typer.Argument(help="Its kind, such as env, or KIND/UUID.", autocompletion=complete)],
-    name: Annotated[str | None, typer.Argument(help="Path of names, such as acme/shop/production.")] = None,
+    name: Named = None,
     *,
     source: Annotated[
         str, typer.Option("--from", help="Where the controller listens; else SKYPANEL_LISTEN.", metavar="HOST:PORT")

@@ -9,7 +9,7 @@ import typer
 
 from controller.actions.paths import ALL, complete, kind_of
 from controller.actions.validate import check_registries
-from controller.cli.inputs import Files, Output, read_files, settings
+from controller.cli.inputs import Files, MoreFiles, Output, read_files, settings
 from controller.cli.output import Format, emit, say
 from specs.schema_export import ANY_KIND, schemas
 
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command()(schema)
 
 
-def validate(file: Files, *, output: Output = Format.TABLE) -> None:
+def validate(files: MoreFiles = None, *, file: Files = None, output: Output = Format.TABLE) -> None:
     """Check spec files; every problem is named with its file, line, column and field.
 
     Whether owners and plans exist is not asked here: `plan -f` does. SKYPANEL_ALLOWED_REGISTRIES is taken as it is set
@@ -32,7 +32,7 @@ def validate(file: Files, *, output: Output = Format.TABLE) -> None:
 
         cat app.yaml | skypanel validate -f -
     """
-    entries = read_files(file)
+    entries = read_files(file, files)
     check_registries(entries, settings().skypanel_allowed_registries)
     if output is not Format.TABLE:
         emit([{"file": e.file, "line": e.position.line, "resource": str(e.resource.key)} for e in entries], output)

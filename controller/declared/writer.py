@@ -26,7 +26,7 @@ from specs.kinds import KINDS, ancestors, children, in_apply_order
 from specs.loader import Located
 from specs.resource import Resource
 
-Action = Literal["created", "updated", "unchanged", "deleted", "absent"]
+Action = Literal["created", "updated", "unchanged", "deleted", "restored", "absent"]
 _ATTEMPTS = 3
 
 
@@ -161,6 +161,46 @@ def delete(conn: psycopg.Connection, targets: Sequence[Target]) -> list[Written]
             except psycopg.Error as error:
                 _refuse(error, target)
     return results
+
+
+def restore(conn: psycopg.Connection, target: Target, row_id: UUID) -> Written:
+    """Take the deletion of one object back, with what was deleted together with it.
+
+    Args:
+        conn: a connection of a role that may write specs.
+        target: names of the object.
+        row_id: its row; others that were deleted may have had the same names.
+
+    Raises:
+        SpecRefused: its owner is deleted, or its name is in use again; nothing was changed.
+    """
+    binding = KINDS[target.kind].binding
+    place = rows.place(binding, binding.deleted_in or binding.table)
+    try:
+        with conn.transaction():
+            if target.owner and _is_owner_deleted(conn, target, row_id):
+                word, path = KINDS[target.owner[0]].word(), "/".join(target.owner[1])
+                refusal = Refusal("", str(target), f"its {word} is deleted", f"skypanel restore {word} {path}")
+                raise SpecRefused([refusal])
+            rows.run(conn, "take_back", place, {"row_id": row_id})
+    except psycopg.Error as error:
+        _refuse(error, target)
+    return Written(target, row_id, "restored")
+
+
+def _is_owner_deleted(conn: psycopg.Connection, target: Target, row_id: UUID) -> bool:
+    binding = KINDS[target.kind].binding
+    owner = KINDS[binding.parent or ""].binding
+    if not owner.deleted_in:
+        return False
+    of_owner = rows.place(owner, owner.deleted_in)
+    parts: dict[str, sql.Composable] = {
+        **rows.place(binding, binding.table),
+        "owner_table": of_owner["table"],
+        "owner_id": of_owner["id_column"],
+        "parent_column": sql.Identifier(binding.parent_column or ""),
+    }
+    return rows.run(conn, "deleted_owner", parts, {"row_id": row_id}) is not None
 
 
 def _refuse(error: psycopg.Error, target: Target) -> NoReturn:

@@ -176,7 +176,8 @@ class Environment(Resource):
         serves=True,
         whole_rules=True,
         images=("image",),
-        columns={"TASKS": tasks, "IMAGE": spec("image"), "GENERATION": generation},
+        columns={"TASKS": tasks, "IMAGE": spec("image")},
+        wide={"GENERATION": generation, "PLAN": spec("plan")},
         refusals={
             "paas_environments_app_not_deleted": ("its app is being deleted", "apply the App as well"),
             "paas_environments_plan_offered": (

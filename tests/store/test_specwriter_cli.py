@@ -125,6 +125,54 @@ def test_a_finished_deletion_is_hidden_unless_asked_for(run: Run, database: Data
     assert "no domain" in run("get", "domain", "hello.localhost", code=ExitCode.ERROR)
 
 
+def test_a_whole_app_is_got_as_a_file_that_apply_takes(run: Run) -> None:
+    run("apply", EXAMPLES)
+    whole = run("get", "all", "acme/shop", "-o", "yaml")
+    assert whole.count("kind: App") == 1
+    assert "app: hello" not in whole
+    assert "kind: Process" in whole
+    assert "unchanged" in run("apply", "-f", "-", stdin=whole)
+    assert "there is nothing acme/none" in run("get", "all", "acme/none", code=ExitCode.ERROR)
+
+
+def test_names_are_what_every_command_takes(run: Run) -> None:
+    run("apply", EXAMPLES)
+    names = run("get", "all", "-o", "name").split()
+    assert {"organization/acme", "environment/acme/hello/production", "domain/hello.localhost", "plan/nano"} <= set(
+        names
+    )
+    for name in names:
+        assert name.partition("/")[2].rpartition("/")[2] in run("describe", name)
+
+
+def test_a_wide_list_has_more_columns(run: Run) -> None:
+    run("apply", EXAMPLES)
+    assert "GENERATION" not in run("get", "env")
+    assert "GENERATION" in run("get", "env", "-A", "-o", "wide")
+
+
+def test_what_was_deleted_is_restored_with_what_went_with_it(run: Run, database: Database) -> None:
+    run("apply", EXAMPLES)
+    before = run("get", "all", "acme/shop", "-o", "yaml")
+    run("delete", "app/acme/shop")
+    assert not run("get", "all", "acme/shop", "-o", "yaml")
+    refused = run("restore", "env", "acme/shop/production", code=ExitCode.ERROR)
+    assert "its app is deleted (skypanel restore app acme/shop)" in refused
+    restored = run("restore", "app/acme/shop")
+    assert "app acme/shop  restored" in restored
+    assert "with environment acme/shop/production" in restored
+    assert run("get", "all", "acme/shop", "-o", "yaml") == before
+    assert "is not deleted" in run("restore", "app", "acme/shop", code=ExitCode.ERROR)
+    assert "no deleted app acme/none is kept" in run("restore", "app", "acme/none", code=ExitCode.ERROR)
+
+
+def test_a_name_that_is_in_use_again_cannot_be_restored(run: Run) -> None:
+    run("apply", EXAMPLES)
+    run("delete", "env", "acme/hello/production")
+    run("apply", EXAMPLES)
+    assert "is not deleted" in run("restore", "env", "acme/hello/production", code=ExitCode.ERROR)
+
+
 def test_a_plan_shows_the_rows_and_changes_nothing(run: Run, database: Database) -> None:
     run("apply", "-f", EXAMPLES)
     before = database.execute("SELECT t::text FROM paas_environments t ORDER BY 1")

@@ -24,6 +24,12 @@ UPDATE {table} SET deleted_at = clock_timestamp() WHERE {id_column} = %(row_id)s
 -- name: take_back
 UPDATE {table} SET deleted_at = NULL WHERE {id_column} = %(row_id)s
 
+-- name: deleted_owner
+-- Whether the owner is deleted, which what is below it then is as well, whatever its own row says.
+SELECT 1 FROM {table} t JOIN {owner_table} o ON o.{owner_id} = t.{parent_column}
+WHERE t.{id_column} = %(row_id)s AND o.deleted_at IS NOT NULL
+FOR SHARE OF o
+
 -- name: part
 -- Taking a deletion back brings back what was deleted together with the row, by its equal deleted_at. A declared
 -- resource stands for itself alone: what was deleted with it is set apart first, and so stays deleted.

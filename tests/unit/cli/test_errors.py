@@ -94,6 +94,35 @@ def test_wrong_usage_is_an_error_and_not_a_finding_of_changes(arguments: list[st
     assert main(arguments) == ExitCode.ERROR
 
 
+@pytest.mark.parametrize(
+    "arguments", [[], ["help"], ["help", "get"], ["get", "-h"], ["--version"], ["-V"], ["version"]]
+)
+def test_asking_for_help_or_the_version_is_no_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        code = main(arguments)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    said = capsys.readouterr()
+    assert (code, said.err) == (ExitCode.OK, "")
+    assert "skypanel" in said.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("aply", "(did you mean apply?)"),
+        ("delte", "(`skypanel --help` lists the commands)"),
+        ("undelete", "(skypanel restore KIND PATH)"),
+        ("scale", "`replicas`"),
+    ],
+)
+def test_a_command_that_is_none_is_answered_and_never_with_delete(
+    typed: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([typed, "x"]) == ExitCode.ERROR
+    assert said in capsys.readouterr().err
+
+
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("SKYPANEL_SUBNET_POOL", "ten")
     assert main(["doctor"]) == ExitCode.ERROR

@@ -15,6 +15,7 @@ from controller.cli.application import main
         ["environment", "acme/shop/production", "--all"],
         ["--all", "--organization", "acme"],
         ["environment", "acme/shop/production", "-n", "acme"],
+        ["environment/acme/shop/production", "--all"],
     ],
 )
 @pytest.mark.parametrize("command", ["pause", "resume"])

@@ -10,8 +10,8 @@ from controller.cli.application import main
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["environment/not-a-uuid"], "'not-a-uuid' is not a UUID (write KIND/UUID, or a path: environment"),
-        (["environment"], "say which one (skypanel trace environment ORGANIZATION/APP/ENVIRONMENT"),
+        (["environment/not-a-uuid"], "'not-a-uuid' is not the whole path of an environment (write ORG"),
+        (["environment"], "which environment? (skypanel trace environment ORGANIZATION/APP/ENVIRONMENT"),
         (["domain", "shop.example.com"], "a domain is not reconciled by itself (trace the environment that"),
         (["env", "acme"], "'acme' is not the whole path of an environment"),
         (["org/0b8f7f0e-7d0c-4c52-a1d4-0d6f0c1b9a11", "--from", "here:there"], "'here:there' is not an address"),

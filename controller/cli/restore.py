@@ -1,0 +1,47 @@
+"""``restore``: take a deletion back."""
+
+from __future__ import annotations
+
+import typer
+
+from controller.actions.apply import concerned
+from controller.actions.delete import below
+from controller.actions.restore import restore as restore_object
+from controller.actions.wait import wait as wait_for
+from controller.cli.inputs import Kind, Named, Output, Timeout, Wait, database, seconds
+from controller.cli.output import Format, say
+from controller.cli.progress import shown
+from controller.cli.shown import show_written
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(name="restore")(restore)
+
+
+def restore(
+    kind: Kind,
+    name: Named = None,
+    *,
+    wait: Wait = False,
+    timeout: Timeout = "5m",
+    output: Output = Format.TABLE,
+) -> None:
+    """Take the deletion of an object back, with what was deleted together with it.
+
+    Rows are kept for SKYPANEL_RETENTION_DAYS after their removal is done. What runs again begins with empty containers.
+
+    **Examples**
+
+        skypanel restore environment acme/shop/production --wait
+    """
+    limit = seconds(timeout)
+    with database() as conn:
+        written = restore_object(conn, kind, name)
+        show_written([written], output)
+        if output is Format.TABLE:
+            for found in below(conn, written.target):
+                say(f"  with {found.kind.lower()} {found.name}")
+        if wait:
+            with shown(output) as show_progress:
+                wait_for(conn, concerned(conn, [written]), limit, show_progress)
