@@ -265,7 +265,11 @@ def settings_of_kinds(env_files: Sequence[Path] = ()) -> dict[str, BaseSettings]
     Raises:
         pydantic.ValidationError: one is wrong.
     """
+    return {kind: model(_env_file=list(env_files)) for kind, model in models_of_kinds().items()}
+
+
+def models_of_kinds() -> dict[str, type[BaseSettings]]:
+    """What says which settings a kind has of its own, by kind; most have none."""
     from reconcilers.registry import registered  # noqa: PLC0415 - commands that know no kind start faster without them
 
-    made = {kind: found.settings for kind, found in registered().items()}
-    return {kind: model(_env_file=list(env_files)) for kind, model in made.items() if model is not None}
+    return {kind: found.settings for kind, found in registered().items() if found.settings is not None}

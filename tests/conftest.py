@@ -21,6 +21,8 @@ from tests.labs import exclusive_lab, free_port, kept
 settings.register_profile("here", deadline=None)  # a busy machine is no defect; tests have a time-out of their own
 settings.load_profile("here")
 
+os.environ["SKYPANEL_ENV_FILE"] = os.devnull  # a test takes no setting of an installation on this machine
+
 NAME = "test"
 LAB = os.environ.get("SKYPANEL_TEST_LAB", NAME)
 """Two runs at once need two labs; PostgreSQL they share."""

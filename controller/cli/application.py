@@ -103,12 +103,17 @@ def options(
         bool, typer.Option("--version", "-V", help="Say which version this is.", is_eager=True, callback=_say_version)
     ] = False,
     env_file: Annotated[
-        Path | None, typer.Option(help="A file of NAME=value, for what the environment does not say.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="A file of NAME=value, for what the environment does not say, instead of /etc/skypanel/env.",
+            metavar="FILE",
+            envvar="SKYPANEL_ENV_FILE",
+        ),
     ] = None,
 ) -> None:
     """Declare what runs on a Docker Swarm, and keep it running.
 
-    Settings come from the environment: DATABASE_URL, DOCKER_HOST, SKYPANEL_...
+    Settings come from the environment (DATABASE_URL, DOCKER_HOST, SKYPANEL_...), then from /etc/skypanel/env.
     """
     if env_file is not None:
         use_env_file(env_file)

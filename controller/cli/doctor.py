@@ -8,7 +8,7 @@ from rich.text import Text
 from controller.actions.doctor import examine
 from controller.actions.doctor.findings import Check
 from controller.cli.errors import ExitCode, readable
-from controller.cli.inputs import Output, settings
+from controller.cli.inputs import Output, env_files, settings
 from controller.cli.output import Format, console, emit
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -32,7 +32,7 @@ def doctor(output: Output = Format.TABLE) -> None:
     """
     found = settings()
     checks: list[Check] = []
-    for check in examine(found):
+    for check in examine(found, env_files()):
         checks.append(check)
         if output is Format.TABLE:
             _print(check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -17,6 +18,7 @@ from controller.actions.errors import ActionError
 from controller.actions.paths import complete
 from controller.cli.output import Format
 from controller.settings import Settings, settings_of_kinds
+from controller.settings_sources import installed_file
 from specs.loader import Located, load
 from specs.problems import RefusedError
 from specs.units import parse_duration
@@ -36,16 +38,22 @@ MoreFiles = Annotated[
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is so, and show the progress.")]
 Timeout = Annotated[str, typer.Option(help="How long --wait waits: 90s, 5m.", metavar="DURATION")]
 
-_env_files: list[Path] = []
+_named_files: list[Path] = []
+
+
+def env_files() -> list[Path]:
+    """Files that settings come from: what ``--env-file`` names, else the installation's, if it may be read."""
+    installed = None if _named_files else installed_file()
+    return [*_named_files, *([installed] if installed else [])]
 
 
 def settings() -> Settings:
-    """The settings of this process's environment, and of the file that ``--env-file`` names.
+    """The settings of this process's environment, and of ``env_files``.
 
     Raises:
         pydantic.ValidationError: one is wrong.
     """
-    return Settings(_env_file=_env_files)
+    return Settings(_env_file=env_files())
 
 
 def of_kinds() -> dict[str, BaseSettings]:
@@ -54,18 +62,18 @@ def of_kinds() -> dict[str, BaseSettings]:
     Raises:
         pydantic.ValidationError: one is wrong.
     """
-    return settings_of_kinds(_env_files)
+    return settings_of_kinds(env_files())
 
 
 def use_env_file(path: Path) -> None:
     """Take what the environment does not say from ``path``.
 
     Raises:
-        ActionError: it is not there.
+        ActionError: it cannot be read.
     """
-    if not path.is_file():
-        raise ActionError(f"--env-file: {path} is not a file", "name a file with lines of NAME=value")
-    _env_files.append(path)
+    if path.is_dir() or not os.access(path, os.R_OK):
+        raise ActionError(f"--env-file: {path} is no file that can be read", "name one with lines of NAME=value")
+    _named_files.append(path)
 
 
 def database() -> AbstractContextManager[psycopg.Connection]:

@@ -7,17 +7,22 @@ import platform
 from typing import Annotated
 
 import anyio
+import structlog
 import typer
 
 from controller.actions.errors import ActionError
 from controller.cli.errors import ExitCode
-from controller.cli.inputs import Output, database, of_kinds, settings
+from controller.cli.inputs import Output, database, env_files, of_kinds, settings
 from controller.cli.output import Format, emit, say
 from controller.postgres.connecting import connection_string
 from controller.schema import migrate as migrations
+from controller.settings import Settings, models_of_kinds
+from controller.settings_sources import sources, unknown
 from controller.swarm.client import MINIMUM_API
 from controller.telemetry import logs
 from controller.telemetry.metrics import own_version
+
+log = structlog.get_logger(__name__)
 
 _GC_THRESHOLDS = (10_000, 20, 1_000)
 """A reconcile makes thousands of objects and leaves few: looked at less often, most are gone by themselves. A full
@@ -58,6 +63,8 @@ def up() -> None:
     except ValueError as error:
         raise ActionError(str(error)) from None
     logs.configure(found.skypanel_log_format, found.skypanel_log_level)
+    for said in unknown(sources(env_files()), [Settings, *models_of_kinds().values()]):
+        log.warning("settings.unknown", error=said)
     gc.freeze()  # what was imported stays: no full collection need walk through it
     gc.set_threshold(*_GC_THRESHOLDS)
     anyio.run(daemon.run, found, of_kinds(), backend_options={"use_uvloop": True})

@@ -211,12 +211,12 @@ def test_a_file_that_is_named_is_read_and_a_variable_wins_over_it(
 ) -> None:
     file = tmp_path / "own.env"
     file.write_text("SKYPANEL_INSTALLATION=file\nSKYPANEL_RESYNC_SECONDS=7\nOTHER=thing\n")
-    monkeypatch.setattr(inputs, "_env_files", [])
+    monkeypatch.setattr(inputs, "_named_files", [])
     inputs.use_env_file(file)
     monkeypatch.setenv("SKYPANEL_INSTALLATION", "variable")
     found = settings()
     assert (found.skypanel_installation, found.skypanel_resync_seconds) == ("variable", 7)
-    with pytest.raises(ActionError, match="is not a file"):
+    with pytest.raises(ActionError, match="is no file that can be read"):
         inputs.use_env_file(tmp_path / "none.env")
 
 

@@ -1,0 +1,117 @@
+"""Where settings come from: the environment, then files of NAME=value; what is set there, and what nobody reads.
+
+The file of the installation, ``/etc/skypanel/env``, is read by every command that may read it, when nobody but its
+owner can have written it: who runs ``skypanel doctor`` as root then asks with the settings of the controller.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
+
+from specs.spelling import meant
+
+INSTALLED = Path("/etc/skypanel/env")
+PREFIX = "SKYPANEL_"
+_OTHERS = ("SKYPANEL_ENV_FILE", "SKYPANEL_LAB", "SKYPANEL_TEST_", "SKYPANEL_DEMO", "SKYPANEL_FIREWALL_CONF")
+"""Names of the project's own tools."""
+_IN_CONTAINERS = ("SKYPANEL_ORGANIZATION", "SKYPANEL_APP", "SKYPANEL_ENVIRONMENT", "SKYPANEL_PROCESS")
+"""What a tenant's container gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place with settings.
+
+    Args:
+        name: what it is called: ``the environment``, or a path.
+        values: by name, in upper case.
+    """
+
+    name: str
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A setting that is not as it would be by itself; ``value`` may be shown."""
+
+    name: str
+    value: str
+    source: str
+
+
+def installed_file(path: Path = INSTALLED) -> Path | None:
+    """The file of the installation, when it can be read, and only root or this user can have written it."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    trusted = found.st_uid in (0, os.geteuid()) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return path if trusted and stat.S_ISREG(found.st_mode) and os.access(path, os.R_OK) else None
+
+
+def sources(files: Iterable[Path], environment: Mapping[str, str] = os.environ) -> list[Source]:
+    """The places, those that win first.
+
+    Args:
+        files: later ones win.
+        environment: wins over every file.
+    """
+    read = [
+        Source(str(path), {name.upper(): value for name, value in dotenv_values(path).items() if value is not None})
+        for path in files
+    ]
+    return [Source("the environment", {name.upper(): value for name, value in environment.items()}), *reversed(read)]
+
+
+def unknown(places: Iterable[Source], models: Iterable[type[BaseSettings]]) -> list[str]:
+    """What is set for this program and read by nobody, as sentences without values: a typing error, mostly."""
+    names = {name for model in models for name in names_of(model)}
+    found = []
+    for place in places:
+        for name in sorted(place.values):
+            if (
+                name.startswith(PREFIX)
+                and name not in names
+                and not name.startswith(_OTHERS)
+                and name not in _IN_CONTAINERS
+            ):
+                slip = meant(name.removeprefix(PREFIX), [n.removeprefix(PREFIX) for n in names if n.startswith(PREFIX)])
+                hint = f"did you mean {PREFIX}{slip}?" if slip else "docs/operations.md lists the settings"
+                found.append(f"{name} (in {place.name}) is not a setting ({hint})")
+    return found
+
+
+def given(settings: BaseSettings, places: Iterable[Source]) -> list[Given]:
+    """Settings that differ from their defaults, and where each was set; passwords and keys as ``***``."""
+    ordered = list(places)
+    found = []
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if value == field.get_default(call_default_factory=True):
+            continue
+        variable = _variable(type(settings), name)
+        place = next((p.name for p in ordered if p.values.get(variable)), "the program")
+        found.append(Given(variable, "***" if isinstance(value, SecretStr) else _text(value), place))
+    return found
+
+
+def names_of(model: type[BaseSettings]) -> Collection[str]:
+    """The variables that ``model`` reads."""
+    return [_variable(model, name) for name in model.model_fields]
+
+
+def _variable(model: type[BaseSettings], field: str) -> str:
+    return f"{model.model_config.get('env_prefix', '')}{field}".upper()
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
