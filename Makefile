@@ -86,10 +86,13 @@ ci: ## Do what the build machine does
 schema: setup ## Write the JSON Schemas of the specs again
 	@$(PYTHON) -m specs.schema_export
 
+LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
 .PHONY: lock
-lock: setup ## Resolve requirements.lock again (ARGS=--upgrade for the newest)
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate $(ARGS) -o requirements.lock pyproject.toml
+lock: setup ## Resolve the lock files again: what runs, and what it is made with (ARGS=--upgrade for the newest)
+	@.venv/bin/uv pip compile $(LOCKED) --all-extras $(ARGS) -o requirements-dev.lock pyproject.toml
+	@.venv/bin/uv pip compile $(LOCKED) --extra tracing --extra build --constraint requirements-dev.lock \
+		-o requirements.lock pyproject.toml
 
 .PHONY: clean
 clean: ## Remove the demo, the environment, and what was cached

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make .venv: the packages of requirements.lock, each checked against its hash, and this project, editable.
+# Make .venv: the packages of requirements-dev.lock, each checked against its hash, and this project, editable.
 # What was installed is remembered by the hash of everything that decides it; when that is the same, nothing is done.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -16,7 +16,7 @@ fail() {
 }
 
 wanted() {
-    { printf '%s\n' "$PWD"; cat requirements.lock pyproject.toml deploy/setup/setup.sh; } | sha256sum | cut -d' ' -f1
+    { printf '%s\n' "$PWD"; cat requirements-dev.lock pyproject.toml deploy/setup/setup.sh; } | sha256sum | cut -d' ' -f1
 }
 
 # The first Python whose check succeeds; a name that is only a shim for a version that is not there fails it.
@@ -65,9 +65,9 @@ if ! { [ -x $venv/bin/pip ] && $venv/bin/python -c "$new_enough" 2>/dev/null; };
     printf 'setup: making %s with %s\n' "$venv" "$("$chosen" --version)"
     "$chosen" -m venv --clear $venv
 fi
-printf 'setup: installing %s locked packages\n' "$(grep -c '^[a-z0-9].*==' requirements.lock)"
+printf 'setup: installing %s locked packages\n' "$(grep -c '^[a-z0-9].*==' requirements-dev.lock)"
 pip="$venv/bin/python -m pip --disable-pip-version-check -qq"
-$pip install --require-hashes --no-deps --requirement requirements.lock \
+$pip install --require-hashes --no-deps --requirement requirements-dev.lock \
     || fail "the packages could not be installed: see pip's message above (a proxy or an index is set by pip's own configuration)"
 $pip install --no-deps --no-build-isolation --editable . \
     || fail "the project itself could not be installed: see pip's message above"
