@@ -19,7 +19,8 @@ from pydantic import ValidationError
 from specs.kinds import KINDS
 from specs.problems import closest, problems_of, quote
 from specs.resource import API_VERSION, Resource, ResourceKey
-from specs.yaml_text import Position, YamlDocument, YamlProblem, read_documents
+from specs.yaml_syntax import Position, YamlProblem
+from specs.yaml_text import YamlDocument, read_documents
 
 FILE_LIMIT_BYTES = 1024 * 1024
 STDIN = "-"
@@ -138,16 +139,17 @@ def _kind(data: Any) -> tuple[type[Resource] | None, tuple[str, str, str]]:
     """The class of a document, or the field that hides it, what is wrong with it and how to mend that."""
     if not isinstance(data, dict):
         return None, ("", "is not a resource", f"it begins with apiVersion: {API_VERSION} and kind")
-    if "apiVersion" not in data:
-        return None, ("apiVersion", "is required", f"write apiVersion: {API_VERSION}")
-    if data["apiVersion"] != API_VERSION:
-        return None, ("apiVersion", f"{_shown(data['apiVersion'])} is not known", f"write {API_VERSION}")
-    if "kind" not in data:
-        return None, ("kind", "is required", f"one of {', '.join(KINDS)}")
-    kind = data["kind"]
-    if not isinstance(kind, str) or kind not in KINDS:
-        return None, ("kind", f"{_shown(kind)} is not known", closest(str(kind), KINDS))
-    return KINDS[kind], ("", "", "")
+    if "services" in data and "apiVersion" not in data:
+        return None, ("", "is a Compose file, which is not read", "declare an App, an Environment and its Processes")
+    for field, known, hint in (
+        ("apiVersion", (API_VERSION,), f"write {API_VERSION}"),
+        ("kind", tuple(KINDS), closest(str(data.get("kind")), KINDS)),
+    ):
+        if field not in data:
+            return None, (field, "is required", f"one of {', '.join(known)}")
+        if data[field] not in known:
+            return None, (field, f"{_shown(data[field])} is not known", hint)
+    return KINDS[data["kind"]], ("", "", "")
 
 
 def _shown(value: Any) -> str:

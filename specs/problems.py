@@ -31,6 +31,7 @@ Path = tuple[str | int, ...]
 _SHOWN_CHARACTERS = 80
 _SHOWN_PROBLEMS = 20
 _URL_CREDENTIALS = re.compile(r"//[^/\s]*@")
+_DIGITS = re.compile("[0-9]{1,9}", re.ASCII)
 _KIND_OF_VALUE = {
     type(None): "nothing",
     bool: "true or false",
@@ -47,7 +48,7 @@ _WANTED = {  # pydantic's error type: what was wanted, and a hint
     "bool_type": ("true or false", "write true or false, without quotes"),
     "tuple_type": ("a list", "such as [a, b]"),
     "list_type": ("a list", "such as [a, b]"),
-    "model_type": ("a mapping of fields", ""),
+    "model_type": ("a mapping of fields", 'write them below it, each as "name: value"'),
     "dict_type": ("a mapping of fields", ""),
 }
 
@@ -210,8 +211,16 @@ def _said(detail: ErrorDetails, model: type[BaseModel] | None) -> tuple[str, str
         return f"{quote(value)} is not one of {context['expected']}", ""
     if kind in _WANTED:
         wanted, hint = _WANTED[kind]
+        if kind == "int_type" and isinstance(value, str):
+            hint = f"write {int(value)}, without quotes" if _DIGITS.fullmatch(value) else _number_hint(path)
+        if kind == "string_type" and not isinstance(value, bool | int | float):
+            hint = ""
         return f"{_shown(value, path)}, not {wanted}", hint
     return detail["msg"][:1].lower() + detail["msg"][1:], ""
+
+
+def _number_hint(path: Path) -> str:
+    return "write a number, such as 8080" if path and path[-1] == "port" else "write a number"
 
 
 def _shown(value: object, path: Path) -> str:

@@ -25,7 +25,9 @@ DURATION_MAXIMUM = timedelta(seconds=DAY_SECONDS)
 _MILLI = Decimal("0.001")
 _CPU = re.compile(r"([0-9]{1,9})(m?)|([0-9]{1,9}\.[0-9]{1,9})", re.ASCII)
 _MEMORY = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(Mi|Gi|Ti)", re.ASCII)
+_NEAR_MEMORY = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)\s*(?:([mgt])i?b?)?", re.ASCII | re.IGNORECASE)
 _DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m(?!s))?(?:([0-9]{1,6})s)?(?:([0-9]{1,9})ms)?", re.ASCII)
+_MIB = 1024 * 1024
 _MIB_IN = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
 
 
@@ -58,16 +60,26 @@ def parse_memory(value: object) -> int:
     """MiB from ``"64Mi"``, ``"1Gi"`` or ``"1.5Gi"``; refuses a number without a unit."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise RefusedError(
-            f"{abbreviate(value)} has no unit, and plain bytes are not accepted", 'write "64Mi" or "1Gi"'
+            f"{abbreviate(value)} has no unit, and plain bytes are not accepted", _memory_hint(f"{value}")
         )
     match = _MEMORY.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         shown = f"{quote(value)} is" if isinstance(value, str) else "is"
-        raise RefusedError(f"{shown} not an amount of memory", 'write a number with Mi, Gi or Ti, such as "64Mi"')
+        raise RefusedError(f"{shown} not an amount of memory", _memory_hint(value))
     mebibytes = Decimal(match[1]) * _MIB_IN[match[2]]
     if mebibytes != mebibytes.to_integral_value():
         raise RefusedError(f"{quote(value)} is not a whole number of MiB", f'write "{mebibytes:.0f}Mi"')
     return check_memory(int(mebibytes))
+
+
+def _memory_hint(value: object) -> str:
+    """What was meant by ``512MB``, ``1G`` or ``512``."""
+    if isinstance(value, str) and value.isdecimal() and int(value) >= _MIB:
+        return f'write "{int(value) // _MIB}Mi"'
+    near = _NEAR_MEMORY.fullmatch(value.strip()) if isinstance(value, str) else None
+    if near is None:
+        return 'write a number with Mi, Gi or Ti, such as "64Mi"'
+    return f'write "{near[1]}{(near[2] or "m").upper()}i"'
 
 
 def check_memory(mebibytes: int) -> int:
@@ -92,7 +104,7 @@ def parse_duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return _check_duration(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise RefusedError(f"{abbreviate(value)} has no unit", 'write seconds as "10s"')
+        raise RefusedError(f"{abbreviate(value)} has no unit", f'write seconds as "{abbreviate(value)}s"')
     match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
     if match is None:
         shown = f"{quote(value)} is" if isinstance(value, str) else "is"

@@ -19,6 +19,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from specs.problems import Path, quote
+from specs.yaml_syntax import Position, YamlProblem, explain
 
 NODE_LIMIT = 20_000
 DEPTH_LIMIT = 32
@@ -29,31 +30,13 @@ _RADIX = {"0o": 8, "0x": 16, "0b": 2}
 _DIGITS = re.compile(r"[-+]?0[oxb]|[-+]?")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
-    """A place in a text; both count from 1."""
-
-    line: int
-    column: int
-
-
-class YamlProblem(ValueError):  # noqa: N818 - it is reported as a problem among others, not raised to the user
-    """The text is not YAML that can be used; ``position`` says where."""
-
-    def __init__(self, position: Position, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.position = position
-        self.message = message
-        self.hint = hint
-
-
 @dataclass(slots=True)
 class YamlDocument:
     """One document of a text.
 
     Args:
         data: dicts, lists, text, numbers, true, false and None.
-        positions: where each node stands; a mapping or list in a block stands where its key does.
+        positions: where each node stands; the value of a field stands where its key does.
     """
 
     data: Any
@@ -84,7 +67,7 @@ def read_documents(text: str) -> Iterator[YamlDocument | YamlProblem]:
                 if document.data is not None:
                     yield document
     except MarkedYAMLError as error:
-        yield _syntax_problem(error)
+        yield explain(text, error)
     except ReaderError as error:
         line, column = (
             text.count("\n", 0, error.position) + 1,
@@ -95,15 +78,6 @@ def read_documents(text: str) -> Iterator[YamlDocument | YamlProblem]:
         yield YamlProblem(Position(1, 1), "is nested too deep", f"at most {DEPTH_LIMIT} levels")
     except YAMLError as error:
         yield YamlProblem(Position(1, 1), f"is not YAML: {quote(error)}")
-
-
-def _syntax_problem(error: MarkedYAMLError) -> YamlProblem:
-    """What the parser says, without the lines of the text that it likes to quote."""
-    mark = error.problem_mark or error.context_mark
-    position = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
-    said = ", ".join(part for part in (error.context, error.problem) if part)
-    hint = "indent with spaces" if "\\t" in said else ""
-    return YamlProblem(position, f"is not YAML: {said.splitlines()[0]}", hint)
 
 
 class _Reader:
@@ -123,7 +97,6 @@ class _Reader:
         if len(self._positions) > NODE_LIMIT:
             raise YamlProblem(position, "is too large", f"at most {NODE_LIMIT} nodes, aliases counted as written out")
         if isinstance(node, ScalarNode):
-            self._positions[path] = _position(node)
             return _scalar(node)
         if id(node) in self._open:
             raise YamlProblem(position, "an alias stands inside its own anchor", "write the value out")
@@ -179,6 +152,12 @@ def _position(node: Node) -> Position:
 def _key(node: Node) -> str:
     if isinstance(node, ScalarNode) and node.tag in _AS_TEXT:
         return str(node.value)
+    if not isinstance(node, ScalarNode):
+        raise YamlProblem(
+            _position(node),
+            "a key is a mapping or a list",
+            "put text in braces into quotes; templates are not filled in",
+        )
     raise YamlProblem(_position(node), "a key is not text", "put it in quotes")
 
 
