@@ -141,14 +141,15 @@ def _kind(data: Any) -> tuple[type[Resource] | None, tuple[str, str, str]]:
         return None, ("", "is not a resource", f"it begins with apiVersion: {API_VERSION} and kind")
     if "services" in data and "apiVersion" not in data:
         return None, ("", "is a Compose file, which is not read", "declare an App, an Environment and its Processes")
-    for field, known, hint in (
-        ("apiVersion", (API_VERSION,), f"write {API_VERSION}"),
-        ("kind", tuple(KINDS), closest(str(data.get("kind")), KINDS)),
+    version, kind = f"write apiVersion: {API_VERSION}", f"one of {', '.join(KINDS)}"
+    for field, known, missing, wrong in (
+        ("apiVersion", [API_VERSION], version, version),
+        ("kind", list(KINDS), kind, closest(str(data.get("kind")), KINDS)),
     ):
         if field not in data:
-            return None, (field, "is required", f"one of {', '.join(known)}")
+            return None, (field, "is required", missing)
         if data[field] not in known:
-            return None, (field, f"{_shown(data[field])} is not known", hint)
+            return None, (field, f"{_shown(data[field])} is not known", wrong)
     return KINDS[data["kind"]], ("", "", "")
 
 

@@ -76,7 +76,7 @@ def test_every_problem_of_every_file_is_said_with_its_place(tmp_path: Path) -> N
             "the name has upper case letters (write upper/x)"
         ),
         "a.yaml:7:3: Environment/production: spec.port: 0 is not a port (1-65535)",
-        ('a.yaml:10:15: Environment/production: spec.healthcheck.interval: 10 has no unit (write seconds as "10s")'),
+        ('a.yaml:10:5: Environment/production: spec.healthcheck.interval: 10 has no unit (write seconds as "10s")'),
         "b.yaml:1:1: App: apiVersion: is required (write apiVersion: skypanel.io/v1)",
         "none.yaml: cannot be read: No such file or directory (check the path)",
     ]
@@ -103,7 +103,7 @@ def test_a_resource_that_is_declared_twice_is_refused_across_files(tmp_path: Pat
         ("- a\n", "<stdin>:1:1: is not a resource"),
         (
             "apiVersion: v1\nkind: App\n",
-            '<stdin>:1:1: App: apiVersion: "v1" is not known (write skypanel.io/v1)',
+            '<stdin>:1:1: App: apiVersion: "v1" is not known (write apiVersion: skypanel.io/v1)',
         ),
         ("apiVersion: skypanel.io/v1\n", "<stdin>:1:1: kind: is required (one of "),
         (
