@@ -30,6 +30,8 @@ _EPILOG = (
 
 _COMMANDS = {
     "up": ("up", "migrate", "version"),
+    "setup": ("setup",),
+    "user": ("user",),
     "apply": ("apply",),
     "plan": ("plan",),
     "get": ("get",),

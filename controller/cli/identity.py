@@ -45,7 +45,7 @@ def identity(
         skypanel identity --accept
     """
     chosen = settings()
-    with database() as conn:
+    with database(as_controller=True) as conn:
         found = compare(conn, chosen)
         if not found.problem or not accept:
             _show(found, output)

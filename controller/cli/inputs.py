@@ -18,7 +18,7 @@ from controller.actions.errors import ActionError
 from controller.actions.paths import complete
 from controller.cli.output import Format
 from controller.settings import Settings, settings_of_kinds
-from controller.settings_sources import installed_file
+from controller.settings_sources import PEOPLE, installed_file
 from specs.loader import Located, load
 from specs.problems import RefusedError
 from specs.units import parse_duration
@@ -76,9 +76,16 @@ def use_env_file(path: Path) -> None:
     _named_files.append(path)
 
 
-def database() -> AbstractContextManager[psycopg.Connection]:
-    """An autocommit connection as the role of DATABASE_URL; raises as ``controller.actions.connection.connected``."""
-    return connected(settings().database_url.get_secret_value())
+def database(*, as_controller: bool = False) -> AbstractContextManager[psycopg.Connection]:
+    """An autocommit connection as the role of DATABASE_URL; raises as ``controller.actions.connection.connected``.
+
+    Args:
+        as_controller: with the rights of the controller's role; else with those of people, where the installation
+            has a file of theirs.
+    """
+    people = None if _named_files or as_controller else installed_file(PEOPLE)
+    found = Settings(_env_file=[*env_files(), people]) if people else settings()
+    return connected(found.database_url.get_secret_value())
 
 
 def read_files(*given: Sequence[str] | None) -> list[Located]:

@@ -86,7 +86,7 @@ def migrate(
 
         skypanel migrate --check || echo "something is to be applied"
     """
-    with database() as conn:
+    with database(as_controller=True) as conn:
         plan = migrations.plan(conn)
         done = () if check else migrations.apply(conn)
         pending = plan.pending if check else ()

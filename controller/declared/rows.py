@@ -222,6 +222,6 @@ def _referred(conn: psycopg.Connection, binding: TableBinding, column: Column, k
     row = run(conn, "reference", parts, {"key": key})
     if row is None:
         known = KINDS[reference.kind].word() if reference.kind else reference.table.removesuffix("s")
-        mend = f"add the {reference.kind} to the files" if reference.kind else f"create the {known} first"
+        mend = f"add the {reference.kind} to the files" if reference.kind else f"skypanel {known} add {key} makes one"
         raise MissingError(f"spec.{field}: there is no {known} {key}", f"{mend}, or name another")
     return row[0]

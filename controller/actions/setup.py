@@ -1,0 +1,163 @@
+"""Sets an installation up: roles, database and schema on a PostgreSQL server, and the files with connection strings.
+
+A file whose connection string works is left as it is; otherwise the login gets a new password and the file a new line.
+So a crash between the two is mended by the next run, and a second run changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from dotenv import dotenv_values
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from controller.actions.errors import ActionError
+from controller.schema import setup as roles
+from controller.schema.setup import CONTROLLER, PEOPLE, Login, Steps
+from controller.settings_sources import INSTALLED
+from controller.settings_sources import PEOPLE as OF_PEOPLE
+
+URL = "DATABASE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be there.
+
+    Args:
+        admin: connection string of a superuser; empty: this machine's server, as the system's user ``postgres``.
+        database: name of the database.
+        host: host that the logins connect to; empty: that of ``admin``, and 127.0.0.1 for a socket.
+        folder: where the files go.
+    """
+
+    admin: str
+    database: str
+    host: str
+    folder: Path
+
+    @property
+    def files(self) -> dict[Login, Path]:
+        """Where the connection string of each login goes."""
+        return {CONTROLLER: self.folder / INSTALLED.name, PEOPLE: self.folder / OF_PEOPLE.name}
+
+
+def setup(wanted: Wanted, say: Callable[[str], None], *, dry: bool = False) -> None:
+    """Make what is missing.
+
+    Args:
+        wanted: what is to be there.
+        say: told each step; never a password.
+        dry: make nothing, and say what would be made.
+
+    Raises:
+        ActionError: the server cannot be reached, or a login cannot be used afterwards.
+        MissingPrivilegeError: it is no superuser.
+        MigrationError: the schema cannot be brought to this version.
+    """
+    steps = Steps(say, dry)
+    with _administrator(wanted.admin, None) as admin:
+        roles.server(admin, wanted.database, steps)
+        there = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [wanted.database]).fetchone()
+    if there is None:  # a dry run
+        say("would have applied the migrations, made two logins and written their files")
+        return
+    with _administrator(wanted.admin, wanted.database) as admin:
+        roles.schema(admin, steps)
+        host = wanted.host or (admin.info.host if not admin.info.host.startswith("/") else "127.0.0.1")
+        for login, path in wanted.files.items():
+            if _works(path, login, wanted.database):
+                continue
+            password = roles.login(admin, login, steps)
+            url = _url(login.name, password, host, admin.info.port, wanted.database)
+            if not dry:
+                _try(url, login)
+                _write(path, url)
+            say(f"{'would have ' if dry else ''}written {path}")
+
+
+@contextmanager
+def _administrator(url: str, database: str | None) -> Iterator[psycopg.Connection]:
+    try:
+        named = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ActionError(
+            "--admin is not a connection string", "write postgresql://postgres:password@host:5432/postgres"
+        ) from None
+    chosen = {**named, "dbname": database or named.get("dbname") or "postgres"}
+    conninfo = make_conninfo("", connect_timeout=5, application_name="skypanel-setup", **chosen)
+    try:
+        with _user_of_the_server(alone=not url):
+            conn = psycopg.connect(conninfo, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise ActionError(
+            f"PostgreSQL does not answer: {' '.join(str(error).split())}",
+            "apt-get install postgresql for one on this machine, or name a superuser of another with --admin URL",
+        ) from None
+    with conn:
+        yield conn
+
+
+@contextmanager
+def _user_of_the_server(*, alone: bool) -> Iterator[None]:
+    """Connect as the system's user ``postgres``, whom a server on the same machine knows by its socket."""
+    try:
+        other = pwd.getpwnam("postgres").pw_uid
+    except KeyError:
+        alone = False
+    if not alone or os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(other)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def _url(user: str, password: str, host: str, port: int, database: str) -> str:
+    address = f"[{host}]" if ":" in host else quote(host, safe="")  # a host that is a folder has a socket in it
+    return f"postgresql://{user}:{quote(password, safe='')}@{address}:{port}/{quote(database, safe='')}"
+
+
+def _works(path: Path, login: Login, database: str) -> bool:
+    try:
+        url = dotenv_values(path).get(URL) or ""
+        named = conninfo_to_dict(url)
+        if (named.get("user"), named.get("dbname")) != (login.name, database):
+            return False
+        psycopg.connect(url, connect_timeout=5).close()
+    except (OSError, psycopg.Error):
+        return False
+    return True
+
+
+def _try(url: str, login: Login) -> None:
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.OperationalError as error:
+        raise ActionError(
+            f"{login.name} cannot connect: {' '.join(str(error).split())}",
+            "let it in by a line `host all all ADDRESS scram-sha-256` in pg_hba.conf, or name the host with --host",
+        ) from None
+
+
+def _write(path: Path, url: str) -> None:
+    """Put the line into the file, whose other lines stay; whole or not at all, and for its owner alone."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = [line for line in before if not line.removeprefix("export ").startswith(f"{URL}=")]
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in [f"{URL}={url}", *lines])
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).replace(path)
