@@ -30,6 +30,7 @@ class Task:
     desired: str
     state: str
     since: str
+    image: str
     error: str
 
 
@@ -103,5 +104,6 @@ def _task(document: dict[str, Any], services: dict[str, str], nodes: dict[str, s
         desired=document.get("DesiredState") or "",
         state=status["State"],
         since=status.get("Timestamp") or "",
+        image=str(document["Spec"].get("ContainerSpec", {}).get("Image") or "").partition("@")[0],
         error=" ".join(str(status.get("Err") or "").split()),
     )

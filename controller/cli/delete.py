@@ -17,8 +17,9 @@ from controller.actions.delete import delete as delete_targets
 from controller.actions.errors import ActionError
 from controller.actions.paths import complete
 from controller.actions.wait import wait as wait_for
+from controller.cli.errors import ExitCode
 from controller.cli.inputs import Named, Output, Timeout, Wait, database, read_files, seconds
-from controller.cli.output import Format, error_console
+from controller.cli.output import Format, error_console, say
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
 from controller.declared.reader import DeclaredObject
@@ -58,8 +59,10 @@ def delete(
     limit = seconds(timeout)
     with database() as conn:
         targets = _chosen(conn, kind, name, file)
-        if not yes and sys.stdin.isatty() and output is Format.TABLE:
-            _ask(targets, [o for target in targets for o in below(conn, target)])
+        asks = not yes and sys.stdin.isatty() and output is Format.TABLE
+        if asks and not _is_meant(targets, [o for target in targets for o in below(conn, target)]):
+            say("nothing was deleted")
+            raise typer.Exit(ExitCode.ERROR)
         written = delete_targets(conn, targets)
         show_written(written, output)
         if wait:
@@ -77,12 +80,8 @@ def _chosen(conn: psycopg.Connection, kind: str | None, name: str | None, files:
     return [target_of(conn, kind, name)]
 
 
-def _ask(targets: Sequence[Target], below: Sequence[DeclaredObject]) -> None:
-    """Show what will go, and go on only when it is meant.
-
-    Raises:
-        ActionError: it is not.
-    """
+def _is_meant(targets: Sequence[Target], below: Sequence[DeclaredObject]) -> bool:
+    """Show what will go, and ask."""
     named = [f"{t.kind.lower()} {t.name}" for t in targets]
     named += [text for o in below if (text := f"{o.kind.lower()} {o.name}") not in named]
     out = error_console()
@@ -91,5 +90,4 @@ def _ask(targets: Sequence[Target], below: Sequence[DeclaredObject]) -> None:
         out.print(Text(f"  {text}", style="red"))
     if len(named) > _LISTED:
         out.print(Text(f"  and {len(named) - _LISTED} more"))
-    if not Confirm.ask("Delete?", console=out, default=False):
-        raise ActionError("nothing was deleted")
+    return Confirm.ask("Delete?", console=out, default=False)

@@ -17,6 +17,7 @@ from controller.cli.shown import ready_text
 from controller.declared.lookups import Event
 from controller.declared.reader import DeclaredObject
 from controller.records import InventoryRow
+from specs.kinds import KINDS
 
 _RULE = "  "
 
@@ -62,7 +63,7 @@ def _head(found: DeclaredObject) -> None:
         "Name": found.name,
         "Kind": found.kind,
         "Id": str(found.id),
-        "Generation": f"{found.generation} (observed: {found.status.observed_generation})",
+        "Generation": f"{found.generation}{_observed(found)}",
         "Created": f"{found.created_at:%Y-%m-%d %H:%M:%S %Z} ({age(found.created_at)} ago)",
     }
     if found.deleted_at:
@@ -71,6 +72,11 @@ def _head(found: DeclaredObject) -> None:
         console().print(Text.assemble((f"{label + ':':<13}", "bold"), value))
     _section("Spec")
     _indented(found.document()["spec"])
+
+
+def _observed(found: DeclaredObject) -> str:
+    """What has been looked at, of a kind that somebody looks at."""
+    return f" (observed: {found.status.observed_generation})" if KINDS[found.kind].facts.reconciled else ""
 
 
 def _indented(document: Mapping[str, Any]) -> None:
@@ -100,6 +106,7 @@ def _parts(parts: Sequence[DeclaredObject]) -> None:
         table(
             [f"{_RULE}KIND", "NAME", "READY", "REASON", "MESSAGE"],
             [[_RULE + o.kind, o.path[-1], ready_text(o), o.status.reason, o.status.message] for o in parts],
+            cut=("MESSAGE",),
         )
 
 
@@ -111,9 +118,26 @@ def _tasks(tasks: Sequence[Task], error: str) -> None:
         say(f"{_RULE}none")
     else:
         table(
-            [f"{_RULE}SERVICE", "SLOT", "NODE", "DESIRED", "STATE", "SINCE", "ERROR"],
-            [[_RULE + t.service, t.slot, t.node, t.desired, t.state, _since(t.since), t.error] for t in tasks],
+            [f"{_RULE}SERVICE", "SLOT", "NODE", "DESIRED", "STATE", "SINCE", "IMAGE", "ERROR"],
+            [
+                [_RULE + t.service, t.slot, t.node, t.desired, t.state, _since(t.since), t.image, t.error]
+                for t in telling(tasks)
+            ],
+            cut=("ERROR", "IMAGE"),
         )
+
+
+def telling(tasks: Sequence[Task]) -> list[Task]:
+    """Tasks that shall run, and of each slot the newest that has ended; ``tasks`` has the newest first."""
+    found: list[Task] = []
+    ended: set[tuple[str, str, str]] = set()
+    for task in tasks:
+        place = (task.service, task.slot, task.node if not task.slot else "")
+        if task.desired == "running" or place not in ended:
+            found.append(task)
+        if task.desired != "running":
+            ended.add(place)
+    return found
 
 
 def _since(moment: str) -> str:
@@ -152,6 +176,7 @@ def _events(happened: Sequence[Event]) -> None:
             ]
             for e in happened
         ],
+        cut=("MESSAGE",),
     )
 
 

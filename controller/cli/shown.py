@@ -22,16 +22,18 @@ STYLES = {
 
 
 def show_written(written: Sequence[Written], form: Format) -> None:
-    """One line a resource."""
+    """One line a resource that something was done to; those that are as they were are counted."""
     if form is not Format.TABLE:
         emit([written_document(w) for w in written], form)
         return
     out = console()
-    for w in written:
+    for w in (w for w in written if w.action != "unchanged"):
         line = Text.assemble(f"{w.target.kind.lower()} {w.target.name}  ", (w.action, STYLES[w.action]))
         if w.changes:
             line.append("  " + "; ".join(map(str, w.changes)))
         out.print(line)
+    if unchanged := sum(w.action == "unchanged" for w in written):
+        out.print(Text(f"{unchanged} unchanged", style="dim"))
 
 
 def ready_text(found: DeclaredObject) -> Text:

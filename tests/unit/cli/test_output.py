@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from controller.actions.swarm_view import Task
+from controller.cli.describe import telling
 from controller.cli.output import aligned
 
 COLUMNS = ("ENVIRONMENT", "READY", "IMAGE", "AGE")
@@ -38,3 +40,12 @@ def test_text_keeps_its_beginning() -> None:
     assert line.startswith("web    the image could not")
     assert line.endswith("…")
     assert len(line) <= 40
+
+
+def task(slot: str, desired: str, since: str, node: str = "n1") -> Task:
+    return Task("web", slot, node, desired, "running" if desired == "running" else "failed", since, "web:1", "")
+
+
+def test_of_the_tasks_of_a_slot_only_the_newest_that_ended_is_shown() -> None:
+    tasks = [task("1", "running", "5"), *(task("1", "shutdown", since) for since in "432"), task("2", "shutdown", "1")]
+    assert [(t.slot, t.since) for t in telling(tasks)] == [("1", "5"), ("1", "4"), ("2", "1")]
