@@ -20,11 +20,12 @@ from controller.records import Fingerprint, Holdings, InventoryRow, InventoryUpd
 from controller.swarm import succession
 from controller.swarm.apply import Applier
 from controller.swarm.client import EngineClient
-from controller.swarm.edge import Edge
 from controller.swarm.errors import EngineError, NotFound
+from controller.swarm.feed import Feed
 from controller.swarm.hints import Hints
 from controller.swarm.liveview import LiveView
 from controller.swarm.losses import spared
+from controller.swarm.own_writes import OwnWrites
 from controller.swarm.plan import plan
 from controller.swarm.routers import EdgeRouters, Read
 from controller.swarm.task_counts import TaskCounts
@@ -48,12 +49,13 @@ class SwarmAdapter:
 
     def __init__(self, client: EngineClient, installation: str, *, edge: Read | None = None) -> None:
         self._client = client
-        self._hints = Hints(client)
-        self.live = LiveView(client, installation, self._hints.changed)
-        self._edge = Edge(client, self.live)
-        self._applier = Applier(client, self.live, self._edge)
+        own = OwnWrites()
+        self._hints = Hints(client, own)
+        self.live = LiveView(installation, self._hints.changed)
+        self._feed = Feed(client, self.live)
+        self._applier = Applier(client, self.live, self._feed, own)
         self._routers = EdgeRouters(edge, self._hints.changed)
-        self._tasks = TaskCounts(client, self.live)
+        self._tasks = TaskCounts(client, self.live, own)
         self._retired: dict[str, float] = {}
         """When this process saw first that a service had lost its routes, by id."""
 
@@ -71,7 +73,7 @@ class SwarmAdapter:
             serving: names of those of its services that take over now from former ones.
         """
         live = self.live.owned_services(key)
-        given = succession.handed_over(declared, live, serving, lambda names: self.live.elsewhere(key, names))
+        given = succession.handed_over(declared, live, serving, lambda names: self.live.hosts.elsewhere(key, names))
         changes = plan(key, given.objects, self.live, inventory).after(given.lost)
         return replace(changes, missing_hosts=given.missing, spared=spared(changes.changes, declared))
 
@@ -113,7 +115,7 @@ class SwarmAdapter:
             mine = found.get(labels.INSTALLATION) == self.live.installation
             if not mine or found.get(labels.OWNER) != labels.owner_key(*key):
                 return False
-            await self.live.refresh(row.object_type, row.name)
+            await self._feed.refresh(row.object_type, row.name)
             return True
 
     async def service_progress(self, services: Sequence[Service], blocked: Mapping[str, str]) -> list[ServiceProgress]:
@@ -174,13 +176,13 @@ class SwarmAdapter:
             for each in reversed(TYPES):
                 known = {row.name for row in inventory if row.object_type == each.name}
                 for name in sorted(known | {live.name for live in self.live.owned(each.name, key)}):
-                    await self.live.refresh(each.name, name, tell=False)
-            await self.live.refresh_edge(tell=False)
+                    await self._feed.refresh(each.name, name, tell=False)
+            await self._feed.refresh_edge(tell=False)
 
     async def refresh_all(self) -> None:
         """List everything anew."""
         async with outcomes():
-            await self.live.refresh_all()
+            await self._feed.refresh_all()
 
     def owners(self) -> dict[Key, int]:
         """Owners of live objects, and how many each has."""
@@ -235,13 +237,13 @@ class SwarmAdapter:
     async def short_of_tasks(self) -> list[Key]:
         """Owners of services with fewer or more running tasks than they should have."""
         async with outcomes():
-            short = [Key(*owner) for owner in await self.live.count_tasks()]
+            short = [Key(*owner) for owner in await self._feed.count_tasks()]
         await self._routers.look()
         return short
 
     async def hints(self, on_owners: Callable[[Iterable[Key]], Awaitable[None]]) -> None:
         """Follow the engine's events and name the owners whose objects changed, until cancelled."""
-        await self._hints.follow(self.live, self._routers, on_owners)
+        await self._hints.follow(self.live, self._feed, self._routers, on_owners)
 
 
 @asynccontextmanager

@@ -22,7 +22,9 @@ from controller.swarm.errors import (
     OutOfSequence,
     Refused,
 )
+from controller.swarm.feed import Feed
 from controller.swarm.liveview import LiveView
+from controller.swarm.own_writes import OwnWrites
 from controller.swarm.types import BY_NAME, TYPES
 from controller.swarm.writers import WRITERS
 from controller.swarm.writers.base import Engine
@@ -36,10 +38,11 @@ from reconcilers.routes import hostnames_of
 class Applier:
     """Writes to one engine, for one installation."""
 
-    def __init__(self, client: EngineClient, live: LiveView, edge: Edge) -> None:
+    def __init__(self, client: EngineClient, live: LiveView, feed: Feed, own: OwnWrites) -> None:
         self._live = live
-        self._edge = edge
-        engine = Engine(client, live, edge)
+        self._feed = feed
+        self._edge = Edge(client, live, feed)
+        engine = Engine(client, live, feed, own, self._edge)
         self._writers = engine.writers = {each.name: WRITERS[each.name](engine) for each in TYPES}
 
     async def write(self, change: Change, row: InventoryRow | None) -> tuple[InventoryUpdate, ...]:
@@ -113,12 +116,12 @@ class Applier:
         try:
             if change.object_type in BY_NAME:
                 known_by = change.live.id if change.live else change.name
-                await self._live.refresh(change.object_type, known_by, tell=False)
+                await self._feed.refresh(change.object_type, known_by, tell=False)
                 referring = change.target.spec if isinstance(change.target, Service) else {}
                 for object_type, name in references.named(referring):
-                    await self._live.refresh(object_type, name, tell=False)
+                    await self._feed.refresh(object_type, name, tell=False)
             else:
-                await self._live.refresh_edge(tell=False)
+                await self._feed.refresh_edge(tell=False)
         except EngineError:
             pass  # the engine is away; the list after its return brings the truth
 

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from controller.swarm.client import EngineClient
 from controller.swarm.errors import NameTaken, NotFound
+from controller.swarm.feed import Feed
 from controller.swarm.liveview import LiveView
 from reconcilers.outcomes import NotReadyError
 from reconcilers.ports import LiveNetwork
@@ -23,9 +24,10 @@ _PIN_SECONDS = 0.15
 class Edge:
     """The edge containers of one engine."""
 
-    def __init__(self, client: EngineClient, live: LiveView) -> None:
+    def __init__(self, client: EngineClient, live: LiveView, feed: Feed) -> None:
         self._client = client
         self._live = live
+        self._feed = feed
 
     async def join(self, network: LiveNetwork) -> None:
         """Put every edge container on ``network``.
@@ -48,7 +50,7 @@ class Edge:
                     f"network {network.name} has not reached the edge's node yet",
                     retry_after=_PIN_SECONDS,
                 ) from error
-        await self._live.refresh_edge(tell=False)
+        await self._feed.refresh_edge(tell=False)
 
     async def leave(self, network: LiveNetwork) -> None:
         """Take every edge container off ``network``."""
@@ -56,7 +58,7 @@ class Edge:
             if network.name in joined:
                 with suppress(NotFound):
                     await self._client.disconnect(network.id, container)
-        await self._live.refresh_edge(tell=False)
+        await self._feed.refresh_edge(tell=False)
 
 
 def _address(network: LiveNetwork) -> IPv4Address:

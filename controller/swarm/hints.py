@@ -15,8 +15,10 @@ from controller.records import Key
 from controller.swarm.client import EngineClient
 from controller.swarm.errors import EngineError
 from controller.swarm.events import Hint, parse
+from controller.swarm.feed import Feed
 from controller.swarm.liveview import LiveView
 from controller.swarm.metrics import ENGINE_HINTS
+from controller.swarm.own_writes import OwnWrites
 from controller.swarm.routers import EdgeRouters
 from controller.swarm.types import BY_NAME
 from controller.swarm.types.service import SERVICE
@@ -32,10 +34,12 @@ class Hints:
     """The engine's hints, for one live view."""
 
     _live: LiveView
+    _feed: Feed
     _routers: EdgeRouters
 
-    def __init__(self, client: EngineClient) -> None:
+    def __init__(self, client: EngineClient, own: OwnWrites) -> None:
         self._client = client
+        self._own = own
         self._changed_owners: set[Key] = set()
         self._owners_wake = anyio.Event()
         self._pending: dict[tuple[str, str], None] = {}
@@ -47,10 +51,17 @@ class Hints:
         self._owners_wake.set()
 
     async def follow(
-        self, live: LiveView, routers: EdgeRouters, on_owners: Callable[[Iterable[Key]], Awaitable[None]]
+        self,
+        live: LiveView,
+        feed: Feed,
+        routers: EdgeRouters,
+        on_owners: Callable[[Iterable[Key]], Awaitable[None]],
     ) -> None:
-        """Keep ``live`` and ``routers`` fresh and name the owners whose objects changed, until cancelled."""
-        self._live, self._routers = live, routers
+        """Keep ``live``, by its ``feed``, and ``routers`` fresh; name the owners whose objects changed.
+
+        It goes on until it is cancelled.
+        """
+        self._live, self._feed, self._routers = live, feed, routers
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._client.follow, self._on_event)
             tasks.start_soon(self._refresh_pending)
@@ -75,7 +86,7 @@ class Hints:
             case "connected":
                 self._want("all", "")
             case "container":
-                if hint.attributes.get("com.docker.swarm.service.id") in self._live.edge_services:
+                if hint.attributes.get("com.docker.swarm.service.id") in self._live.edge_view.services:
                     self._want("edge", "")
             case _ if hint.action in _EDGE_ACTIONS:
                 if hint.attributes.get("container") in self._live.edge:
@@ -86,11 +97,11 @@ class Hints:
                     self._want("edge-services", "")
 
     def _may_be_edge(self, hint: Hint) -> bool:
-        return hint.id in self._live.edge_services or (hint.type == SERVICE.name and hint.action == "create")
+        return hint.id in self._live.edge_view.services or (hint.type == SERVICE.name and hint.action == "create")
 
     def _is_own(self, hint: Hint) -> bool:
         known_by = hint.attributes.get("name", "") if hint.action == "create" else hint.id
-        return self._live.is_own_event(known_by, hint.action)
+        return self._own.is_own_event(known_by, hint.action)
 
     def _want(self, what: str, object_id: str) -> None:
         self._pending[what, object_id] = None
@@ -115,13 +126,13 @@ class Hints:
 
     async def _refresh(self, wanted: list[tuple[str, str]]) -> None:
         if ("all", "") in wanted or len(wanted) > _LIST_INSTEAD:
-            await self._live.refresh_all()
+            await self._feed.refresh_all()
             return
         for what, object_id in wanted:
             match what:
                 case "edge":
-                    await self._live.refresh_edge()
+                    await self._feed.refresh_edge()
                 case "edge-services":
-                    await self._live.refresh_edge_services()
+                    await self._feed.refresh_edge_services()
                 case _:
-                    await self._live.refresh(what, object_id)
+                    await self._feed.refresh(what, object_id)

@@ -2,11 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from typing import Protocol
 
 from reconcilers.ports import LiveObject
 
 OwnerKey = tuple[str, str]
+
+
+class Owned:
+    """Ids of our objects of one type, by owner."""
+
+    def __init__(self) -> None:
+        self._ids: defaultdict[OwnerKey, set[str]] = defaultdict(set)
+
+    def put(self, object_id: str, owner: OwnerKey) -> None:
+        """It is ``owner``'s."""
+        self._ids[owner].add(object_id)
+
+    def drop(self, object_id: str, owner: OwnerKey) -> None:
+        """It is ``owner``'s no longer; of an owner that has nothing, nothing is kept."""
+        self._ids[owner].discard(object_id)
+        if not self._ids[owner]:
+            del self._ids[owner]
+
+    def of(self, owner: OwnerKey) -> Collection[str]:
+        """Those of ``owner``."""
+        return self._ids.get(owner, ())
+
+    def all(self) -> Mapping[OwnerKey, Collection[str]]:
+        """Those of everybody who has some."""
+        return self._ids
+
+    def __len__(self) -> int:
+        """How many are anybody's of ours."""
+        return sum(map(len, self._ids.values()))
+
+
+class Cache(Protocol):
+    """All that is known of the objects of one type."""
+
+    @property
+    def owned(self) -> Owned:
+        """Those that are ours."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Ids."""
+
+    def get(self, object_id: str) -> LiveObject | None:
+        """The one with this id."""
+
+    def named(self, name: str) -> LiveObject | None:
+        """The one of exactly this name."""
+
+    def drop(self, object_id: str) -> OwnerKey | None:
+        """Keep it no longer; whose it was, if it was ours."""
 
 
 class ObjectCache:
@@ -15,6 +66,8 @@ class ObjectCache:
     def __init__(self) -> None:
         self._objects: dict[str, LiveObject] = {}
         self._ids: dict[str, str] = {}
+        self._owners: dict[str, OwnerKey] = {}
+        self.owned = Owned()
 
     def __iter__(self) -> Iterator[str]:
         """Ids."""
@@ -35,14 +88,20 @@ class ObjectCache:
         """The one of exactly this name."""
         return self._objects.get(self._ids.get(name, ""))
 
-    def put(self, live: LiveObject) -> None:
-        """Keep it."""
+    def put(self, live: LiveObject, owner: OwnerKey | None) -> None:
+        """Keep it; ``owner`` is None when it is not ours."""
         self._objects[live.id] = live
         self._ids[live.name] = live.id
+        if owner is not None:
+            self._owners[live.id] = owner
+            self.owned.put(live.id, owner)
 
-    def drop(self, object_id: str) -> LiveObject | None:
-        """Keep it no longer; what it was."""
+    def drop(self, object_id: str) -> OwnerKey | None:
+        """Keep it no longer; whose it was, if it was ours."""
         known = self._objects.pop(object_id, None)
         if known is not None and self._ids.get(known.name) == object_id:
             del self._ids[known.name]
-        return known
+        owner = self._owners.pop(object_id, None)
+        if owner is not None:
+            self.owned.drop(object_id, owner)
+        return owner

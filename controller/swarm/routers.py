@@ -19,7 +19,7 @@ import orjson
 import structlog
 
 from controller.kit import clock
-from controller.swarm.service_cache import OwnerKey
+from controller.swarm.object_cache import OwnerKey
 from reconcilers.ports import Routers
 
 log = structlog.get_logger(__name__)

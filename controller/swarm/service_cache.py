@@ -13,11 +13,11 @@ from typing import Any
 import orjson
 
 from controller.swarm.losses import serves
+from controller.swarm.object_cache import Owned, OwnerKey
 from reconcilers import labels
 from reconcilers.ports import LiveService
 from reconcilers.references import ids
 
-OwnerKey = tuple[str, str]
 _KEPT_DECODED = 256
 
 
@@ -48,6 +48,7 @@ class ServiceCache:
         self._roles: Counter[Hashable] = Counter()
         self._running: Counter[Hashable] = Counter()
         self._routed: Counter[Hashable] = Counter()
+        self.owned = Owned()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -94,6 +95,7 @@ class ServiceCache:
         self._leave(service.id)
         networks = networks_of(service)
         held = self._held[service.id] = _Held(service, owner, data, networks)
+        self.owned.put(service.id, owner)
         for counter, found in self._counted(held):
             counter.update(found)
         for used in (*networks, *held.contents):
@@ -125,6 +127,7 @@ class ServiceCache:
         if held is None:
             return None
         self._decoded.pop(service_id, None)
+        self.owned.drop(service_id, held.owner)
         if self._ids.get(held.name) == service_id:
             del self._ids[held.name]
         return held.owner

@@ -20,6 +20,7 @@ from controller.swarm.client import Document, EngineClient
 from controller.swarm.diff import normalise
 from controller.swarm.endings import BY_ITSELF, describe, endings
 from controller.swarm.liveview import LiveView
+from controller.swarm.own_writes import OwnWrites
 from reconcilers.ports import LiveService, ServiceProgress
 
 _WAITING = {"new", "pending", "allocated"}
@@ -35,9 +36,10 @@ _REMEMBERED = 100
 class TaskCounts:
     """Reads the tasks of services, batched."""
 
-    def __init__(self, client: EngineClient, live: LiveView) -> None:
+    def __init__(self, client: EngineClient, live: LiveView, own: OwnWrites) -> None:
         self._client = client
         self._live = live
+        self._own = own
         self._reads: Batcher[str, list[Document]] = Batcher(self._read, limit=50)
         self._surplus: dict[str, tuple[int, float]] = {}
         """By id of a service with tasks too many: its version, and since when."""
@@ -47,7 +49,7 @@ class TaskCounts:
         service = self._live.service(name)
         if service is None:
             return ServiceProgress(name, desired, 0, 0, 0, blocked=blocked)
-        if self._live.take_new(service.id) and desired == 0:
+        if self._own.take_new(service.id) and desired == 0:
             # Made a moment ago, wanting no task: it has none.
             return service_progress(service, (), desired, blocked=blocked)
         tasks = await self._reads.submit(service.id)

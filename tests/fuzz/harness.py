@@ -27,7 +27,6 @@ from psycopg.types.json import set_json_loads
 from controller.declared import reader
 from controller.postgres import decoding
 from controller.records import Key, Loaded, Report
-from controller.swarm.client import EngineClient
 from controller.swarm.liveview import LiveView
 from controller.swarm.plan import plan
 from reconcilers import labels
@@ -426,18 +425,16 @@ def place(database: Database, *, guarded: bool) -> Iterator[FuzzHarness]:
         )
         for table, name in rows:
             database.session("skypanel_owner").execute(sql.SQL(f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
-    client = EngineClient.at("tcp://127.0.0.1:1")
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         process = runner.run(stack.enter_async_context(leading(database, seconds=86_400)))
         assert runner.run(process.lease.acquire())
-        live = LiveView(client, OPTIONS.installation, lambda _owners: None)
+        live = LiveView(OPTIONS.installation, lambda _owners: None)
         set_json_loads(decoding.shown, database.session("reader"))  # as the commands do
         try:
             yield FuzzHarness(database, guarded, runner, process, live, columns(database))
         finally:
             runner.run(stack.aclose())
-            client.close()
 
 
 def peak_megabytes() -> float:

@@ -12,7 +12,6 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from controller.swarm.client import EngineClient
 from controller.swarm.liveview import LiveView
 from reconcilers.objects import Network, Objects
 from reconcilers.ports import LookAhead, Options
@@ -142,13 +141,11 @@ class Sample:
 
 @pytest.fixture
 def place(standing: Database) -> Iterator[Sample]:
-    client = EngineClient.at("tcp://127.0.0.1:1")
     with standing.connect() as conn, conn.transaction(force_rollback=True):
         conn.execute(
             "INSERT INTO paas_processes (environment_id, type, port) SELECT id, 'worker', 8080 FROM paas_environments"
         )
-        yield Sample(conn, LiveView(client, "blue", lambda _owners: None))
-    client.close()
+        yield Sample(conn, LiveView("blue", lambda _owners: None))
 
 
 def test_every_declared_column_is_accounted_for(standing: Database) -> None:

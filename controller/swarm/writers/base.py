@@ -10,7 +10,9 @@ from controller.changes import Change
 from controller.records import InventoryRow, InventoryUpdate
 from controller.swarm.client import EngineClient
 from controller.swarm.edge import Edge
+from controller.swarm.feed import Feed
 from controller.swarm.liveview import LiveView
+from controller.swarm.own_writes import OwnWrites
 
 
 @dataclass(slots=True)
@@ -19,6 +21,8 @@ class Engine:
 
     client: EngineClient
     live: LiveView
+    feed: Feed
+    own: OwnWrites
     edge: Edge
     writers: Mapping[str, Writer] = field(default_factory=dict)
     """The others', by type."""

@@ -25,11 +25,13 @@ class ContentWriter:
         self._type = object_type
         self._client = engine.client
         self._live = engine.live
+        self._feed = engine.feed
+        self._own = engine.own
 
     async def create(self, target: Content, _row: InventoryRow | None) -> list[InventoryUpdate]:
         """Make one; the answer to an earlier create may have been lost."""
         what = f"{self._type} {target.name}"
-        self._live.wrote(target.name, "create")
+        self._own.wrote(target.name, "create")
         try:
             made = await self._client.create_content(
                 self._type,
@@ -40,8 +42,8 @@ class ContentWriter:
                 },
             )
         except NameTaken:
-            self._live.did_not_write(target.name, "create")
-            await self._live.refresh(self._type, target.name, tell=False)
+            self._own.did_not_write(target.name, "create")
+            await self._feed.refresh(self._type, target.name, tell=False)
             found = self._live.find(self._type, target.name)
             if is_owned_by(found, target):
                 raise ConflictError("AlreadyThere", f"{what} is there already; looking again") from None
@@ -53,9 +55,9 @@ class ContentWriter:
                 f"{what} exists on the engine and was not made by this installation; it is left alone. Remove it there",
             ) from None
         except EngineError:
-            self._live.did_not_write(target.name, "create")
+            self._own.did_not_write(target.name, "create")
             raise
-        await self._live.refresh(self._type, made, tell=False)
+        await self._feed.refresh(self._type, made, tell=False)
         return [InventoryUpdate(self._type, target.name, engine_id=made, spec_hash=target.hash)]
 
     async def update(self, change: Change) -> list[InventoryUpdate]:
@@ -65,13 +67,13 @@ class ContentWriter:
         assert isinstance(live, LiveContent)
         others = {k: v for k, v in live.labels.items() if not k.startswith(labels.PREFIX)}
         body = {"Name": live.name, "Labels": {**others, **target.labels}}
-        self._live.wrote(live.id, "update")
+        self._own.wrote(live.id, "update")
         try:
             await self._client.update_content(self._type, live.id, live.version, body)
         except EngineError:
-            self._live.did_not_write(live.id, "update")
+            self._own.did_not_write(live.id, "update")
             raise
-        await self._live.refresh(self._type, live.id, tell=False)
+        await self._feed.refresh(self._type, live.id, tell=False)
         return [InventoryUpdate(self._type, live.name, engine_id=live.id, spec_hash=target.hash)]
 
     async def recreate(self, change: Change) -> list[InventoryUpdate]:
@@ -92,16 +94,16 @@ class ContentWriter:
         tasks = await self._client.tasks({"label": [f"{labels.OWNER}={owner}"]})
         if any(live.id in references.template_ids(t.get("Spec") or {}) for t in tasks if _can_need_it(t)):
             raise InUseError(f"{self._type} {live.name}: a task that has not ended refers to it")
-        self._live.wrote(live.id, "remove")
+        self._own.wrote(live.id, "remove")
         try:
             await self._client.remove_content(self._type, live.id)
         except NotFound:
             pass  # somebody was faster; that is what was wanted
         except InUse as error:  # the view does not show it yet
-            self._live.did_not_write(live.id, "remove")
+            self._own.did_not_write(live.id, "remove")
             raise InUseError(f"{self._type} {live.name}: {error.message}") from error
         except EngineError:
-            self._live.did_not_write(live.id, "remove")
+            self._own.did_not_write(live.id, "remove")
             raise
         self._live.removed(self._type, live.id)
         return [InventoryUpdate(self._type, live.name, gone=True)]

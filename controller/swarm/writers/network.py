@@ -28,6 +28,8 @@ class NetworkWriter:
         self._engine = engine
         self._client = engine.client
         self._live = engine.live
+        self._feed = engine.feed
+        self._own = engine.own
         self._gone: set[str] = set()
         """Removed for certain, though a node may still list its copy."""
 
@@ -43,15 +45,15 @@ class NetworkWriter:
                 "Config": [{"Subnet": target.subnet, "IPRange": target.task_range}],
             },
         }
-        self._live.wrote(target.name, "create")
+        self._own.wrote(target.name, "create")
         try:
             network_id = await self._client.create_network(document)
         except NameTaken:
-            self._live.did_not_write(target.name, "create")
-            await self._live.refresh("network", target.name, tell=False)
+            self._own.did_not_write(target.name, "create")
+            await self._feed.refresh("network", target.name, tell=False)
             raise self._taken(target) from None
         except EngineError:
-            self._live.did_not_write(target.name, "create")
+            self._own.did_not_write(target.name, "create")
             raise
         live = await self._allocated(network_id, target.name)
         unusable = live is not None and (live.driver != "overlay" or live.subnet not in (None, target.subnet))
@@ -94,7 +96,7 @@ class NetworkWriter:
         """A new network once it has its addresses; one that cannot have them never gets a driver."""
         deadline = clock.monotonic() + _ALLOCATION_SECONDS
         while True:
-            await self._live.refresh("network", network_id, tell=False)
+            await self._feed.refresh("network", network_id, tell=False)
             live = self._live.network(name)
             if live is None or live.driver or clock.monotonic() > deadline:
                 return live
@@ -130,13 +132,13 @@ class NetworkWriter:
         if users := self._live.on_network(live.id):
             raise NotReadyError("InUse", f"network {live.name}: {', '.join(users[:3])} still on it", retry_after=0.5)
         await self._engine.edge.leave(live)
-        self._live.wrote(live.id, "remove")
+        self._own.wrote(live.id, "remove")
         try:
             await self._client.remove_network(live.id)
         except NotFound:
             self._gone.add(live.id)
         except InUse:
-            self._live.did_not_write(live.id, "remove")
+            self._own.did_not_write(live.id, "remove")
             with suppress(EngineError, ReconcileError):
                 await self._engine.edge.join(live)
             raise

@@ -35,6 +35,8 @@ class ServiceWriter:
     def __init__(self, engine: Engine) -> None:
         self._client = engine.client
         self._live = engine.live
+        self._feed = engine.feed
+        self._own = engine.own
         self._pending_since: dict[str, float] = {}
 
     def _complete(self, service: Service) -> SpecDocument:
@@ -52,19 +54,20 @@ class ServiceWriter:
     async def create(self, target: Service, row: InventoryRow | None) -> list[InventoryUpdate]:
         """Make one; one that the inventory knows by its id is ours, whatever its labels say."""
         spec = self._complete(target)
-        self._live.wrote(target.name, "create")  # by name: the event may come before the answer with the id
+        self._own.wrote(target.name, "create")  # by name: the event may come before the answer with the id
         try:
             service_id = await self._client.create_service(spec)
         except NameTaken:
-            self._live.did_not_write(target.name, "create")
-            await self._live.refresh("service", target.name, tell=False)
+            self._own.did_not_write(target.name, "create")
+            await self._feed.refresh("service", target.name, tell=False)
             if is_owned_by(self._live.service(target.name), target):
                 raise ConflictError("AlreadyThere", f"service {target.name} is there already; looking again") from None
             return await self._take_back(target, row)
         except EngineError:
-            self._live.did_not_write(target.name, "create")
+            self._own.did_not_write(target.name, "create")
             raise
-        await self._live.read_back(service_id, new=True)
+        self._own.made(service_id)
+        await self._feed.read_back(service_id)
         await self._verify(target, service_id, previous=None)
         return [_applied(target, service_id)]
 
@@ -143,11 +146,11 @@ class ServiceWriter:
         return [_applied(service, live.id)]
 
     async def _write(self, live: LiveService, spec: SpecDocument) -> None:
-        self._live.wrote(live.id, "update")
+        self._own.wrote(live.id, "update")
         try:
             await self._client.update_service(live.id, live.version, spec)
         except EngineError:
-            self._live.did_not_write(live.id, "update")
+            self._own.did_not_write(live.id, "update")
             raise
         await self._see(live)
 
@@ -160,7 +163,7 @@ class ServiceWriter:
         for pause in _SEEN_AFTER_SECONDS:
             if pause:
                 await anyio.sleep(pause)
-            await self._live.read_back(before.id, new=False)
+            await self._feed.read_back(before.id)
             stored = self._live.service_by_id(before.id)
             if stored is None or stored.version > before.version:
                 return
@@ -189,7 +192,7 @@ class ServiceWriter:
         now = self._live.service_by_id(live.id)
         if now is not None and now.labels.get(labels.OWNER) != live.labels.get(labels.OWNER):
             raise ConflictError("Conflict", f"delete service {live.name}: it has another owner now; looking again")
-        self._live.wrote(live.id, "remove")
+        self._own.wrote(live.id, "remove")
         with suppress(NotFound):  # somebody was faster; that is what was wanted
             await self._client.remove_service(live.id)
         self._live.removed("service", live.id)

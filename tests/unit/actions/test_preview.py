@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from controller.actions.preview import render
-from controller.swarm.client import EngineClient
 from controller.swarm.liveview import LiveView
 from controller.swarm.plan import plan
 from reconcilers.objects import Network
@@ -37,9 +36,7 @@ def environment_doc(**changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def nothing() -> LiveView:
     """The view of an engine that was never asked."""
-    client = EngineClient.at("tcp://127.0.0.1:1")
-    client.close()
-    return LiveView(client, "skypanel", lambda _owners: None)
+    return LiveView("skypanel", lambda _owners: None)
 
 
 def test_every_reconciled_kind_can_be_looked_at_ahead(nothing: LiveView) -> None:

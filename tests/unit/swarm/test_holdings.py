@@ -8,10 +8,12 @@ from uuid import UUID
 
 import anyio
 import anyio.lowlevel
+import orjson
 import pytest
 
 from controller.records import Key
 from controller.swarm.adapter import SwarmAdapter
+from controller.swarm.service_cache import service_of
 from reconcilers import labels
 
 if TYPE_CHECKING:
@@ -52,4 +54,4 @@ def hold(cluster: SwarmAdapter, number: int) -> None:
     owned = labels.owned("blue", key.kind, key.id, key.id)
     spec = {"Name": f"s{number}", "Labels": {**owned, labels.PROCESS: "web"}, "Mode": {"Replicated": {"Replicas": 1}}}
     document = {"ID": f"i{number}", "Version": {"Index": 1}, "Spec": spec}
-    cluster.live._put_document(document, 0)
+    cluster.live.put_service(service_of(document), orjson.dumps(document), 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, cast
 
 import anyio
@@ -14,8 +13,9 @@ from anyio.lowlevel import checkpoint
 from controller.swarm import service_cache
 from controller.swarm.client import EngineClient
 from controller.swarm.errors import EngineUnavailable, NotFound
+from controller.swarm.feed import Feed
 from controller.swarm.liveview import LiveView
-from controller.swarm.service_cache import OwnerKey
+from controller.swarm.object_cache import OwnerKey
 from reconcilers import labels
 from reconcilers.ports import EdgePlace, LiveService
 
@@ -119,7 +119,8 @@ class Seen:
     def __init__(self) -> None:
         self.engine = Engine()
         self.told: list[set[OwnerKey]] = []
-        self.view = LiveView(cast("EngineClient", self.engine), "blue", self.tell)
+        self.view = LiveView("blue", self.tell)
+        self.feed = Feed(cast("EngineClient", self.engine), self.view)
 
     def tell(self, owners: Iterable[OwnerKey]) -> None:
         self.told.append(set(owners))
@@ -133,7 +134,7 @@ class Seen:
     async def look(self) -> list[set[OwnerKey]]:
         """List everything; who was told by that."""
         self.told.clear()
-        await self.view.refresh_all()
+        await self.feed.refresh_all()
         return self.told
 
 
@@ -173,7 +174,7 @@ async def test_an_owner_is_told_when_somebody_takes_our_labels_away(seen: Seen) 
     seen.has(service("1"))
     await seen.look()
     seen.has(service("1", 2, Labels={}))
-    await seen.view.refresh("service", "1")
+    await seen.feed.refresh("service", "1")
     assert seen.told[-1] == {ACME}
     assert seen.view.service("name-1") is None
 
@@ -181,10 +182,10 @@ async def test_an_owner_is_told_when_somebody_takes_our_labels_away(seen: Seen) 
 async def test_a_list_that_was_asked_for_before_a_create_does_not_undo_it(seen: Seen) -> None:
     seen.engine.hold()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(seen.view.refresh_all)
+        tasks.start_soon(seen.feed.refresh_all)
         await seen.engine.listing.wait()
         seen.has(service("1"))
-        await seen.view.read_back("1", new=True)
+        await seen.feed.read_back("1")
         seen.engine.release.set()
     assert seen.view.service("name-1") is not None
     del seen.engine.found["1"]
@@ -197,7 +198,7 @@ async def test_a_list_that_was_asked_for_before_a_removal_does_not_bring_it_back
     await seen.look()
     seen.engine.hold()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(seen.view.refresh_all)
+        tasks.start_soon(seen.feed.refresh_all)
         await seen.engine.listing.wait()
         del seen.engine.found["1"]
         seen.view.removed("service", "1")
@@ -210,10 +211,10 @@ async def test_a_list_that_was_asked_for_before_an_update_does_not_take_it_back(
     await seen.look()
     seen.engine.hold()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(seen.view.refresh_all)
+        tasks.start_soon(seen.feed.refresh_all)
         await seen.engine.listing.wait()
         seen.has(service("1", 5))
-        await seen.view.read_back("1", new=False)
+        await seen.feed.read_back("1")
         seen.engine.release.set()
     live = seen.view.service("name-1")
     assert live is not None
@@ -235,14 +236,14 @@ async def test_a_service_that_went_is_known_to_be_gone_by_its_name_too(seen: See
     seen.has(service("1"))
     await seen.look()
     del seen.engine.found["1"]
-    await seen.view.refresh("service", "name-1")
+    await seen.feed.refresh("service", "name-1")
     assert seen.view.service("name-1") is None
     assert seen.told[-1] == {ACME}
 
 
 async def test_what_we_wrote_ourselves_is_read_back_without_telling(seen: Seen) -> None:
     seen.has(service("1"))
-    await seen.view.read_back("1", new=True)
+    await seen.feed.read_back("1")
     assert seen.told == []
     assert seen.view.service("name-1") is not None
 
@@ -260,34 +261,33 @@ async def test_reads_back_at_once_are_one_call(seen: Seen, monkeypatch: pytest.M
     seen.has(*(service(str(n)) for n in range(9)))
     async with anyio.create_task_group() as tasks:
         for n in range(9):
-            tasks.start_soon(partial(seen.view.read_back, str(n), new=True))
+            tasks.start_soon(seen.feed.read_back, str(n))
     assert len(asked) == 2
     assert seen.view.counts()["service"] == 9
 
 
-async def test_an_echo_of_our_own_write_is_taken_once(seen: Seen) -> None:
-    seen.view.wrote("1", "update")
-    assert seen.view.is_own_event("1", "update")
-    assert not seen.view.is_own_event("1", "update"), "the second is somebody else's"
-    assert not seen.view.is_own_event("1", "remove")
+async def test_a_list_that_was_asked_for_before_a_create_does_not_undo_it_whatever_was_listed_meanwhile(
+    seen: Seen,
+) -> None:
+    asked, answered = anyio.Event(), anyio.Event()
+    networks = seen.engine.networks
 
+    async def late() -> list[dict[str, Any]]:
+        found = await networks()
+        asked.set()
+        await answered.wait()
+        return found
 
-async def test_two_writes_have_two_echoes(seen: Seen) -> None:
-    seen.view.wrote("1", "update")
-    seen.view.wrote("1", "update")
-    assert [seen.view.is_own_event("1", "update") for _ in range(3)] == [True, True, False]
-
-
-async def test_a_write_that_did_not_happen_has_no_echo(seen: Seen) -> None:
-    seen.view.wrote("name-1", "create")
-    seen.view.did_not_write("name-1", "create")
-    assert not seen.view.is_own_event("name-1", "create")
-
-
-async def test_a_service_is_new_once(seen: Seen) -> None:
-    seen.has(service("1"))
-    await seen.view.read_back("1", new=True)
-    assert [seen.view.take_new("1"), seen.view.take_new("1")] == [True, False]
+    async with anyio.create_task_group() as tasks:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(seen.engine, "networks", late)
+            tasks.start_soon(seen.feed.refresh_all)
+            await asked.wait()
+        seen.has(network("n"))
+        await seen.feed.refresh("network", "n")
+        await seen.feed.count_tasks()  # a list of services that was asked for later, and comes earlier
+        answered.set()
+    assert seen.view.network("org-acme") is not None
 
 
 # -- the edge --------------------------------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ async def test_there_is_an_edge_node_only_with_an_edge(seen: Seen) -> None:
     await seen.look()
     assert seen.view.edge_node() is None
     seen.engine.edge_ids = ["edge"]
-    await seen.view.refresh_edge_services()
+    await seen.feed.refresh_edge_services()
     assert seen.view.edge_node() == "n0de"
 
 
@@ -328,7 +328,7 @@ async def test_where_the_edge_s_tasks_run_is_asked_and_not_taken_for_granted(see
     assert (seen.view.edge_place(), seen.view.edge_is_on("org-acme")) == (EdgePlace(declared=True, here=1), True)
     seen.engine.edge_elsewhere = {"c2": "another"}
     seen.told.clear()
-    await seen.view.count_tasks()
+    await seen.feed.count_tasks()
     assert seen.told == [{HOME}], "the poll sees what no event of this engine says"
     assert seen.view.edge_place() == EdgePlace(declared=True, here=1, elsewhere=("another",))
     assert not seen.view.edge_is_on("org-acme")
@@ -353,7 +353,7 @@ async def test_an_older_copy_of_the_swarm_is_the_swarm(seen: Seen) -> None:
     seen.has(service("1", 90, Name="late"))
     await seen.look()
     seen.has(service("1", 7, Name="early"))
-    await seen.view.count_tasks()
+    await seen.feed.count_tasks()
     assert seen.view.service("late") is not None, "a poll may be late, and does not go back"
     assert await seen.look() == [{ACME}]
     assert (seen.view.service("early") is not None, seen.view.service("late")) == (True, None)
@@ -392,7 +392,7 @@ async def test_a_task_on_a_node_that_is_down_does_not_run_whatever_the_engine_co
     on = [("1", "near"), ("1", "far"), ("2", "near"), ("2", "near")]
     seen.engine.running = [{"ServiceID": s, "NodeID": node, "Status": {"State": "running"}} for s, node in on]
     await seen.look()
-    assert await seen.view.count_tasks() == short
+    assert await seen.feed.count_tasks() == short
 
 
 async def test_what_a_list_says_again_is_not_decoded_again(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,7 +405,7 @@ async def test_what_a_list_says_again_is_not_decoded_again(seen: Seen, monkeypat
         decoded.append(document["ID"])
         return service_cache.service_of(document)
 
-    monkeypatch.setattr("controller.swarm.liveview.service_of", service_of)
+    monkeypatch.setattr("controller.swarm.feed.service_of", service_of)
     assert await seen.look() == [{ACME}]
     assert decoded == ["2"]
 
@@ -426,7 +426,7 @@ async def test_a_list_that_is_none_changes_nothing(seen: Seen, monkeypatch: pyte
 
     monkeypatch.setattr(seen.engine, "services", services)
     with pytest.raises(EngineUnavailable, match="no JSON"):
-        await seen.view.refresh_all()
+        await seen.feed.refresh_all()
     assert seen.view.owners() == {ACME: 1}
 
 
@@ -435,7 +435,7 @@ async def test_counted_tasks_tell_the_owners_that_are_short(seen: Seen) -> None:
     seen.has(service("1"), service("2", owner=GLOBEX))
     await seen.look()
     seen.has({**service("1"), "ServiceStatus": counts}, {**service("2", owner=GLOBEX), "JobStatus": None})
-    assert await seen.view.count_tasks() == [ACME]
+    assert await seen.feed.count_tasks() == [ACME]
 
 
 async def test_a_list_is_read_in_slices(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,7 +446,7 @@ async def test_a_list_is_read_in_slices(seen: Seen, monkeypatch: pytest.MonkeyPa
         turns += 1
         await checkpoint()
 
-    monkeypatch.setattr("controller.swarm.liveview.checkpoint", turn)
+    monkeypatch.setattr("controller.swarm.feed.checkpoint", turn)
     seen.has(*(service(f"{number}") for number in range(1000)))
     await seen.look()
     assert turns == 5

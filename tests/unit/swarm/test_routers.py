@@ -13,8 +13,8 @@ import orjson
 import pytest
 
 from controller.kit import clock
+from controller.swarm.object_cache import OwnerKey
 from controller.swarm.routers import EdgeRouters, EdgeSilent, traefik
-from controller.swarm.service_cache import OwnerKey
 
 pytestmark = pytest.mark.anyio
 
