@@ -11,12 +11,13 @@ stand-by that takes over knows what is live and begins at once.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 import structlog
 from pydantic_settings import BaseSettings
 
+from controller.kit.bell import Bell
 from controller.loop import metrics
 from controller.loop.config import LoopConfig
 from controller.loop.identity import Identity, IdentityMismatchError
@@ -32,8 +33,7 @@ from reconcilers.registry import Reconciler
 
 log = structlog.get_logger(__name__)
 
-Channel = Literal["changes", "lease"]
-Listen = Callable[[Callable[[Channel], None]], Coroutine[Any, Any, None]]
+Listen = Callable[[Bell, Bell], Coroutine[Any, Any, None]]
 _STANDBY_SECONDS = 0.5
 _MISMATCH_SECONDS = 5.0
 
@@ -43,7 +43,8 @@ class Candidate:
 
     Args:
         reconcilers: by kind.
-        listen: runs until cancelled; calls its argument when there may be news on a channel.
+        listen: runs until cancelled; rings the first bell when the change log may have something new, the other one
+            when the lease may be free.
         stopping: set when the process is to end in good order.
         recorder: keeps the last reconciles; one of its own when there is none.
         fit: returns when the database can be led on, and raises TransientError when not; asked before each election.
@@ -77,7 +78,7 @@ class Candidate:
         self._options = options
         self._tuning = tuning
         self._stopping = stopping
-        self._released = anyio.Event()
+        self._changed, self._released = Bell(), Bell()
         self._unelected = ""
         """Why the last try to be elected failed: said once."""
         self._identity = identity
@@ -91,27 +92,19 @@ class Candidate:
         """Run until told to stop."""
         async with anyio.create_task_group() as tasks:
             if self._tuning.hints:
-                tasks.start_soon(forever, "database_hints", self._listen, self._hint)
+                tasks.start_soon(forever, "database_hints", self._listen, self._changed, self._released)
                 tasks.start_soon(forever, "engine_hints", self._swarm.hints, self._woken_by_engine)
             await forever("election", self._take_turns)
             tasks.cancel_scope.cancel()
 
     async def _take_turns(self) -> None:
         while not self._stopping.is_set():
-            self._released = anyio.Event()
+            self._released.quiet()
             if await self._may_lead() and await self._elected():
                 if not await self._lead():
                     await anyio.sleep(_STANDBY_SECONDS)
             else:
                 await self._stand_by()
-
-    # -- hints ---------------------------------------------------------------------------------------------------
-
-    def _hint(self, channel: Channel) -> None:
-        if channel == "lease":
-            self._released.set()
-        elif self.manager is not None:
-            self.manager.hint()
 
     async def _woken_by_engine(self, owners: Iterable[Key]) -> None:
         if self.manager is not None:
@@ -172,8 +165,8 @@ class Candidate:
                 log.warning("standby.cold", error=error.message)
         with anyio.move_on_after(min(_STANDBY_SECONDS, self._lease.seconds / 20)):
             async with anyio.create_task_group() as tasks:
-                for event in (self._stopping, self._released):
-                    tasks.start_soon(_first, event, tasks.cancel_scope)
+                for wait in (self._stopping.wait, self._released.wait):
+                    tasks.start_soon(_first, wait, tasks.cancel_scope)
 
     # -- leading -------------------------------------------------------------------------------------------------
 
@@ -198,6 +191,7 @@ class Candidate:
             recorder=self.recorder,
             options=self._options,
             tuning=self._tuning,
+            changed=self._changed,
             settings=self._settings,
         )
         self.manager = manager
@@ -266,6 +260,6 @@ class Candidate:
             scope.cancel()
 
 
-async def _first(event: anyio.Event, scope: anyio.CancelScope) -> None:
-    await event.wait()
+async def _first(wait: Callable[[], Awaitable[None]], scope: anyio.CancelScope) -> None:
+    await wait()
     scope.cancel()

@@ -1,4 +1,4 @@
-"""Reconciles one key: load, deleted?, valid?, reconcile, report. The outcome is one switch, with a reason a branch.
+"""Works on keys of one kind: load, deleted?, valid?, reconcile, report. The outcome is one switch, a reason a branch.
 
 Expected flow: one consistent look at the database -> when the row is gone or to be deleted, remove what lives (behind
 the fuse) -> when the row is there and its document is not, touch nothing -> when the document is invalid, say so and
@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 
 import anyio
+import anyio.lowlevel
 import structlog
-from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from controller.loop.context import ReconcileContext
@@ -26,7 +25,8 @@ from controller.loop.gates.fuse import Fuse
 from controller.loop.gates.rollout_slots import RolloutSlots
 from controller.loop.gates.self_heal import SelfHealBackoff
 from controller.loop.latencies import Latencies
-from controller.loop.metrics import Reconciles
+from controller.loop.loops import failed
+from controller.loop.metrics import ACTIVE_WORKERS, Reconciles
 from controller.loop.outside import Outside
 from controller.loop.queue import Queue
 from controller.loop.removal import remove
@@ -35,15 +35,9 @@ from controller.loop.stability import Stability
 from controller.loop.standing import Standing
 from controller.loop.tools import Tools
 from controller.loop.trace import Recorder, Trace
-from controller.records import Key, Loaded, Pause
-from reconcilers.conditions import paused, stalled
-from reconcilers.outcomes import (
-    Done,
-    FencedError,
-    Outcome,
-    ReconcileError,
-    RequeueAfter,
-)
+from controller.records import Key, Loaded
+from reconcilers.conditions import stalled
+from reconcilers.outcomes import Done, FencedError, Outcome, ReconcileError, RequeueAfter
 from reconcilers.ports import Options
 from reconcilers.registry import Reconciler
 from specs.problems import InvalidSpec
@@ -85,6 +79,7 @@ class Worker:
     ) -> None:
         self._on_written = on_written
         self._on_pause = on_pause
+        self._active = ACTIVE_WORKERS.labels(kind=reconciler.kind)
         self._metrics = Reconciles(reconciler.kind)
         self._milestones = Latencies(reconciler.kind)
         self._reconciler = reconciler
@@ -110,6 +105,30 @@ class Worker:
     def close(self) -> None:
         """No key is worked on any more: what is counted here is over."""
         self._tools.self_heal.close()
+
+    async def run(self) -> None:
+        """Work on what is queued until the queue is closed: a task a key, so many at once as the kind allows."""
+        room = anyio.Semaphore(self._reconciler.concurrency, fast_acquire=True)
+        async with anyio.create_task_group() as tasks:
+            while True:
+                await room.acquire()  # a key is chosen when there is room for it: what is urgent goes first
+                key = await self._queue.get()
+                if key is None:
+                    return
+                tasks.start_soon(self._take, key, room)
+
+    async def _take(self, key: Key, room: anyio.Semaphore) -> None:
+        self._active.inc()
+        try:
+            # Work is shielded wherever it waits: without this a task that was cancelled unstarted would do all of it.
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            await self.work(key)
+        except Exception:  # noqa: BLE001 - it would end the work on all other keys
+            failed("work")
+        finally:
+            self._active.dec()
+            self._queue.done(key)
+            room.release()
 
     async def work(self, key: Key) -> None:
         """Reconcile ``key`` once and queue what follows from it. Raises nothing but cancellation."""
@@ -182,7 +201,9 @@ class Worker:
 
     async def _reconcile(self, context: ReconcileContext, loaded: Loaded) -> Outcome:
         if loaded.paused is not None:
-            return self._leave_alone(context, loaded, loaded.paused)
+            self.standing.waits_anew(loaded.key)
+            self._tools.self_heal.forget(loaded.key)
+            return operator_pause.leave_alone(context, loaded, loaded.paused, self._reconciler, self._on_pause)
         if operator_pause.was_paused(loaded.status):
             context.draft.event("Normal", "Resumed", "reconciling goes on")
             self._on_pause()
@@ -203,23 +224,6 @@ class Worker:
         await context.externals.sweep()
         later = isinstance(outcome, Done) and context.convergence.unfinished
         return RequeueAfter(_LEFT_SECONDS) if later else outcome
-
-    def _leave_alone(self, context: ReconcileContext, loaded: Loaded, by: Pause) -> Outcome:
-        """Touch nothing, and say so of the object and of its children; also when it is to be deleted."""
-        self.standing.waits_anew(loaded.key)
-        self._tools.self_heal.forget(loaded.key)
-        if loaded.document is None or (loaded.status or {}).get("finalized"):
-            return Done()  # nothing is left of it that a status could speak of
-        with suppress(ValidationError):
-            if loaded.unreadable is None:
-                snapshot = self._reconciler.snapshot.model_validate(loaded.document)
-                context.draft.children = self._reconciler.children(snapshot)
-        conditions = paused(operator_pause.message(loaded.key, by))
-        context.draft.state_all(conditions)
-        if not operator_pause.was_paused(loaded.status):
-            context.draft.event("Normal", conditions[0].reason, conditions[0].message)
-            self._on_pause()
-        return Done()
 
     async def _keep_last_good(self, context: ReconcileContext, error: InvalidSpec) -> Outcome:
         """The document is wrong: say which field, and keep what worked before, as far as it is wanted today."""

@@ -8,13 +8,12 @@ peer that never says so is found by TCP keep-alives and by a question between tw
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Literal
 
 import anyio
 import psycopg
 import structlog
 
+from controller.kit.bell import Bell
 from controller.telemetry.metrics import HintStream
 
 log = structlog.get_logger(__name__)
@@ -26,8 +25,16 @@ DATABASE_HINTS = HintStream("database")
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0
 
 
-async def listen(conninfo: str, on_hint: Callable[[Literal["changes", "lease"]], None]) -> None:
-    """Call ``on_hint`` with the channel after every notification, and after every (re)connection, until cancelled."""
+async def listen(conninfo: str, changed: Bell, released: Bell) -> None:
+    """Ring the bell of the channel after every notification, and ``changed`` after every (re)connection.
+
+    It goes on until it is cancelled.
+
+    Args:
+        conninfo: of the database.
+        changed: the change log may have something new.
+        released: the lease may be free.
+    """
     delay = _FIRST_DELAY
     while True:
         try:
@@ -39,13 +46,13 @@ async def listen(conninfo: str, on_hint: Callable[[Literal["changes", "lease"]],
                 DATABASE_HINTS.connected()
                 log.debug("hints.listening", stream="database")
                 delay = _FIRST_DELAY
-                on_hint("changes")
+                changed.ring()
                 while True:
                     heard = False
                     async for notification in connection.notifies(timeout=WAIT_SECONDS, stop_after=1):
                         heard = True
                         DATABASE_HINTS.heard()
-                        on_hint("lease" if notification.channel == LEASE_CHANNEL else "changes")
+                        (released if notification.channel == LEASE_CHANNEL else changed).ring()
                     if heard:  # so it lives
                         continue
                     async with asyncio.timeout(10):

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import structlog
 
+from controller.kit.bell import Bell
 from controller.records import Key
 from controller.swarm.client import EngineClient
 from controller.swarm.errors import EngineError
@@ -41,14 +42,14 @@ class Hints:
         self._client = client
         self._own = own
         self._changed_owners: set[Key] = set()
-        self._owners_wake = anyio.Event()
+        self._owners = Bell()
         self._pending: dict[tuple[str, str], None] = {}
-        self._pending_wake = anyio.Event()
+        self._reads = Bell()
 
     def changed(self, owners: Iterable[tuple[str, str]]) -> None:
         """Something live of these owners came, changed or went."""
         self._changed_owners.update(Key(*owner) for owner in owners)
-        self._owners_wake.set()
+        self._owners.ring()
 
     async def follow(
         self,
@@ -68,8 +69,7 @@ class Hints:
             tasks.start_soon(self._watch_routers)
             try:
                 while True:
-                    await self._owners_wake.wait()
-                    self._owners_wake = anyio.Event()
+                    await self._owners.wait()
                     owners, self._changed_owners = self._changed_owners, set()
                     await on_owners(owners)
             finally:
@@ -105,7 +105,7 @@ class Hints:
 
     def _want(self, what: str, object_id: str) -> None:
         self._pending[what, object_id] = None
-        self._pending_wake.set()
+        self._reads.ring()
 
     async def _watch_routers(self) -> None:
         while True:
@@ -114,8 +114,7 @@ class Hints:
 
     async def _refresh_pending(self) -> None:
         while True:
-            await self._pending_wake.wait()
-            self._pending_wake = anyio.Event()
+            await self._reads.wait()
             pending, self._pending = self._pending, {}
             try:
                 await self._refresh(list(pending))

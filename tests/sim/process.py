@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import anyio
 import structlog
 
-from controller.loop.election import Candidate, Channel
+from controller.kit.bell import Bell
+from controller.loop.election import Candidate
 from controller.loop.identity import Identity, Register
 from controller.loop.outside import Outside
 from controller.loop.ports import Lease, Store
@@ -148,14 +149,14 @@ class SimProcess:
         finally:
             self._store.read_back = lambda _: 0
 
-    async def _listen(self, on_hint: Callable[[Channel], None]) -> None:
+    async def _listen(self, changed: Bell, released: Bell) -> None:
         def notified() -> None:
-            self.border.hint("hint from the database", lambda: on_hint("changes"))
+            self.border.hint("hint from the database", changed.ring)
 
         self._database.listeners.append(notified)
         try:
-            on_hint("changes")
-            on_hint("lease")
+            changed.ring()
+            released.ring()
             await anyio.sleep_forever()
         finally:
             self._database.listeners.remove(notified)

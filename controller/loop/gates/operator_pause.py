@@ -1,15 +1,47 @@
-"""What is said of an object while an operator has stopped the work on it: who, when, why, and how it goes on."""
+"""An object on which an operator has stopped the work: nothing is done but to say who, when, why, and how it goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from controller.records import Key, Pause
-from reconcilers.conditions import PAUSED
+from pydantic import ValidationError
+
+from controller.loop.context import ReconcileContext
+from controller.records import Key, Loaded, Pause
+from reconcilers.conditions import PAUSED, paused
+from reconcilers.outcomes import Done, Outcome
+from reconcilers.registry import Reconciler
 from specs.kinds import TENANT_WORD
 
 _RESUME = {TENANT_WORD: "--organization NAME", "installation": "--all"}
+
+
+def leave_alone(
+    context: ReconcileContext, loaded: Loaded, by: Pause, reconciler: Reconciler, on_pause: Callable[[], None]
+) -> Outcome:
+    """Touch nothing, and say so of the object and of its children; also when it is to be deleted.
+
+    Args:
+        context: of the reconcile.
+        loaded: the object.
+        by: the pause.
+        reconciler: of its kind.
+        on_pause: called when it was not said to be paused before.
+    """
+    if loaded.document is None or (loaded.status or {}).get("finalized"):
+        return Done()  # nothing is left of it that a status could speak of
+    with suppress(ValidationError):
+        if loaded.unreadable is None:
+            snapshot = reconciler.snapshot.model_validate(loaded.document)
+            context.draft.children = reconciler.children(snapshot)
+    conditions = paused(message(loaded.key, by))
+    context.draft.state_all(conditions)
+    if not was_paused(loaded.status):
+        context.draft.event("Normal", conditions[0].reason, conditions[0].message)
+        on_pause()
+    return Done()
 
 
 def message(key: Key, pause: Pause) -> str:

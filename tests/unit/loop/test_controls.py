@@ -89,7 +89,7 @@ async def running(one: Managed, swarm: Any = None, link: Link = direct) -> Async
     assert await lease.acquire()
     kind = replace(thing(one.body, concurrency=2), children=lambda _: [Child(*PART, 1)])
     looked_after = manager(SimStore(one.database, lease, link=link), swarm or Nothing(), kind)
-    one.database.listeners.append(looked_after.hint)
+    one.database.listeners.append(looked_after.changed.ring)
     one.manager = looked_after
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(looked_after.run)

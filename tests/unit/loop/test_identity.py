@@ -108,7 +108,7 @@ class Marks:
 
 
 def process(place: Sides, stopping: anyio.Event) -> Candidate:
-    async def listen(_: Any) -> None:
+    async def listen(*_: Any) -> None:
         await anyio.sleep_forever()
 
     return Candidate(

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[3]
 ENDS_BY_ITSELF = {  # what is started and is no loop: it ends with what it does, and who started it waits for that
     "_first": "one event",
-    "self._work": "one key",
+    "self._take": "one key",
     "manager.run": "its own loops, each on its own",
     "stop": "one event",
     "read": "one call to the engine",
@@ -176,7 +176,7 @@ async def test_a_defect_in_one_loop_of_a_leader_stops_neither_it_nor_the_others(
             while failures(loop) == before or not started.synced:  # noqa: ASYNC110 - neither has an event
                 await anyio.sleep(0.001)
             store.declare(Key("thing", "a"), "acme")
-            started.hint()
+            started.changed.ring()
             await done.wait()
             tasks.cancel_scope.cancel()
     assert fails == [method]
@@ -212,7 +212,7 @@ async def test_a_process_outlives_defects_in_its_election_its_renewals_and_its_h
     fails: list[str] = []
     setattr(swarm, "hints", once(fails, "hints", swarm.hints))  # noqa: B010 - a method is replaced
 
-    async def listen(_: Any) -> None:
+    async def listen(*_: Any) -> None:
         nonlocal listened
         listened += 1
         if listened == 1:
@@ -256,7 +256,7 @@ async def test_a_process_waits_for_a_database_that_it_cannot_lead_on_and_says_so
     async def body(_: Context, __: Any) -> Outcome:
         return Done()
 
-    async def listen(_: Any) -> None:
+    async def listen(*_: Any) -> None:
         await anyio.sleep_forever()
 
     kind = thing(body, concurrency=1)

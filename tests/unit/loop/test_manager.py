@@ -24,7 +24,7 @@ async def test_one_change_does_not_wait_for_the_thousands_of_another_organizatio
         seen.append(context.id)
         if len(seen) == 100:
             store.declare(Key("thing", "single"), "small")
-            started.hint()
+            started.changed.ring()
         if len(seen) == 5001:
             everything.set()
         await checkpoint()
