@@ -1,7 +1,7 @@
 """Converging one object: plan -> gates -> intents -> writes, each once, in this order, and nowhere else.
 
     plan       what would make the engine match; pure
-    gates      the fuse spares what serves, repairs are spaced out, rollouts wait for their turn
+    gates      what may be done of it now; see ``controller.loop.gates``
     intents    in the inventory before the first write, in the statement that also checks the lease
     writes     one after the other; before each later one the lease is affirmed, as the one before may have taken time
 
@@ -13,12 +13,10 @@ out, is written down before that write. What was done and learned before an erro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from controller.changes import Change, ChangeSet, Succession
 from controller.loop import inventory
-from controller.loop.gates.fuse import FuseTrippedError
-from controller.loop.gates.rollout_slots import RolloutQueuedError
+from controller.loop.gates import REPAIRED, Passage, repairs_of
 from controller.loop.gates.self_heal import ContestedError
 from controller.loop.metrics import DRIFT_REPAIRS, ENGINE_WRITES
 from controller.loop.report import Draft
@@ -30,7 +28,6 @@ from reconcilers.outcomes import ConflictError, InUseError
 from reconcilers.ports import Former, ServiceProgress
 from reconcilers.registry import Salvage
 
-REPAIRED = "Repaired"
 SURPLUS_SECONDS = 1.0
 """How often tasks too many are looked at where nothing else is waited for."""
 
@@ -66,20 +63,17 @@ class Convergence:
         """
         planned = self._tools.swarm.plan(self._loaded.key, declared, self.rows, serving)
         self.applied = planned
-        changes, spared = await self._spared(planned)
-        self.note_plan(changes)
-        changes, contested = self._spaced(changes)
-        changes, queued = self._in_turn(changes)
+        passage = await self._tools.gates.let_through(self._loaded, planned)
+        changes = self._allowed(passage)
         self._draft.learn(*inventory.planned(self.rows, planned))
         if planned.failed and changes.changes:
             # What is about to be written takes the marks of the rollback off: nobody else could know it after a crash.
             await self._remember()
-        if spared is None:
+        if passage.tripped is None:
             await self._strike_off(planned)
         await self.carry_out(changes)
-        for held in (spared, contested, queued):
-            if held is not None:
-                raise held
+        if passage.held is not None:
+            raise passage.held
         return planned
 
     @property
@@ -123,65 +117,43 @@ class Convergence:
         wanted = Objects(tuple(services))
         planned = swarm.plan(key, wanted, inventory.without_wishes(self.rows))
         changes = planned.without(lambda change: change.action == "delete" and change.name not in gone)
-        changes, spared = await self._spared(changes)
-        self.note_plan(changes)
-        self._draft.learn(*changes.seen)
-        changes, contested = self._spaced(changes)
-        if spared is None:
+        passage = await self._tools.gates.let_through(self._loaded, changes, starts=False)
+        self._draft.learn(*passage.planned.seen)
+        may_be_done = self._allowed(passage)
+        if passage.tripped is None:
             await self._strike_off(planned)
-        await self.carry_out(changes)
+        await self.carry_out(may_be_done)
         left = await swarm.service_progress(services, {})
-        contested = await self.prompt(left) or contested
+        contested = await self.prompt(left) or passage.contested
         if contested is None and any(r.surplus for r in left):
             return SURPLUS_SECONDS
-        later = contested or spared
+        later = contested or passage.tripped
         return later.retry_after if later else None
 
     async def prompt(self, progress: Sequence[ServiceProgress]) -> ContestedError | None:
         """Have Swarm stop what it forgot to stop; why that has to wait, when it has been done again and again."""
         if not any(r.forgotten for r in progress):
             return None
-        changes, contested = self._spaced(self._tools.swarm.prompts(progress))
+        passage = self._tools.gates.space(self._loaded, self._tools.swarm.prompts(progress))
+        changes = passage.now
+        self._warn(passage)
         if changes.changes and self._draft.report.inventory:
             # The write takes the marks of a rollback off: nobody else could know it after a crash.
             await self._remember()
         await self.carry_out(changes)
-        return contested
+        return passage.contested
 
-    # -- gates ---------------------------------------------------------------------------------------------------
+    def _allowed(self, passage: Passage) -> ChangeSet:
+        """Say what is to be done; what may be done now."""
+        self.note_plan(passage.planned)
+        self._warn(passage)
+        return passage.now
 
-    async def _spared(self, changes: ChangeSet) -> tuple[ChangeSet, FuseTrippedError | None]:
-        """What may be done without asking: all but what stops or loses its routes while the fuse holds it."""
-        if changes.spared is None:
-            return changes, None
-        try:
-            await self._tools.fuse.reduction(self._loaded.key)
-        except FuseTrippedError as error:
-            return replace(changes, changes=changes.spared, spared=None), error
-        return changes, None
-
-    def _spaced(self, changes: ChangeSet) -> tuple[ChangeSet, ContestedError | None]:
-        """What may be done now; repairs that come again and again have to wait."""
-        repairs = [change for change in changes.changes if change.cause == REPAIRED]
-        if not repairs or self._loaded.requested:
-            self._tools.self_heal.settled(self._loaded.key)
-            return changes, None
-        contested = self._tools.self_heal.check(self._loaded.key, self._loaded.generation, repairs)
-        if contested is None:
-            return changes, None
-        if contested.first:
+    def _warn(self, passage: Passage) -> None:
+        """Tell people once that somebody undoes what is repaired."""
+        contested = passage.contested
+        if contested is not None and contested.first:
             self._draft.event("Warning", contested.reason, contested.message)
-        return changes.without(lambda change: change.cause == REPAIRED), contested
-
-    def _in_turn(self, changes: ChangeSet) -> tuple[ChangeSet, RolloutQueuedError | None]:
-        """What may be done now; what starts tasks has to wait for a slot, and what it replaces stays until then."""
-        slots = self._tools.rollouts
-        if slots is None or not any(change.starts_tasks for change in changes.changes):
-            return changes, None
-        if slots.take(self._loaded.key, self._loaded.organization_id or ""):
-            return changes, None
-        allowed = changes.without(lambda change: change.starts_tasks or change.action == "delete")
-        return allowed, RolloutQueuedError(slots.in_flight)
 
     # -- intents and writes --------------------------------------------------------------------------------------
 
@@ -223,7 +195,7 @@ class Convergence:
         note = f"{count} change{'s' * (count != 1)}" if count else "nothing to do"
         if changes.blocked:
             note += f", held back: {', '.join(changes.blocked)}"
-        self._trace.drifted = any(change.cause == REPAIRED for change in changes.changes)
+        self._trace.drifted = bool(repairs_of(changes.changes))
         self._trace.lap("plan", note)
 
     async def strike_off(self, rows: Sequence[InventoryRow]) -> bool:
@@ -257,9 +229,9 @@ class Convergence:
             return
         for change in made:
             ENGINE_WRITES.labels(object=change.object_type, action=change.action).inc()
-        repairs = [change for change in made if change.cause == REPAIRED]
+        repairs = repairs_of(made)
         if repairs:
-            self._tools.self_heal.repaired(self._loaded.key, self._loaded.generation, repairs)
+            self._tools.gates.repaired(self._loaded, repairs)
         cause = made[0].cause
         text = "; ".join(str(change) for change in made)
         if cause == REPAIRED:

@@ -74,8 +74,8 @@ class Failures:
         match error:
             case RolloutQueuedError():
                 self._standing.waits_anew(key)  # waiting in line is no lack of progress
-            case TerminalError() if self._tools.rollouts is not None:
-                self._tools.rollouts.settle(key, moving=False)
+            case TerminalError():
+                self._tools.gates.settle(key, moving=False)
         match error:
             case TerminalError():
                 # Trying again cannot help: only a new generation can, and that wakes the key.

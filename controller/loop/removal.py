@@ -27,10 +27,10 @@ async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools, finali
         NotReadyError: something of somebody else uses what should go.
     """
     key = loaded.key
-    tools.self_heal.forget(key)
+    tools.gates.forget(key)
     changes = tools.swarm.plan(key, Objects(), loaded.made)
     if changes.changes:
-        await tools.fuse.removal(key)
+        await tools.gates.removal(key)
         context.convergence.note_plan(changes)
         if loaded.document is not None:
             context.draft.state_all(progressing("Deleting", "its objects on the Swarm are being removed"))
@@ -53,7 +53,7 @@ async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools, finali
             context.draft.state(progressing("Deleting", text))
         return RequeueAfter(_patiently(context))
     if loaded.beyond:
-        await tools.fuse.removal(key)
+        await tools.gates.removal(key)
         await context.externals.give_back()
     if finalize is not None:
         await finalize(context)

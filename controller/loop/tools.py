@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 from pydantic_settings import BaseSettings
 
-from controller.loop.gates.fuse import Fuse
-from controller.loop.gates.rollout_slots import RolloutSlots
-from controller.loop.gates.self_heal import SelfHealBackoff
+from controller.loop.gates import Gates
 from controller.loop.outside import Outside
 from controller.loop.ports import Store, Swarm
 from controller.loop.stability import Stability
@@ -23,9 +21,7 @@ class Tools:
 
     Args:
         outside: database, engine and ports.
-        fuse: says whether something may be taken away.
-        self_heal: spaces repairs out.
-        rollouts: limits how many objects start tasks at once; None: the kind is not limited.
+        gates: say what of a plan may be done now.
         stability: tells tasks that have run for a while.
         options: what renders depend on.
         uses: ports that the kind declared.
@@ -34,9 +30,7 @@ class Tools:
     """
 
     outside: Outside
-    fuse: Fuse
-    self_heal: SelfHealBackoff
-    rollouts: RolloutSlots | None
+    gates: Gates
     stability: Stability
     options: Options
     uses: Collection[type[Port]] = ()

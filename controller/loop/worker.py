@@ -20,10 +20,9 @@ from pydantic_settings import BaseSettings
 
 from controller.loop.context import ReconcileContext
 from controller.loop.failing import Failures, ReconcileTimeout, SnapshotMissing
-from controller.loop.gates import operator_pause
+from controller.loop.gates import Gates, operator_pause
 from controller.loop.gates.fuse import Fuse
 from controller.loop.gates.rollout_slots import RolloutSlots
-from controller.loop.gates.self_heal import SelfHealBackoff
 from controller.loop.latencies import Latencies
 from controller.loop.loops import failed
 from controller.loop.metrics import ACTIVE_WORKERS, Reconciles
@@ -88,9 +87,7 @@ class Worker:
         self._timeout_seconds = timeout_seconds
         self._tools = Tools(
             outside=outside,
-            fuse=fuse,
-            self_heal=SelfHealBackoff(reconciler.kind),
-            rollouts=rollouts if reconciler.limited else None,
+            gates=Gates(reconciler.kind, fuse=fuse, rollouts=rollouts if reconciler.limited else None),
             stability=Stability(options.min_ready_seconds),
             options=options,
             uses=reconciler.uses,
@@ -104,7 +101,7 @@ class Worker:
 
     def close(self) -> None:
         """No key is worked on any more: what is counted here is over."""
-        self._tools.self_heal.close()
+        self._tools.gates.close()
 
     async def run(self) -> None:
         """Work on what is queued until the queue is closed: a task a key, so many at once as the kind allows."""
@@ -185,8 +182,7 @@ class Worker:
         done = isinstance(outcome, Done)
         gone = done and (loaded.document is None or loaded.deleted)
         self._remember(loaded, context, done=done, gone=gone)
-        if self._tools.rollouts is not None:
-            self._tools.rollouts.settle(key, moving=context.moving)
+        self._tools.gates.settle(key, moving=context.moving)
         if context.convergence.done:
             self._on_written(key)
         for change in context.convergence.done:
@@ -202,7 +198,7 @@ class Worker:
     async def _reconcile(self, context: ReconcileContext, loaded: Loaded) -> Outcome:
         if loaded.paused is not None:
             self.standing.waits_anew(loaded.key)
-            self._tools.self_heal.forget(loaded.key)
+            self._tools.gates.forget(loaded.key)
             return operator_pause.leave_alone(context, loaded, loaded.paused, self._reconciler, self._on_pause)
         if operator_pause.was_paused(loaded.status):
             context.draft.event("Normal", "Resumed", "reconciling goes on")

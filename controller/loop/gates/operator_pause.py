@@ -1,4 +1,4 @@
-"""An object on which an operator has stopped the work: nothing is done but to say who, when, why, and how it goes on."""
+"""An object on which an operator has stopped the work: nothing is done but to say who, when, why, and what ends it."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ import pytest
 
 from controller.changes import Change, ChangeSet
 from controller.loop.converge import Convergence
+from controller.loop.gates import Gates
 from controller.loop.gates.fuse import Fuse
 from controller.loop.gates.rollout_slots import RolloutQueuedError, RolloutSlots
-from controller.loop.gates.self_heal import SelfHealBackoff
 from controller.loop.outside import Outside
 from controller.loop.report import Draft
 from controller.loop.stability import Stability
@@ -86,9 +86,7 @@ class Converging:
         self.rollouts = RolloutSlots(slots, longest=60.0, on_turn=lambda _: None)
         tools = Tools(
             outside=Outside(store, swarm),
-            fuse=Fuse(store, swarm, share=1.0, minimum=1),
-            self_heal=SelfHealBackoff(KEY.kind),
-            rollouts=self.rollouts,
+            gates=Gates(KEY.kind, fuse=Fuse(store, swarm, share=1.0, minimum=1), rollouts=self.rollouts),
             stability=Stability(5.0),
             options=Options("test"),
         )
