@@ -16,8 +16,8 @@ from controller.kit import clock
 from controller.loop import inventory
 from controller.loop.converge import Convergence
 from controller.loop.doors import Doors
+from controller.loop.draft import Draft
 from controller.loop.external import Externals
-from controller.loop.report import Draft
 from controller.loop.tools import Tools
 from controller.loop.trace import Trace
 from controller.records import Loaded

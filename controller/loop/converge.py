@@ -16,10 +16,10 @@ from collections.abc import Sequence
 
 from controller.changes import Change, ChangeSet, Succession
 from controller.loop import inventory
+from controller.loop.draft import Draft
 from controller.loop.gates import REPAIRED, Passage, repairs_of
 from controller.loop.gates.self_heal import ContestedError
 from controller.loop.metrics import DRIFT_REPAIRS, ENGINE_WRITES
-from controller.loop.report import Draft
 from controller.loop.tools import Tools
 from controller.loop.trace import Trace
 from controller.records import InventoryRow, Loaded, Report

@@ -15,8 +15,8 @@ import hashlib
 from collections.abc import Collection, Sequence
 
 from controller.loop.doors import Doors
+from controller.loop.draft import Draft
 from controller.loop.ports import Store
-from controller.loop.report import Draft
 from controller.loop.trace import Trace
 from controller.records import Intent, InventoryRow, InventoryUpdate, Key, Loaded
 from reconcilers.outcomes import NotReadyError

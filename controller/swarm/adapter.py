@@ -1,43 +1,32 @@
 """One Docker Swarm, as the engine sees it: the live view, planning, applying, tasks and hints put together.
 
-Errors of the Engine API become the outcomes of reconciles here.
+What a reconcile asks for, plan, write and progress, is its part's own method: there is no hall before it. The rest is
+about all that lives, or one owner's part of it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-import anyio
-import structlog
 from anyio.lowlevel import checkpoint
 
-from controller.changes import Change, ChangeSet, Difference, Succession
-from controller.kit import clock
-from controller.records import Fingerprint, Holdings, InventoryRow, InventoryUpdate, Key
-from controller.swarm import succession
+from controller.records import Fingerprint, Holdings, InventoryRow, Key
 from controller.swarm.apply import Applier
 from controller.swarm.client import EngineClient
-from controller.swarm.errors import EngineError, NotFound
+from controller.swarm.errors import NotFound, outcomes
 from controller.swarm.feed import Feed
 from controller.swarm.hints import Hints
 from controller.swarm.liveview import LiveView
-from controller.swarm.losses import spared
 from controller.swarm.own_writes import OwnWrites
-from controller.swarm.plan import plan
+from controller.swarm.plan import Planner
 from controller.swarm.routers import EdgeRouters, Read
 from controller.swarm.task_counts import TaskCounts
 from controller.swarm.types import BY_NAME, TYPES
-from controller.swarm.types.service import SERVICE
 from reconcilers import labels
-from reconcilers.objects import Objects, Service, SpecDocument
-from reconcilers.outcomes import TransientError
-from reconcilers.ports import Routers, ServiceProgress
+from reconcilers.objects import SpecDocument
+from reconcilers.ports import Routers
 from specs.kinds import SERVING
-
-log = structlog.get_logger(__name__)
 
 _SLICE = 1000
 """Owners or services that are gone through before everything else gets its turn."""
@@ -54,52 +43,14 @@ class SwarmAdapter:
         self.live = LiveView(installation, self._hints.changed)
         self._feed = Feed(client, self.live)
         self._applier = Applier(client, self.live, self._feed, own)
+        self.write = self._applier.write
+        planner = Planner(self.live)
+        self.plan, self.succeed, self.prompts = planner.plan, planner.succeed, planner.prompts
         self._routers = EdgeRouters(edge, self._hints.changed)
         self._tasks = TaskCounts(client, self.live, own)
-        self._retired: dict[str, float] = {}
-        """When this process saw first that a service had lost its routes, by id."""
+        self.service_progress = self._tasks.of_services
 
-    # -- planning and writing ------------------------------------------------------------------------------------
-
-    def plan(
-        self, key: Key, declared: Objects, inventory: Sequence[InventoryRow], serving: Sequence[str] = ()
-    ) -> ChangeSet:
-        """What must be done so that ``key`` has exactly what it may have now of ``declared``.
-
-        Args:
-            key: the owner.
-            declared: with all the host names that it should have.
-            inventory: what we know to have made for it.
-            serving: names of those of its services that take over now from former ones.
-        """
-        live = self.live.owned_services(key)
-        given = succession.handed_over(declared, live, serving, lambda names: self.live.hosts.elsewhere(key, names))
-        changes = plan(key, given.objects, self.live, inventory).after(given.lost)
-        return replace(changes, missing_hosts=given.missing, spared=spared(changes.changes, declared))
-
-    def succeed(self, key: Key, wanted: Objects, serving: Sequence[str], settle_seconds: float) -> Succession:
-        """What is next for the services of ``key`` that serve under former names."""
-        live = self.live.owned_services(key)
-        now = clock.monotonic()
-        retired = [service.id for service in live if labels.RETIRED in service.labels]
-        if retired:
-            gone = [i for i in self._retired if self.live.service_by_id(i) is None]
-            for service_id in gone:
-                del self._retired[service_id]
-        for service_id in retired:
-            self._retired.setdefault(service_id, now)
-        return succession.step(
-            wanted.services,
-            live,
-            serving,
-            retired_seconds=lambda i: now - self._retired.get(i, now),
-            settle_seconds=settle_seconds,
-        )
-
-    async def write(self, change: Change, row: InventoryRow | None) -> tuple[InventoryUpdate, ...]:
-        """Do one change; see ``controller.swarm.apply``."""
-        async with outcomes():
-            return await self._applier.write(change, row)
+    # -- what is asked of one object -----------------------------------------------------------------------------
 
     async def lives(self, key: Key, row: InventoryRow) -> bool:
         """Whether the object of an inventory row is on the engine and ``key``'s; one that is comes into the live view.
@@ -118,47 +69,11 @@ class SwarmAdapter:
             await self._feed.refresh(row.object_type, row.name)
             return True
 
-    async def service_progress(self, services: Sequence[Service], blocked: Mapping[str, str]) -> list[ServiceProgress]:
-        """How far the tasks of ``services`` are."""
-        results: dict[str, ServiceProgress] = {}
-
-        async def read(service: Service) -> None:
-            results[service.name] = await self._tasks.of_service(
-                service.name, service.replicas, blocked=blocked.get(service.name, "")
-            )
-
-        async with outcomes():
-            if len(services) == 1:
-                await read(services[0])
-            else:
-                async with anyio.create_task_group() as tasks:
-                    for service in services:
-                        tasks.start_soon(read, service)
-        return [results[s.name] for s in services]
-
-    def prompts(self, progress: Iterable[ServiceProgress]) -> ChangeSet:
-        """What must be done so that Swarm stops the tasks that it forgot to stop."""
-        return ChangeSet(
-            tuple(
-                Change(
-                    "prompt",
-                    SERVICE.name,
-                    found.service,
-                    live=live,
-                    differences=(Difference("Tasks", found.running + found.forgotten, found.running),),
-                    cause="Repaired",
-                    note="Swarm forgot to stop the others",
-                )
-                for found in progress
-                if found.forgotten and (live := self.live.service(found.service)) is not None
-            )
-        )
-
     async def routers(self, key: Key, names: Sequence[str]) -> Routers:
         """What the edge says of its routers; the owner of ``names`` is named by ``hints`` when that changes."""
         return await self._routers.routers(key, names)
 
-    # -- what the engine asks ------------------------------------------------------------------------------------
+    # -- what is asked of all ------------------------------------------------------------------------------------
 
     @property
     def synced(self) -> bool:
@@ -231,8 +146,7 @@ class SwarmAdapter:
 
     async def stopping(self, key: Key) -> int:
         """Tasks of ``key`` that still run although nothing wants them to, those of removed services too."""
-        async with outcomes():
-            return await self._tasks.stopping(f"{labels.OWNER}={labels.owner_key(*key)}")
+        return await self._tasks.stopping(f"{labels.OWNER}={labels.owner_key(*key)}")
 
     async def short_of_tasks(self) -> list[Key]:
         """Owners of services with fewer or more running tasks than they should have."""
@@ -244,25 +158,3 @@ class SwarmAdapter:
     async def hints(self, on_owners: Callable[[Iterable[Key]], Awaitable[None]]) -> None:
         """Follow the engine's events and name the owners whose objects changed, until cancelled."""
         await self._hints.follow(self.live, self._feed, self._routers, on_owners)
-
-
-@asynccontextmanager
-async def outcomes() -> AsyncIterator[None]:
-    """Errors of the Engine API become the outcomes of reconciles within."""
-    try:
-        yield
-    except EngineError as error:
-        raise TransientError("EngineUnavailable", f"Docker Engine: {error.message}") from error
-    except ExceptionGroup as group:
-        engine_errors = group.subgroup(EngineError)
-        if engine_errors is None:
-            raise
-        first = next(e for e in _leaves(engine_errors) if isinstance(e, EngineError))
-        raise TransientError("EngineUnavailable", f"Docker Engine: {first.message}") from group
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return found

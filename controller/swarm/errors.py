@@ -12,6 +12,10 @@ EngineError
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from reconcilers.outcomes import TransientError
 
 
 class EngineError(Exception):
@@ -82,3 +86,25 @@ def classify(status: int, message: str) -> EngineError:
 
 class UnsupportedEngine(Exception):  # noqa: N818 - it is refused, not broken
     """The engine is too old, or is not a Swarm manager."""
+
+
+@asynccontextmanager
+async def outcomes() -> AsyncIterator[None]:
+    """Errors of the Engine API become the outcomes of reconciles within."""
+    try:
+        yield
+    except EngineError as error:
+        raise TransientError("EngineUnavailable", f"Docker Engine: {error.message}") from error
+    except ExceptionGroup as group:
+        engine_errors = group.subgroup(EngineError)
+        if engine_errors is None:
+            raise
+        first = next(e for e in _leaves(engine_errors) if isinstance(e, EngineError))
+        raise TransientError("EngineUnavailable", f"Docker Engine: {first.message}") from group
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

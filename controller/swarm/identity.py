@@ -10,9 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from controller.records import Mark
-from controller.swarm.adapter import outcomes
 from controller.swarm.client import Document, EngineClient
-from controller.swarm.errors import NameTaken, NotFound, OutOfSequence
+from controller.swarm.errors import NameTaken, NotFound, OutOfSequence, outcomes
 from reconcilers import labels
 from reconcilers.outcomes import ConflictError
 

@@ -1,4 +1,4 @@
-"""What must be done so that the engine has exactly the wanted objects of one owner: pure.
+"""What must be done so that the engine has exactly the wanted objects of one owner: nothing here asks the engine.
 
 What is referred to comes before what refers to it, the edge before removals, and removals in the opposite order. When
 an object differs, and what holds it, is its type's to say; see ``controller.swarm.types``.
@@ -6,18 +6,94 @@ an object differs, and what holds it, is its type's to say; see ``controller.swa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from controller.changes import Change, ChangeSet
-from controller.records import InventoryRow, InventoryUpdate
+from controller.changes import Change, ChangeSet, Difference, Succession
+from controller.kit import clock
+from controller.records import InventoryRow, InventoryUpdate, Key
+from controller.swarm import succession
+from controller.swarm.losses import spared
 from controller.swarm.types import EDGE, TYPES
 from controller.swarm.types.base import Planning, View
+from controller.swarm.types.service import SERVICE
 from reconcilers import labels
 from reconcilers.objects import Desired, Network, Objects
+from reconcilers.ports import ServiceProgress
+
+if TYPE_CHECKING:  # it is read and not asked to look
+    from controller.swarm.liveview import LiveView
+
+
+class Planner:
+    """Plans by what is known to live.
+
+    Args:
+        live: the live view.
+    """
+
+    def __init__(self, live: LiveView) -> None:
+        self._live = live
+        self._retired: dict[str, float] = {}
+        """When this process saw first that a service had lost its routes, by id."""
+
+    def plan(
+        self, key: Key, declared: Objects, inventory: Sequence[InventoryRow], serving: Sequence[str] = ()
+    ) -> ChangeSet:
+        """What must be done so that ``key`` has exactly what it may have now of ``declared``.
+
+        Args:
+            key: the owner.
+            declared: with all the host names that it should have.
+            inventory: what we know to have made for it.
+            serving: names of those of its services that take over now from former ones.
+        """
+        live = self._live.owned_services(key)
+        given = succession.handed_over(declared, live, serving, lambda names: self._live.hosts.elsewhere(key, names))
+        changes = plan(key, given.objects, self._live, inventory).after(given.lost)
+        return replace(changes, missing_hosts=given.missing, spared=spared(changes.changes, declared))
+
+    def succeed(self, key: Key, wanted: Objects, serving: Sequence[str], settle_seconds: float) -> Succession:
+        """What is next for the services of ``key`` that serve under former names."""
+        live = self._live.owned_services(key)
+        now = clock.monotonic()
+        retired = [service.id for service in live if labels.RETIRED in service.labels]
+        if retired:
+            gone = [i for i in self._retired if self._live.service_by_id(i) is None]
+            for service_id in gone:
+                del self._retired[service_id]
+        for service_id in retired:
+            self._retired.setdefault(service_id, now)
+        return succession.step(
+            wanted.services,
+            live,
+            serving,
+            retired_seconds=lambda i: now - self._retired.get(i, now),
+            settle_seconds=settle_seconds,
+        )
+
+    def prompts(self, progress: Iterable[ServiceProgress]) -> ChangeSet:
+        """What must be done so that Swarm stops the tasks that it forgot to stop."""
+        return ChangeSet(
+            tuple(
+                Change(
+                    "prompt",
+                    SERVICE.name,
+                    found.service,
+                    live=live,
+                    differences=(Difference("Tasks", found.running + found.forgotten, found.running),),
+                    cause="Repaired",
+                    note="Swarm forgot to stop the others",
+                )
+                for found in progress
+                if found.forgotten and (live := self._live.service(found.service)) is not None
+            )
+        )
 
 
 def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequence[InventoryRow]) -> ChangeSet:
-    """Plan for one owner.
+    """Plan for one owner: pure.
 
     A network that somebody else's service is on is neither removed nor made anew, nor is the pin that keeps it.
     """

@@ -14,13 +14,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import anyio
+
 from controller.kit import clock
 from controller.kit.batcher import Batcher
 from controller.swarm.client import Document, EngineClient
 from controller.swarm.diff import normalise
 from controller.swarm.endings import BY_ITSELF, describe, endings
+from controller.swarm.errors import outcomes
 from controller.swarm.liveview import LiveView
 from controller.swarm.own_writes import OwnWrites
+from reconcilers.objects import Service
 from reconcilers.ports import LiveService, ServiceProgress
 
 _WAITING = {"new", "pending", "allocated"}
@@ -44,8 +48,30 @@ class TaskCounts:
         self._surplus: dict[str, tuple[int, float]] = {}
         """By id of a service with tasks too many: its version, and since when."""
 
-    async def of_service(self, name: str, desired: int, *, blocked: str = "") -> ServiceProgress:
-        """How far the tasks of the service ``name`` are."""
+    async def of_services(self, services: Sequence[Service], blocked: Mapping[str, str]) -> list[ServiceProgress]:
+        """How far the tasks of ``services`` are.
+
+        Args:
+            services: as they were applied.
+            blocked: by name, why the wanted template of one is not being applied.
+        """
+        results: dict[str, ServiceProgress] = {}
+
+        async def read(service: Service) -> None:
+            results[service.name] = await self._of_service(
+                service.name, service.replicas, blocked=blocked.get(service.name, "")
+            )
+
+        async with outcomes():
+            if len(services) == 1:
+                await read(services[0])
+            else:
+                async with anyio.create_task_group() as tasks:
+                    for service in services:
+                        tasks.start_soon(read, service)
+        return [results[s.name] for s in services]
+
+    async def _of_service(self, name: str, desired: int, *, blocked: str = "") -> ServiceProgress:
         service = self._live.service(name)
         if service is None:
             return ServiceProgress(name, desired, 0, 0, 0, blocked=blocked)
@@ -55,7 +81,7 @@ class TaskCounts:
         tasks = await self._reads.submit(service.id)
         found = service_progress(service, tasks, desired, blocked=blocked)
         if found.stopping and not desired:
-            found = service_progress(service, tasks, desired, blocked=blocked, lost=await self.lost_nodes())
+            found = service_progress(service, tasks, desired, blocked=blocked, lost=await self._lost_nodes())
         return replace(found, forgotten=self._forgotten(service, found))
 
     def _forgotten(self, service: LiveService, found: ServiceProgress) -> int:
@@ -74,13 +100,14 @@ class TaskCounts:
 
     async def stopping(self, label: str) -> int:
         """How many tasks with this label run although they should not, those of removed services too."""
-        tasks = [t for t in await self._client.tasks({"label": [label]}) if _is_stopping(t)]
-        if not tasks:
-            return 0
-        lost = await self.lost_nodes()
+        async with outcomes():
+            tasks = [t for t in await self._client.tasks({"label": [label]}) if _is_stopping(t)]
+            if not tasks:
+                return 0
+            lost = await self._lost_nodes()
         return sum(task.get("NodeID") not in lost for task in tasks)
 
-    async def lost_nodes(self) -> frozenset[str]:
+    async def _lost_nodes(self) -> frozenset[str]:
         """Nodes that are down: what ran there is still listed as running, and nobody knows."""
         return frozenset(str(d["ID"]) for d in await self._client.nodes() if d["Status"]["State"] == "down")
 

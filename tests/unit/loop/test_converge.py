@@ -10,11 +10,11 @@ import pytest
 
 from controller.changes import Change, ChangeSet
 from controller.loop.converge import Convergence
+from controller.loop.draft import Draft
 from controller.loop.gates import Gates
 from controller.loop.gates.fuse import Fuse
 from controller.loop.gates.rollout_slots import RolloutQueuedError, RolloutSlots
 from controller.loop.outside import Outside
-from controller.loop.report import Draft
 from controller.loop.stability import Stability
 from controller.loop.tools import Tools
 from controller.loop.trace import Trace

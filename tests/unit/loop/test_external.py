@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from controller.loop.doors import Doors
+from controller.loop.draft import Draft
 from controller.loop.external import Externals, written_for
-from controller.loop.report import Draft
 from controller.loop.trace import Trace
 from controller.records import Intent, InventoryRow, InventoryUpdate, Key, Loaded
 from reconcilers.outcomes import FencedError, NotReadyError, TransientError
