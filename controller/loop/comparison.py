@@ -22,8 +22,8 @@ from controller.kit.bell import Bell
 from controller.loop.gates.fuse import Fuse, HiddenRowsError
 from controller.loop.metrics import ENGINE_UP, LIVE_OBJECTS, OBJECTS, PAUSED, RESYNC_QUEUED, RESYNC_SECONDS, SCOPES
 from controller.loop.outside import Outside
-from controller.loop.queue import Priority
 from controller.loop.standing import Standing
+from controller.loop.turns import Priority
 from controller.loop.wakes import Wakes
 from controller.records import DesiredObject, Key
 from reconcilers.outcomes import FencedError, TransientError

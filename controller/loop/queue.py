@@ -4,13 +4,7 @@ A key is queued once, however often it is added; while it is worked on it is onl
 afterwards; it is never worked on twice at once. Failures come back after an exponential backoff with full jitter;
 success, and "look again later", forget them. A key that comes back keeps the reason that it was queued for.
 
-Which of the keys that are due goes first:
-
-1. The most urgent: a user's change, then what depends on one, then drift, then the full comparison.
-2. Among equally urgent ones organizations take turns (``shares``): the first change of one stands right behind what is
-   worked on, however many another one has queued.
-3. One in nine is the key that has been due for longest, whatever its reason, so that a stream of urgent ones cannot
-   keep the others waiting for ever: the least urgent get a ninth of the work at worst.
+Which of the keys that are due goes first is ``Turns``' to say, and how long one that failed waits is ``Backoff``'s.
 
 Every step costs O(log n). All methods run in the event loop's thread; there is no lock.
 """
@@ -21,15 +15,13 @@ import heapq
 import itertools
 import math
 import random
-from collections import deque
 from collections.abc import Callable
-from enum import IntEnum
 from functools import partial
 
 import anyio
 
 from controller.kit import clock
-from controller.loop.fair_queue import Shares
+from controller.loop.backoff import Backoff
 from controller.loop.metrics import (
     QUEUE_ADDS,
     QUEUE_DELAYED,
@@ -40,52 +32,16 @@ from controller.loop.metrics import (
     QUEUE_UNFINISHED,
     QUEUE_WORK_SECONDS,
 )
+from controller.loop.turns import Entry, Priority, Turns
 from controller.records import Key
 
-BACKOFF_FIRST = 0.05
-BACKOFF_CAP = 60.0
-WAIT_CAP = 300.0
-"""Longest pause of a key that something else will wake."""
-PATIENCE = 8
-"""So many keys in a row may pass the one that has been due for longest."""
-
-_TAKEN = -1
-"""The order of an entry that was given out: no heap has such a place, so whatever is left of it there is dropped."""
 _AGAIN = 1 << 4
 """Among the bits of what a key was queued for, that it came back; the others are one a priority."""
-
-
-class Priority(IntEnum):
-    """Why a key was queued; smaller is more urgent."""
-
-    CHANGE = 0
-    DEPENDENCY = 1
-    DRIFT = 2
-    RESYNC = 3
-
-
 # A key is queued for several reasons at once, and often: they are bits, and their words are looked up, not made.
 _WORDS = tuple(
     tuple([p.name.lower() for p in Priority if why & 1 << p] + ["retry"] * bool(why & _AGAIN))
     for why in range(_AGAIN << 1)
 )
-
-
-class _Entry:
-    """One key that waits or is worked on; ``order`` tells its valid place in a heap from those it has left."""
-
-    __slots__ = ("added", "due", "key", "order", "organization", "priority", "ready", "started", "waited", "why")
-
-    def __init__(self, key: Key, organization: str, *, due: float, priority: Priority, added: float, why: int) -> None:
-        self.key = key
-        self.organization = organization
-        self.due = due
-        self.priority = priority
-        self.added = added
-        self.why = why
-        self.started = self.waited = 0.0
-        self.order = 0
-        self.ready = False
 
 
 class Queue:
@@ -115,20 +71,15 @@ class Queue:
         self._work_seconds = QUEUE_WORK_SECONDS.labels(kind=kind)
         self._retries = QUEUE_RETRIES.labels(kind=kind)
         self._clock = clock
-        self._jitter = jitter
-        # A waiting entry counts in one of the two heaps, by its order: a heap cannot move what is inside, so one that
-        # becomes more urgent gets a new order and another place, and its old place is passed over when it comes up.
-        self._waiting: dict[Key, _Entry] = {}
-        self._later: list[tuple[float, int, _Entry]] = []
-        self._ready: list[tuple[Priority, int, int, _Entry]] = []
-        # By the time that they became due, whatever became of their priority: no order there is ever invalid.
-        self._by_age: deque[_Entry] = deque()
-        self._shares = [Shares() for _ in Priority]
-        self._passed = 0
-        self._processing: dict[Key, _Entry] = {}
+        # A waiting entry counts in one of the two, what is due or what is later, by its order: one that becomes more
+        # urgent gets a new order and another place, and its old place is passed over when it comes up.
+        self._waiting: dict[Key, Entry] = {}
+        self._later: list[tuple[float, int, Entry]] = []
+        self._turns = Turns()
+        self._processing: dict[Key, Entry] = {}
         # Added while they are worked on: given out twice at once, two reconciles would write to one object.
         self._again: dict[Key, tuple[float, Priority, str, int]] = {}
-        self._failures: dict[Key, int] = {}
+        self._backoff = Backoff(jitter)
         self._order = itertools.count()
         self._wake: anyio.Event | None = None
         self._idle: anyio.Event | None = None
@@ -165,10 +116,7 @@ class Queue:
 
     def retry(self, key: Key) -> float:
         """Queue a key that is worked on after a failure; the delay in seconds."""
-        failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
-        # Full jitter: what failed together, as the engine was away, must not come back together.
-        delay = self._jitter() * min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(failures, 30))
+        delay = self._backoff.after_failure(key)
         self._retries.inc()
         self.again(key, delay)
         return delay
@@ -178,9 +126,7 @@ class Queue:
 
         The first delay is about ``first``, each further one twice as long; nobody hurries.
         """
-        failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
-        delay = (0.5 + self._jitter() / 2) * min(WAIT_CAP, first * 2.0 ** min(failures, 30))
+        delay = self._backoff.while_waiting(key, first)
         entry = self._processing[key]
         if not self._closed:
             self._added_again.inc()
@@ -189,7 +135,7 @@ class Queue:
 
     def forget(self, key: Key) -> None:
         """The key succeeded: its next failure is its first."""
-        self._failures.pop(key, None)
+        self._backoff.forget(key)
 
     async def get(self) -> Key | None:
         """The key that goes first, when one is due; None when the queue was closed. Call ``done`` after."""
@@ -241,20 +187,20 @@ class Queue:
         now = self._clock()
         entry = self._waiting.get(key)
         if entry is None:
-            entry = _Entry(key, organization, due=due, priority=priority, added=max(now, due), why=why)
+            entry = Entry(key, organization, due=due, priority=priority, added=max(now, due), why=why)
             self._waiting[key] = entry
         else:
             entry.why |= why
             # A later or less urgent reason changes nothing: whoever added first is owed the earlier look.
             if due >= entry.due and priority >= entry.priority:
                 return
-            if entry.ready:  # it takes its turn among the more urgent ones from now on
-                self._shares[entry.priority].leave()
+            if entry.ready:
+                self._turns.leave(entry)
             entry.due, entry.priority = min(due, entry.due), min(priority, entry.priority)
             entry.added = min(entry.added, max(now, due))
         entry.order = next(self._order)
         if entry.ready or entry.due <= now:
-            self._make_ready(entry)
+            self._turns.enter(entry)
             first = True
         else:
             heapq.heappush(self._later, (entry.due, entry.order, entry))
@@ -262,38 +208,18 @@ class Queue:
         if first and self._wake is not None:
             self._wake.set()
 
-    def _make_ready(self, entry: _Entry) -> None:
-        if not entry.ready:
-            entry.ready = True
-            self._by_age.append(entry)
-        tag = self._shares[entry.priority].enter(entry.organization)
-        heapq.heappush(self._ready, (entry.priority, tag, entry.order, entry))
-
     def _look_at_the_clock(self) -> None:
         now = self._clock()
         while self._later and self._later[0][0] <= now:
             _, order, entry = heapq.heappop(self._later)
             if entry.order == order:
-                self._make_ready(entry)
+                self._turns.enter(entry)
 
-    def _take(self) -> _Entry | None:
-        """The key that goes first; what is left of moved and taken keys is dropped on the way."""
-        while self._ready and self._ready[0][3].order != self._ready[0][2]:
-            heapq.heappop(self._ready)
-        while self._by_age and self._by_age[0].order == _TAKEN:
-            self._by_age.popleft()
-        if not self._ready:
+    def _take(self) -> Entry | None:
+        """The key that goes first, out of those that wait."""
+        entry = self._turns.take()
+        if entry is None:
             return None
-        _, tag, _, entry = self._ready[0]
-        oldest = self._by_age[0]
-        # Without this the least urgent would wait for ever behind a stream of changes.
-        self._passed = 0 if entry is oldest else self._passed + 1
-        if self._passed > PATIENCE:
-            self._passed, entry = 0, oldest  # out of turn: it costs its organization no share
-        else:
-            self._shares[entry.priority].served(tag)
-        self._shares[entry.priority].leave()
-        entry.order = _TAKEN
         del self._waiting[entry.key]
         entry.started = self._clock()
         entry.waited = max(0.0, entry.started - entry.added)
@@ -305,10 +231,10 @@ class Queue:
         if self._closed:
             return 0
         self._look_at_the_clock()
-        return len(self._shares[priority])
+        return self._turns.count(priority)
 
     def _delayed(self) -> int:
-        return 0 if self._closed else len(self._waiting) - sum(map(len, self._shares))
+        return 0 if self._closed else len(self._waiting) - len(self._turns)
 
     def _ages(self) -> list[float]:
         now = self._clock()

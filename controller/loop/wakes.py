@@ -21,8 +21,9 @@ from controller.loop.config import LoopConfig
 from controller.loop.gates.fuse import CHANGED, Fuse
 from controller.loop.metrics import ENGINE_UP
 from controller.loop.outside import Outside
-from controller.loop.queue import Priority, Queue
+from controller.loop.queue import Queue
 from controller.loop.shortage import Shortage
+from controller.loop.turns import Priority
 from controller.records import Key
 from reconcilers.outcomes import TransientError
 from reconcilers.registry import Reconciler

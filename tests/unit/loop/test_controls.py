@@ -53,7 +53,7 @@ class Managed:
     def failures(self) -> int:
         """How often in a row it has failed, as its backoff knows."""
         assert self.manager is not None
-        return self.manager._queues[ONE.kind]._failures.get(ONE, 0)
+        return self.manager._queues[ONE.kind]._backoff._failures.get(ONE, 0)
 
     def handled(self) -> str | None:
         row = self.database.statuses.get(ONE)

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from controller.loop.queue import BACKOFF_CAP, BACKOFF_FIRST, PATIENCE, WAIT_CAP, Priority, Queue
+from controller.loop.backoff import BACKOFF_CAP, BACKOFF_FIRST, WAIT_CAP
+from controller.loop.queue import Queue
+from controller.loop.turns import PATIENCE, Priority
 from controller.records import Key
 
 pytestmark = pytest.mark.anyio
@@ -177,7 +179,7 @@ def test_jitter_spreads_a_delay_from_nothing_to_its_longest(failures: int, luck:
     async def scenario() -> None:
         here = TimedQueue(luck=luck)
         await here.work_on(A)
-        here.queue._failures[A] = failures
+        here.queue._backoff._failures[A] = failures
         longest = min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(failures, 100))
         assert here.queue.retry(A) == pytest.approx(longest * luck)
 
@@ -404,9 +406,9 @@ async def test_nothing_is_kept_of_what_has_gone_through(here: TimedQueue) -> Non
         add(here, "small", 100, priority)
     for key in await here.take_all():
         here.queue.done(key)
-    assert not here.queue._ready
-    assert not here.queue._by_age
-    assert not any(shares._last or shares._time or len(shares) for shares in here.queue._shares)
+    assert not here.queue._turns._ready
+    assert not here.queue._turns._by_age
+    assert not any(shares._last or shares._time or len(shares) for shares in here.queue._turns._shares)
 
 
 # -- whatever happens ------------------------------------------------------------------------------------------------
