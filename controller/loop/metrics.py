@@ -21,46 +21,9 @@ RESULTS = (
 )
 _ERRORS = ("transient_error", "terminal_error", "timeout", "panic")
 ACTIONS = ("create", "update", "recreate", "delete", "connect")
-STREAMS = ("database", "engine")
 PRIORITIES = ("change", "dependency", "drift", "resync")
 RENEWALS = ("renewed", "lost", "unreachable")
 SCOPES = ("object", "organization", "installation")
-LOOPS = (
-    *("election", "renewal", "lease_watch", "identity_watch", "database_hints", "engine_hints", "engine_events"),
-    *("work", "first_comparison", "comparison", "changes", "dependents", "pauses", "tasks", "pruning"),
-    *("http", "signals", "event_loop"),
-)
-ACTIONS = ("create", "update", "recreate", "delete", "connect")
-STREAMS = ("database", "engine")
-PRIORITIES = ("change", "dependency", "drift", "resync")
-RENEWALS = ("renewed", "lost", "unreachable")
-SCOPES = ("object", "organization", "installation")
-LOOPS = (
-    *("election", "renewal", "lease_watch", "identity_watch", "database_hints", "engine_hints", "engine_events"),
-    *("work", "first_comparison", "comparison", "changes", "dependents", "pauses", "tasks", "pruning"),
-    *("http", "signals", "event_loop"),
-)
-PRIORITIES = ("change", "dependency", "drift", "resync")
-RENEWALS = ("renewed", "lost", "unreachable")
-SCOPES = ("object", "organization", "installation")
-LOOPS = (
-    *("election", "renewal", "lease_watch", "identity_watch", "database_hints", "engine_hints", "engine_events"),
-    *("work", "first_comparison", "comparison", "changes", "dependents", "pauses", "tasks", "pruning"),
-    *("http", "signals", "event_loop"),
-)
-RENEWALS = ("renewed", "lost", "unreachable")
-SCOPES = ("object", "organization", "installation")
-LOOPS = (
-    *("election", "renewal", "lease_watch", "identity_watch", "database_hints", "engine_hints", "engine_events"),
-    *("work", "first_comparison", "comparison", "changes", "dependents", "pauses", "tasks", "pruning"),
-    *("http", "signals", "event_loop"),
-)
-SCOPES = ("object", "organization", "installation")
-LOOPS = (
-    *("election", "renewal", "lease_watch", "identity_watch", "database_hints", "engine_hints", "engine_events"),
-    *("work", "first_comparison", "comparison", "changes", "dependents", "pauses", "tasks", "pruning"),
-    *("http", "signals", "event_loop"),
-)
 
 RECONCILE_TOTAL = Counter("skypanel_reconcile_total", "Reconciles by kind and result.", ["kind", "result"])
 RECONCILE_ERRORS = Counter(
