@@ -9,7 +9,8 @@ import anyio
 
 from controller.settings import Settings
 from controller.swarm.adapter import SwarmAdapter
-from controller.swarm.client import BlockingClient, EngineClient
+from controller.swarm.blocking import BlockingClient
+from controller.swarm.client import EngineClient
 from controller.swarm.errors import EngineError, UnsupportedEngine
 from controller.swarm.liveview import LiveView
 from controller.swarm.transport import DockerTransport

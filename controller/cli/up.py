@@ -18,7 +18,7 @@ from controller.postgres.connecting import connection_string
 from controller.schema import migrate as migrations
 from controller.settings import Settings, models_of_kinds
 from controller.settings_sources import sources, unknown
-from controller.swarm.client import MINIMUM_API
+from controller.swarm.usable import MINIMUM_API
 from controller.telemetry import logs
 from controller.telemetry.metrics import own_version
 

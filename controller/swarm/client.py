@@ -8,55 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 from docker.tls import TLSConfig
 
 from controller.kit import clock
-from controller.swarm.errors import EngineError, EngineUnavailable, NotFound, UnsupportedEngine, classify
+from controller.swarm.errors import EngineError, EngineUnavailable, NotFound, classify
 from controller.swarm.transport import DockerTransport, Transport
+from controller.swarm.usable import refuse_swarm, refuse_version
+from controller.swarm.wire import decoded, message_of
 from reconcilers import labels
 
-MINIMUM_API = (1, 44)
-
 Document = dict[str, Any]
-
-
-class SwarmTrouble(NamedTuple):
-    """Why an engine cannot be worked with as a manager, and what to do; ``passes``: worth waiting for."""
-
-    what: str
-    mend: str
-    passes: bool
-
-
-def swarm_trouble(swarm: Mapping[str, Any]) -> SwarmTrouble | None:
-    """What is wrong with an engine's part in a Swarm, by the ``Swarm`` of its ``/info``; None for a manager."""
-    state = str(swarm.get("LocalNodeState") or "unknown")
-    match state:
-        case "active" if swarm.get("ControlAvailable"):
-            return None
-        case "active":
-            return SwarmTrouble("it is a worker of its Swarm", "point DOCKER_HOST at a manager", passes=False)
-        case "locked":
-            return SwarmTrouble(
-                "its Swarm is locked (SwarmLocked)", "run `docker swarm unlock` there, with the key", passes=True
-            )
-        case "pending":
-            return SwarmTrouble("it is joining a Swarm", "wait until another manager takes it in", passes=True)
-        case "error":
-            why = str(swarm.get("Error") or "no reason given")
-            return SwarmTrouble(
-                f"its Swarm does not start ({why})", "see the engine's log; what it knew is still there", passes=True
-            )
-        case _:
-            return SwarmTrouble(
-                f"it is in no Swarm (node state {state})",
-                "run `docker swarm init` there, or point DOCKER_HOST at a manager",
-                passes=False,
-            )
 
 
 class EngineClient:
@@ -113,16 +78,16 @@ class EngineClient:
         payload = None if body is None else orjson.dumps(body)
         with self._listening():
             if method == "GET":
-                return _decoded(*await self._transport.exchange(method, path, query, payload))
+                return decoded(*await self._transport.exchange(method, path, query, payload))
             self.writes += 1
-            return _decoded(*await self._transport.exchange(method, path, query, payload, self.guard))
+            return decoded(*await self._transport.exchange(method, path, query, payload, self.guard))
 
     async def _answer(self, method: str, path: str, query: Mapping[str, Any]) -> bytes:
         """The body of an answer as it came."""
         with self._listening():
             status, data = await self._transport.exchange(method, path, query, None)
             if status >= 400:
-                raise classify(status, _message(data))
+                raise classify(status, message_of(data))
             return data
 
     @contextmanager
@@ -155,22 +120,11 @@ class EngineClient:
             EngineUnavailable: no answer, or a Swarm that is locked or not there yet.
         """
         version = await self.request("GET", "/version")
-        api = str(version.get("ApiVersion", "0.0"))
-        engine = version.get("Version", "of unknown version")
-        if _parts(api) < MINIMUM_API:
-            raise UnsupportedEngine(
-                f"Docker Engine {engine} at {self.host} speaks API {api}; API 1.44 (Docker Engine 25.0) or newer is "
-                "needed: older engines accept NoNewPrivileges, Seccomp and AppArmor settings and drop them without a "
-                "word, so containers would run without the security baseline. Install docker.io 26 or newer (Debian "
-                "13), or docker-ce 25 or newer."
-            )
-        self._transport.api_version = api
+        refuse_version(version, self.host)
+        self._transport.api_version = str(version["ApiVersion"])
         info = await self.request("GET", "/info")
         swarm = info.get("Swarm") or {}
-        trouble = swarm_trouble(swarm)
-        if trouble is not None:
-            message = f"Docker Engine {engine} at {self.host}: {trouble.what}: {trouble.mend}"
-            raise EngineUnavailable(0, message) if trouble.passes else UnsupportedEngine(f"{message}.")
+        refuse_swarm(swarm, version, self.host)
         self.node_id = str(swarm.get("NodeID") or "")
         return dict(version)
 
@@ -280,44 +234,3 @@ class EngineClient:
     async def disconnect(self, network_id: str, container_id: str) -> None:
         """Take a container off a network."""
         await self.request("POST", f"/networks/{network_id}/disconnect", {"Container": container_id, "Force": True})
-
-
-class BlockingClient:
-    """The same engine in the calling thread, for commands that only look."""
-
-    def __init__(self, transport: DockerTransport) -> None:
-        self._transport = transport
-
-    def call(self, method: str, path: str, query: Mapping[str, Any] | None = None) -> Any:
-        """One request; the decoded answer.
-
-        Raises:
-            EngineError: one of its subclasses, by what the engine said.
-        """
-        return _decoded(*self._transport.exchange_blocking(method, path, query, None))
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
-
-
-def _decoded(status: int, data: bytes) -> Any:
-    if status >= 400:
-        raise classify(status, _message(data))
-    if not data:
-        return None
-    try:
-        return orjson.loads(data)
-    except ValueError:
-        return data.decode(errors="replace")
-
-
-def _message(data: bytes) -> str:
-    try:
-        return str(orjson.loads(data)["message"])
-    except (ValueError, KeyError, TypeError):
-        return data.decode(errors="replace")[:500]
-
-
-def _parts(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())

@@ -13,8 +13,8 @@ from controller.actions.doctor.findings import Check, fail, ok, warn
 from controller.actions.swarm_view import client
 from controller.settings import Settings
 from controller.swarm import routers
-from controller.swarm.client import MINIMUM_API, swarm_trouble
 from controller.swarm.errors import EngineError
+from controller.swarm.usable import MINIMUM_API, swarm_trouble
 from reconcilers import labels
 
 Document = Mapping[str, Any]
