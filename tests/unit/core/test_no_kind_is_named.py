@@ -43,7 +43,7 @@ MEANS_SOMETHING_ELSE = {
     ("loop/converge.py", "plan"): "a step of a reconcile",
     ("swarm/diff.py", "Env"): "a field of a container's spec",
     ("cli/gc.py", "organization"): "the tenant, as programs read it",
-    ("loop/queue.py", "organization"): "the tenant, which gets its fair share",
+    ("loop/turns.py", "organization"): "the tenant, which gets its fair share",
     ("loop/metrics.py", "organization"): "the scope of a pause: a tenant's",
 }
 """Words that are also those of kinds."""
