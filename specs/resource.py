@@ -40,15 +40,27 @@ class Declared(BaseModel):
     )
 
 
+RENAMED_FROM = "Its name until now, when it is to be renamed; without effect once it has the new one."
+
+
 class Metadata(Declared):
-    """Name of a resource and of its owners; a subclass has a field for each owner, the nearest first."""
+    """Name of a resource and of its owners; a subclass has a field for each owner, the nearest first.
+
+    One that may be renamed has a field ``renamed_from``, of the type of its name.
+    """
 
     name: str
 
     @property
     def parents(self) -> dict[str, str]:
         """Names of the owners, the outermost first."""
-        return {owner: getattr(self, owner) for owner in reversed(type(self).model_fields) if owner != "name"}
+        fields = [name for name in type(self).model_fields if name not in ("name", "renamed_from")]
+        return {owner: getattr(self, owner) for owner in reversed(fields)}
+
+    @property
+    def former_name(self) -> str | None:
+        """The name that it had before, where its kind lets itself be renamed and the document says so."""
+        return getattr(self, "renamed_from", None)
 
 
 class Spec(Declared):

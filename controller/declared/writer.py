@@ -10,7 +10,7 @@ deleted with it stays deleted.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NoReturn
 from uuid import UUID
 
@@ -224,20 +224,23 @@ class _Writer:
         if resource.globally_named and binding.parent:
             self._refuse_other_holder(target, owner_id)
         row = self._find(target, owner_id)
+        renamed = () if row else self._rename(target, resource, owner_id)
+        if renamed:
+            row = self._find(target, owner_id)
         if row is not None and not _is_equal(resource, row):  # look again when nobody else can change it
             rows.run(self._conn, "lock", {"table": rows.table_name(binding.table)}, {"id": row.id})
             row = self._find(target, owner_id)
         if row is None:
             result = Written(target, self._insert(resource, owner_id), "created")
         elif _is_equal(resource, row):
-            result = Written(target, row.id, "unchanged")
+            result = Written(target, row.id, "updated" if renamed else "unchanged", renamed)
         elif row.absent or row.deleted:
             self._restore(resource, row)
             result = Written(target, row.id, "created")
         else:
             differing = _differing(resource, row)
             self._update(resource, row.id, differing)
-            result = Written(target, row.id, "updated", tuple(changed_fields(resource, row, differing)))
+            result = Written(target, row.id, "updated", (*renamed, *changed_fields(resource, row, differing)))
         assert result.id is not None
         self._ids[target.kind, target.path] = result.id
         return result
@@ -255,6 +258,15 @@ class _Writer:
         name = "mark_deleted" if binding.deleted_in else "delete"
         rows.run(self._conn, name, rows.place(binding, table), {"row_id": row.id})
         return Written(target, row.id, "deleted")
+
+    def _rename(self, target: Target, resource: Resource, owner_id: UUID | None) -> tuple[FieldChange, ...]:
+        """Give the object of the former name, if there is one, the name of ``target``."""
+        former, binding = resource.metadata.former_name, resource.binding
+        row = None if former is None else self._find(replace(target, path=(*target.path[:-1], former)), owner_id)
+        if row is None:
+            return ()
+        rows.update(self._conn, binding, binding.table, row.id, {binding.key_column: target.path[-1]})
+        return (FieldChange("name", former, target.path[-1]),)
 
     def _find(self, target: Target, owner_id: UUID | None) -> Row | None:
         return rows.find(self._conn, KINDS[target.kind].binding, target.path[-1], owner_id)

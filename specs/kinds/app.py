@@ -9,13 +9,14 @@ from pydantic import Field
 from specs.binding import Column, TableBinding
 from specs.facts import KindFacts, detail
 from specs.fields import Flag, Line, RepositoryUrl, Slug
-from specs.resource import Metadata, Resource, Spec
+from specs.resource import RENAMED_FROM, Metadata, Resource, Spec
 
 
 class AppMetadata(Metadata):
     """The name is the app's slug, unique in its organization."""
 
     name: Slug = Field(description="Slug of the app.")
+    renamed_from: Slug | None = Field(None, description=RENAMED_FROM)
     organization: Slug = Field(description="Slug of the organization.")
 
 

@@ -32,7 +32,7 @@ from specs.fields import (
     Unbuilt,
 )
 from specs.problems import InvalidSpec, Problem
-from specs.resource import Declared, Metadata, Resource, Spec
+from specs.resource import RENAMED_FROM, Declared, Metadata, Resource, Spec
 from specs.units import DAY_SECONDS, seconds_of
 
 
@@ -102,6 +102,7 @@ class EnvironmentMetadata(Metadata):
     """The name is unique in its app."""
 
     name: Slug = Field(description="Name of the environment, such as production.")
+    renamed_from: Slug | None = Field(None, description=RENAMED_FROM)
     app: Slug = Field(description="Slug of the app.")
     organization: Slug = Field(description="Slug of the organization.")
 

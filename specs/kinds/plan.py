@@ -10,7 +10,7 @@ from pydantic import Field
 from specs.binding import Column, TableBinding
 from specs.facts import KindFacts, spec
 from specs.fields import CpuText, Flag, Gigabytes, MemoryText, Paragraph, Pids, Price, Slug
-from specs.resource import Metadata, Resource, Spec
+from specs.resource import RENAMED_FROM, Metadata, Resource, Spec
 
 HourlyPrice = Annotated[Decimal, Price(12, 6)]
 MonthlyPrice = Annotated[Decimal, Price(12, 4)]
@@ -20,6 +20,7 @@ class PlanMetadata(Metadata):
     """Plans belong to the platform, not to an organization."""
 
     name: Slug = Field(description="Name of the plan.")
+    renamed_from: Slug | None = Field(None, description=RENAMED_FROM)
 
 
 class PlanSpec(Spec):

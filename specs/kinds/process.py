@@ -10,13 +10,14 @@ from specs.binding import Column, TableBinding, listed
 from specs.facts import KindFacts, spec
 from specs.fields import Arguments, Command, GracePeriod, Port, ProcessType, Replicas, Slug
 from specs.kinds.environment import HEALTHCHECK, STOP_GRACE, HealthcheckOrNone
-from specs.resource import Metadata, Resource, Spec
+from specs.resource import RENAMED_FROM, Metadata, Resource, Spec
 
 
 class ProcessMetadata(Metadata):
     """The name is the process type, unique in its environment."""
 
     name: ProcessType = Field(description="Process type, such as web or worker.")
+    renamed_from: ProcessType | None = Field(None, description=RENAMED_FROM)
     environment: Slug = Field(description="Name of the environment.")
     app: Slug = Field(description="Slug of the app.")
     organization: Slug = Field(description="Slug of the organization.")

@@ -166,6 +166,28 @@ def test_what_was_deleted_is_restored_with_what_went_with_it(run: Run, database:
     assert "no deleted app acme/none is kept" in run("restore", "app", "acme/none", code=ExitCode.ERROR)
 
 
+def test_an_app_is_renamed_with_all_that_it_has_and_once(run: Run, database: Database) -> None:
+    run("apply", EXAMPLES)
+    before = {o["metadata"]["id"] for o in json.loads(run("get", "all", "acme/shop", "-o", "json"))}
+    whole = run("get", "all", "acme/shop", "-o", "yaml").replace("app: shop\n", "app: store\n")
+    renamed = whole.replace("name: shop\n", "name: store\n  renamedFrom: shop\n")
+    assert "app acme/store  updated  name: shop -> store" in run("apply", "-f", "-", stdin=renamed)
+    assert {o["metadata"]["id"] for o in json.loads(run("get", "all", "acme/store", "-o", "json"))} == before
+    again = json.loads(run("apply", "-f", "-", "-o", "json", stdin=renamed))
+    assert {entry["action"] for entry in again} == {"unchanged"}
+    assert "there is nothing acme/shop" in run("get", "all", "acme/shop", code=ExitCode.ERROR)
+
+
+def test_a_process_is_renamed_with_the_domain_that_names_it(run: Run) -> None:
+    run("apply", EXAMPLES)
+    whole = run("get", "all", "acme/shop", "-o", "yaml")
+    renamed = whole.replace("  name: web\n", "  name: site\n  renamedFrom: web\n").replace(
+        "process: web\n", "process: site\n"
+    )
+    assert "updated  name: web -> site" in run("apply", "-f", "-", stdin=renamed)
+    assert "unchanged" in run("apply", "-f", "-", stdin=renamed)
+
+
 def test_a_name_that_is_in_use_again_cannot_be_restored(run: Run) -> None:
     run("apply", EXAMPLES)
     run("delete", "env", "acme/hello/production")
