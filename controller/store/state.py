@@ -2,56 +2,41 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
-import orjson
-import structlog
 from anyio.lowlevel import checkpoint
 from psycopg import sql
 from psycopg.types.json import Json, Jsonb
 
 from controller.kit import clock
 from controller.kit.batcher import Batcher, halved
-from controller.postgres import decoding
 from controller.postgres.database import Database
 from controller.postgres.statements import fenced, statement
 from controller.records import (
     Assessment,
     Changed,
     DesiredObject,
-    EventRecord,
     Holdings,
     Intent,
-    InventoryRow,
-    InventoryUpdate,
     Key,
     Loaded,
     Loss,
-    Pause,
     Report,
 )
 from controller.store.lease import Lease
+from controller.store.loading import consume_statement, load_statement, loaded, readable
 from controller.store.prefetch import Prefetched
-from reconcilers.conditions import Condition
+from controller.store.report_rows import apart, fields, report_parameters, storable
 from reconcilers.outcomes import FencedError
-
-log = structlog.get_logger(__name__)
 
 CONSUME_LIMIT = 2000
 PROOF_SECONDS = 1.0
-_AHEAD_LIMIT = 16
 _SLICE = 1000
 _LATE = 5000
 """Rows of the change log that are so much older than the newest are looked for on the timer alone: dead ones, which a
 transaction that stays open keeps from being cleaned away, would be gone through for each change."""
 _WHOLE_SECONDS = 5.0
-_NOBODY = UUID(int=0)
-_BACKSLASH_OR_NUL = re.compile(r"\\\\|\\u0000")  # what follows an escaped backslash is no escape
 
 
 class StateStore:
@@ -92,7 +77,7 @@ class StateStore:
         kind = keys[0].kind
         rows = await self._database.fetch(load_statement(kind), {"ids": list({k.id for k in keys})})
         found = {row[0]: row[1:] for row in rows}
-        return [_loaded(key, *found[key.id]) for key in keys]
+        return [loaded(key, *found[key.id]) for key in keys]
 
     async def index(self) -> list[tuple[DesiredObject, bool, bool]]:
         """(object, whether its last status is Ready for this generation, whether its deletion is finished)."""
@@ -130,7 +115,7 @@ class StateStore:
                 {**self._lease.parameters, "given": self._given, "since": since, "limit": CONSUME_LIMIT},
             )
             changes = [row[:5] for row in rows if row[1] is not None]
-            self._ahead.put(_readable(row for row in rows if row[1] is None))
+            self._ahead.put(readable(row for row in rows if row[1] is None))
         if whole:
             self._next_whole = clock.monotonic() + _WHOLE_SECONDS
         self._given = [number for row in changes for number in row[2] or ()]
@@ -174,7 +159,12 @@ class StateStore:
         try:
             await self._intents.submit(
                 [
-                    {**_fields(i), "owner_kind": key.kind, "owner_id": key.id, "organization_id": organization_id}
+                    {
+                        **fields(i),
+                        "owner_kind": key.kind,
+                        "owner_id": key.id,
+                        "organization_id": organization_id,
+                    }
                     for i in intents
                 ]
             )
@@ -200,70 +190,12 @@ class StateStore:
 
     async def _write_reports(self, reports: Sequence[Report]) -> list[Exception | None]:
         answers: list[Exception | None] = []
-        for group in _apart(reports):  # what one group has written stays written when another cannot be
+        for group in apart(reports):  # what one group has written stays written when another cannot be
             answers += await halved(self._write_group, group)
         return answers
 
     async def _write_group(self, reports: Sequence[Report]) -> list[None]:
-        # The same key does not come twice in a group: it is never worked on twice at once.
-        statuses = [
-            {
-                "kind": s.kind,
-                "id": s.id,
-                "organization_id": s.organization_id,
-                "observed_generation": s.observed_generation,
-                "conditions": [_fields(c) for c in s.conditions],
-                "ready": s.ready.status == "True",
-                "reason": s.ready.reason,
-                "message": s.ready.message,
-                "details": s.details,
-                "finalized": s.finalized,
-                "handled_token": report.handled_token if (s.kind, s.id) == report.key else None,
-                **(
-                    {} if (s.kind, s.id) == report.key else {"parent_kind": report.key.kind, "parent_id": report.key.id}
-                ),
-            }
-            for report in reports
-            for s in report.statuses
-        ]
-        rest = [
-            {
-                "kind": r.key.kind,
-                "id": r.key.id,
-                "conditions": [_fields(c) for c in r.rest.conditions],
-                "reason": r.rest.conditions[0].reason,
-                "message": r.rest.conditions[0].message,
-                "finalized": r.rest.finalized,
-            }
-            for r in reports
-            if r.rest is not None
-        ]
-        events = [
-            {**_fields(e), "kind": r.key.kind, "object_id": r.key.id, "organization_id": r.organization_id}
-            for r in reports
-            for e in r.events
-        ]
-        for ordinal, event in enumerate(events):
-            event["ordinal"] = ordinal
-        inventory: dict[tuple[str, str], dict[str, Any]] = {}
-        for r in reports:
-            for update in r.inventory:
-                owner = {"owner_kind": r.key.kind, "owner_id": r.key.id, "organization_id": r.organization_id}
-                known = {k: v for k, v in _fields(update).items() if v is not None}
-                inventory.setdefault((update.object_type, update.name), {}).update({**owner, **known})
-        await self._fenced(
-            "store/loop/report",
-            {
-                "statuses": Jsonb(statuses, dumps=_storable),
-                "rest": Jsonb(rest, dumps=_storable),
-                "ended": [
-                    _NOBODY,
-                    *(UUID(r.key.id) for r in reports if r.rest is not None),
-                ],  # once more, as what the planner looks up by index
-                "events": Jsonb(events, dumps=_storable),
-                "inventory": Jsonb(list(inventory.values()), dumps=_storable),
-            },
-        )
+        await self._fenced("store/loop/report", report_parameters(reports))
         return [None] * len(reports)
 
     async def _fenced(self, name: str, parameters: Mapping[str, Any], *, many: bool = False) -> None:
@@ -368,103 +300,4 @@ class StateStore:
 async def _columns(rows: Iterable[Sequence[object]]) -> Json:
     """``rows`` as one JSON list a column: the driver would look at each value of an array by itself."""
     await checkpoint()
-    return Json(list(zip(*rows, strict=True)), dumps=_storable)
-
-
-def _apart(reports: Sequence[Report]) -> list[list[Report]]:
-    """Groups in which no two owners speak of one object, on the engine or declared.
-
-    A former owner's word must not displace the new one's, and one statement does not write one status twice.
-    """
-    groups: list[list[Report]] = [[]]
-    owners: dict[tuple[str, str], Key] = {}
-    for report in reports:
-        places = [(update.object_type, update.name) for update in report.inventory]
-        places += [(status.kind, status.id) for status in report.statuses]
-        if any(owners.get(place, report.key) != report.key for place in places):
-            groups.append([])
-            owners.clear()
-        groups[-1].append(report)
-        owners.update(dict.fromkeys(places, report.key))
-    return groups
-
-
-def _storable(document: object) -> str:
-    """JSON that PostgreSQL takes: it has no NUL, which the engine's words, or somebody's label, may hold."""
-    text = orjson.dumps(document).decode()
-    if "\\u0000" not in text:
-        return text
-    return _BACKSLASH_OR_NUL.sub(lambda found: "\\ufffd" if found[0] == "\\u0000" else found[0], text)
-
-
-def _fields(record: Condition | EventRecord | Intent | InventoryUpdate) -> dict[str, Any]:
-    """Fields by name, as they are: ``asdict`` copies every document to its last leaf."""
-    return {name: getattr(record, name) for name in record.__slots__}
-
-
-@cache
-def load_statement(kind: str) -> str:
-    """What ``load`` asks for objects of ``kind``, with their ``ids``."""
-    return _load_statement(kind, sql.SQL("unnest(%(ids)s::uuid[])")).as_string()
-
-
-def _load_statement(kind: str, keys: sql.Composable) -> sql.Composed:
-    return sql.SQL(statement("store/loop/load")).format(
-        kind=sql.Literal(kind),
-        keys=keys,
-        snapshot=sql.Identifier("skypanel", f"snapshot_{kind}"),
-        largest=sql.Literal(decoding.LARGEST_DOCUMENT),
-        member=sql.Literal(decoding.LARGEST_MEMBER),
-    )
-
-
-def consume_statement(kinds: Sequence[str]) -> str:
-    """Take changes off, and look at the objects of ``kinds`` among them; all of it sees the same state."""
-    parts: list[sql.Composable] = [sql.SQL(fenced("store/loop/consume"))]
-    for kind in kinds:
-        name = sql.Literal(kind)
-        keys = sql.SQL(statement("store/loop/consume_keys")).format(kind=name, limit=sql.Literal(_AHEAD_LIMIT))
-        load = _load_statement(kind, keys)
-        parts.append(sql.SQL(statement("store/loop/consume_load")).format(kind=name, load=load))
-    return sql.Composed(parts).as_string()
-
-
-def _readable(rows: Iterable[Sequence[Any]]) -> Iterator[Loaded]:
-    """What came with the changes; what cannot be read is left out, and fails by itself when it is loaded."""
-    for row in rows:
-        with suppress(ValueError):
-            yield _loaded(Key(row[0], row[3]), *row[4:])
-
-
-def _loaded(  # noqa: PLR0917 - the columns of a row
-    key: Key,
-    organization_id: str | None,
-    generation: int | None,
-    deleted: bool | None,
-    document: str | None,
-    omitted: str | None,
-    inventory: str,
-    status: str | None,
-    paused: str | None,
-    token: str | None,
-    bare: str | None,
-    tombstone: bool | None,
-) -> Loaded:
-    said = orjson.loads(status) if status else None
-    pause = orjson.loads(paused) if paused else None
-    row = orjson.loads(bare) if bare else {}
-    read = decoding.read(document, orjson.loads(omitted) if omitted else {}) if document is not None else (None, None)
-    return Loaded(
-        key=key,
-        organization_id=organization_id or row.get("organization_id") or (said or {}).get("organization_id"),
-        generation=generation or row.get("generation") or 0,
-        deleted=bool(deleted or row.get("deleted")),
-        document=read[0],
-        unreadable=read[1],
-        inventory=tuple(InventoryRow(**made) for made in orjson.loads(inventory)),
-        status=said,
-        paused=Pause(pause["scope"], pause["reason"] or "", pause["by"] or "", pause["at"]) if pause else None,
-        token=token or "",
-        declared=document is not None or bare is not None,
-        tombstone=bool(tombstone),
-    )
+    return Json(list(zip(*rows, strict=True)), dumps=storable)

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from controller.declared import controls
 from controller.postgres.statements import statement
 from controller.records import Key, Loaded, Loss
-from controller.store import state
+from controller.store import loading
 from controller.store.identity import Register
 from controller.store.listener import CHANNEL
 from tests.conformance.store_world import APP, NAME, Contender, Declarer, Ledger, StoreWorld
@@ -289,8 +289,8 @@ class PostgresTables:
                 with reading.transaction():
                     reading.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                     reading.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
-                    (row,) = reading.execute(state.load_statement(key.kind), {"ids": [key.id]})
-                return state._loaded(key, *row[1:])
+                    (row,) = reading.execute(loading.load_statement(key.kind), {"ids": [key.id]})
+                return loading.loaded(key, *row[1:])
 
             yield load
 

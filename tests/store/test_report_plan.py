@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.postgres.statements import fenced
-from controller.store.state import consume_statement
+from controller.store.loading import consume_statement
 from reconcilers.registry import programs
 from tests.store.conftest import Database
 
