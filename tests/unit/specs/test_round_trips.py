@@ -114,7 +114,7 @@ own_names = {"Process": process_types, "Domain": hostnames}
 def resources(draw: st.DrawFn) -> Resource:
     kind = draw(st.sampled_from(sorted(KINDS)))
     metadata_fields: Any = KINDS[kind].model_fields["metadata"].annotation
-    metadata = {field: draw(slugs) for field in metadata_fields.model_fields}
+    metadata = {field: draw(slugs) for field in metadata_fields.model_fields if field != "renamed_from"}
     metadata["name"] = draw(own_names.get(kind, slugs))
     fields = {name: draw(values) for name, values in specs[kind].items()}
     return KINDS[kind].from_fields({"metadata": metadata, "spec": fields})
