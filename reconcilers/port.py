@@ -138,7 +138,7 @@ class Things(Port):
     @write
     @abstractmethod
     async def create(self, name: str, document: Mapping[str, Any], digest: str) -> Observed:
-        """Make it, and remember ``digest`` with it; when it is there already, say what is there."""
+        """Make it, and remember ``digest`` with it; what is there already stays as it is, and is returned."""
 
     @write
     @abstractmethod

@@ -56,9 +56,11 @@ class Account(BaseHTTPRequestHandler):
         found = self.server.accounts.get(self._domain)
         self._answer(404 if found is None else 200, found)
 
+    def do_POST(self) -> None:
+        self._answer(200, self.server.accounts.setdefault(self._domain, self._account()))
+
     def do_PUT(self) -> None:
-        document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.accounts[self._domain] = {**document, "id": f"account-of-{self._domain}"}
+        self.server.accounts[self._domain] = self._account()
         self._answer(200, self.server.accounts[self._domain])
 
     def do_DELETE(self) -> None:
@@ -68,6 +70,10 @@ class Account(BaseHTTPRequestHandler):
     @property
     def _domain(self) -> str:
         return self.path.rpartition("/")[2]
+
+    def _account(self) -> dict[str, str]:
+        document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        return {**document, "id": f"account-of-{self._domain}"}
 
     def _answer(self, status: int, document: object) -> None:
         data = json.dumps(document).encode()

@@ -6,7 +6,8 @@
 
 The inventory has a row a thing, ``<port>/thing``: before it is made, and until the port has confirmed that it is gone.
 A create whose answer was lost is found by its name, which is the same for the same wish. What was written says whose it
-is: a thing of another owner under the same name is neither changed nor taken away, but waited for.
+is: a thing of another owner under the same name is neither changed nor removed, but waited for. Of two that ask for one
+name at once, the intent that is on record first decides.
 """
 
 from __future__ import annotations
@@ -102,11 +103,7 @@ class Externals:
 
     def _refuse_another_s(self, thing: External, found: Observed | None) -> None:
         if found is not None and not self._is_ours(found):
-            raise NotReadyError(
-                "NameStillInUse",
-                f"{thing.object_type} {thing.name} is there and was not made for this object; waiting until it is gone",
-                retry_after=_IN_USE_SECONDS,
-            )
+            raise _still_in_use(thing.object_type, thing.name, "exists and was not made for this object")
 
     async def sweep(self) -> None:
         """Take away what was not asked for this time."""
@@ -134,8 +131,10 @@ class Externals:
 
     async def _intend(self, object_type: str, name: str, state: str) -> None:
         intent = Intent(object_type, name, "deleting" if state == "deleting" else "applying")
-        await self._store.announce(self._loaded.key, self._loaded.organization_id, [intent])
+        refused = await self._store.announce(self._loaded.key, self._loaded.organization_id, [intent])
         self._trace.lap("announce")
+        if refused:
+            raise _still_in_use(object_type, name, "is on record for another object")
 
     def _tell(self, cause: str, text: str) -> None:
         if cause == _REPAIRED:
@@ -144,3 +143,8 @@ class Externals:
         elif self._loaded.generation:
             text = f"generation {self._loaded.generation}: {text}"
         self._draft.event("Normal", cause, text)
+
+
+def _still_in_use(object_type: str, name: str, why: str) -> NotReadyError:
+    message = f"{object_type} {name} {why}; waiting until it is removed"
+    return NotReadyError("NameStillInUse", message, retry_after=_IN_USE_SECONDS)

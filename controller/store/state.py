@@ -59,7 +59,7 @@ class StateStore:
         self._newest = 0
         self._next_whole = 0.0
         self._loads: dict[str, Batcher[Key, Loaded]] = {}
-        self._intents: Batcher[list[dict[str, Any]], None] = Batcher(self._write_intents)
+        self._intents: Batcher[list[dict[str, Any]], list[str]] = Batcher(self._write_intents)
         self._reports: Batcher[Report, None] = Batcher(self._write_reports)
 
     # -- desired state -------------------------------------------------------------------------------------------
@@ -150,14 +150,17 @@ class StateStore:
         if self._lease.proven_seconds > PROOF_SECONDS:
             await self._intents.submit([])
 
-    async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> None:
+    async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> list[str]:
         """Write down what is about to be done, and check the lease.
+
+        Returns:
+            Names of things beyond the Swarm that are on record for another owner: those were not written.
 
         Raises:
             FencedError: this process does not lead; nothing was written.
         """
         try:
-            await self._intents.submit(
+            return await self._intents.submit(
                 [
                     {
                         **fields(i),
@@ -171,10 +174,17 @@ class StateStore:
         finally:
             self._ahead.spoil(key)
 
-    async def _write_intents(self, groups: Sequence[list[dict[str, Any]]]) -> list[None]:
+    async def _write_intents(self, groups: Sequence[list[dict[str, Any]]]) -> list[list[str]]:
         intents = {(i["object_type"], i["name"]): i for group in groups for i in group}
-        await self._fenced("store/loop/intend", {"intents": Jsonb(list(intents.values()))})
-        return [None] * len(groups)
+        _, refused = await self._fenced("store/loop/intend", {"intents": Jsonb(list(intents.values()))})
+
+        def is_refused(intent: Mapping[str, Any]) -> bool:
+            place = intent["object_type"], intent["name"]
+            if "/" not in intent["object_type"]:
+                return False  # an object of the Swarm changes hands with its name
+            return " ".join(place) in refused or intents[place]["owner_id"] != intent["owner_id"]
+
+        return [[i["name"] for i in group if is_refused(i)] for group in groups]
 
     async def report(self, report: Report) -> None:
         """Write the end of one reconcile: status, events, inventory.
@@ -198,12 +208,13 @@ class StateStore:
         await self._fenced("store/loop/report", report_parameters(reports))
         return [None] * len(reports)
 
-    async def _fenced(self, name: str, parameters: Mapping[str, Any], *, many: bool = False) -> None:
+    async def _fenced(self, name: str, parameters: Mapping[str, Any], *, many: bool = False) -> Sequence[Any]:
         asked = clock.monotonic()
         rows = await self._database.fetch(fenced(name), {**self._lease.parameters, **parameters}, many=many)
         if not rows or rows[0][0] != 1:
             raise FencedError
         self._lease.proved(asked)
+        return rows[0]
 
     async def _fenced_value(self, name: str, parameters: Mapping[str, Any]) -> Any:
         """The value of a function that writes."""

@@ -8,6 +8,7 @@ from uuid import UUID
 import anyio
 import pytest
 
+from controller.loop.ports import Store
 from controller.records import EventRecord, Intent, InventoryUpdate, Key, Report, Rest
 from reconcilers.conditions import Condition, Status, progressing, ready
 from reconcilers.outcomes import FencedError
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.anyio
 ME, OTHER = (Key("environment", str(UUID(int=(1 << 100) + number))) for number in (1, 2))
 ORGANIZATION = str(UUID(int=(1 << 100) + 9))
 WEB = ("service", "acme-shop-production-web")
+THING = ("buckets/thing", "acme")
 
 
 def status(generation: int = 1, message: str = "1 task runs", **changes: Any) -> Status:
@@ -108,6 +110,34 @@ async def test_several_lessons_of_one_report_are_merged_in_their_order(store_wor
         assert (row["engine_id"], row["spec_hash"], row["failed_hash"]) == ("e2", "h2", "h0")
         await one.store.report(report(learned=(*lessons, learned(gone=True))))
     assert store_world.tables.inventory() == {}
+
+
+async def test_a_thing_beyond_the_swarm_stays_its_owners_until_that_has_given_it_back(store_world: StoreWorld) -> None:
+    async with store_world.leader() as one:
+        assert await one.store.announce(ME, ORGANIZATION, [Intent(*THING, "applying")]) == []
+        before = store_world.tables.inventory()
+        both = [Intent(*THING, "deleting"), Intent("buckets/thing", "b", "applying")]
+        assert await one.store.announce(OTHER, ORGANIZATION, both) == [THING[1]]
+        assert store_world.tables.inventory()[THING] == before[THING]
+        assert store_world.tables.inventory()["buckets/thing", "b"]["owner"] == OTHER
+        assert await one.store.announce(ME, ORGANIZATION, [Intent(*THING, "deleting")]) == []
+        await one.store.report(report(learned=(InventoryUpdate(*THING, gone=True),)))
+        assert await one.store.announce(OTHER, ORGANIZATION, [Intent(*THING, "applying")]) == []
+        assert store_world.tables.inventory()[THING]["owner"] == OTHER
+
+
+async def test_of_many_that_ask_for_one_thing_at_once_one_has_it(store_world: StoreWorld) -> None:
+    keys = [Key("environment", str(UUID(int=number))) for number in range(1, 9)]
+    refused: dict[Key, list[str]] = {}
+
+    async def ask(store: Store, key: Key) -> None:
+        refused[key] = await store.announce(key, ORGANIZATION, [Intent(*THING, "applying")])
+
+    async with store_world.leader() as one, anyio.create_task_group() as tasks:
+        for key in keys:
+            tasks.start_soon(ask, one.store, key)
+    owner = store_world.tables.inventory()[THING]["owner"]
+    assert refused == {key: [] if key == owner else [THING[1]] for key in keys}
 
 
 async def test_a_row_that_changed_hands_is_not_touched_by_its_former_owner(store_world: StoreWorld) -> None:

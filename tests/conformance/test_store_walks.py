@@ -28,6 +28,7 @@ PROCESSES = 2
 NOBODY = Key("environment", str(UUID(int=1 << 100)))
 SUBNETS = "10.64.0.0/24", "10.64.1.0/25", "10.99.0.0/24"
 NAMES = ("a", "b", "c")
+TYPES = ("service", "service", "buckets/thing")
 NAMED = {"record_losses": {"tripped": True, "live": 3}}
 
 Step = Callable[["Side"], Awaitable[Any]]
@@ -171,7 +172,7 @@ class Walk:
     def _announce(self) -> tuple[str, tuple[Any, ...]]:
         states: tuple[Literal["applying", "deleting"], ...] = ("applying", "deleting")
         intents = [
-            Intent("service", self.chance.choice(NAMES), self.chance.choice(states))
+            Intent(self.chance.choice(TYPES), self.chance.choice(NAMES), self.chance.choice(states))
             for _ in range(self.chance.randrange(3))
         ]
         key = self._key()
@@ -197,7 +198,8 @@ class Walk:
             good = self.chance.choice((None, {"Name": "a"}))
             gone = self.chance.random() < 0.3
             name = self.chance.choice(NAMES)
-            report.inventory.append(InventoryUpdate("service", name, **values, last_good=good, gone=gone))
+            object_type = self.chance.choice(TYPES)
+            report.inventory.append(InventoryUpdate(object_type, name, **values, last_good=good, gone=gone))
         return "report", (report,)
 
     def _other(self) -> tuple[str, tuple[Any, ...]]:

@@ -25,6 +25,7 @@ async def conform(adapter: Things) -> None:
     assert made.hash == "one", "the digest of what was made is not kept"
     assert made.id, "what was made has no id"
     assert await adapter.observe("a.example") == made, "what was made is observed as something else"
+    assert await adapter.create("a.example", OTHER, "two") == made, "a create changed what was there"
     assert await adapter.observe("b.example") is None, "another name has it too"
     assert await adapter.create("a.example", DOCUMENT, "one") == made, "the same again made another one"
     changed = await adapter.update("a.example", OTHER, "two")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import orjson
 from pydantic import ValidationError
 
+from controller.loop.external import written_for
 from controller.records import Key
 from controller.swarm.identity import mark_name
 from reconcilers import labels
@@ -50,6 +51,7 @@ def problems(
         *_quiet(world),
         *_one_live_service_each(world),
         *_only_ours(world),
+        *_things_are_their_owners(world),
         *_epochs_never_go_back(world),
         *_nobody_writes_without_leading(world),
         *_statuses_keep_the_rules(world),
@@ -135,6 +137,14 @@ def _only_ours(world: World) -> Iterator[str]:
             continue  # what somebody took our labels off is still ours, by the inventory; what never had them is not
         if w.labels.get(labels.INSTALLATION) != INSTALLATION:
             yield f"{w.action} of {w.object_type} {w.name}, which is not ours"
+
+
+def _things_are_their_owners(world: World) -> Iterator[str]:
+    for object_type, port in things(world.ports):
+        for w in port.log:
+            owner = written_for(Key(*w.by.partition("/")[::2]), "")
+            if not all(digest.startswith(owner) for digest in (w.before, w.after) if digest is not None):
+                yield f"{w.action} of {object_type} {w.name} by {w.by}, which it was not made for"
 
 
 def _epochs_never_go_back(world: World) -> Iterator[str]:

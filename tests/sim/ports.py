@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar, cast
 
+import structlog
+
 from reconcilers.outcomes import TransientError
 from reconcilers.port import Observed, Port, Things
 from reconcilers.registry import registered
@@ -23,10 +25,18 @@ Ports = Mapping[type[Port], Port]
 
 
 class ThingWritten(NamedTuple):
-    """One write to a port that changed something, whether or not its answer arrived."""
+    """One write to a port that changed something, whether or not its answer arrived.
+
+    Args:
+        by: the object whose reconcile wrote it, as ``kind/id``; empty outside of any.
+        before, after: digests that it was and is written with; None where there is none.
+    """
 
     action: str
     name: str
+    by: str
+    before: str | None
+    after: str | None
 
 
 class SimThings(Things, name="things"):
@@ -58,13 +68,18 @@ class SimThings(Things, name="things"):
 
     async def remove(self, name: str) -> None:
         """See ``Things``."""
-        if self.found.pop(name, None) is not None:
-            self.log.append(ThingWritten("remove", name))
+        if name in self.found:
+            self._log("remove", name, None)
+            del self.found[name]
 
     def _put(self, action: str, name: str, document: Mapping[str, Any], digest: str) -> Observed:
-        self.log.append(ThingWritten(action, name))
+        self._log(action, name, digest)
         self.found[name] = (document, digest)
         return Observed(f"id-of-{name}", digest)
+
+    def _log(self, action: str, name: str, after: str | None) -> None:
+        by = structlog.contextvars.get_contextvars().get("key", "")
+        self.log.append(ThingWritten(action, name, by, self.found[name][1] if name in self.found else None, after))
 
 
 def things(ports: Ports) -> Iterator[tuple[str, SimThings]]:

@@ -16,6 +16,18 @@ def test_every_fault_strikes_a_kind_that_a_package_brings(tmp_path: Path) -> Non
     assert " 0 failed" in said
 
 
+def test_who_takes_a_thing_of_another_is_found(tmp_path: Path) -> None:
+    install_example(tmp_path)
+    taker = (
+        "import sys, anyio; from controller.loop.external import Externals; from tests.sim.__main__ import main;"
+        "Externals._refuse_another_s = lambda *_: None; Externals._is_ours = lambda *_: True;"
+        "Externals._intend = lambda *_: anyio.sleep(0); sys.exit(main())"
+    )
+    options = ("--only", "acme_mail.two_tenants", "--each", "0", "--jobs", "1", "--keep", str(tmp_path))
+    said = run(tmp_path, "-c", taker, *options, code=1, PYTHONHASHSEED="0", **SETTINGS)
+    assert "of postmaster/thing mail.example by mailbox/" in said
+
+
 def test_a_port_without_an_adapter_in_the_simulator_fails_the_run(tmp_path: Path) -> None:
     install_example(tmp_path)
     scenario = tmp_path / "acme_mail" / "scenario.py"

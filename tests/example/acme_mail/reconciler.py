@@ -46,7 +46,7 @@ class Postmaster(Things, name="postmaster"):
 
 @adapter(Postmaster)
 class HttpPostmaster(Postmaster):
-    """The real one, at ``ACME_POSTMASTER_URL``: GET, PUT and DELETE of ``/accounts/<domain>``."""
+    """The real one, at ``ACME_POSTMASTER_URL``: GET, POST, PUT and DELETE of ``/accounts/<domain>``."""
 
     def __init__(self, place: Place) -> None:
         self._url = place.environment.get("ACME_POSTMASTER_URL", "")
@@ -57,18 +57,21 @@ class HttpPostmaster(Postmaster):
         return _observed(await asyncio.to_thread(self._ask, "GET", name, None))
 
     async def create(self, name: str, document: Mapping[str, Any], digest: str) -> Observed:
-        """Open it; the same again changes nothing."""
-        return await self.update(name, document, digest)
+        """Open it; POST leaves one that is there already as it is."""
+        return await self._write("POST", name, document, digest)
 
     async def update(self, name: str, document: Mapping[str, Any], digest: str) -> Observed:
         """Have it as ``document`` says."""
-        found = _observed(await asyncio.to_thread(self._ask, "PUT", name, {**document, "digest": digest}))
-        assert found is not None
-        return found
+        return await self._write("PUT", name, document, digest)
 
     async def remove(self, name: str) -> None:
         """Close it."""
         await asyncio.to_thread(self._ask, "DELETE", name, None)
+
+    async def _write(self, method: str, name: str, document: Mapping[str, Any], digest: str) -> Observed:
+        found = _observed(await asyncio.to_thread(self._ask, method, name, {**document, "digest": digest}))
+        assert found is not None
+        return found
 
     def _ask(self, method: str, name: str, document: Mapping[str, Any] | None) -> Any:
         data = None if document is None else json.dumps(document).encode()

@@ -24,7 +24,7 @@ def mailbox(sim: Simulation, acme: Key, name: str, **fields: Any) -> Key:
     document = {
         "id": found,
         "organization_id": acme.id,
-        "organization": "acme",
+        "organization": sim.document(acme)["slug"],
         "name": name,
         "image_ref": "127.0.0.1:5000/mail:1",
         "domain": f"{name}.example",
@@ -66,4 +66,24 @@ async def is_dropped(sim: Simulation) -> None:
     post = mailbox(sim, acme, "post")
     await sim.settle()
     sim.drop(post)
+    await sim.settle()
+
+
+@scenario(counts=False)
+async def waits_for_a_domain_of_another_tenant(sim: Simulation) -> None:
+    first = mailbox(sim, organization(sim, "acme"), "post", domain="mail.example")
+    await sim.settle()
+    second = mailbox(sim, organization(sim, "beta"), "mail")
+    await sim.settle()
+    assert [sim.reason(first), sim.reason(second)] == ["Serving", "NameStillInUse"]
+    sim.delete(first)
+    await sim.settle()
+    assert sim.reason(second) == "Serving"
+
+
+@scenario(counts=False)
+async def two_tenants_ask_for_one_domain_at_once(sim: Simulation) -> None:
+    both = [mailbox(sim, organization(sim, slug), slug, domain="mail.example") for slug in ("acme", "beta")]
+    await sim.sleep(30.0)
+    sim.delete(*both)
     await sim.settle()

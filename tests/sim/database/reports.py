@@ -54,10 +54,14 @@ class Sent:
 
 def write_intents(
     database: SimDatabase, key: Key, organization_id: str | None, intents: Sequence[Intent], epoch: int
-) -> int:
-    """Insert the rows, or make them this owner's; how many."""
+) -> tuple[list[str], int]:
+    """Insert the rows, or make them this owner's; names of things that stay another's, and how many were written."""
+    refused = []
     for intent in intents:
         known = database.inventory.get((intent.object_type, intent.name))
+        if "/" in intent.object_type and known is not None and known.owner != key:
+            refused.append(intent.name)
+            continue
         if known is None or known.owner != key:
             row = Made(
                 intent.object_type, intent.name, key, organization_id, None, None, None, None, intent.state, epoch
@@ -65,7 +69,7 @@ def write_intents(
         else:
             row = known._replace(owner=key, organization_id=organization_id, state=intent.state, epoch=epoch)
         database.keep(row)
-    return len(intents)
+    return refused, len(intents) - len(refused)
 
 
 def write_report(database: SimDatabase, n: int, sent: Sent, epoch: int) -> int:

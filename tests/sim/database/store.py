@@ -153,13 +153,13 @@ class SimStore:
         if self._lease.proven_seconds > real.PROOF_SECONDS:
             await self._write("announce", (), lambda _n, _epoch: (None, 0))
 
-    async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> None:
-        """Write down what is about to be done, and check the lease."""
+    async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> list[str]:
+        """Write down what is about to be done, and check the lease; things that stay another owner's."""
         sent = tuple(intents)
-        await self._write(
+        return await self._write(
             "announce",
             (key,),
-            lambda _, epoch: (None, write_intents(self._database, key, organization_id, sent, epoch)),
+            lambda _, epoch: write_intents(self._database, key, organization_id, sent, epoch),
         )
 
     async def report(self, report: Report) -> None:

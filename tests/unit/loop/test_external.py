@@ -59,6 +59,7 @@ class OneReconcile:
         self.steps: list[str] = []
         self.table = BucketTable(self.steps)
         self._leads = leads
+        self.taken = False
         store: Any = self
         loaded = Loaded(KEY, "acme", 3, deleted=False, document={}, inventory=rows, declared=True)
         self.draft = Draft(loaded)
@@ -70,9 +71,12 @@ class OneReconcile:
         if not self._leads:
             raise FencedError
 
-    async def announce(self, _key: Key, _organization_id: str | None, intents: Sequence[Intent]) -> None:
+    async def announce(self, _key: Key, _organization_id: str | None, intents: Sequence[Intent]) -> list[str]:
         await self.affirm()
+        if self.taken:
+            return [intent.name for intent in intents]
         self.steps.extend(f"intend {intent.state} {intent.name}" for intent in intents)
+        return []
 
     @property
     def learned(self) -> list[InventoryUpdate]:
@@ -186,6 +190,14 @@ async def test_a_thing_of_a_port_that_is_not_declared_any_more_is_not_forgotten(
     with pytest.raises(LookupError, match="have it declare the port"):
         await reconcile.externals.give_back()
     assert reconcile.learned == []
+
+
+async def test_who_comes_second_makes_nothing_though_the_thing_is_not_there_yet() -> None:
+    reconcile = OneReconcile()
+    reconcile.taken = True
+    with pytest.raises(NotReadyError, match="is on record for another object"):
+        await reconcile.externals.ensure([bucket()])
+    assert (reconcile.steps, reconcile.learned) == ([], [])
 
 
 async def test_a_thing_of_another_owner_is_neither_changed_nor_taken_away() -> None:

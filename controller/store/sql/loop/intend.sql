@@ -1,4 +1,5 @@
--- The write-ahead intent: what is about to be made or removed, and for whom. Returns 1 when this process leads.
+-- The write-ahead intent: what is about to be made or removed, and for whom. Returns 1 when this process leads, and what
+-- was not written: a thing beyond the Swarm that is on record for another owner stays that owner's.
 -- Nobody waits for the disk: see docs/adr/0008. What is known of a name is known of its owner's object: another owner
 -- that takes the name over begins with nothing, or it would take the other's object for its own.
 , wanted AS (
@@ -16,5 +17,9 @@
         failed_hash = CASE WHEN (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id) THEN i.failed_hash END,
         last_good   = CASE WHEN (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id) THEN i.last_good END,
         template_hash = CASE WHEN (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id) THEN i.template_hash END
+    WHERE position('/' IN i.object_type) = 0 OR (i.owner_kind, i.owner_id) = (excluded.owner_kind, excluded.owner_id)
+    RETURNING i.object_type, i.name
 )
-SELECT count(*) FROM leader
+SELECT count(*), ARRAY(SELECT w.object_type || ' ' || w.name FROM wanted w
+                       WHERE NOT EXISTS (SELECT FROM written i WHERE (i.object_type, i.name) = (w.object_type, w.name)))
+FROM leader
