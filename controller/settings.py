@@ -88,18 +88,18 @@ class Settings(BaseSettings):
         default=600.0,
         ge=0,
         description=(
-            "How long a freed subnet is not given to anybody else. Longer than the edge keeps idle connections"
+            "How long a freed subnet is kept from other organizations. Longer than the edge keeps idle connections"
             " (Traefik: 90 s), or requests of the next owner are lost on connections to tasks of the last one."
         ),
     )
     skypanel_retention_days: int = Field(
-        default=30, ge=1, description="So long deleted rows are kept after their removal is done."
+        default=30, ge=1, description="How long deleted rows are kept after their removal is done."
     )
     skypanel_gc_fuse_share: float = Field(
-        default=0.25, ge=0, le=1, description="Share of live objects that may become unwanted without asking."
+        default=0.25, ge=0, le=1, description="Share of live objects that may become unwanted without a confirmation."
     )
     skypanel_gc_fuse_minimum: int = Field(
-        default=10, ge=0, description="So many unwanted objects are always removed without asking."
+        default=10, ge=0, description="Unwanted objects up to this number are removed without a confirmation."
     )
     skypanel_pin_image: str = Field(
         default="rancher/mirrored-pause:3.10", description="Image whose entry point sleeps until SIGTERM."
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     skypanel_edge_settle_seconds: float = Field(
         default=20.0,
         gt=0,
-        description="So long after a change of routes the edge has taken it up: its refresh and its throttle.",
+        description="Time after which the edge has certainly applied a change of routes: its refresh and its throttle.",
     )
     skypanel_log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="`auto`: colours on a terminal, JSON otherwise."

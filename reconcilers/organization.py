@@ -195,19 +195,19 @@ def assess(
         holder: whose the subnet is in the address plan, if it is somebody else's.
     """
     if name in kept:
-        message = f"network {name} is not as it should be, and is made anew when nothing uses it: {kept[name]}"
+        message = f"network {name} differs from what it should be, and is recreated when nothing uses it: {kept[name]}"
         return progressing("NetworkInUse", message), RequeueAfter(IN_USE_RETRY_SECONDS)
     if holder is not None:
         message = (
-            f"network {name} has {subnet}, which is of {holder} by the address plan, skypanel.subnets, and may not be "
-            "given twice; the network is left as it is. Make the other one anew elsewhere, or correct the plan"
+            f"network {name} has {subnet}, which the address plan (skypanel.subnets) has for {holder}; the network is "
+            "left as it is. Recreate the other one with another subnet, or correct the plan"
         )
         return progressing("SubnetClaimed", message), RequeueAfter(PLAN_RETRY_SECONDS)
     problem = edge_problem(place)
     if problem is not None and place.declared:
         return progressing(problem.reason, f"network {name} ({subnet}) is up; {problem.message}"), Done()
     edge = f"{problem.message}" if problem is not None else "every edge container is on it"
-    left = "".join(f". Network {other} of it is left over: {why}" for other, why in kept.items())
+    left = "".join(f". Its network {other} is left over: {why}" for other, why in kept.items())
     outcome = RequeueAfter(IN_USE_RETRY_SECONDS) if kept else Done()
     return ready("NetworkReady", f"network {name} ({subnet}) is up; {edge}{left}"), outcome
 

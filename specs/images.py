@@ -71,7 +71,7 @@ def parse_image(text: str) -> ImageReference:
     wrong = (
         _wrong_name(head, domain, path)
         or (colon and not _TAG.fullmatch(tag) and ("the tag is not a word of letters, digits, _ . and -", _EXAMPLE))
-        or (at and not _is_digest(digest) and ("the digest is not sha256: and 64 hexadecimal digits", "copy it whole"))
+        or (at and not _is_digest(digest) and ("the digest is not sha256: and 64 hexadecimal digits", "copy all of it"))
     )
     if wrong:
         raise RefusedError(f"{quote(text)} is not an image reference: {wrong[0]}", wrong[1])

@@ -68,15 +68,15 @@ def _private_ipv4(host: str) -> str:
     try:
         address = IPv4Address(host)
     except AddressValueError:
-        return "it is an odd spelling of an address"
+        return "it is an unusual spelling of an address"
     public = address.is_global and not address.is_multicast
-    return "" if public else "it is no public address"
+    return "" if public else "it is not a public address"
 
 
 def _private_ipv6(host: str) -> str:
     try:
         address = IPv6Address(host)
     except AddressValueError:
-        return "it is no address"
+        return "it is not an address"
     public = address.is_global and address in _PUBLIC_IPV6 and not any(address in network for network in _TRANSLATED)
-    return "" if public else "it is no public address"
+    return "" if public else "it is not a public address"

@@ -92,7 +92,7 @@ class Resource(Declared):
     facts: ClassVar[KindFacts] = KindFacts()
     globally_named: ClassVar[bool] = False  # the name alone tells it from all others, whoever owns it
 
-    api_version: Literal["skypanel.io/v1"] = Field(default=API_VERSION, description="Version of the form.")
+    api_version: Literal["skypanel.io/v1"] = Field(default=API_VERSION, description="API version of the document.")
     kind: str
     metadata: Metadata
     spec: Spec
@@ -101,7 +101,7 @@ class Resource(Declared):
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
         there = _registered.get(cls.kind_name())
         if there is not None and there.__module__ != cls.__module__:
-            raise ValueError(f"kind {cls.kind_name()} is there already, in {there.__module__}")
+            raise ValueError(f"kind {cls.kind_name()} is defined already, in {there.__module__}")
         _registered[cls.kind_name()] = cls
 
     @classmethod

@@ -47,7 +47,7 @@ def check_cpu(cores: Decimal) -> Decimal:
     if not cores.is_finite() or not CPU_MINIMUM <= cores <= CPU_MAXIMUM:
         raise RefusedError(f"{abbreviate(cores)} is not an amount of CPU", f"{CPU_MINIMUM} to {CPU_MAXIMUM} cores")
     if cores != cores.quantize(_MILLI):
-        raise RefusedError(f"{cores:f} is finer than a thousandth of a core", "round it to 0.001")
+        raise RefusedError(f"{cores:f} is more precise than a thousandth of a core", "round it to 0.001")
     return cores.quantize(_MILLI)
 
 
@@ -85,9 +85,7 @@ def _memory_hint(value: object) -> str:
 def check_memory(mebibytes: int) -> int:
     """``mebibytes``, if a Swarm service can be limited to it."""
     if mebibytes < MEMORY_MINIMUM_MIB:
-        raise RefusedError(
-            f"{mebibytes} MiB is below the least that Swarm accepts", f"at least {MEMORY_MINIMUM_MIB} MiB"
-        )
+        raise RefusedError(f"{mebibytes} MiB is less than Swarm accepts", f"at least {MEMORY_MINIMUM_MIB} MiB")
     if mebibytes > MEMORY_MAXIMUM_MIB:
         raise RefusedError("is more than can be stored", f"at most {MEMORY_MAXIMUM_MIB} MiB")
     return mebibytes
@@ -135,5 +133,5 @@ def _check_duration(duration: timedelta) -> timedelta:
     if not timedelta(0) <= duration <= DURATION_MAXIMUM:
         raise RefusedError("is longer than 24 hours" if duration > timedelta(0) else "is below zero", "0s to 24h")
     if duration.microseconds % 1000:
-        raise RefusedError("is finer than a millisecond", "round it to 1ms")
+        raise RefusedError("is more precise than a millisecond", "round it to 1ms")
     return duration

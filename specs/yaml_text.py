@@ -99,7 +99,7 @@ class _Reader:
         if isinstance(node, ScalarNode):
             return _scalar(node)
         if id(node) in self._open:
-            raise YamlProblem(position, "an alias stands inside its own anchor", "write the value out")
+            raise YamlProblem(position, "an alias is used inside its own anchor", "write the value out")
         if len(path) >= DEPTH_LIMIT:
             raise YamlProblem(position, "is nested too deep", f"at most {DEPTH_LIMIT} levels")
         self._open.add(id(node))
@@ -130,7 +130,7 @@ class _Reader:
     def _merged(self, node: Node) -> list[tuple[ScalarNode, Node]]:
         """What ``<<: *anchor`` or ``<<: [*one, *two]`` brings in, and what is merged into that."""
         if id(node) in self._open:
-            raise YamlProblem(_position(node), "an alias stands inside its own anchor", "write the value out")
+            raise YamlProblem(_position(node), "an alias is used inside its own anchor", "write the value out")
         entries: list[tuple[ScalarNode, Node]] = []
         self._open.add(id(node))
         for mapping in node.value if isinstance(node, SequenceNode) else [node]:
@@ -164,7 +164,7 @@ def _key(node: Node) -> str:
 def _refuse_tag(node: Node, kind: str) -> None:
     if node.tag != f"{_TAG}{kind}":
         tag = str(node.tag).replace(_TAG, "!!")
-        raise YamlProblem(_position(node), f"the tag {quote(tag)} means nothing here", "remove the tag")
+        raise YamlProblem(_position(node), f"the tag {quote(tag)} is not supported", "remove the tag")
 
 
 def _scalar(node: ScalarNode) -> Any:

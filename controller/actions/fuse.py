@@ -1,4 +1,4 @@
-"""What the fuse holds back, by owner, and the confirmation that lets it go."""
+"""What the fuse holds back, by owner, and the confirmation of its removal."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Waiting:
 
     @property
     def loses(self) -> str:
-        """What would be taken away."""
+        """What would be removed, in words."""
         if self.objects:
             names = list(self.made[:_SHOWN_NAMES])
             more = (
                 f"{'' if not names else ' and '}{self.objects - len(names)} more" if self.objects > len(names) else ""
             )
             return ", ".join(names) + more
-        parts = [(self.processes, "process(es) stop"), (self.hosts, "host name(s) lead nowhere")]
+        parts = [(self.processes, "process(es) stop"), (self.hosts, "host name(s) lose their route")]
         return ", ".join(f"{count} {what}" for count, what in parts if count)
 
     def is_meant_by(self, text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Whether database, Swarm and installation belong together, and the word that what was found is meant."""
+"""Whether database, Swarm and installation belong together, and accepting what was found."""
 
 from __future__ import annotations
 

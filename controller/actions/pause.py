@@ -46,9 +46,7 @@ class Scope:
         given = (self.kind is not None, self.organization is not None, self.everything)
         nameless = self.kind is not None and apart(self.kind, self.name)[1] is None
         if sum(given) != 1 or nameless or (self.name is not None and self.kind is None):
-            raise ActionError(
-                "what is meant?", "give a kind and a name, or --organization NAME, or --all: one of the three"
-            )
+            raise ActionError("name one target", "a kind and a name, or --organization NAME, or --all")
 
     def find(self, conn: psycopg.Connection) -> Place:
         """The rows that it means.

@@ -53,8 +53,8 @@ def handled(conn: psycopg.Connection, request: Request, limit: float) -> tuple[s
             return reason or "", message or ""
         if time.monotonic() > deadline:
             raise NotInTimeError(
-                f"{request.words}: the controller did not look within {limit:g} s"
+                f"{request.words}: it was not reconciled within {limit:g} s"
                 + (f"; last said: {reason}: {message}" if reason else ""),
-                "`skypanel describe` says what it waits for; does a controller run? see `skypanel doctor`",
+                "`skypanel describe` says what it waits for; `skypanel doctor`, whether a controller runs",
             )
         time.sleep(_POLL_SECONDS)

@@ -116,5 +116,5 @@ def _refer(address: str, answer: dict[str, Any]) -> None:
             "run this on that host, with the SKYPANEL_LISTEN of that process",
         )
     raise ActionError(
-        f"the controller at {address} stands by, and nobody leads at the moment", "try again in some seconds"
+        f"the controller at {address} stands by, and nobody leads at the moment", "try again in a few seconds"
     )

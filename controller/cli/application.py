@@ -107,7 +107,7 @@ def options(
     env_file: Annotated[
         Path | None,
         typer.Option(
-            help="A file of NAME=value, for what the environment does not say, instead of /etc/skypanel/env.",
+            help="A file of NAME=value lines, read after the environment, instead of /etc/skypanel/env.",
             metavar="FILE",
             envvar="SKYPANEL_ENV_FILE",
         ),
@@ -154,7 +154,7 @@ def _end(error: BaseException, *, debug: bool) -> int:
     if debug or said is None:
         sys.stderr.write("".join(readable(traceback.format_exception(error))))
     if said is None:
-        error_console().print(Text.assemble(("error: ", "bold red"), "this should not have happened; please report it"))
+        error_console().print(Text.assemble(("error: ", "bold red"), "this is a bug; please report it"))
         return ExitCode.ERROR
     lines, code = said
     for line in readable(lines):

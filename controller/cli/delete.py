@@ -38,9 +38,9 @@ def delete(
     name: Named = None,
     *,
     file: Annotated[
-        list[str] | None, typer.Option("--file", "-f", help="Delete what these files declare; repeat it.")
+        list[str] | None, typer.Option("--file", "-f", help="Delete what this file declares; may be repeated.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     wait: Wait = False,
     timeout: Timeout = "5m",
     output: Output = Format.TABLE,
@@ -48,7 +48,7 @@ def delete(
     """Delete one declared object, or all that files declare, with everything below it.
 
     The controller then removes what runs; `--wait` waits until nothing of it is left. The name is free at once. A Plan
-    goes at once, unless an environment uses it. On a terminal it asks first; elsewhere it does not.
+    is deleted at once, unless an environment uses it. On a terminal it asks first; elsewhere it does not.
 
     **Examples**
 
@@ -76,7 +76,7 @@ def _chosen(conn: psycopg.Connection, kind: str | None, name: str | None, files:
             raise ActionError("give a kind and a name, or files, not both")
         return [Target.of(entry) for entry in read_files(files)]
     if not kind:
-        raise ActionError("what is to be deleted?", "give a kind and a name, or files with -f")
+        raise ActionError("nothing to delete was named", "give a kind and a name, or files with -f")
     return [target_of(conn, kind, name)]
 
 

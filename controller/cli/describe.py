@@ -113,7 +113,7 @@ def _parts(parts: Sequence[DeclaredObject]) -> None:
 def _tasks(tasks: Sequence[Task], error: str) -> None:
     _section("Tasks")
     if error:
-        say(f"{_RULE}not known, the engine cannot be asked: {error}")
+        say(f"{_RULE}unknown, the engine could not be queried: {error}")
     elif not tasks:
         say(f"{_RULE}none")
     else:

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(output: Output = Format.TABLE) -> None:
-    """Check the engine, the Swarm, the edge, the database and its roles; say how to mend what is not well.
+    """Check the engine, the Swarm, the edge, the database and its roles; say how to fix what is wrong.
 
     Changes nothing. Exit code 1 when a check fails; warnings do not count.
 
@@ -46,7 +46,7 @@ def _print(check: Check) -> None:
     message, mend = readable([check.message, check.mend])
     console().print(Text.assemble((f"{check.level:<5}", _STYLES[check.level]), f"{check.name:<20}{message}"))
     if mend and check.level != "ok":
-        console().print(Text.assemble(" " * 25, ("mend: ", "bold"), mend))
+        console().print(Text.assemble(" " * 25, ("fix: ", "bold"), mend))
 
 
 def _document(check: Check) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""``gc``: show what the fuse holds back, and let it go when an operator has looked."""
+"""``gc``: show what the fuse holds back, and confirm its removal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from controller.cli.output import Format, emit, error_console, say, table
 from specs.kinds import KINDS
 
 _SHOWN_OWNERS = 100
-_WHY = {"absent": "its row is missing, and nobody deleted it", "reduced": "it stays, and loses a part"}
+_WHY = {"absent": "its row is missing, and nobody deleted it", "reduced": "it stays, and loses a part of what it has"}
 
 
 def register(app: typer.Typer) -> None:
@@ -37,15 +37,15 @@ def gc(
         ),
     ] = None,
     *,
-    confirm: Annotated[bool, typer.Option("--confirm", help="Let the controller take away what is shown.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Confirm the removal of what is shown.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show what waits for a confirmation before it is taken away, by owner, and with `--confirm` give it.
+    """Show which removals wait for confirmation, by owner, and confirm them with `--confirm`.
 
-    What lives and whose row is gone without having been deleted waits, however little it is. When more would be lost at
-    once than SKYPANEL_GC_FUSE_SHARE allows (an empty or older database, a slip that stops or unroutes many), nothing is
-    taken away but what was confirmed here, until nothing waits any more. If the rows should be there, write them back.
+    Objects whose rows are gone without having been deleted always wait. When more would be lost at once than
+    SKYPANEL_GC_FUSE_SHARE allows (an empty or older database, a mistake that stops or unroutes many), only what is
+    confirmed here is removed, until nothing waits any more. If the rows should exist, restore them instead.
 
     Exit code 0: nothing waits, or it was confirmed; 2: something waits.
 
@@ -68,21 +68,17 @@ def gc(
             return
         if output is Format.TABLE:
             _list(open_, tripped_at, live)
-            if (
-                not yes
-                and sys.stdin.isatty()
-                and not Confirm.ask("Take it away?", console=error_console(), default=False)
-            ):
+            if not yes and sys.stdin.isatty() and not Confirm.ask("Remove it?", console=error_console(), default=False):
                 raise ActionError("nothing was confirmed")
         confirmed = fuse.confirm(conn, open_)
         if output is not Format.TABLE:
             again = {owner.id for owner in open_}
             _report([owner for owner in fuse.waiting(conn) if owner.id in again], tripped_at, live, form=output)
         else:
-            say(f"confirmed: {confirmed} owner(s); the controller goes on with them now")
+            say(f"confirmed: {confirmed} owner(s); the controller continues with them now")
         if confirmed < len(open_):
             raise ActionError(
-                f"{len(open_) - confirmed} owner(s) are not what was shown any more and were not confirmed",
+                f"{len(open_) - confirmed} owner(s) have changed since they were shown and were not confirmed",
                 "run it again",
             )
 
@@ -105,12 +101,10 @@ def _report(waiting: Sequence[Waiting], tripped_at: datetime | None, live: int, 
         say("nothing is held back")
     elif open_:
         _list(open_, tripped_at, live)
-        say(
-            "Let it go with `skypanel gc --confirm [OWNER]...`. If their rows should be there, write them back instead."
-        )
+        say("Confirm with `skypanel gc --confirm [OWNER]...`. If the rows should exist, restore them instead.")
     else:
         people = ", ".join(sorted({owner.confirmed_by or "" for owner in waiting}))
-        say(f"{len(waiting)} owner(s) were confirmed by {people}: the controller takes away what was shown")
+        say(f"{len(waiting)} owner(s) were confirmed by {people}: the controller is removing what was shown")
 
 
 def _document(owner: Waiting) -> dict[str, object]:
@@ -135,9 +129,9 @@ def _list(waiting: Sequence[Waiting], tripped_at: datetime | None, live: int) ->
     what = [(objects, f"of {live} live objects"), (processes, "running process(es)"), (hosts, "host name(s)")]
     loss = ", ".join(f"{count} {name}" for count, name in what if count)
     if tripped_at is not None:
-        say(f"The loss of {loss} is held back since {tripped_at:%Y-%m-%d %H:%M:%S %Z}, and all else that would go:")
+        say(f"The removal of {loss} is held back since {tripped_at:%Y-%m-%d %H:%M:%S %Z}, with all other removals:")
     else:
-        say(f"The loss of {loss} waits for a confirmation:")
+        say(f"The removal of {loss} waits for a confirmation:")
     table(["  KIND", "NAME", "WHY", "LOSES"], _rows(waiting[:_SHOWN_OWNERS]))
     if len(waiting) > _SHOWN_OWNERS:
         say(f"  and {len(waiting) - _SHOWN_OWNERS} more owners: `skypanel gc -o json` lists all")

@@ -27,10 +27,10 @@ from specs.kinds import KINDS, of_tenant
 
 Kind = Annotated[
     str,
-    typer.Argument(help=f"{listed()}, or all; KIND/PATH in one word is taken as well.", autocompletion=complete),
+    typer.Argument(help=f"{listed()}, or all; KIND/PATH in one word works, too.", autocompletion=complete),
 ]
 OrganizationFilter = Annotated[
-    list[str] | None, typer.Option("--organization", "-n", help="Only of this organization; repeat it.")
+    list[str] | None, typer.Option("--organization", "-n", help="Only of this organization; may be repeated.")
 ]
 _PERIOD_SECONDS = 1.0
 
@@ -61,10 +61,12 @@ def get(
     organizations: Annotated[
         bool, typer.Option("--all-organizations", "-A", help="Of every organization, which is what it does anyway.")
     ] = False,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Also those whose deletion is finished.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on, and show what changes.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", "-a", help="Include objects whose deletion is finished.")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep watching, and show what changes.")] = False,
     output: Annotated[
-        ListFormat, typer.Option("--output", "-o", help="Form of the output.", case_sensitive=False)
+        ListFormat, typer.Option("--output", "-o", help="Output format.", case_sensitive=False)
     ] = ListFormat.TABLE,
 ) -> None:
     """Show declared objects and whether they are as declared.

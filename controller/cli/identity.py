@@ -1,4 +1,4 @@
-"""``identity``: whether database, Swarm and installation belong together, and to say that what was found is meant."""
+"""``identity``: whether database, Swarm and installation belong together, and accepting what was found."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def register(app: typer.Typer) -> None:
 def identity(
     *,
     accept: Annotated[
-        bool, typer.Option("--accept", help="What is found now is meant: let the controller go on with it.")
+        bool, typer.Option("--accept", help="Accept what is found now, and let the controller continue with it.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show which database, Swarm and installation belong together, and whether they still are what they were.
+    """Show whether database, Swarm and installation belong together.
 
     The database names the Swarm and the installation that it is for; the Swarm has a mark that names the database. A
-    restored copy, a wrong DATABASE_URL or DOCKER_HOST, or a second installation on one database do not fit: the
-    controller then writes nothing, and goes on when it is right again or was accepted here.
+    restored copy, a wrong DATABASE_URL or DOCKER_HOST, or a second installation on one database do not match: the
+    controller then writes nothing, until it is corrected or accepted here.
 
-    Exit code 0: all fits, or it was accepted; 2: something does not.
+    Exit code 0: they match, or were accepted; 2: they do not match.
 
     **Examples**
 
@@ -54,11 +54,11 @@ def identity(
             return
         if output is Format.TABLE:
             _show(found, output)
-            if not yes and sys.stdin.isatty() and not Confirm.ask("Is this meant?", console=error_console()):
+            if not yes and sys.stdin.isatty() and not Confirm.ask("Accept this?", console=error_console()):
                 raise ActionError("nothing was accepted")
         accept_found(conn, found)
     if output is Format.TABLE:
-        say("accepted: the controller goes on within seconds")
+        say("accepted: the controller continues within seconds")
     else:
         _show(replace(found, problem=""), output)
 
@@ -73,6 +73,6 @@ def _show(found: Identity, form: Format) -> None:
     if found.problem:
         say()
         say(f"They do not belong together: {found.problem}.")
-        say("The controller writes nothing. Mend the setting, or say that it is meant: `skypanel identity --accept`")
+        say("The controller writes nothing. Correct the setting, or accept it with `skypanel identity --accept`.")
     else:
         say("They belong together.")

@@ -23,20 +23,20 @@ from specs.loader import Located, load
 from specs.problems import RefusedError
 from specs.units import parse_duration
 
-Output = Annotated[Format, typer.Option("--output", "-o", help="Form of the output.", case_sensitive=False)]
+Output = Annotated[Format, typer.Option("--output", "-o", help="Output format.", case_sensitive=False)]
 Kind = Annotated[
-    str, typer.Argument(help="Its kind, such as env; KIND/PATH in one word is taken as well.", autocompletion=complete)
+    str, typer.Argument(help="Its kind, such as env; KIND/PATH in one word works, too.", autocompletion=complete)
 ]
 Named = Annotated[str | None, typer.Argument(help="Path of names, such as acme/shop/production.")]
 Files = Annotated[
     list[str] | None,
-    typer.Option("--file", "-f", help="A YAML file, a folder of them, or - for standard input; repeat it."),
+    typer.Option("--file", "-f", help="A YAML file, a folder of them, or - for standard input; may be repeated."),
 ]
 MoreFiles = Annotated[
     list[str] | None, typer.Argument(help="The same, without -f.", metavar="[FILE]...", show_default=False)
 ]
-Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is so, and show the progress.")]
-Timeout = Annotated[str, typer.Option(help="How long --wait waits: 90s, 5m.", metavar="DURATION")]
+Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done, and show the progress.")]
+Timeout = Annotated[str, typer.Option(help="Timeout of --wait, such as 90s or 5m.", metavar="DURATION")]
 
 _named_files: list[Path] = []
 
@@ -72,7 +72,7 @@ def use_env_file(path: Path) -> None:
         ActionError: it cannot be read.
     """
     if path.is_dir() or not os.access(path, os.R_OK):
-        raise ActionError(f"--env-file: {path} is no file that can be read", "name one with lines of NAME=value")
+        raise ActionError(f"--env-file: {path} is not a readable file", "name one with lines of NAME=value")
     _named_files.append(path)
 
 

@@ -29,7 +29,7 @@ def pause(
     *,
     organization: Organization = None,
     everything: Everything = False,
-    reason: Annotated[str, typer.Option(help="Why; the status shows it.")] = "",
+    reason: Annotated[str, typer.Option(help="Reason; the status shows it.")] = "",
 ) -> None:
     """Stop the controller's work on one object, on an organization, or on everything.
 

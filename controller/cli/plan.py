@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format.TABLE) -> None:
     """Show what `apply -f` would change, in the rows and then on the Swarm, and change nothing.
 
-    `+` is made, `~` changed, `±` made anew, `-` removed. The Swarm's part also shows drift of the objects that the
+    `+` is created, `~` changed, `±` recreated, `-` removed. The Swarm's part also shows drift of the objects that the
     files name. Without the engine, only the rows are compared.
 
     Exit code 0: nothing would change; 2: something would; 1: it would be refused.

@@ -49,7 +49,7 @@ def trace(
         return
     say(f"{found.words}, by the {answer['role']} {answer['holder']} (epoch {answer['epoch']})")
     if not answer["reconciles"]:
-        say("no reconcile since this process began to lead, or it was too long ago")
+        say("no reconcile is recorded since this process became the leader, or it is no longer kept")
     for entry in answer["reconciles"]:
         _show(entry)
 
@@ -65,7 +65,7 @@ def _show(entry: dict[str, Any]) -> None:
     say(f"  woken by {woken}, after {_milliseconds(entry['waitedSeconds'])} in the queue")
     if entry["times"] > 1:
         first = entry["firstStartedAt"].replace("T", " ").replace("+00:00", " UTC")
-        say(f"  the last of {entry['times']} in a row that went the same way, since {first}")
+        say(f"  the last of {entry['times']} identical reconciles in a row, since {first}")
     live = ", ".join(f"{service} at version {version}" for service, version in entry["live"].items())
     say(
         f"  saw: row {entry['document']}, generation {entry['generation']}, {entry['inventory']} in the inventory; "

@@ -15,9 +15,9 @@ from specs.kinds import KINDS
 
 _MEANINGS = {constraint: said for cls in KINDS.values() for constraint, said in cls.facts.refusals.items()}
 _SORTS = {
-    errors.UniqueViolation: "is there already",
-    errors.RestrictViolation: "something that refers to it is in the way",  # PostgreSQL 18; before, a foreign key's
-    errors.ForeignKeyViolation: "something that it refers to, or that refers to it, is in the way",
+    errors.UniqueViolation: "already exists",
+    errors.RestrictViolation: "something still refers to it",  # PostgreSQL 18; before, a foreign key's
+    errors.ForeignKeyViolation: "something that it refers to is missing, or something still refers to it",
     errors.NotNullViolation: "a value is missing",
     errors.CheckViolation: "a value breaks a rule of the database",
     errors.InsufficientPrivilege: "the role of DATABASE_URL may not write it",

@@ -245,7 +245,9 @@ def _together(  # noqa: PLR0917 - the columns of a row
     word, plural = child.word(), child.plural()
     details = {plural: total, "ready": ready, "stalled": stalled, "leaving": leaving}
     if owner.deleted_at is not None:
-        reason, message = ("Deleting", f"{leaving} {word}(s) still go") if leaving else ("Deleted", "gone")
+        reason, message = (
+            ("Deleting", f"{leaving} {word}(s) are still being removed") if leaving else ("Deleted", "gone")
+        )
         return ObjectStatus(ready=False, reason=reason, message=message, details=details)
     if not total:
         return ObjectStatus(reason=f"No{plural.capitalize()}", message=f"it has no {word}", details=details)

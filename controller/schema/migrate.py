@@ -192,7 +192,7 @@ def _compare(known: Sequence[Migration], record: Record) -> Plan:
         name, checksum = record.get(migration.key, (migration.name, migration.checksum))
         if (name, checksum) != (migration.name, migration.checksum):
             raise EditedMigrationError(
-                f"{migration.file} is not the file that this database has had"
+                f"{migration.file} differs from the file that was applied to this database"
                 f" ({migration.version:04}_{name}, SHA-256 {checksum[:12]}, now {migration.checksum[:12]}):"
                 " put the old file back, and make the change in a new one"
             )

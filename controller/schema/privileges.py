@@ -92,8 +92,8 @@ def check_groups(conn: psycopg.Connection) -> None:
     )
     if not there or _one(conn, lacking, list(GROUPS)):
         raise MissingPrivilegeError(
-            "the groups of roles, or their rights, are not there (a dump of one database has no roles):"
-            " run `skypanel migrate`, which gives them again, then GRANT the groups to your login roles"
+            "the groups of roles, or their rights, are missing (a dump of one database has no roles):"
+            " run `skypanel migrate`, which restores them, then GRANT the groups to your login roles"
         )
 
 

@@ -97,7 +97,7 @@ def advice(snapshot: EnvironmentSnapshot, rollout: ServiceProgress) -> str:
         return ". An image with s6-overlay must be process 1 itself: set init to false" if snapshot.init else ""
     if not 0 < code < _KILLED_BY_A_SIGNAL:
         return ""
-    hints = ["it has no capability, also as root"]
+    hints = ["it has no capabilities, even as root"]
     if snapshot.read_only_root:
         hints.append(f"it can write only to {', '.join(snapshot.tmpfs_paths) or 'nothing'}")
     return (
@@ -146,5 +146,5 @@ def _progress(rollout: ServiceProgress) -> str:
     if rollout.problem:
         parts.append(f"newest error: {rollout.problem}")
     elif rollout.failure:
-        parts.append(f"one before ended: {rollout.failure}")
+        parts.append(f"a previous one ended: {rollout.failure}")
     return ", ".join(parts)

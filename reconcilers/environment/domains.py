@@ -65,10 +65,10 @@ def reached(
         suspended: whether the environment is.
     """
     if suspended:
-        message = f"{hostname} is answered by nobody: the environment is suspended; clear `suspended` to start it again"
+        message = f"{hostname} is not answered: the environment is suspended; clear `suspended` to start it again"
         return (Condition("Ready", "False", "Suspended", message),)
     if not rollout.desired:
-        message = f"{hostname} is answered by nobody: {rollout.service} has 0 instances"
+        message = f"{hostname} is not answered: {rollout.service} has 0 instances"
         return (Condition("Ready", "False", "NoTasks", message),)
     problem = edge_problem(live.edge_place())
     if problem is not None:
@@ -78,7 +78,7 @@ def reached(
     if not routers.asked:
         return ready(
             "RouteGiven",
-            f"the edge was given the route of {hostname} to {rollout.service}; whether it took it is not asked, as "
+            f"the edge was given the route of {hostname} to {rollout.service}; whether it uses it is unknown, as "
             "SKYPANEL_EDGE_API_URL is not set",
         )
     return _confirmed(hostname, rollout.service, routers)
@@ -86,7 +86,7 @@ def reached(
 
 def _confirmed(hostname: str, service: str, routers: Routers) -> tuple[Condition, ...]:
     if routers.problem:
-        return progressing("NotRouted", f"whether {hostname} is routed is not known: {routers.problem}")
+        return progressing("NotRouted", f"whether {hostname} is routed is unknown: {routers.problem}")
     fault = routers.faults.get(router_of(service, hostname))
     if fault is None:
         return progressing("NotRouted", f"the edge does not have the route of {hostname} yet")

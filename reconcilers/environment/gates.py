@@ -74,7 +74,7 @@ def home(snapshot: EnvironmentSnapshot, live: Live) -> HomeNetwork:
     if network is None:
         raise NotReadyError(
             "NetworkNotReady",
-            f"the network of organization {snapshot.organization.slug} is not there yet: see "
+            f"the network of organization {snapshot.organization.slug} does not exist yet: see "
             f"`skypanel describe organization {snapshot.organization.slug}`",
             woken=True,
         )

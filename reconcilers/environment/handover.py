@@ -27,12 +27,10 @@ def handing_over(
     """
     done = conditions[0].type == READY and conditions[0].status == "True"
     if former is not None and not done:
-        until = f"; {', '.join(former.names)} of the name before serve{'s' * (len(former.names) == 1)} until then"
+        until = f"; the former {', '.join(former.names)} serve{'s' * (len(former.names) == 1)} until then"
         return tuple(replace(c, message=c.message + until) for c in conditions), outcome
     if former is not None:
-        message = (
-            f"all tasks run; {', '.join(former.names)} of the name before goes when the edge does not use it any more"
-        )
+        message = f"all tasks run; the former {', '.join(former.names)} is removed when the edge no longer uses it"
         return progressing("Replacing", message), RequeueAfter(former.seconds or _REPLACING_SECONDS)
     if hostnames and done:
         return still_in_use(hostnames), RequeueAfter(STILL_IN_USE_SECONDS)
@@ -44,5 +42,5 @@ def still_in_use(hostnames: Collection[str]) -> tuple[Condition, ...]:
     names = ", ".join(sorted(hostnames))
     return progressing(
         "NameStillInUse",
-        f"{names}: the edge still answers for whoever had the name before; it is routed as soon as that is over",
+        f"{names}: the edge still routes it to its previous owner; it is routed here as soon as that ends",
     )

@@ -23,7 +23,7 @@ class AppMetadata(Metadata):
 class AppSpec(Spec):
     """An app."""
 
-    display_name: Line | None = Field(None, description="Name for people; the app's name when left out.")
+    display_name: Line | None = Field(None, description="Display name; the app's name when left out.")
     suspended: Flag = Field(False, description="Stops every environment of the app.")
     repo_url: RepositoryUrl | None = Field(None, description="Git repository that it is built from.")
     buildpack: Line | None = Field(None, description="Buildpack that builds it.")

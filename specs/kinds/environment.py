@@ -41,9 +41,9 @@ class Healthcheck(Declared):
 
     command: CheckCommand = Field(description='Program and arguments: ["wget", "-qO-", "http://127.0.0.1:8080/"].')
     interval: Period = Field(timedelta(seconds=10), description="Time between two checks.")
-    timeout: Period = Field(timedelta(seconds=5), description="A check that takes longer has failed.")
-    retries: Retries = Field(3, description="So many failures in a row make the task unhealthy.")
-    start_period: Duration = Field(timedelta(0), description="Failures this soon after the start do not count.")
+    timeout: Period = Field(timedelta(seconds=5), description="Time after which a check has failed.")
+    retries: Retries = Field(3, description="Consecutive failures that make the task unhealthy.")
+    start_period: Duration = Field(timedelta(0), description="Time after the start in which failures do not count.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class OrganizationMetadata(Metadata):
 class OrganizationSpec(Spec):
     """A tenant."""
 
-    display_name: Line | None = Field(None, description="Name for people; used when the organization is created.")
+    display_name: Line | None = Field(None, description="Display name; used when the organization is created.")
     owner: Email | None = Field(
         None, description="E-mail address of the owning user; needed when the organization is to be created."
     )

@@ -26,7 +26,7 @@ class PlanMetadata(Metadata):
 class PlanSpec(Spec):
     """Limits of each task, and prices of the environment."""
 
-    description: Paragraph | None = Field(None, description="What the plan is for.")
+    description: Paragraph | None = Field(None, description="Description of the plan.")
     cpu: CpuText = Field(description='Cores of each task: 0.25 or "250m".')
     memory: MemoryText = Field(description='Memory of each task: "64Mi" or "1Gi"; at least 4Mi.')
     pids: Pids = Field(256, description="Processes and threads of each task.")

@@ -314,7 +314,7 @@ def test_a_renamed_app_that_does_not_start_is_served_by_the_one_before(image: st
             renamed(sim, shop, app="store")
             await sim.sleep(200.0)
             assert serving(sim, HOST) == [before]
-            assert f"{before} of the name before serves until then" in world.database.statuses[shop].message
+            assert f"the former {before} serves until then" in world.database.statuses[shop].message
             sim.change(shop, image_ref=WEB2)
             await sim.settle()
         assert serving(sim, HOST) == [sim.service(shop)]

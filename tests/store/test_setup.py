@@ -93,7 +93,7 @@ def test_the_first_organization_is_made_without_a_panel(
     assert "skypanel user add ops@acme.example" in capsys.readouterr().err
     assert main(["user", "add", "ops@acme.example"]) == ExitCode.OK
     assert main(["user", "add", "ops@acme.example"]) == ExitCode.OK
-    assert "is there already" in capsys.readouterr().out
+    assert "already exists" in capsys.readouterr().out
     assert main(["apply", str(file)]) == ExitCode.OK
     assert main(["user", "add", "nobody"]) == ExitCode.ERROR
     with (

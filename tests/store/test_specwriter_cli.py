@@ -264,7 +264,7 @@ def test_gc_shows_what_is_held_back_by_name_and_confirms_it(run: Run, database: 
     trip(database)
     shown = run("gc", role="skypanel_owner", code=ExitCode.CHANGES)
     objects = 5 * database.one("SELECT count(*) FROM skypanel.fuse_losses")
-    assert f"The loss of {objects} of 21 live objects is held back" in shown
+    assert f"The removal of {objects} of 21 live objects is held back" in shown
     assert "its row is missing, and nobody deleted it" in shown
     assert "acme/shop/production" in shown
     assert "00000000-0000-4000-8000-000000000001" in shown
@@ -285,7 +285,7 @@ def test_describe_shows_the_parts_and_the_events(run: Run, database: Database) -
         " SELECT 'environment', id, 'Warning', 'Odd', 'it happened', 3 FROM paas_environments"
     )
     shown = run("describe", "env", "acme/shop/production", role="skypanel_owner")
-    for part in ("worker", "shop.localhost", "Odd", "it happened", "the engine cannot be asked"):
+    for part in ("worker", "shop.localhost", "Odd", "it happened", "the engine could not be queried"):
         assert part in shown
 
 

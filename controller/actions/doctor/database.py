@@ -135,12 +135,14 @@ def fuse_check(conn: psycopg.Connection) -> Check:
     assert row is not None
     tripped_at, live, owners, unconfirmed, objects = row
     if not unconfirmed:
-        return ok("fuse", f"{owners} owner(s) were confirmed and go" if owners else "nothing is held back")
+        return ok(
+            "fuse", f"{owners} owner(s) were confirmed and are being removed" if owners else "nothing is held back"
+        )
     since = f"; tripped at {tripped_at:%Y-%m-%d %H:%M:%S %Z}" if tripped_at else ""
     return warn(
         "fuse",
-        f"what {unconfirmed} owner(s) would lose is held back ({objects} of {live} live objects){since}",
-        "see what it is with `skypanel gc`; it waits for `skypanel gc --confirm`",
+        f"removals of {unconfirmed} owner(s) are held back ({objects} of {live} live objects){since}",
+        "review it with `skypanel gc`, and confirm it with `skypanel gc --confirm`",
     )
 
 
@@ -154,7 +156,7 @@ def hidden_check(conn: psycopg.Connection) -> Check:
     tables = ", ".join(row[0] for row in rows)
     return fail(
         "rows",
-        f"row-level security of {tables} may hide rows from the owner of the views; nothing is taken away meanwhile",
+        f"row-level security of {tables} may hide rows from the owner of the views; nothing is removed meanwhile",
         f"let a superuser run: ALTER ROLE {rows[0][1]} BYPASSRLS;",
     )
 
@@ -170,7 +172,7 @@ def pause_check(conn: psycopg.Connection) -> Check:
         return warn(
             "pauses",
             f"{widest.by} paused the whole installation at {widest.at:%Y-%m-%d %H:%M:%S %Z}{why}",
-            "let it go on with `skypanel resume --all`",
+            "resume it with `skypanel resume --all`",
         )
     organizations = sum(pause.scope == TENANT_WORD for pause in found)
     return ok("pauses", f"{organizations} organization(s) and {len(found) - organizations} object(s) are paused")

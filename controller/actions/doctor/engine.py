@@ -92,8 +92,8 @@ def version_check(version: Document) -> Check:
     if tuple(int(part) for part in api.split(".") if part.isdigit()) < MINIMUM_API:
         return fail(
             "engine version",
-            f"Docker Engine {engine} speaks API {api}; 1.44 is needed: it would drop NoNewPrivileges, Seccomp and "
-            "AppArmor without a word",
+            f"Docker Engine {engine} speaks API {api}; 1.44 is needed: it would silently drop NoNewPrivileges, "
+            "Seccomp and AppArmor",
             _INSTALL,
         )
     return ok("engine version", f"Docker Engine {engine}, API {api}")
@@ -149,8 +149,8 @@ def security_checks(info: Document) -> Iterator[Check]:
     else:
         yield warn(
             "userns-remap",
-            "off: root in a container is root outside, should it get out",
-            'set "userns-remap": "default" in daemon.json of each node and restart it (its images are loaded anew)',
+            "off: root that breaks out of a container is root on the host",
+            'set "userns-remap": "default" in daemon.json of each node and restart it (its images are pulled again)',
         )
     seccomp = next((option for option in options if option.startswith("name=seccomp")), "")
     if not seccomp or "unconfined" in seccomp:
@@ -188,10 +188,10 @@ def pool_checks(
             "address pool",
             f"{pool} overlaps the Swarm's default pool {', '.join(swarm_pools)}: networks without a subnet of their "
             "own may take our addresses",
-            f"{mend}, or make the Swarm with --default-addr-pool elsewhere",
+            f"{mend}, or create the Swarm with another --default-addr-pool",
         )
     if used:
-        yield warn("address pool", f"{pool} overlaps networks: {', '.join(used)}; these ranges are passed over", mend)
+        yield warn("address pool", f"{pool} overlaps networks: {', '.join(used)}; these ranges are skipped", mend)
     if routed:
         yield warn("address pool", f"{pool} overlaps routes of this host: {', '.join(routed)}", mend)
     if not (swarm_pools or used or routed):
@@ -247,8 +247,8 @@ def edge_checks(edge: Edge, networks: Iterable[Document], installation: str) -> 
     if raw:
         yield fail(
             "edge socket",
-            f"{', '.join(raw)} has the engine's raw socket: whoever breaks into it owns the Swarm",
-            "put a proxy that only reads in between, and give Traefik that as its endpoint",
+            f"{', '.join(raw)} has the engine's raw socket: whoever takes it over controls the Swarm",
+            "put a read-only proxy in between, as the endpoint of Traefik",
         )
     else:
         yield ok("edge socket", "the engine's socket is not mounted into it")
@@ -259,7 +259,7 @@ def api_check(url: str) -> Check:
     """Can the edge be asked whether it took a route?"""
     mend = "set SKYPANEL_EDGE_API_URL to Traefik's API, with user and password"
     if not url:
-        return warn("edge api", "not asked: a domain says RouteGiven at best", mend)
+        return warn("edge api", "not set: a domain is RouteGiven at best", mend)
     try:
         found = routers.read_all(url)
     except routers.EdgeSilent as error:
@@ -267,7 +267,7 @@ def api_check(url: str) -> Check:
     bad = sorted(name for name, fault in found.items() if fault)
     if bad:
         return warn("edge api", f"{len(bad)} router(s) do not work: {', '.join(bad[:3])}", "see the edge's log")
-    return ok("edge api", f"{len(found)} router(s), nothing wrong with any")
+    return ok("edge api", f"{len(found)} router(s), none with an error")
 
 
 def _joined(edge: Edge, networks: Iterable[Document], installation: str) -> Iterator[Check]:

@@ -43,14 +43,14 @@ def examine(engine: Engine, info: Document, nodes: Iterable[Document], *, local:
     """Try what a task on this node reaches; ``local``: whether the engine is on this machine."""
     if not local or os.geteuid() != 0:
         yield warn(
-            NAME, "not looked at: only root on the node itself can", "run `skypanel doctor` as root on each node"
+            NAME, "not checked: this needs root on the node itself", "run `skypanel doctor` as root on each node"
         )
         return
     network = _a_tasks_network(engine)
     if network is None:
         yield warn(
             NAME,
-            "not looked at: there is no task on this node whose network can be entered from here",
+            "not checked: there is no task on this node whose network can be entered from here",
             "deploy something, and run `skypanel doctor` as root on the node itself",
         )
         return

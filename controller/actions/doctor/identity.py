@@ -20,7 +20,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         with connected(settings.database_url.get_secret_value()) as conn:
             found = compare(conn, settings)
     except (ActionError, EngineError, psycopg.Error):
-        yield warn("identity", "not known as long as the database or the engine does not answer", mend="")
+        yield warn("identity", "unknown while the database or the engine does not answer", mend="")
         return
     if found.problem:
         yield fail("identity", f"nothing is written: {found.problem}", "see `skypanel identity`")

@@ -25,8 +25,10 @@ def examine(info: Document, services: int, networks: Iterable[Document], install
         installation: whose networks the edge is joined to.
     """
     joined = sum((n.get("Labels") or {}).get(labels.INSTALLATION) == installation for n in networks)
-    yield _size("edge and services", services, SERVICES, "services", "routes and dead addresses are late by seconds")
-    yield _size("edge and networks", joined, ORGANIZATIONS, "organizations", "after a restart the edge is back late")
+    yield _size(
+        "edge and services", services, SERVICES, "services", "routes and removed addresses take effect seconds late"
+    )
+    yield _size("edge and networks", joined, ORGANIZATIONS, "organizations", "a restart of the edge takes long")
     yield from _disk(info)
     yield ok(
         "known limits",
@@ -36,7 +38,7 @@ def examine(info: Document, services: int, networks: Iterable[Document], install
 
 def _size(name: str, count: int, most: int, what: str, then: str) -> Check:
     if count <= most:
-        return ok(name, f"{count} {what}; good up to about {most}")
+        return ok(name, f"{count} {what}; fine up to about {most}")
     return warn(name, f"{count} {what}, more than about {most}: {then}", f"see {PAGE}")
 
 

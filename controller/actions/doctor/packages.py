@@ -18,4 +18,4 @@ def examine(_: Settings) -> Iterator[Check]:
     for package in sorted(set(PACKAGES.values()) - refused):
         yield ok("kinds", f"package {package} brings {', '.join(k for k, p in PACKAGES.items() if p == package)}")
     for said in installed.broken():
-        yield fail("kinds", said, "mend the package, or uninstall it; nothing is done about its objects meanwhile")
+        yield fail("kinds", said, "fix the package, or uninstall it; its objects are not reconciled meanwhile")

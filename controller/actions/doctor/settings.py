@@ -14,7 +14,7 @@ def examine(settings: Settings, files: Sequence[Path]) -> Iterator[Check]:
     """One check for what is set, one for each name that is none."""
     places = sources(files)
     shown = [f"{setting.name}={setting.value} ({setting.source})" for setting in given(settings, places)]
-    yield ok("settings", ", ".join(shown) or "all as they are by themselves")
+    yield ok("settings", ", ".join(shown) or "all have their defaults")
     for said in unknown(places, [Settings, *models_of_kinds().values()]):
         name, _, rest = said.partition(" ")
-        yield warn("settings", f"{name} {rest}", "correct the name, or take it away: it has no effect")
+        yield warn("settings", f"{name} {rest}", "correct the name, or remove it: it has no effect")

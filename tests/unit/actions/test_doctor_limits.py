@@ -19,7 +19,7 @@ def test_an_installation_that_outgrows_its_edge_is_told() -> None:
     assert found(services=SERVICES + 1)["edge and services"][0] == "warn"
     assert found(organizations=ORGANIZATIONS + 1)["edge and networks"] == (
         "warn",
-        f"{ORGANIZATIONS + 1} organizations, more than about {ORGANIZATIONS}: after a restart the edge is back late",
+        f"{ORGANIZATIONS + 1} organizations, more than about {ORGANIZATIONS}: a restart of the edge takes long",
     )
 
 

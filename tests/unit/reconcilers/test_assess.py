@@ -52,7 +52,7 @@ def test_a_crash_loop_is_said_with_its_exit_code_and_stays_the_same_while_it_goe
 @pytest.mark.parametrize("code", [1, 13, 77])
 def test_an_image_that_dies_under_the_baseline_is_told_what_to_change(code: int) -> None:
     message = said(replace(DYING, exit_code=code))[0].message
-    for word in ("capability", "tmpfs", "runAs", "readOnlyRootFilesystem", "/tmp"):
+    for word in ("capabilities", "tmpfs", "runAs", "readOnlyRootFilesystem", "/tmp"):
         assert word in message
 
 
@@ -63,7 +63,7 @@ def test_an_image_that_must_be_process_1_is_told_so() -> None:
 
 @pytest.mark.parametrize("code", [0, 137, 143, None])
 def test_what_was_killed_or_ended_well_gets_no_such_advice(code: int | None) -> None:
-    assert "capability" not in said(replace(DYING, exit_code=code))[0].message
+    assert "capabilities" not in said(replace(DYING, exit_code=code))[0].message
 
 
 def test_suspended_is_said_when_nothing_runs_and_goes_before_all_else() -> None:
@@ -77,7 +77,7 @@ def test_a_template_that_is_held_is_rolled_back_and_says_how_it_ended() -> None:
     condition, outcome = said(replace(BLOCKED, failure="task: non-zero exit (7)"))
     assert (condition.reason, outcome) == ("RolledBack", Done())
     assert "exit (7)" in condition.message
-    assert "capability" in said(replace(BLOCKED, failure="x", exit_code=1))[0].message
+    assert "capabilities" in said(replace(BLOCKED, failure="x", exit_code=1))[0].message
     assert "crash loop" in said(replace(BLOCKED, failures=2, failure="x"))[0].message
 
 

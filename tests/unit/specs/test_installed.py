@@ -49,7 +49,7 @@ def test_its_schemas_are_written_when_it_is_named(tmp_path: Path) -> None:
         ({"acme_gadgets/model.py": MODEL + "\n1 / 0"}, "ZeroDivisionError"),
         (
             {"acme_gadgets/model.py": MODEL.replace('"Gadget"', '"App"')},
-            "ValueError: kind App is there already, in specs",
+            "ValueError: kind App is defined already, in specs",
         ),
         ({"acme_gadgets/model.py": MODEL.replace('"Organization"', '"Owner"')}, "Gadget needs Owner, which is no kind"),
         (
