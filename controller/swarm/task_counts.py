@@ -133,7 +133,7 @@ def service_progress(
     ``shutdown`` for a day. Of the others, those that still run count as stopping, except on the nodes ``lost``.
     """
     template = service.spec.get("TaskTemplate") or {}
-    wanted = _task_spec(template) if tasks else None
+    wanted: Any = None
     outdated = pending = stopping = 0
     running: list[str] = []
     slots: set[object] = set()
@@ -147,7 +147,10 @@ def service_progress(
             if state not in BY_ITSELF:
                 continue
         spec = task.get("Spec") or {}
-        is_current = spec == template or _task_spec(spec) == wanted
+        is_current = spec == template
+        if not is_current:
+            wanted = wanted or _task_spec(template)
+            is_current = _task_spec(spec) == wanted
         (current if is_current else others).append(task)
         if not is_wanted:
             continue

@@ -68,6 +68,7 @@ class World:
         self.database = SimDatabase()
         self.swarm = SimSwarm(nodes=2, pace=PACE)
         self.ports = adapters()
+        self._things = tuple(port for _, port in things(self.ports))
         self.names.of_live = self._name_of
         self.course = Course(self.plan, self._usurp, self._moves)
         self.hands = Hands(self.swarm)
@@ -186,7 +187,7 @@ class World:
                 w.rows and w.operation not in _TIDYING and not w.operation.startswith(("lease_", "identity_"))
             )
         self._counted_writes = len(writes)
-        beyond = sum(len(port.log) for _, port in things(self.ports))
+        beyond = sum(len(port.log) for port in self._things)
         return self.swarm.store.index + len(self.swarm.log), self._moved + beyond  # joining a network raises no version
 
     def _answered(self) -> bool:
