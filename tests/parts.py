@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-PARTS = (("e2e",), ("chaos", "demo", "observe"), ("conformance", "lab", "swarm"))
+PARTS = (("e2e",), ("chaos", "demo", "observe"), ("conformance", "lab", "store", "swarm"))
 """Folders of each part but the last, which has the rest."""
 
 
