@@ -59,7 +59,7 @@ def get(
     *,
     organization: OrganizationFilter = None,
     organizations: Annotated[
-        bool, typer.Option("--all-organizations", "-A", help="Of every organization, which is what it does anyway.")
+        bool, typer.Option("--all-organizations", "-A", help="Of every organization; the default.")
     ] = False,
     everything: Annotated[
         bool, typer.Option("--all", "-a", help="Include objects whose deletion is finished.")

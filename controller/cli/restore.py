@@ -1,4 +1,4 @@
-"""``restore``: take a deletion back."""
+"""``restore``: undo a deletion."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def restore(
     timeout: Timeout = "5m",
     output: Output = Format.TABLE,
 ) -> None:
-    """Take the deletion of an object back, with what was deleted together with it.
+    """Undo the deletion of an object, with what was deleted together with it.
 
     Rows are kept for SKYPANEL_RETENTION_DAYS after their removal is done. What runs again begins with empty containers.
 

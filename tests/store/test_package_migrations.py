@@ -60,7 +60,7 @@ def test_an_edited_file_and_a_newer_record_are_refused_by_the_packages_name(data
     url = database.dsn("skypanel_owner")
     run(packages, *MIGRATE, DATABASE_URL=url)
     (packages / FILE).write_text(GADGETS[FILE] + "-- later\n")
-    assert "acme-gadgets/0001_gadgets.sql is not the file" in run(packages, *MIGRATE, code=1, DATABASE_URL=url)
+    assert "acme-gadgets/0001_gadgets.sql differs from the file" in run(packages, *MIGRATE, code=1, DATABASE_URL=url)
     (packages / FILE).write_text(GADGETS[FILE])
     database.execute("INSERT INTO skypanel.package_migrations VALUES ('acme-gadgets', 2, 'more', 'x')")
     said = " ".join(run(packages, *MIGRATE, code=1, DATABASE_URL=url).split())

@@ -18,7 +18,7 @@ from specs.kinds import KINDS
     [
         (["logs", "web"], "docker service logs"),
         (["ps:scale", "web=2"], "replicas"),
-        (["rollout", "undo", "env"], "the file of before"),
+        (["rollout", "undo", "env"], "the previous file"),
         (["rollout", "status"], "describe"),
         (["set", "image", "x"], "image"),
         (["diff", "-f", "x.yaml"], "skypanel plan -f FILE"),
@@ -51,7 +51,7 @@ def test_no_habit_hides_a_command_or_a_kind() -> None:
             kind_of(word)
 
 
-@pytest.mark.parametrize(("word", "hint"), [("pods", "describe environment"), ("Secrets", "not there yet")])
+@pytest.mark.parametrize(("word", "hint"), [("pods", "describe environment"), ("Secrets", "not supported yet")])
 def test_a_kind_of_another_tool_is_answered_by_the_one_here(word: str, hint: str) -> None:
     with pytest.raises(ActionError) as refused:
         kind_of(word)

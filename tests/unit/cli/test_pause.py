@@ -23,4 +23,4 @@ def test_one_place_must_be_named_and_no_more(
     command: str, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([command, *words]) == 1
-    assert "one of the three" in " ".join(capsys.readouterr().err.split())
+    assert "name one target" in " ".join(capsys.readouterr().err.split())

@@ -216,7 +216,7 @@ def test_a_file_that_is_named_is_read_and_a_variable_wins_over_it(
     monkeypatch.setenv("SKYPANEL_INSTALLATION", "variable")
     found = settings()
     assert (found.skypanel_installation, found.skypanel_resync_seconds) == ("variable", 7)
-    with pytest.raises(ActionError, match="is no file that can be read"):
+    with pytest.raises(ActionError, match="is not a readable file"):
         inputs.use_env_file(tmp_path / "none.env")
 
 

@@ -105,7 +105,7 @@ def test_an_organization_with_a_slug_that_cannot_be_a_name_is_refused() -> None:
         ({"port": "8080"}, "port: is text, not a whole number"),
         ({"instances": 1001}, "instances: 1001 is not a number of replicas (0-1000)"),
         ({"instances": True}, "instances: is true, true or false, not a whole number"),
-        ({"memory_mb": 3}, "memory_mb: 3 MiB is below"),
+        ({"memory_mb": 3}, "memory_mb: 3 MiB is less than Swarm accepts"),
         ({"cpu_limit": float("nan")}, "cpu_limit: NaN is not an amount of CPU"),
         ({"cpu_limit": 1e300}, "cpu_limit: 1E+300 is not an amount of CPU"),
         ({"cpu_limit": 0}, "cpu_limit: 0 is not an amount of CPU"),
