@@ -68,7 +68,7 @@ class _Timer(asyncio.TimerHandle):
     def __lt__(self, other: asyncio.TimerHandle) -> bool:
         # Of all that a run does this is done most often; every timer of this loop is one of these.
         if self._when == other._when:  # type: ignore[attr-defined]
-            return self.number < other.number  # type: ignore[attr-defined]
+            return bool(self.number < other.number)  # type: ignore[attr-defined]
         return bool(self._when < other._when)  # type: ignore[attr-defined]
 
 

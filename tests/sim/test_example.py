@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.example_package import SETTINGS, install_example
+from tests.example_package import SETTINGS as OF_THE_EXAMPLE
+from tests.example_package import install_example
 from tests.installed import run
+
+SETTINGS = {**OF_THE_EXAMPLE, "PYTHONHASHSEED": "0"}
+"""With the seed, the simulator need not start itself again."""
 
 
 def test_every_fault_strikes_a_kind_that_a_package_brings(tmp_path: Path) -> None:
     install_example(tmp_path)
     said = run(
-        tmp_path, "-m", "tests.sim", "--only", "acme_mail", "--each", "10", "--keep", str(tmp_path), code=0, **SETTINGS
+        tmp_path, "-m", "tests.sim", "--only", "acme_mail", "--each", "6", "--keep", str(tmp_path), code=0, **SETTINGS
     )
     assert " 0 failed" in said
 
@@ -24,7 +28,7 @@ def test_who_takes_a_thing_of_another_is_found(tmp_path: Path) -> None:
         "Externals._intend = lambda *_: anyio.sleep(0); sys.exit(main())"
     )
     options = ("--only", "acme_mail.two_tenants", "--each", "0", "--jobs", "1", "--keep", str(tmp_path))
-    said = run(tmp_path, "-c", taker, *options, code=1, PYTHONHASHSEED="0", **SETTINGS)
+    said = run(tmp_path, "-c", taker, *options, code=1, **SETTINGS)
     assert "of postmaster/thing mail.example by mailbox/" in said
 
 

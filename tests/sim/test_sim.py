@@ -14,7 +14,7 @@ from tests.sim.faults import At, Fault, Plan
 from tests.sim.run import NOT_REACHED, Verdict, execute
 from tests.sim.scenario import scenarios
 
-EVERY, MOST = 60, 6
+EVERY, MOST = 60, 3
 """Of the single faults, one in so many is tried here, and no more a scenario."""
 NAMES = sorted(scenarios())
 _references: dict[str, Verdict] = {}

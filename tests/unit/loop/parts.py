@@ -77,8 +77,8 @@ class Table:
     async def affirm(self) -> None:
         pass
 
-    async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> None:
-        pass
+    async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> list[str]:
+        return []
 
     async def report(self, report: Report) -> None:
         self.reports.append(report)

@@ -65,10 +65,11 @@ class Asked(Table):
         super().__init__(leads=leads)
         self._steps = steps
 
-    async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> None:
+    async def announce(self, key: Key, organization_id: str | None, intents: Sequence[Intent]) -> list[str]:
         if not self.leads:
             raise FencedError
         self._steps.append(f"announce {' '.join(f'{i.state} {i.name}' for i in intents)}".rstrip())
+        return []
 
     async def affirm(self) -> None:
         self._steps.append("affirm")
