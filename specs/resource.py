@@ -54,8 +54,12 @@ class Metadata(Declared):
     @property
     def parents(self) -> dict[str, str]:
         """Names of the owners, the outermost first."""
-        fields = [name for name in type(self).model_fields if name not in ("name", "renamed_from")]
-        return {owner: getattr(self, owner) for owner in reversed(fields)}
+        return {owner: getattr(self, owner) for owner in self.owners()}
+
+    @classmethod
+    def owners(cls) -> list[str]:
+        """Fields with the names of owners, the outermost first."""
+        return [name for name in reversed(cls.model_fields) if name not in ("name", "renamed_from")]
 
     @property
     def former_name(self) -> str | None:

@@ -31,7 +31,7 @@ def fault(cls: type[Resource], known: dict[str, type[Resource]]) -> str:
     while at.binding.parent:
         at = known[at.binding.parent]
         owners.insert(0, at.word())
-    fields = [field for field in reversed(cls.model_fields["metadata"].annotation.model_fields) if field != "name"]  # type: ignore[union-attr]
+    fields: list[str] = cls.model_fields["metadata"].annotation.owners()  # type: ignore[union-attr]
     if fields != owners:
         return f"metadata of {name} has {', '.join(fields) or 'no owners'}, not {', '.join(owners) or 'none'}"
     parent = known[binding.parent] if binding.parent else None
