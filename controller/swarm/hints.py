@@ -81,7 +81,11 @@ class Hints:
             self._on_hint(hint)
 
     def _on_hint(self, hint: Hint) -> None:
-        """Runs in the event loop for each event; decides what to read again."""
+        """Runs in the event loop for each event; decides what to read again.
+
+        What an event says is not put into the view: it may be older than what a list has said since. It is a reason to
+        ask, and the answer has its place in the order of all answers.
+        """
         match hint.type:
             case "connected":
                 self._want("all", "")

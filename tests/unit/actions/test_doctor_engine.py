@@ -7,17 +7,9 @@ from typing import Any
 
 import pytest
 
-from controller.actions.doctor.engine import (
-    Edge,
-    api_check,
-    edge_checks,
-    host_routes,
-    node_checks,
-    pool_checks,
-    security_checks,
-    swarm_check,
-    version_check,
-)
+from controller.actions.doctor.address_pool import host_routes, pool_checks
+from controller.actions.doctor.edge import Edge, api_check, edge_checks
+from controller.actions.doctor.engine import node_checks, security_checks, swarm_check, version_check
 from controller.settings import Settings
 
 SETTINGS = Settings.model_construct(skypanel_subnet_pool=IPv4Network("10.64.0.0/12"), skypanel_installation="skypanel")
