@@ -99,7 +99,7 @@ class Change:
         """Whether doing it starts tasks, or replaces running ones; fewer of them, or another label, does neither."""
         if not isinstance(self.target, Service) or not self.target.replicas:
             return False
-        return self.action == "create" or any(
+        return self.action in ("create", "recreate") or any(
             d.path.startswith("TaskTemplate.")
             or (d.path == "Mode.Replicated.Replicas" and self.target.replicas > (d.live or 0))
             for d in self.differences
@@ -141,9 +141,10 @@ class ChangeSet:
         failed: hashes of templates that Swarm has just rolled back, by service name: to be remembered.
         seen: what is live and as it should be, and not in the inventory yet: a crash after the write, a restored
             database.
-        kept: networks that would be made anew or removed, were they not in use: by name, what is wrong and who uses
-            them.
-        left: type and name of what is not wanted and stays for now: it serves under a former name, or is still needed.
+        kept: what is not as it should be and stays: networks that would be made anew or removed, were they not in use,
+            jobs that a repair would run again; by name, what is wrong and why it stays.
+        left: type and name of what is not wanted and stays for now: it serves under a former name, is still needed, or
+            goes when something else takes its place.
         wanted: what it was planned for: what is declared, without the host names that the owner must not have yet.
         missing_hosts: host names that were left out of it, as another owner still has them.
         spared: the writes without what stops, or loses a route, and nothing that is declared takes its place; None:

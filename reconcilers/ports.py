@@ -11,11 +11,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic_settings import BaseSettings
 
 from reconcilers.conditions import Condition
+from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import Objects, Service
 from reconcilers.port import External, Observed, Port
 
@@ -105,6 +106,7 @@ class EdgePlace:
 class LiveService:
     """A service as the engine has it: its raw spec, where an update stands, and whether a spec came before it."""
 
+    object_type: ClassVar[str] = Service.object_type
     id: str
     name: str
     version: int
@@ -121,6 +123,14 @@ class LiveService:
         """Service labels (not the containers')."""
         found: Mapping[str, str] = self.spec.get("Labels") or {}
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class LiveJob(LiveService):
+    """A job as the engine has it, which keeps it as a service; ``iteration`` is the number of its run, from 0."""
+
+    object_type: ClassVar[str] = Job.object_type
+    iteration: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +377,8 @@ class Context(Protocol):
         until ``retire``. A host name that another owner still has, or such a service, is given no rule yet.
 
         Returns:
-            networks that are not as they should be and stay so, as something uses them: by name, what is wrong.
+            what is not as it should be and stays so: networks that something uses, jobs that a repair would run again;
+            by name, what is wrong.
 
         Raises:
             ConflictError: an object changed meanwhile.
@@ -397,6 +408,9 @@ class Context(Protocol):
 
     async def observe(self, services: Sequence[Service]) -> list[ServiceProgress]:
         """How far the tasks of ``services`` are, read from the engine now."""
+
+    async def observe_jobs(self, jobs: Sequence[Job]) -> list[JobProgress]:
+        """How far ``jobs`` are, read from the engine now. The object is woken when their tasks go on, after seconds."""
 
     def port(self, port: type[P]) -> P:
         """What the kind uses beyond the Swarm, of its ``uses``. Every call may raise ``TransientError``."""

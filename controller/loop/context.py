@@ -22,6 +22,7 @@ from controller.loop.tools import Tools
 from controller.loop.trace import Trace
 from controller.records import Loaded
 from reconcilers.conditions import Condition
+from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import Objects, Service
 from reconcilers.outcomes import NotReadyError
 from reconcilers.port import External, Observed, Port
@@ -135,6 +136,12 @@ class ReconcileContext:
             inventory.lesson(r, wanted.get(r.service), rows.get((Service.object_type, r.service))) for r in progress
         ]
         return [self._take_in(lesson) for lesson in learned]
+
+    async def observe_jobs(self, jobs: Sequence[Job]) -> list[JobProgress]:
+        """How far jobs are; see ``reconcilers.ports.Context``."""
+        found = await self._tools.swarm.job_progress(jobs)
+        self.trace.lap("observe", ", ".join(f"{r.job} {r.completed}/{r.wanted}" for r in found))
+        return found
 
     def _take_in(self, lesson: inventory.Lesson) -> ServiceProgress:
         if lesson.update is not None:

@@ -17,6 +17,7 @@ from controller.swarm.client import EngineClient
 from controller.swarm.errors import NotFound, outcomes
 from controller.swarm.feed import Feed
 from controller.swarm.hints import Hints
+from controller.swarm.job_progress import JobCounts
 from controller.swarm.liveview import LiveView
 from controller.swarm.own_writes import OwnWrites
 from controller.swarm.plan import Planner
@@ -49,6 +50,7 @@ class SwarmAdapter:
         self._routers = EdgeRouters(edge, self._hints.changed)
         self._tasks = TaskCounts(client, self.live, own)
         self.service_progress = self._tasks.of_services
+        self.job_progress = JobCounts(self._tasks, self.live).of_jobs
 
     # -- what is asked of one object -----------------------------------------------------------------------------
 
@@ -67,7 +69,7 @@ class SwarmAdapter:
             if not mine or found.get(labels.OWNER) != labels.owner_key(*key):
                 return False
             await self._feed.refresh(row.object_type, row.name)
-            return True
+            return self.live.find(row.object_type, row.name) is not None  # a service may have the name of a job
 
     async def routers(self, key: Key, names: Sequence[str]) -> Routers:
         """What the edge says of its routers; the owner of ``names`` is named by ``hints`` when that changes."""
@@ -149,7 +151,7 @@ class SwarmAdapter:
         return await self._tasks.stopping(f"{labels.OWNER}={labels.owner_key(*key)}")
 
     async def short_of_tasks(self) -> list[Key]:
-        """Owners of services with fewer or more running tasks than they should have."""
+        """Owners of services with fewer or more running tasks than they should have, and of jobs that went on."""
         async with outcomes():
             short = [Key(*owner) for owner in await self._feed.count_tasks()]
         await self._routers.look()

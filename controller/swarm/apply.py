@@ -29,6 +29,7 @@ from controller.swarm.types import BY_NAME, TYPES
 from controller.swarm.writers import WRITERS
 from controller.swarm.writers.base import Engine
 from reconcilers import labels, references
+from reconcilers.jobs import Job
 from reconcilers.objects import Service
 from reconcilers.outcomes import ConflictError, NotReadyError, ReconcileError, TerminalError, TransientError
 from reconcilers.ports import LiveNetwork
@@ -117,7 +118,7 @@ class Applier:
             if change.object_type in BY_NAME:
                 known_by = change.live.id if change.live else change.name
                 await self._feed.refresh(change.object_type, known_by, tell=False)
-                referring = change.target.spec if isinstance(change.target, Service) else {}
+                referring = change.target.spec if isinstance(change.target, Service | Job) else {}
                 for object_type, name in references.named(referring):
                     await self._feed.refresh(object_type, name, tell=False)
             else:

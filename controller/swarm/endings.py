@@ -43,12 +43,12 @@ def endings(tasks: Iterable[Document]) -> Endings:
     if not slots:
         return Endings()
     newest = max((task for slot in slots.values() for task in slot), key=_time)
-    return Endings(max(map(_close_together, slots.values())), describe(newest), _exit_code(newest))
+    return Endings(max(map(_close_together, slots.values())), describe(newest), exit_code(newest))
 
 
 def describe(task: Document) -> str:
     """Why a task is not running, in one line."""
-    status, code = task["Status"], _exit_code(task)
+    status, code = task["Status"], exit_code(task)
     text = " ".join(str(status.get("Err") or status.get("Message") or status["State"]).split())
     if status["State"] == "complete":
         text = f"it ended by itself (exit code {code or 0})"
@@ -86,6 +86,7 @@ def _time(task: Document) -> datetime:
     return datetime.fromisoformat(task["Status"]["Timestamp"])
 
 
-def _exit_code(task: Document) -> int | None:
+def exit_code(task: Document) -> int | None:
+    """With what its container ended; None when it has none."""
     found: int | None = (task["Status"].get("ContainerStatus") or {}).get("ExitCode")
     return found

@@ -26,7 +26,7 @@ import urllib3
 from controller.kit import clock
 from controller.swarm.errors import EngineError, classify
 from controller.swarm.metrics import ENGINE_HINTS
-from controller.swarm.types import BY_NAME
+from controller.swarm.types import LISTS
 from controller.telemetry.metrics import LOOP_FAILURES
 
 log = structlog.get_logger(__name__)
@@ -131,7 +131,7 @@ class EventStream:
         query = {
             "since": f"{since:.6f}",
             "until": str(int(self._engine_time()) + WINDOW_SECONDS),
-            "filters": {"type": [*BY_NAME, "container"], "event": _ACTIONS},
+            "filters": {"type": [*LISTS, "container"], "event": _ACTIONS},
         }
         status, self._response, chunks = self._source.stream("/events", query, idle_seconds=WINDOW_SECONDS + 15)
         if status >= 400:

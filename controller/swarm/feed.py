@@ -21,6 +21,7 @@ from controller.swarm.errors import EngineUnavailable, NotFound
 from controller.swarm.liveview import LiveView
 from controller.swarm.object_cache import OwnerKey
 from controller.swarm.service_cache import service_of
+from controller.swarm.service_list import Counts
 from controller.swarm.types import BY_NAME, TYPES
 from controller.swarm.types.base import ObjectType
 from controller.swarm.types.service import SERVICE
@@ -35,7 +36,7 @@ class _Listed(NamedTuple):
     """What a list of services brought: owners of those that changed, and by id how many tasks run and should."""
 
     changed: set[OwnerKey]
-    counts: dict[str, tuple[int, int]]
+    counts: dict[str, Counts]
 
 
 class Feed:
@@ -68,15 +69,15 @@ class Feed:
         self._live.tell(changed)
 
     async def count_tasks(self) -> list[OwnerKey]:
-        """List our services with their tasks' counts; owners of those that are short of running tasks."""
+        """List our services with their tasks' counts; owners of those whose tasks should be looked at."""
         listed = await self._list_services(status=True)
         changed = listed.changed
         if self._live.edge_view.services:  # a task of it on another node makes no event here
             changed |= await self._look_at_edge()
         self._live.tell(changed)
         lost = await self._lost_tasks()
-        short = [i for i, (running, desired) in listed.counts.items() if running - lost[i] != desired]
-        return [owner for i in short if (owner := self._live.owner_of(i)) is not None]
+        astir = [i for i, counts in listed.counts.items() if self._live.astir(i, counts, lost[i])]
+        return [owner for i in astir if (owner := self._live.owner_of(i)) is not None]
 
     async def _lost_tasks(self) -> Counter[str]:
         """Service id -> tasks on nodes that are down: the engine goes on counting them as running (moby's
@@ -118,9 +119,9 @@ class Feed:
     async def _take(self, found: Iterator[bytes], as_of: int, *, counted: bool, replace: bool) -> _Listed:
         changed: set[OwnerKey] = set()
         listed: set[str] = set()
-        counts: dict[str, tuple[int, int]] = {}
+        counts: dict[str, Counts] = {}
         for number, element in enumerate(found, 1):
-            data, count = service_list.without_counts(element) if counted else (element, (0, 0))
+            data, count = service_list.without_counts(element) if counted else (element, Counts())
             service_id = service_list.id_of(data)
             if service_id is None or not self._live.holds(service_id, data):
                 service = service_of(orjson.loads(data))
@@ -131,7 +132,9 @@ class Feed:
                 counts[service_id] = count
             if not number % _SLICE:
                 await checkpoint()
-        changed |= self._live.keep_listed(SERVICE.name, listed, as_of)
+        for each in TYPES:
+            if not each.decoded:
+                changed |= self._live.keep_listed(each.name, listed, as_of)
         return _Listed(changed, counts)
 
     # -- single objects ------------------------------------------------------------------------------------------

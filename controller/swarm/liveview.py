@@ -15,7 +15,8 @@ from controller.swarm.answers import Answers
 from controller.swarm.edge_view import Document, EdgeView
 from controller.swarm.hosts import Hosts
 from controller.swarm.object_cache import Cache, ObjectCache, OwnerKey
-from controller.swarm.service_cache import ServiceCache
+from controller.swarm.service_cache import ServiceCache, TypeCache
+from controller.swarm.service_list import Counts
 from controller.swarm.types import TYPES
 from controller.swarm.types.network import NETWORK
 from controller.swarm.types.service import SERVICE
@@ -38,7 +39,9 @@ class LiveView:
         self._on_change = on_change
         self._services = ServiceCache()
         self._objects = {each.name: ObjectCache() for each in TYPES if each.decoded}
-        self._caches: Mapping[str, Cache] = {**self._objects, SERVICE.name: self._services}
+        running = {each.name: TypeCache(self._services, each.name) for each in TYPES if not each.decoded}
+        self._caches: Mapping[str, Cache] = {**self._objects, **running}
+        self._named = running[SERVICE.name].named
         self._networks = self._objects[NETWORK.name]
         self.hosts = Hosts(on_change)
         """Host names by owner of the live rules."""
@@ -53,10 +56,10 @@ class LiveView:
 
     def service(self, name: str) -> LiveService | None:
         """Our service of exactly this name."""
-        return self._services.named(name)
+        return self._named(name)
 
     def service_by_id(self, service_id: str) -> LiveService | None:
-        """Our service with this id."""
+        """Our service or job with this id."""
         return self._services.get(service_id)
 
     def find(self, object_type: str, name: str) -> LiveObject | None:
@@ -76,7 +79,7 @@ class LiveView:
 
     def owned_services(self, owner: OwnerKey) -> list[LiveService]:
         """Services whose owner label names ``owner``, by name."""
-        found = [self._services.get(i) for i in self._services.owned.of(owner)]
+        found = [self._services.get(i) for i in self._services.owned(SERVICE.name).of(owner)]
         return sorted((s for s in found if s is not None), key=lambda s: s.name)
 
     def is_ours(self, live: LiveObject) -> bool:
@@ -128,6 +131,10 @@ class LiveView:
     def owner_of(self, service_id: str) -> OwnerKey | None:
         """Whose a service of ours is."""
         return self._services.owner(service_id)
+
+    def astir(self, service_id: str, counts: Counts, lost: int) -> bool:
+        """Whether the owner of a service or job should look at its tasks; see ``ServiceCache.astir``."""
+        return self._services.astir(service_id, counts, lost)
 
     def owners(self) -> dict[OwnerKey, int]:
         """Every owner that has live objects, and how many of them count."""
@@ -239,7 +246,7 @@ class LiveView:
             self._on_change(owners)
 
     def _drop(self, object_type: str, object_id: str) -> set[OwnerKey]:
-        if object_type == SERVICE.name:
+        if object_type not in self._objects:
             self.hosts.drop(object_id)
         owner = self._caches[object_type].drop(object_id)
         return set() if owner is None else {owner}

@@ -74,7 +74,7 @@ def _is_hash(label: str) -> bool:
 
 def _lost(change: Change, wanted: Objects) -> tuple[bool, bool]:
     """Whether a process stops, and whether a host name leads nowhere."""
-    if change.action not in ("delete", "update") or not isinstance(change.live, LiveService):
+    if change.action not in ("delete", "update", "recreate") or not isinstance(change.live, LiveService):
         return False, False
     process, hosts = serves(change.live.spec)
     others = [serves(service.spec) for service in wanted.services if service.name != change.name]

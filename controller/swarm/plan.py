@@ -130,10 +130,14 @@ def plan(owner: tuple[str, str], wanted: Objects, view: View, inventory: Sequenc
 def _removed(planning: Planning, changes: list[Change], kept: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Plan the removal of what is not wanted; type and name of what has to stay for now without being a fault."""
     wanted = planning.wanted.keys
+    replaced = {change.live.id for change in changes if change.action == "recreate" and change.live is not None}
     for type_ in reversed(TYPES):
         for live in planning.view.owned(type_.name, planning.owner):
             at = type_.name, live.name
             if at in wanted:
+                continue
+            if live.id in replaced:  # a service goes when a job takes its place, and the other way round
+                yield at
                 continue
             stay = type_.stays(live, planning)
             if stay is None:

@@ -1,4 +1,4 @@
-"""The live services, held as the bytes that the engine sent and decoded when somebody looks.
+"""The live services and jobs, held as the bytes that the engine sent and decoded when somebody looks.
 
 Ten thousand decoded documents are 100 MB and more, all of which the garbage collector walks through; their bytes are a
 tenth of that. Those that were looked at last are kept decoded, as a reconcile looks several times.
@@ -14,21 +14,27 @@ import orjson
 
 from controller.swarm.losses import serves
 from controller.swarm.object_cache import Owned, OwnerKey
+from controller.swarm.service_list import Counts
 from reconcilers import labels
-from reconcilers.ports import LiveService
+from reconcilers.jobs import is_job
+from reconcilers.ports import LiveJob, LiveService
 from reconcilers.references import ids
 
 _KEPT_DECODED = 256
 
 
 class _Held:
-    __slots__ = ("contents", "data", "hosts", "name", "networks", "owner", "role", "runs", "version")
+    __slots__ = (
+        "contents", "counts", "data", "hosts", "name", "networks", "object_type", "owner", "role", "runs", "version",
+    )  # fmt: skip
 
     def __init__(self, service: LiveService, owner: OwnerKey, data: bytes, networks: tuple[str, ...]) -> None:
         name, version = service.name, service.version
         self.runs, self.hosts = serves(service.spec)
         self.role = service.labels.get(labels.PROCESS) or service.id
         self.name = name
+        self.object_type = service.object_type
+        self.counts: tuple[int, ...] = ()
         self.networks = networks
         self.contents = tuple(ids(service.spec) | service.previous)
         self.version = version
@@ -37,7 +43,7 @@ class _Held:
 
 
 class ServiceCache:
-    """Services by id, and by name."""
+    """Services and jobs by id, and by name: the engine has both in one list, where a name is one's alone."""
 
     def __init__(self) -> None:
         self._held: dict[str, _Held] = {}
@@ -48,7 +54,7 @@ class ServiceCache:
         self._roles: Counter[Hashable] = Counter()
         self._running: Counter[Hashable] = Counter()
         self._routed: Counter[Hashable] = Counter()
-        self.owned = Owned()
+        self._owned = {each.object_type: Owned() for each in (LiveService, LiveJob)}
 
     def __len__(self) -> int:
         return len(self._held)
@@ -75,6 +81,27 @@ class ServiceCache:
         """The service of this name."""
         return self.get(self._ids.get(name, ""))
 
+    def owned(self, object_type: str) -> Owned:
+        """Those of one type, by owner."""
+        return self._owned[object_type]
+
+    def astir(self, service_id: str, counts: Counts, lost: int) -> bool:
+        """Whether its owner should look at its tasks: a service has more or fewer than it should, a job others than
+        when they were counted last.
+
+        Args:
+            service_id: of the service or job.
+            counts: of its tasks now.
+            lost: so many of those that run are on nodes that are down.
+        """
+        held = self._held.get(service_id)
+        if held is None:
+            return False
+        if held.object_type == LiveService.object_type:
+            return counts.running - lost != counts.desired
+        before, held.counts = held.counts, (counts.running, counts.completed, lost)
+        return held.counts != before
+
     def version(self, service_id: str) -> int:
         """Its version; 0 when it is not held."""
         held = self._held.get(service_id)
@@ -95,7 +122,7 @@ class ServiceCache:
         self._leave(service.id)
         networks = networks_of(service)
         held = self._held[service.id] = _Held(service, owner, data, networks)
-        self.owned.put(service.id, owner)
+        self._owned[held.object_type].put(service.id, owner)
         for counter, found in self._counted(held):
             counter.update(found)
         for used in (*networks, *held.contents):
@@ -127,7 +154,7 @@ class ServiceCache:
         if held is None:
             return None
         self._decoded.pop(service_id, None)
-        self.owned.drop(service_id, held.owner)
+        self._owned[held.object_type].drop(service_id, held.owner)
         if self._ids.get(held.name) == service_id:
             del self._ids[held.name]
         return held.owner
@@ -156,6 +183,32 @@ class ServiceCache:
         self._decoded[service.id] = service
 
 
+class TypeCache:
+    """Those of one type; by id whatever the list has, as an event does not say which type it is of."""
+
+    def __init__(self, services: ServiceCache, object_type: str) -> None:
+        self._services = services
+        self._type = object_type
+        self.owned = services.owned(object_type)
+
+    def __iter__(self) -> Iterator[str]:
+        """Ids."""
+        return (each for ids in self.owned.all().values() for each in ids)
+
+    def get(self, object_id: str) -> LiveService | None:
+        """The service or job with this id."""
+        return self._services.get(object_id)
+
+    def named(self, name: str) -> LiveService | None:
+        """The one of exactly this name."""
+        found = self._services.named(name)
+        return found if found is not None and found.object_type == self._type else None
+
+    def drop(self, object_id: str) -> OwnerKey | None:
+        """Hold it no longer; whose it was."""
+        return self._services.drop(object_id)
+
+
 def networks_of(service: LiveService) -> tuple[str, ...]:
     """Ids of the networks that a service is attached to."""
     attached = (service.spec.get("TaskTemplate") or {}).get("Networks") or service.spec.get("Networks") or ()
@@ -163,16 +216,20 @@ def networks_of(service: LiveService) -> tuple[str, ...]:
 
 
 def service_of(document: Mapping[str, Any]) -> LiveService:
-    """A service by its document."""
+    """A service, or a job, by its document."""
     status = document.get("UpdateStatus") or {}
     spec = document["Spec"]
-    return LiveService(
-        id=document["ID"],
-        name=spec["Name"],
-        version=document["Version"]["Index"],
-        spec=spec,
-        update_state=status.get("State") or None,
-        update_message=status.get("Message") or "",
-        has_previous=document.get("PreviousSpec") is not None,
-        previous=ids(document.get("PreviousSpec") or {}),
-    )
+    known: dict[str, Any] = {
+        "id": document["ID"],
+        "name": spec["Name"],
+        "version": document["Version"]["Index"],
+        "spec": spec,
+        "update_state": status.get("State") or None,
+        "update_message": status.get("Message") or "",
+        "has_previous": document.get("PreviousSpec") is not None,
+        "previous": ids(document.get("PreviousSpec") or {}),
+    }
+    if is_job(spec):
+        iteration = (document.get("JobStatus") or {}).get("JobIteration") or {}
+        return LiveJob(**known, iteration=iteration.get("Index") or 0)
+    return LiveService(**known)

@@ -11,12 +11,23 @@ cannot be: quotes are escaped there.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import orjson
 
 _BEGINS = b'{"ID":"'
 _BETWEEN = b"}," + _BEGINS
 _COUNTS = b',"ServiceStatus":{'  # a label may be called so, but its value is a string
+
+
+class Counts(NamedTuple):
+    """Tasks of a service or a job: those that run, those that should (of a job: at most, at a time), and those of a
+    job's present run that have ended well.
+    """
+
+    running: int = 0
+    desired: int = 0
+    completed: int = 0
 
 
 def elements(data: bytes) -> Iterator[bytes]:
@@ -55,11 +66,12 @@ def id_of(element: bytes) -> str | None:
     return element[len(_BEGINS) : element.index(b'"', len(_BEGINS))].decode()
 
 
-def without_counts(element: bytes) -> tuple[bytes, tuple[int, int]]:
-    """The element as it is when tasks are not counted; tasks that run and tasks that should."""
+def without_counts(element: bytes) -> tuple[bytes, Counts]:
+    """The element as it is when tasks are not counted; and the counts."""
     begin = element.rfind(_COUNTS)
     if begin < 0:
-        return element, (0, 0)
+        return element, Counts()
     end = element.index(b"}", begin) + 1
-    counts = orjson.loads(element[begin + len(_COUNTS) - 1 : end])
-    return element[:begin] + element[end:], (counts.get("RunningTasks", 0), counts.get("DesiredTasks", 0))
+    found = orjson.loads(element[begin + len(_COUNTS) - 1 : end])
+    counts = Counts(found.get("RunningTasks", 0), found.get("DesiredTasks", 0), found.get("CompletedTasks", 0))
+    return element[:begin] + element[end:], counts

@@ -78,11 +78,15 @@ class TaskCounts:
         if self._own.take_new(service.id) and desired == 0:
             # Made a moment ago, wanting no task: it has none.
             return service_progress(service, (), desired, blocked=blocked)
-        tasks = await self._reads.submit(service.id)
+        tasks = await self.tasks(service.id)
         found = service_progress(service, tasks, desired, blocked=blocked)
         if found.stopping and not desired:
-            found = service_progress(service, tasks, desired, blocked=blocked, lost=await self._lost_nodes())
+            found = service_progress(service, tasks, desired, blocked=blocked, lost=await self.lost_nodes())
         return replace(found, forgotten=self._forgotten(service, found))
+
+    async def tasks(self, service_id: str) -> list[Document]:
+        """All tasks of a service or a job that the engine remembers, read with those of others."""
+        return await self._reads.submit(service_id)
 
     def _forgotten(self, service: LiveService, found: ServiceProgress) -> int:
         """Tasks too many that Swarm has had the time to stop, and has not."""
@@ -104,10 +108,10 @@ class TaskCounts:
             tasks = [t for t in await self._client.tasks({"label": [label]}) if _is_stopping(t)]
             if not tasks:
                 return 0
-            lost = await self._lost_nodes()
+            lost = await self.lost_nodes()
         return sum(task.get("NodeID") not in lost for task in tasks)
 
-    async def _lost_nodes(self) -> frozenset[str]:
+    async def lost_nodes(self) -> frozenset[str]:
         """Nodes that are down: what ran there is still listed as running, and nobody knows."""
         return frozenset(str(d["ID"]) for d in await self._client.nodes() if d["Status"]["State"] == "down")
 
@@ -173,7 +177,7 @@ def service_progress(
         outdated=outdated,
         pending=pending,
         update_state=service.update_state,
-        problem="" if len(running) == desired else _problem(tasks),
+        problem="" if len(running) == desired else problem_of(tasks),
         blocked=blocked,
         tasks=tuple(sorted(running)),
         stopping=stopping,
@@ -194,7 +198,7 @@ def _task_spec(spec: Mapping[str, Any]) -> Any:
     return normal
 
 
-def _problem(tasks: Sequence[Document]) -> str:
+def problem_of(tasks: Sequence[Document]) -> str:
     """The newest error, as one line; or what a task waits for."""
     newest = max(tasks, key=lambda t: str(t["Status"].get("Timestamp", "")), default=None)
     for task in sorted(tasks, key=lambda t: str(t["Status"].get("Timestamp", "")), reverse=True):

@@ -87,6 +87,9 @@ class RealView:
     def ran(self, service_id: str, seconds: float) -> int:
         return sum(task.current for task in self.running(service_id))
 
+    def ended_well(self) -> Mapping[tuple[str, str, object], int]:
+        return {}  # nothing that is declared here has a job
+
     def edges(self) -> Sequence[frozenset[str]]:
         return [frozenset(joined) for joined in self._edges]
 

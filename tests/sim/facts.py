@@ -169,6 +169,11 @@ class View(Protocol):
     def ran(self, service_id: str, seconds: float) -> int:
         """How many tasks had run the present template for so long, without an end, a moment ago."""
 
+    def ended_well(self) -> Mapping[tuple[str, str, object], int]:
+        """Name of a job, its run, and slot or node of a task -> how many such tasks have ended well, since somebody
+        else than a controller wrote it, or another run was.
+        """
+
     def edges(self) -> Sequence[frozenset[str]]:
         """For each running container of the edge: ids of the networks that it is on."""
 

@@ -195,6 +195,16 @@ def what_serves_goes_on_serving(view: View) -> Sentences:
     view.served.update(reached)
 
 
+# -- jobs ------------------------------------------------------------------------------------------------------------
+
+
+@always()
+def a_job_is_run_to_its_end_once(view: View) -> Sentences:
+    for (name, run, place), count in view.ended_well().items():
+        if count > 1:
+            yield f"task {place} of job {name} has ended well {count} times in run {run}"
+
+
 # -- who is stopped --------------------------------------------------------------------------------------------------
 
 

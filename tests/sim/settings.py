@@ -11,7 +11,9 @@ import orjson
 from controller.loop.config import LoopConfig
 from controller.records import Key
 from controller.swarm.types import TYPES
+from reconcilers.jobs import Job
 from reconcilers.ports import Options
+from tests.sim.swarm.objects import Service as SimService
 from tests.sim.swarm.store import Store
 
 INSTALLATION = "sim"
@@ -33,7 +35,15 @@ _NAMED_IN_BODY = {"create"}
 
 def tables(store: Store) -> dict[str, Mapping[str, Any]]:
     """Everything on a simulated Swarm that controllers may make, by type and id."""
-    return {each.name: getattr(store, f"{each.name}s") for each in TYPES}
+    found: dict[str, Mapping[str, Any]] = {}
+    for each in TYPES:
+        listed = getattr(store, f"{each.listed_as}s")
+        found[each.name] = {i: live for i, live in listed.items() if _type_of(live, each.listed_as) == each.name}
+    return found
+
+
+def _type_of(live: Any, listed_as: str) -> str:
+    return Job.object_type if isinstance(live, SimService) and live.is_job else listed_as
 
 
 class Names:

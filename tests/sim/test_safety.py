@@ -23,13 +23,14 @@ from controller.swarm.edge import Edge
 from controller.swarm.hosts import Hosts
 from controller.swarm.liveview import LiveView
 from controller.swarm.task_counts import TaskCounts
+from controller.swarm.types import job
 from controller.swarm.writers.service import ServiceWriter
 from reconcilers.conditions import ready
 from reconcilers.environment import domains, salvage, service
 from reconcilers.ports import LiveService, ServiceProgress
 from reconcilers.routes import traefik_labels
 from specs import names
-from tests.sim import safety, world
+from tests.sim import jobs, safety, world
 from tests.sim.database import subnets
 from tests.sim.faults import Plan
 from tests.sim.run import execute
@@ -174,6 +175,15 @@ def the_former_service_goes_at_once(patch: pytest.MonkeyPatch) -> None:
         return await retire(self, objects, [service.name for service in objects.services])
 
     patch.setattr(ReconcileContext, "retire", at_once)
+
+
+# -- jobs ------------------------------------------------------------------------------------------------------------
+
+
+@mutant(safety.a_job_is_run_to_its_end_once, "environment.comes_scales_and_goes")
+def a_job_is_written_whenever_somebody_looks(patch: pytest.MonkeyPatch) -> None:
+    jobs.install(patch)
+    patch.setattr(job, "is_run", lambda *_: False)
 
 
 # -- who is stopped --------------------------------------------------------------------------------------------------

@@ -7,13 +7,14 @@ failing program or a lost node do is no controller's doing: ``disturbed`` says w
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from controller.records import Key
+from reconcilers import labels
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.rows import Declared, Said
 from tests.sim.facts import NetworkFact, ServiceFact, TaskFact, Wish, network_fact, service_fact
@@ -51,6 +52,8 @@ class SimView:
         self._disturbed: dict[Key | None, float] = {}
         self.served: set[tuple[Key, str]] = set()
         """Owner and host name of what the edge reached a task of, and must go on to."""
+        self._jobs: dict[str, tuple[str, Counter[object]]] = {}
+        """By name: the run of the tasks that ended well last, and how many did in each place."""
         self._ended: deque[tuple[float, Task]] = deque(maxlen=64)
 
     # -- what is live --------------------------------------------------------------------------------------------
@@ -102,6 +105,12 @@ class SimView:
             t.spec == service.spec["TaskTemplate"] and t.running_at is not None and t.running_at <= until - seconds
             for until, t in [*alive, *ended]
         )
+
+    def ended_well(self) -> dict[tuple[str, str, object], int]:
+        """How many tasks of a job's run have ended well, by slot or node."""
+        return {
+            (name, run, place): count for name, (run, places) in self._jobs.items() for place, count in places.items()
+        }
 
     def edges(self) -> list[frozenset[str]]:
         """For each running container of the edge: ids of the networks that it is on."""
@@ -188,6 +197,8 @@ class SimView:
         """Called with an accepted write, before the view looks again."""
         if write.object_type == "service":
             (self._hands.add if write.client == "hands" else self._hands.discard)(write.object_id)
+            if write.client == "hands":
+                self._jobs.pop(write.name, None)
         if write.client == "hands":
             known = self.services.get(write.object_id)
             if known is not None and not known.edge:
@@ -199,7 +210,13 @@ class SimView:
         """Called with a task whose state changed."""
         if task.rank > RUNNING:
             self._ended.append((self.now(), task))
-        if task.state in _FAILED:
+        if task.iteration is not None and task.state == "complete":
+            run = task.labels.get(labels.SPEC_HASH, "")
+            known, places = self._jobs.get(task.service.name, ("", Counter()))
+            places = places if known == run else Counter()
+            places[task.slot if task.service.spec["Mode"].get("ReplicatedJob") else task.key] += 1
+            self._jobs[task.service.name] = run, places
+        elif task.state in _FAILED:
             fact = self.services.get(task.service.meta.id)
             self.disturb(fact.owner if fact is not None and not fact.edge else None)
 

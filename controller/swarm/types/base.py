@@ -58,6 +58,10 @@ class Planning:
         """What is on record of it."""
         return self.rows.get((wanted.object_type, wanted.name))
 
+    def goes(self, name: str) -> bool:
+        """Whether what runs tasks under this name, a service or a job, is known to be removed."""
+        return ("service", name) in self.going or ("job", name) in self.going
+
     def id_of(self, object_type: str, name: str) -> str | None:
         """Id of the live object of this name; None while there is none."""
         found = self.view.find(object_type, name)
@@ -99,7 +103,11 @@ class ObjectType(Protocol):
 
     @property
     def name(self) -> str:
-        """As in the inventory, in events, in metrics and in the engine's events of it."""
+        """As in the inventory, in events and in metrics."""
+
+    @property
+    def listed_as(self) -> str:
+        """The engine's word for what is in the list that has it, as in its events; two types may be in one list."""
 
     @property
     def counted(self) -> bool:

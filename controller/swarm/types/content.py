@@ -41,6 +41,11 @@ class ContentType:
     """They come in twos while one takes the place of another, and nobody loses one that nothing refers to."""
     decoded: bool = True
 
+    @property
+    def listed_as(self) -> str:
+        """Their own list."""
+        return self.name
+
     async def read(self, client: EngineClient, id_or_name: str) -> Document:
         """One of them."""
         return await client.content(self.name, id_or_name)
@@ -87,9 +92,9 @@ class ContentType:
     def stays(self, live: LiveContent, planning: Planning) -> Stay | None:
         """While a service's spec, the one before it, or the last one that worked refers to it.
 
-        Services that are removed in the same change set do not hold it; tasks are asked for when it is removed.
+        What is removed in the same change set does not hold it; tasks are asked for when it is removed.
         """
-        if any(("service", name) not in planning.going for name in planning.view.referring(live.id)):
+        if not all(map(planning.goes, planning.view.referring(live.id))):
             return Stay()
         good = (row.last_good or {} for at, row in planning.rows.items() if at not in planning.going)
         return Stay() if any((self.name, live.name) in references.named(spec) for spec in good) else None

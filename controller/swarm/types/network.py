@@ -1,4 +1,4 @@
-"""Overlay networks: they cannot be changed, only made anew; never while a service of somebody else is on one.
+"""Overlay networks: they cannot be changed, only made anew; never while a job is on one, or a service of somebody else.
 
 The live view keeps those of others, too: their names and addresses are taken. Pure.
 """
@@ -25,6 +25,7 @@ class NetworkType:
     """Networks."""
 
     name: str = "network"
+    listed_as: str = "network"
     counted: bool = True
     decoded: bool = True
 
@@ -73,10 +74,10 @@ class NetworkType:
 
 
 def others_on(network: LiveObject, planning: Planning) -> list[str]:
-    """Services on a network that are not its owner's own."""
+    """Services on a network that are not its owner's own, and all jobs: a job is not made anew for a network."""
     on = planning.view.on_network(network.id)
     own = {service.name for service in planning.view.owned("service", planning.owner)} if on else set()
-    return [name for name in on if name not in own]
+    return [name for name in on if name not in own and not planning.goes(name)]
 
 
 def _are_on_it(users: list[str]) -> str:

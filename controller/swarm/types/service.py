@@ -5,32 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import orjson
-
 from controller.changes import Change
 from controller.records import InventoryRow
 from controller.swarm.diff import service_differences
 from controller.swarm.fate import fate
 from controller.swarm.former import former
 from controller.swarm.service_cache import service_of
-from controller.swarm.types.base import Planning, Stay, Verdict, cause_of, is_owned_by
+from controller.swarm.types.base import Planning, Stay, Verdict, cause_of
 from controller.swarm.types.network import others_on
-from reconcilers import labels, references
+from controller.swarm.types.running import LIST, listed, made, mine
+from reconcilers import references
 from reconcilers.objects import Service
 from reconcilers.ports import LiveService
 
 if TYPE_CHECKING:
     from controller.swarm.client import Document, EngineClient
 
-_PENDING_SECONDS = 30.0
-_SEEN_AFTER_SECONDS = (0.0, 0.02, 0.1, 0.5)
-
 
 @dataclass(frozen=True, slots=True)
 class ServiceType:
     """Services."""
 
-    name: str = "service"
+    name: str = Service.object_type
+    listed_as: str = LIST
     counted: bool = True
     decoded: bool = False
 
@@ -39,8 +36,8 @@ class ServiceType:
         return await client.service(id_or_name)
 
     async def listed(self, client: EngineClient, installation: str) -> list[Document]:
-        """All of ours; the live view takes the list apart without decoding it."""
-        return list(orjson.loads(await client.services(f"{labels.INSTALLATION}={installation}")) or [])
+        """All of ours."""
+        return await listed(client, installation, self.name)
 
     def parse(self, document: Document) -> LiveService:
         """What is known of one."""
@@ -49,7 +46,7 @@ class ServiceType:
     def plan(self, wanted: Service, planning: Planning) -> Verdict:
         """Make it or change it; a template that failed is not applied again."""
         row = planning.row(wanted)
-        live = _mine(planning, wanted, row)
+        live = mine(planning, wanted, row)
         found = fate(wanted, live, row)
         changes = () if found.target is None else _changes(found.target, live, row, found.note, planning)
         return Verdict(changes, found.target, found.blocked, found.failed)
@@ -67,27 +64,17 @@ class ServiceType:
         return None
 
 
-def _mine(planning: Planning, wanted: Service, row: InventoryRow | None) -> LiveService | None:
-    """What lives under the name, unless it belongs to another owner: then the create waits for the name.
-
-    One that we made, by its id, is ours even when somebody changed its labels.
-    """
-    live = planning.view.find("service", wanted.name)
-    if not isinstance(live, LiveService):
-        return None
-    return live if is_owned_by(live, wanted) or (row is not None and row.engine_id == live.id) else None
-
-
 def _changes(
     target: Service, live: LiveService | None, row: InventoryRow | None, note: str, planning: Planning
 ) -> tuple[Change, ...]:
-    cause = cause_of(row, target, live)
-    if live is None:
-        return (Change("create", "service", target.name, target, cause=cause),)
+    if changes := tuple(made(target, live, row)):
+        return changes
+    assert live is not None
     differences = service_differences(references.filled(target.spec, planning.id_of), live.spec)
     if not differences:
         return ()
-    return (Change("update", "service", target.name, target, live, tuple(differences), cause, note),)
+    cause = cause_of(row, target, live)
+    return (Change("update", target.object_type, target.name, target, live, tuple(differences), cause, note),)
 
 
 SERVICE = ServiceType()

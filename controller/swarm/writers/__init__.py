@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from controller.swarm.types.config import CONFIG
+from controller.swarm.types.job import JOB
 from controller.swarm.types.network import NETWORK
 from controller.swarm.types.secret import SECRET
 from controller.swarm.types.service import SERVICE
 from controller.swarm.writers.base import Engine, Writer
 from controller.swarm.writers.content import ContentWriter
+from controller.swarm.writers.job import JobWriter
 from controller.swarm.writers.network import NetworkWriter
 from controller.swarm.writers.service import ServiceWriter
 
@@ -19,4 +21,5 @@ WRITERS: Mapping[str, Callable[[Engine], Writer]] = {
     SECRET.name: partial(ContentWriter, SECRET.name),
     CONFIG.name: partial(ContentWriter, CONFIG.name),
     SERVICE.name: ServiceWriter,
+    JOB.name: JobWriter,
 }

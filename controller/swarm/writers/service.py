@@ -7,6 +7,7 @@ security baseline are compared: an engine that does not know one drops it withou
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import anyio
 
@@ -17,9 +18,11 @@ from controller.swarm.diff import label_only, service_differences
 from controller.swarm.errors import EngineError, NameTaken, NotFound
 from controller.swarm.service_cache import service_of
 from controller.swarm.types.base import is_owned_by
+from controller.swarm.types.service import SERVICE
 from controller.swarm.writers.base import Engine
 from reconcilers import labels, references
 from reconcilers.baseline import lost
+from reconcilers.jobs import Job
 from reconcilers.objects import Service, SpecDocument
 from reconcilers.outcomes import ConflictError, NotReadyError, TerminalError
 from reconcilers.ports import LiveService
@@ -30,28 +33,31 @@ _SEEN_AFTER_SECONDS = (0.0, 0.02, 0.1, 0.5)
 
 
 class ServiceWriter:
-    """Writes services."""
+    """Writes services; what ``JobWriter`` does alike is here, too."""
+
+    _type = SERVICE.name
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._client = engine.client
         self._live = engine.live
         self._feed = engine.feed
         self._own = engine.own
         self._pending_since: dict[str, float] = {}
 
-    def _complete(self, service: Service) -> SpecDocument:
+    def _complete(self, target: Service | Job) -> SpecDocument:
         """The document with the ids of all that it refers to.
 
         Raises:
             NotReadyError: something of it is not there.
         """
-        for object_type, name in references.named(service.spec):
+        for object_type, name in references.named(target.spec):
             if self._live.find(object_type, name) is None:
-                message = f"service {service.name}: {object_type} {name} is not there yet"
+                message = f"{self._type} {target.name}: {object_type} {name} is not there yet"
                 raise NotReadyError("ContentNotReady", message, retry_after=0.3)
-        return references.filled(service.spec, self._live.id_of)
+        return references.filled(target.spec, self._live.id_of)
 
-    async def create(self, target: Service, row: InventoryRow | None) -> list[InventoryUpdate]:
+    async def create(self, target: Any, row: InventoryRow | None) -> list[InventoryUpdate]:
         """Make one; one that the inventory knows by its id is ours, whatever its labels say."""
         spec = self._complete(target)
         self._own.wrote(target.name, "create")  # by name: the event may come before the answer with the id
@@ -59,9 +65,10 @@ class ServiceWriter:
             service_id = await self._client.create_service(spec)
         except NameTaken:
             self._own.did_not_write(target.name, "create")
-            await self._feed.refresh("service", target.name, tell=False)
-            if is_owned_by(self._live.service(target.name), target):
-                raise ConflictError("AlreadyThere", f"service {target.name} is there already; looking again") from None
+            await self._feed.refresh(self._type, target.name, tell=False)
+            if is_owned_by(self._live.find(self._type, target.name), target):
+                message = f"{self._type} {target.name} is there already; looking again"
+                raise ConflictError("AlreadyThere", message) from None
             return await self._take_back(target, row)
         except EngineError:
             self._own.did_not_write(target.name, "create")
@@ -69,7 +76,7 @@ class ServiceWriter:
         self._own.made(service_id)
         await self._feed.read_back(service_id)
         await self._verify(target, service_id, previous=None)
-        return [_applied(target, service_id)]
+        return [self._applied(target, service_id)]
 
     async def update(self, change: Change) -> list[InventoryUpdate]:
         """Replace its document."""
@@ -79,31 +86,37 @@ class ServiceWriter:
         return await self._update(target, live, restart=await self._after_pending(change, live))
 
     async def recreate(self, change: Change) -> list[InventoryUpdate]:
-        """Everything of a service can be changed in its place."""
-        raise AssertionError(f"no such change: {change!r}")
+        """Make one anew where one of another mode is, a service or a job: the engine changes no mode."""
+        target, live = change.target, change.live
+        assert isinstance(live, LiveService)
+        gone = await self._engine.writers[live.object_type].remove(live)
+        return [*(gone if live.object_type != self._type else ()), *await self.create(target, None)]
 
     async def prompt(self, live: LiveService) -> None:
         """Swarm counts its tasks again."""
         await self._write(live, dict(live.spec))
 
-    async def _take_back(self, service: Service, row: InventoryRow | None) -> list[InventoryUpdate]:
-        """Somebody took our labels off a service that the inventory knows by its id; another one is not ours."""
-        document = await self._client.service(service.name)
+    async def _take_back(self, target: Any, row: InventoryRow | None) -> list[InventoryUpdate]:
+        """Somebody took our labels off what the inventory knows by its id; another one is not ours."""
+        document = await self._client.service(target.name)
         found = document["Spec"].get("Labels") or {}
         if row is None or row.engine_id != document["ID"]:
             if found.get(labels.INSTALLATION) == self._live.installation and found.get(labels.OWNER):
                 raise NotReadyError(
                     "NameStillInUse",
-                    f"service {service.name} still belongs to another object of this installation; waiting until it is "
-                    "removed",
+                    f"{self._type} {target.name} still belongs to another object of this installation; waiting until "
+                    "it is removed",
                     retry_after=0.5,
                 )
             raise TerminalError(
                 "NameConflict",
-                f"service {service.name} exists on the engine and was not made by this installation; it is left alone. "
-                "Remove or rename it there, or choose another name here",
+                f"{self._type} {target.name} exists on the engine and was not made by this installation; it is left "
+                "alone. Remove or rename it there, or choose another name here",
             )
-        return await self._update(service, service_of(document))
+        return await self._adopt(target, service_of(document), row)
+
+    async def _adopt(self, target: Any, live: LiveService, _row: InventoryRow) -> list[InventoryUpdate]:
+        return await self._update(target, live)
 
     async def _after_pending(self, change: Change, live: LiveService) -> bool:
         """Hold a write of labels alone back while a task is pending: Swarm could forget that task (moby#53722).
@@ -143,7 +156,7 @@ class ServiceWriter:
             live = self._live.service_by_id(live.id) or live
         await self._write(live, spec)
         await self._verify(service, live.id, previous=live)
-        return [_applied(service, live.id)]
+        return [self._applied(service, live.id)]
 
     async def _write(self, live: LiveService, spec: SpecDocument) -> None:
         self._own.wrote(live.id, "update")
@@ -167,23 +180,23 @@ class ServiceWriter:
             stored = self._live.service_by_id(before.id)
             if stored is None or stored.version > before.version:
                 return
-        raise ConflictError("NotSeenYet", f"update service {before.name}: the engine still shows it as it was")
+        raise ConflictError("NotSeenYet", f"update {self._type} {before.name}: the engine still shows it as it was")
 
-    async def _verify(self, service: Service, service_id: str, *, previous: LiveService | None) -> None:
+    async def _verify(self, target: Service | Job, service_id: str, *, previous: LiveService | None) -> None:
         stored = self._live.service_by_id(service_id)
-        if stored is None or stored.labels.get(labels.SPEC_HASH) != service.hash:
+        if stored is None or stored.labels.get(labels.SPEC_HASH) != target.hash:
             return  # changed again meanwhile; the next pass compares everything
-        dropped = lost(service.spec, stored.spec)
+        dropped = lost(target.spec, stored.spec)
         if not dropped:
             return
         if previous is None:
             await self._client.remove_service(service_id)
-            self._live.removed("service", service_id)
+            self._live.removed(self._type, service_id)
         else:
             await self._client.update_service(service_id, stored.version, dict(previous.spec))
         raise TerminalError(
             "SecurityBaselineLost",
-            f"the engine accepted service {service.name} and dropped {', '.join(dropped)}; it was taken back. "
+            f"the engine accepted {self._type} {target.name} and dropped {', '.join(dropped)}; it was taken back. "
             "Use Docker Engine 25.0 or newer on every manager.",
         )
 
@@ -191,19 +204,19 @@ class ServiceWriter:
         """Take it away; its tasks go after the answer."""
         now = self._live.service_by_id(live.id)
         if now is not None and now.labels.get(labels.OWNER) != live.labels.get(labels.OWNER):
-            raise ConflictError("Conflict", f"delete service {live.name}: it has another owner now; looking again")
+            message = f"delete {self._type} {live.name}: it has another owner now; looking again"
+            raise ConflictError("Conflict", message)
         self._own.wrote(live.id, "remove")
         with suppress(NotFound):  # somebody was faster; that is what was wanted
             await self._client.remove_service(live.id)
-        self._live.removed("service", live.id)
-        return [InventoryUpdate("service", live.name, gone=True)]
+        self._live.removed(self._type, live.id)
+        return [InventoryUpdate(self._type, live.name, gone=True)]
 
-
-def _applied(service: Service, service_id: str) -> InventoryUpdate:
-    return InventoryUpdate(
-        "service",
-        service.name,
-        engine_id=service_id,
-        spec_hash=service.hash,
-        template_hash=service.template_hash,
-    )
+    def _applied(self, target: Service | Job, service_id: str) -> InventoryUpdate:
+        return InventoryUpdate(
+            self._type,
+            target.name,
+            engine_id=service_id,
+            spec_hash=target.hash,
+            template_hash=target.template_hash,
+        )

@@ -55,7 +55,7 @@ class Agents:
                 self.poke(task)
 
     def _allocate(self, task: Task) -> None:
-        if task.wanted_rank > RUNNING:
+        if not task.alive:
             return
         networks: list[Network] = []
         for attachment in task.spec.get("Networks") or ():
@@ -96,7 +96,7 @@ class Agents:
                 self._unaddressed[task.meta.id] = task  # it goes on when somebody gives an address back
             case "preparing":
                 self._at(task, self._pace.prepare, lambda: self._prepared(task))
-            case "ready" if task.desired == "running":
+            case "ready" if task.desired != "ready":
                 self._at(task, 0.0, lambda: self._start(task))
             case "starting" if lost := self._lost_content(task):
                 error = f"starting container failed: {lost}"

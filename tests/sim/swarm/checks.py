@@ -31,6 +31,8 @@ def check_service(spec: Mapping[str, Any]) -> None:
         raise invalid("ContainerSpec: image reference must be provided")
     for kind, what in (("Secrets", "secret"), ("Configs", "config")):
         _check_references(container.get(kind) or (), what)
+    if spec["Mode"].keys() & {"ReplicatedJob", "GlobalJob"} and "UpdateConfig" in spec:
+        raise invalid("Jobs may not have an update config")
     endpoint = spec.get("EndpointSpec") or {}
     ports = endpoint.get("Ports") or ()
     if endpoint.get("Mode") == "dnsrr" and any(port["PublishMode"] == "ingress" for port in ports):

@@ -64,7 +64,7 @@ class Networks:
                 raise _in_use(network, f"service {service.meta.id}")
         for task in self.store.tasks.values():
             on_it = any(a["Target"] == network.meta.id for a in task.spec.get("Networks") or ())
-            if on_it and task.rank <= RUNNING and task.wanted_rank <= RUNNING:
+            if on_it and task.rank <= RUNNING and task.alive:
                 raise _in_use(network, f"task {task.meta.id}")
         self.store.index += 1
         del self.store.networks[network.meta.id]

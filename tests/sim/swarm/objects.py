@@ -20,7 +20,7 @@ RANK = {
          "failed", "rejected", "remove", "orphaned")
     )
 }  # fmt: skip
-RUNNING = RANK["running"]
+RUNNING, COMPLETE = RANK["running"], RANK["complete"]
 _TIRED = 3
 
 
@@ -54,6 +54,10 @@ class Service:
     status: Document | None = None
     endpoint: Document = field(default_factory=lambda: {"Spec": {}})
     removed: bool = False
+    iteration: int = 0
+    """Of a job: the number of its run."""
+    executed: str = ""
+    """Of a job: when that began."""
 
     @property
     def name(self) -> str:
@@ -71,9 +75,16 @@ class Service:
         mode = self.spec["Mode"]
         return mode["Replicated"]["Replicas"] if "Replicated" in mode else None
 
+    @property
+    def is_job(self) -> bool:
+        """Whether its tasks run to an end."""
+        return not self.spec["Mode"].keys() & {"Replicated", "Global"}
+
     def document(self) -> Document:
         """As ``GET /services`` has it."""
         found = self.meta.document() | {"Spec": self.spec, "Endpoint": self.endpoint}
+        if self.is_job:
+            found["JobStatus"] = {"JobIteration": index(self.iteration), "LastExecution": self.executed}
         if self.previous is not None:
             found["PreviousSpec"] = self.previous[0]
         if self.status is not None:
@@ -221,6 +232,8 @@ class Task:
     """Networks that its container was on when it ended."""
     labels: dict[str, str] = field(default_factory=dict)
     """Those that its service had when it was made."""
+    iteration: int | None = None
+    """Of a job's task: the run that it is of."""
     restarts: int = 0
     running_at: float | None = None
     stamp: float = 0.0
@@ -240,6 +253,11 @@ class Task:
     def wanted_rank(self) -> int:
         """How far it is wanted to be."""
         return RANK[self.desired]
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is wanted to run, or to end well."""
+        return self.wanted_rank <= (RUNNING if self.iteration is None else COMPLETE)
 
     @property
     def key(self) -> int | str:
@@ -269,6 +287,8 @@ class Task:
             "DesiredState": self.desired,
             "Volumes": None,
         }
+        if self.iteration is not None:
+            found["JobIteration"] = index(self.iteration)
         if self.slot:
             found["Slot"] = self.slot
         if self.node is not None:
@@ -283,3 +303,8 @@ class Task:
                 if i in networks
             ]
         return found
+
+
+def index(number: int) -> Document:
+    """A version as the API has it."""
+    return {"Index": number} if number else {}

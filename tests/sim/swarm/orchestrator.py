@@ -1,4 +1,7 @@
-"""Makes the tasks that a service wants, and replaces those that ended (swarmkit orchestrator, restart, taskreaper)."""
+"""Makes the tasks that a service wants, and replaces those that ended (swarmkit orchestrator, restart, taskreaper).
+
+What is otherwise with jobs is in ``jobs.py``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 from tests.sim.swarm.agents import Agents
 from tests.sim.swarm.base import Entry
 from tests.sim.swarm.behaviour import SECOND, Pace
+from tests.sim.swarm.jobs import Jobs
 from tests.sim.swarm.objects import RANK, RUNNING, Node, Service, Task
 from tests.sim.swarm.scheduler import satisfies
 from tests.sim.swarm.store import Store
@@ -26,6 +30,7 @@ class Orchestrator:
         self._agents = agents
         self._pace = pace
         self.updaters = Updaters(store, agents, pace, self._new_task, self.want, self.after_update)
+        self.jobs = Jobs(store, self._new_task, self.want, self._restart)
         self._due: dict[str, Entry] = {}
         self._attempts: dict[tuple[str, Any, int], list[float]] = {}
         self.forgets = 0
@@ -56,6 +61,8 @@ class Orchestrator:
     def nodes_changed(self) -> None:
         """A node came, went, or takes no tasks any more."""
         for service in list(self._store.services.values()):
+            if service.is_job:
+                continue  # nobody looks at the nodes of jobs
             for task in list(self._store.tasks_of(service)):
                 if task.node is not None and task.node.invalid and task.wanted_rank <= RUNNING:
                     self._restart(task)
@@ -65,6 +72,9 @@ class Orchestrator:
     def _reconcile(self, service: Service) -> None:
         self._due.pop(service.meta.id, None)
         if service.removed:
+            return
+        if service.is_job:
+            self.jobs.reconcile(service)
             return
         slots, dead = self._slots(service)
         if service.replicas is None:
@@ -124,11 +134,13 @@ class Orchestrator:
             node=node,
             restarts=restarts,
             labels=service.labels,
+            iteration=service.iteration if service.is_job else None,
         )
         task.stamp, task.since = self._store.agenda.now, task.meta.created
         self._store.add_task(task)
         self._agents.admit(task)
-        self._trim(task)
+        if not service.is_job:  # all that a job ever had is kept
+            self._trim(task)
         return task
 
     def want(self, task: Task, desired: str) -> None:
@@ -142,6 +154,10 @@ class Orchestrator:
 
     def _task_changed(self, task: Task) -> None:
         if task.meta.id not in self._store.tasks:
+            return
+        if task.iteration is not None:
+            if task.rank > RUNNING and not self._reap(task) and task.alive and not task.service.removed:
+                self.look_soon(task.service)
             return
         if self._pace.rollback_first:
             self.updaters.task_changed(task)
@@ -160,7 +176,7 @@ class Orchestrator:
         policy = task.spec.get("RestartPolicy") or {}
         delay = policy.get("Delay")
         seconds = 0.0 if drained else self._pace.restart if delay is None else delay / SECOND
-        node = task.node if service.replicas is None else None
+        node = task.node if service.replicas is None and not self.jobs.is_replicated(service) else None
         if node is not None and node.invalid:
             return  # a global service's task comes back with its node
         heir = self._new_task(service, task.slot, node, "ready", task.restarts + 1)
@@ -172,11 +188,13 @@ class Orchestrator:
 
     def _let_run(self, task: Task) -> None:
         if task.desired == "ready" and task.meta.id in self._store.tasks:
-            self.want(task, "running")
+            self.want(task, "running" if task.iteration is None else "complete")
 
     def _may_restart(self, task: Task) -> bool:
         policy = task.spec.get("RestartPolicy") or {}
         condition = policy.get("Condition", "any")
+        if task.iteration is not None and (condition == "none" or not self.jobs.is_replicated(task.service)):
+            return bool(condition != "none")  # attempts of a job on every node are not counted
         lost = task.node is not None and task.node.invalid
         if condition == "none" and not lost:
             return False
@@ -186,7 +204,8 @@ class Orchestrator:
         if not most:
             return True
         window = (policy.get("Window") or 0) / SECOND
-        attempts = self._attempts.setdefault((task.service.meta.id, task.key, task.service.spec_version), [])
+        key = task.key if task.iteration is None else task.slot
+        attempts = self._attempts.setdefault((task.service.meta.id, key, task.service.spec_version), [])
         now = self._store.agenda.now
         if window:
             attempts[:] = [at for at in attempts if now - at < window]

@@ -47,7 +47,7 @@ def _prefix(field: Callable[[Document], str]) -> Match:
 
 
 def _mode(document: Document, wanted: list[str]) -> bool:
-    return any(text.capitalize() in document["Spec"]["Mode"] for text in wanted)
+    return any(text.title().replace("-", "") in document["Spec"]["Mode"] for text in wanted)
 
 
 SERVICES: Mapping[str, Match] = {

@@ -55,7 +55,7 @@ class Scheduler:
         self._pass = None
         waiting, self._waiting = self._waiting, {}
         for task in waiting.values():
-            if task.meta.id not in self._store.tasks or task.state != "pending" or task.wanted_rank > RUNNING:
+            if task.meta.id not in self._store.tasks or task.state != "pending" or not task.alive:
                 continue
             self._place(task)
 

@@ -39,6 +39,7 @@ class Services:
             )
         service = Service(self.store.meta("service"), spec)
         service.spec_version = service.meta.version - 1
+        service.executed = self.store.agenda.stamp()
         self.store.services[service.meta.id] = service
         self.store.tell("service", "create", service.meta.id, service.name)
         self.store.agenda.at(self.pace.allocate / 2, lambda: self._allocate(service))
@@ -67,6 +68,7 @@ class Services:
         if query.get("registryAuthFrom") == "previous-spec" and service.previous is None:
             raise Refusal(500, "service does not have a previous spec")
         self.store.swap(service.meta, version)
+        service.iteration, service.executed = service.iteration + 1, self.store.agenda.stamp()
         now = service.spec, service.spec_version
         if back and service.previous is not None:
             service.spec, service.spec_version = service.previous
@@ -175,6 +177,14 @@ def _ingress_ports(spec: Document) -> set[tuple[str, int]]:
 def task_counts(store: Store, service: Service) -> Document:
     """What ``GET /services?status=true`` adds."""
     tasks = store.tasks_of(service)
+    if service.is_job:
+        tasks = [t for t in tasks if t.iteration == service.iteration]
+        most = (service.spec["Mode"].get("ReplicatedJob") or {}).get("MaxConcurrent")
+        return {
+            "RunningTasks": sum(t.state == "running" for t in tasks),
+            "DesiredTasks": sum(t.state != "complete" == t.desired for t in tasks) if most is None else most,
+            "CompletedTasks": sum(t.state == "complete" for t in tasks),
+        }
     running = sum(t.state == "running" for t in tasks)
     desired = service.replicas
     if desired is None:

@@ -13,7 +13,8 @@ from tests.sim.swarm.store import Store
 def canonical(store: Store) -> dict[str, Any]:
     """Services, networks, secrets, configs and the edge, by name, without ids, versions and times.
 
-    Tasks count as what runs and should run: by service, ``(running, of the present specification)``.
+    Tasks count as what runs and should run: by service, ``(running, of the present specification)``; those of a job by
+    their states, in its present run.
     """
     networks = {n.meta.id: n.name for n in store.networks.values()}
     nodes = {n.meta.id: n.hostname for n in store.nodes.values()}
@@ -75,6 +76,8 @@ def _named(constraint: str, nodes: dict[str, str]) -> str:
 def _tasks(store: Store, service_id: str) -> Document:
     tasks = store.by_service.get(service_id, [])
     service = store.services[service_id]
+    if service.is_job:
+        return {"iteration": service.iteration, **Counter(t.state for t in tasks if t.iteration == service.iteration)}
     alive = [t for t in tasks if t.wanted_rank == RUNNING]
     counts = Counter(t.state for t in alive)
     present = sum(t.state == "running" and t.spec == service.spec["TaskTemplate"] for t in alive)

@@ -142,7 +142,14 @@ _SERVICE = _record(
         "Name": _omitempty,
         "Labels": _always({}),
         "TaskTemplate": _TEMPLATE,
-        "Mode": _record({"Replicated": _record({"Replicas": _pointer}), "Global": _record({})}),
+        "Mode": _record(
+            {
+                "Replicated": _record({"Replicas": _pointer}),
+                "Global": _record({}),
+                "ReplicatedJob": _record({"MaxConcurrent": _pointer, "TotalCompletions": _pointer}),
+                "GlobalJob": _record({}),
+            }
+        ),
         "UpdateConfig": _UPDATE,
         "RollbackConfig": _UPDATE,
         "EndpointSpec": _record({"Mode": _word("vip"), "Ports": _list(_PORT)}),
@@ -164,7 +171,12 @@ def stored_service(written: Any) -> dict[str, Any]:
         raise Refusal(400, f"invalid JSON: json: cannot unmarshal: {error}") from error
     spec.setdefault("TaskTemplate", _TEMPLATE({}))
     mode = spec.get("Mode") or {}
-    if "Global" not in mode:
+    if len(mode) > 1:
+        raise Refusal(400, "must specify only one service mode")
+    if "ReplicatedJob" in mode:
+        most = mode["ReplicatedJob"].get("MaxConcurrent", 1)
+        mode = {"ReplicatedJob": {"MaxConcurrent": most, "TotalCompletions": most, **mode["ReplicatedJob"]}}
+    elif not mode.keys() & {"Global", "GlobalJob"}:
         mode = {"Replicated": {"Replicas": 1, **(mode.get("Replicated") or {})}}
     spec["Mode"] = mode
     return spec

@@ -180,7 +180,7 @@ class SimSwarm:
     def fail_task(self, service: str, slot: int | None = None, *, exit_code: int = 1) -> str:
         """Let a running task of a service (of one slot) end by itself; its id, or empty when none runs."""
         for task in self.tasks(service):
-            if task.state == "running" and task.wanted_rank == RUNNING and slot in (None, task.slot):
+            if task.state == "running" and task.alive and slot in (None, task.slot):
                 self.agents.fail(task, exit_code)
                 return task.meta.id
         return ""
@@ -219,7 +219,7 @@ class SimSwarm:
         self.store.touch(node.meta)
         self.orchestrator.nodes_changed()
         for task in list(self.store.tasks.values()):
-            if task.node is node and task.rank <= RUNNING >= task.wanted_rank and not satisfies(task.spec, node):
+            if task.node is node and task.rank <= RUNNING and task.alive and not satisfies(task.spec, node):
                 self.agents.reject(task)
         for task in list(self.store.tasks.values()):
             if task.node is node:

@@ -28,6 +28,7 @@ from controller.records import (
     Loss,
     Report,
 )
+from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.outcomes import Outcome
 from reconcilers.ports import Context, Live, Options, Routers, ServiceProgress
@@ -126,6 +127,9 @@ class Nothing:
         raise AssertionError("nothing is done here")
 
     async def service_progress(self, services: Sequence[Service], blocked: Mapping[str, str]) -> list[ServiceProgress]:
+        return []
+
+    async def job_progress(self, jobs: Sequence[Job]) -> list[JobProgress]:
         return []
 
     async def lives(self, key: Key, row: InventoryRow) -> bool:

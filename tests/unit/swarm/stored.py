@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconcilers import labels, references
+from reconcilers.jobs import Job
 from reconcilers.objects import Network, Service
-from reconcilers.ports import LiveContent, LiveNetwork, LiveObject, LiveService
+from reconcilers.ports import LiveContent, LiveJob, LiveNetwork, LiveObject, LiveService
 from tests.unit.reconcilers.documents import HOME
 
 
@@ -30,6 +31,13 @@ def stored(spec: Mapping[str, Any]) -> dict[str, Any]:
 def live(service: Service, *, version: int = 10, update_state: str | None = None, message: str = "") -> LiveService:
     """``service`` as it is live when nobody touched it."""
     return LiveService(f"id-of-{service.name}", service.name, version, stored(service.spec), update_state, message)
+
+
+def live_job(job: Job, *, version: int = 10, iteration: int = 0) -> LiveJob:
+    """``job`` as it is live when nobody touched it."""
+    spec = stored(job.spec)
+    spec["Mode"] = dict(job.spec["Mode"])
+    return LiveJob(f"id-of-{job.name}", job.name, version, spec, None, "", iteration=iteration)
 
 
 def live_network(network: Network, **changes: Any) -> LiveNetwork:
@@ -63,6 +71,7 @@ class View:
     """A live view with what a test puts there."""
 
     services: list[LiveService] = field(default_factory=list)
+    """With jobs, as the engine lists them."""
     networks: list[LiveNetwork] = field(default_factory=list)
     edge: Mapping[str, frozenset[str]] = field(default_factory=dict)
     contents: Mapping[str, Sequence[LiveContent]] = field(default_factory=dict)
@@ -76,8 +85,9 @@ class View:
         return sorted((o for o in self._all(object_type) if o.labels.get(labels.OWNER) == key), key=lambda o: o.name)
 
     def _all(self, object_type: str) -> Sequence[LiveObject]:
-        here: dict[str, Sequence[LiveObject]] = {"service": self.services, "network": self.networks, **self.contents}
-        return here.get(object_type, ())
+        running = [each for each in self.services if each.object_type == object_type]
+        here: dict[str, Sequence[LiveObject]] = {"network": self.networks, **self.contents}
+        return here.get(object_type, running)
 
     def referring(self, content_id: str) -> list[str]:
         return sorted(s.name for s in self.services if content_id in references.ids(s.spec) | s.previous)

@@ -152,7 +152,40 @@ async def test_a_list_tells_the_owner_of_everything_that_came_changed_or_went(se
     del seen.engine.found["2"]
     assert await seen.look() == [{GLOBEX}]
     assert seen.view.owners() == {ACME: 1, HOME: 1}
-    assert seen.view.counts() == {"service": 1, "network": 1, "secret": 0, "config": 0}
+    assert seen.view.counts() == {"service": 1, "network": 1, "secret": 0, "config": 0, "job": 0}
+
+
+async def test_a_job_is_in_the_list_of_services_and_is_none(seen: Seen) -> None:
+    seen.has(service("1", Mode={"ReplicatedJob": {}}), service("2"))
+    assert await seen.look() == [{ACME}]
+    assert seen.view.counts() == {"service": 1, "network": 0, "secret": 0, "config": 0, "job": 1}
+    assert seen.view.owners() == {ACME: 2}
+    assert seen.view.find("job", "name-1") is not None
+    assert seen.view.find("job", "name-2") is None
+    assert seen.view.find("service", "name-1") is seen.view.service("name-1") is None
+    assert [live.name for live in seen.view.owned_services(ACME)] == ["name-2"]
+    assert [live.name for live in seen.view.owned("job", ACME)] == ["name-1"]
+    del seen.engine.found["1"]
+    await seen.feed.refresh("service", "1")
+    assert seen.told[-1] == {ACME}
+    assert seen.view.owned("job", ACME) == []
+    seen.has(service("3", Mode={"GlobalJob": {}}))
+    assert await seen.look() == [{ACME}]
+    del seen.engine.found["3"]
+    assert await seen.look() == [{ACME}]
+    assert seen.view.counts()["job"] == 0
+
+
+async def test_who_has_a_job_is_named_when_its_tasks_go_on(seen: Seen) -> None:
+    def counted(running: int, completed: int) -> dict[str, Any]:
+        counts = {"RunningTasks": running, "DesiredTasks": 1, "CompletedTasks": completed}
+        return {**service("1", Mode={"ReplicatedJob": {}}), "ServiceStatus": counts}
+
+    named = []
+    for document in (counted(0, 0), counted(1, 0), counted(1, 0), counted(0, 1), counted(0, 1)):
+        seen.has(document)
+        named.append(await seen.feed.count_tasks())
+    assert named == [[ACME], [ACME], [], [ACME], []]
 
 
 async def test_another_installation_s_objects_are_nobody_s(seen: Seen) -> None:

@@ -37,16 +37,18 @@ def test_what_is_no_list_is_refused() -> None:
 def test_counts_are_taken_out_wherever_they_are() -> None:
     plain = {"ID": "1", "Spec": {"Name": "web"}, "JobStatus": {"LastExecution": "never"}}
     counted = {**plain, "ServiceStatus": {"RunningTasks": 1, "DesiredTasks": 3}}
-    assert service_list.without_counts(orjson.dumps(counted)) == (orjson.dumps(plain), (1, 3))
+    assert service_list.without_counts(orjson.dumps(counted)) == (orjson.dumps(plain), (1, 3, 0))
+    job = {**plain, "ServiceStatus": {"RunningTasks": 0, "DesiredTasks": 2, "CompletedTasks": 3}}
+    assert service_list.without_counts(orjson.dumps(job)) == (orjson.dumps(plain), (0, 2, 3))
     between = b'{"ID":"1","ServiceStatus":{"RunningTasks":1,"DesiredTasks":3},"JobStatus":1}'
-    assert service_list.without_counts(between) == (b'{"ID":"1","JobStatus":1}', (1, 3))
+    assert service_list.without_counts(between) == (b'{"ID":"1","JobStatus":1}', (1, 3, 0))
 
 
 def test_without_counts_nothing_is_taken_out() -> None:
     element = orjson.dumps(
         {"ID": "1", "Spec": {"Name": ',"ServiceStatus":{', "Labels": {"a": "b", "ServiceStatus": "{"}}}
     )
-    assert service_list.without_counts(element) == (element, (0, 0))
+    assert service_list.without_counts(element) == (element, (0, 0, 0))
 
 
 def test_an_element_that_begins_with_something_else_has_no_known_id() -> None:

@@ -10,6 +10,7 @@ import pytest
 from controller.swarm.types import BY_NAME, TYPES
 from controller.swarm.types.base import ObjectType
 from controller.swarm.writers import WRITERS
+from reconcilers.jobs import Job
 from reconcilers.objects import Config, Network, Secret, Service
 from tests.sim.settings import tables
 from tests.sim.swarm.swarm import SimSwarm
@@ -21,12 +22,12 @@ FILTERS = re.compile(r'"service": |"filters": |in error\.message')
 
 
 def test_every_desired_type_is_in_it_and_has_a_writer() -> None:
-    desired = {each.object_type for each in (Service, Network, Secret, Config)}
+    desired = {each.object_type for each in (Service, Job, Network, Secret, Config)}
     assert BY_NAME.keys() == WRITERS.keys() == desired
 
 
 def test_what_is_referred_to_is_made_before_what_refers_to_it() -> None:
-    assert [each.name for each in TYPES][-1] == "service"
+    assert [each.name for each in TYPES][-2:] == ["service", "job"]
 
 
 @pytest.mark.parametrize("type_", TYPES, ids=lambda type_: type_.name)

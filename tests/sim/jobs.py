@@ -1,0 +1,69 @@
+"""A job for each environment, which no kind of ours declares yet: what tests put into what an environment renders.
+
+It is another when the image is. It ends well, but for images of the tag ``bad``; what is told of it is in ``SAID``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reconcilers import environment as kind
+from reconcilers import labels, registry
+from reconcilers.environment import service
+from reconcilers.jobs import Job, JobProgress
+from reconcilers.objects import HomeNetwork, Objects
+from reconcilers.outcomes import Done, Outcome, RequeueAfter
+from reconcilers.ports import Context, Options
+from specs.snapshots import EnvironmentSnapshot
+from tests.sim.scenarios.environment import WEB
+
+BAD = "127.0.0.1:5000/web:bad"
+POLL_SECONDS = 0.5
+render = service.render
+SAID: list[JobProgress] = []
+"""What was told of jobs in this run."""
+
+
+def job(snapshot: EnvironmentSnapshot, options: Options, network: HomeNetwork) -> Job:
+    """What is run once for each image: three tasks, two at a time, or one that fails twice."""
+    bad = (snapshot.image_ref or "").endswith(":bad")
+    container = {"Image": WEB, "Args": ["crash", "3" if bad else "0"], "Env": [f"IMAGE={snapshot.image_ref}"]}
+    return Job.times(
+        name_of(str(snapshot.id)),
+        {"ContainerSpec": container, "Networks": [{"Target": network.id}]},
+        labels=labels.owned(options.installation, "environment", str(snapshot.id), str(snapshot.organization.id)),
+        completions=1 if bad else 3,
+        concurrency=2,
+        retries=1,
+        retry_seconds=0.2,
+    )
+
+
+def name_of(environment_id: str) -> str:
+    return f"migrate-{environment_id}"
+
+
+def with_job(snapshot: EnvironmentSnapshot, options: Options, network: HomeNetwork) -> Objects:
+    objects = render(snapshot, options, network)
+    return replace(objects, objects=(job(snapshot, options, network), *objects.objects))
+
+
+async def watching(context: Context, snapshot: EnvironmentSnapshot) -> Outcome:
+    """The kind's body, and a look at its job."""
+    outcome = await kind.reconcile_environment(context, snapshot)
+    network = context.live.network_of(context.organization_id)
+    assert network is not None
+    wanted = job(snapshot, context.options, HomeNetwork(network.id, network.name))
+    (found,) = await context.observe_jobs([wanted])
+    SAID.append(found)
+    return outcome if found.over or not isinstance(outcome, Done) else RequeueAfter(POLL_SECONDS)
+
+
+def install(patch: pytest.MonkeyPatch) -> None:
+    """Give each environment its job."""
+    SAID.clear()
+    made = registry.registered()["environment"]
+    patch.setattr(kind, "render", with_job)
+    patch.setitem(registry._registered, "environment", replace(made, body=watching))
