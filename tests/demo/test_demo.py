@@ -65,6 +65,11 @@ def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(paths:
     assert "acme/hello/production" in listed.stdout
     assert "acme-hello-production-web" in listed.stdout
 
+    shown = follow_the_readme(re.findall(r"http://hello\.localhost:(\d+)/", first.stdout)[0])
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "environment bakery/shop/production" in shown.stdout
+    assert re.search(r"hello from \w+ .*host bakery.localhost", shown.stdout)
+
     down = demo("down")
     assert down.returncode == 0, down.stderr
     assert controller.find(paths) == []
@@ -73,6 +78,26 @@ def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(paths:
     assert not Path(paths.mark).exists()
     assert not list((ROOT / ".run").glob(f"{NAME}.*"))
     assert f"/{NAME}/" not in Path("/proc/mounts").read_text()
+
+
+def follow_the_readme(port: str) -> subprocess.CompletedProcess[str]:
+    """What stands under `Then` in README.md, by copy and paste; the first line that fails ends it."""
+    then = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Then\n")[2].partition("\n## ")[0]
+    app = re.search(r"```yaml\n(.*?)```", then, re.DOTALL)
+    assert app is not None
+    lines = re.findall(r"^ {4}(\S.*)$", then.replace(app[0], ""), re.MULTILINE)
+    assert "skypanel apply bakery.yaml --wait" in lines
+    script = "\n".join(lines).replace("demo.env", f"{NAME}.env").replace(":8080/", f":{port}/")
+    file = ROOT / "bakery.yaml"
+    file.write_text(app[1], encoding="utf-8")
+    # `plan` says by its exit code that something would change.
+    shell = 'skypanel() { python -m controller "$@" || { [ "$1 $?" = "plan 2" ]; }; }\nset -e\n' + script
+    try:
+        return subprocess.run(
+            ["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=False, env=bare(), timeout=120
+        )
+    finally:
+        file.unlink()
 
 
 def test_a_killed_controller_and_engine_are_brought_back_by_the_next_run(paths: DemoPaths) -> None:
