@@ -25,7 +25,7 @@ def add(
 ) -> None:
     """Make a user, who can own organizations, and cannot log in anywhere until a panel gives a password.
 
-    Needed without a panel only: a panel makes its users itself. Nothing is changed when the address is there already.
+    Only needed without a panel, which creates its users itself. Nothing is changed when the address already exists.
 
     **Examples**
 
@@ -33,4 +33,4 @@ def add(
     """
     with database() as conn:
         made = add_user(conn, email, name)
-    say(f"user {email} {'made' if made else 'is there already'}")
+    say(f"user {email} {'created' if made else 'already exists'}")

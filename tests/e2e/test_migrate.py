@@ -26,7 +26,6 @@ SLOWLY = "SELECT pg_sleep(2);\n"
 """At the end of a migration that replaces the views which every reconcile reads: its locks are held for so long."""
 LATER = """
 ALTER TABLE skypanel.inventory ADD COLUMN later text;
-ALTER TABLE skypanel.object_status ADD COLUMN later text;
 ALTER TABLE public.paas_environments ADD COLUMN later text NOT NULL DEFAULT 'x';
 CREATE TABLE skypanel.later (id bigint PRIMARY KEY);
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,13 @@ from tests.installed import GADGETS, install, run
 from tests.store.conftest import Database, Tenant
 
 MIGRATE = ("-m", "controller", "migrate")
+SEVERAL = """
+import json, sys
+from controller.cli import main
+for arguments in json.loads(sys.argv[1]):
+    print(main(arguments), end="\\0", flush=True)
+"""
+"""Commands one after the other in one process; after what each says come its exit code and a NUL."""
 FILE = "acme_gadgets/migrations/0001_gadgets.sql"
 
 
@@ -42,17 +50,22 @@ def test_an_object_of_it_is_declared_shown_and_deleted_as_any_other(
     (packages / "one.yaml").write_text(
         "apiVersion: skypanel.io/v1\nkind: Gadget\nmetadata: {name: one, organization: acme}\nspec: {colour: red}\n"
     )
-    assert "gadget acme/one  created" in run(
-        packages, "-m", "controller", "apply", "-f", str(packages / "one.yaml"), DATABASE_URL=url
-    )
-    shown = run(packages, "-m", "controller", "get", "gad", DATABASE_URL=url)
+    commands = [
+        ["apply", "-f", str(packages / "one.yaml")],
+        ["get", "gad"],
+        ["describe", "gadget", "acme/one"],
+        ["pause", "gad", "acme/one"],
+        ["trace", "gadget", "acme/one", "--from", "127.0.0.1:1"],
+        ["delete", "gadget", "acme/one", "--yes"],
+    ]
+    done = run(packages, "-c", SEVERAL, json.dumps(commands), DATABASE_URL=url).split("\0")
+    applied, shown, described, paused, traced, deleted = done[:-1]
+    assert "gadget acme/one  created" in applied
     assert " ".join(shown.split()).startswith("GADGET READY REASON COLOUR AGE acme/one False Pending red")
-    assert "Pending" in run(packages, "-m", "controller", "describe", "gadget", "acme/one", DATABASE_URL=url)
-    assert "paused gadget acme/one" in run(packages, "-m", "controller", "pause", "gad", "acme/one", DATABASE_URL=url)
-    assert "no controller answers" in run(
-        packages, "-m", "controller", "trace", "gadget", "acme/one", "--from", "127.0.0.1:1", code=1, DATABASE_URL=url
-    )
-    run(packages, "-m", "controller", "delete", "gadget", "acme/one", "--yes", DATABASE_URL=url)
+    assert "Pending" in described
+    assert "paused gadget acme/one" in paused
+    assert "no controller answers" in traced
+    assert [text.rstrip()[-1] for text in (applied, shown, described, paused, traced, deleted)] == list("000010")
     assert database.execute("SELECT kind, deleted FROM skypanel.objects WHERE kind = 'gadget'") == [("gadget", True)]
 
 
