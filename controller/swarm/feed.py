@@ -76,8 +76,7 @@ class Feed:
             changed |= await self._look_at_edge()
         self._live.tell(changed)
         lost = await self._lost_tasks()
-        astir = [i for i, counts in listed.counts.items() if self._live.astir(i, counts, lost[i])]
-        return [owner for i in astir if (owner := self._live.owner_of(i)) is not None]
+        return [owner for i in self._live.astir(listed.counts, lost) if (owner := self._live.owner_of(i)) is not None]
 
     async def _lost_tasks(self) -> Counter[str]:
         """Service id -> tasks on nodes that are down: the engine goes on counting them as running (moby's
@@ -121,7 +120,7 @@ class Feed:
         listed: set[str] = set()
         counts: dict[str, Counts] = {}
         for number, element in enumerate(found, 1):
-            data, count = service_list.without_counts(element) if counted else (element, Counts())
+            data, count = service_list.without_counts(element) if counted else (element, service_list.NONE)
             service_id = service_list.id_of(data)
             if service_id is None or not self._live.holds(service_id, data):
                 service = service_of(orjson.loads(data))

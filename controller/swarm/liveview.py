@@ -132,9 +132,9 @@ class LiveView:
         """Whose a service of ours is."""
         return self._services.owner(service_id)
 
-    def astir(self, service_id: str, counts: Counts, lost: int) -> bool:
-        """Whether the owner of a service or job should look at its tasks; see ``ServiceCache.astir``."""
-        return self._services.astir(service_id, counts, lost)
+    def astir(self, counts: Mapping[str, Counts], lost: Mapping[str, int]) -> list[str]:
+        """Ids of services and jobs whose tasks should be looked at; see ``ServiceCache.astir``."""
+        return self._services.astir(counts, lost)
 
     def owners(self) -> dict[OwnerKey, int]:
         """Every owner that has live objects, and how many of them count."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -24,9 +25,7 @@ _KEPT_DECODED = 256
 
 
 class _Held:
-    __slots__ = (
-        "contents", "counts", "data", "hosts", "name", "networks", "object_type", "owner", "role", "runs", "version",
-    )  # fmt: skip
+    __slots__ = ("contents", "data", "hosts", "name", "networks", "object_type", "owner", "role", "runs", "version")
 
     def __init__(self, service: LiveService, owner: OwnerKey, data: bytes, networks: tuple[str, ...]) -> None:
         name, version = service.name, service.version
@@ -34,7 +33,6 @@ class _Held:
         self.role = service.labels.get(labels.PROCESS) or service.id
         self.name = name
         self.object_type = service.object_type
-        self.counts: tuple[int, ...] = ()
         self.networks = networks
         self.contents = tuple(ids(service.spec) | service.previous)
         self.version = version
@@ -54,6 +52,8 @@ class ServiceCache:
         self._roles: Counter[Hashable] = Counter()
         self._running: Counter[Hashable] = Counter()
         self._routed: Counter[Hashable] = Counter()
+        self._counted_jobs: dict[str, tuple[int, ...]] = {}
+        """By id of a job: its tasks as they were counted last."""
         self._owned = {each.object_type: Owned() for each in (LiveService, LiveJob)}
 
     def __len__(self) -> int:
@@ -85,22 +85,25 @@ class ServiceCache:
         """Those of one type, by owner."""
         return self._owned[object_type]
 
-    def astir(self, service_id: str, counts: Counts, lost: int) -> bool:
-        """Whether its owner should look at its tasks: a service has more or fewer than it should, a job others than
+    def astir(self, counts: Mapping[str, Counts], lost: Mapping[str, int]) -> list[str]:
+        """Ids of those whose tasks should be looked at: a service has more or fewer than it should, a job others than
         when they were counted last.
 
         Args:
-            service_id: of the service or job.
-            counts: of its tasks now.
-            lost: so many of those that run are on nodes that are down.
+            counts: by id.
+            lost: by id, how many of those that run are on nodes that are down.
         """
-        held = self._held.get(service_id)
-        if held is None:
-            return False
-        if held.object_type == LiveService.object_type:
-            return counts.running - lost != counts.desired
-        before, held.counts = held.counts, (counts.running, counts.completed, lost)
-        return held.counts != before
+        found = []
+        for service_id, (running, desired, completed) in counts.items():
+            gone = lost.get(service_id, 0)
+            before = self._counted_jobs.get(service_id)
+            if before is None:
+                if running - gone != desired:
+                    found.append(service_id)
+            elif before != (running, completed, gone):
+                self._counted_jobs[service_id] = running, completed, gone
+                found.append(service_id)
+        return found
 
     def version(self, service_id: str) -> int:
         """Its version; 0 when it is not held."""
@@ -123,6 +126,8 @@ class ServiceCache:
         networks = networks_of(service)
         held = self._held[service.id] = _Held(service, owner, data, networks)
         self._owned[held.object_type].put(service.id, owner)
+        if held.object_type == LiveJob.object_type:
+            self._counted_jobs[service.id] = ()
         for counter, found in self._counted(held):
             counter.update(found)
         for used in (*networks, *held.contents):
@@ -155,6 +160,7 @@ class ServiceCache:
             return None
         self._decoded.pop(service_id, None)
         self._owned[held.object_type].drop(service_id, held.owner)
+        self._counted_jobs.pop(service_id, None)
         if self._ids.get(held.name) == service_id:
             del self._ids[held.name]
         return held.owner
@@ -193,7 +199,7 @@ class TypeCache:
 
     def __iter__(self) -> Iterator[str]:
         """Ids."""
-        return (each for ids in self.owned.all().values() for each in ids)
+        return chain.from_iterable(self.owned.all().values())
 
     def get(self, object_id: str) -> LiveService | None:
         """The service or job with this id."""

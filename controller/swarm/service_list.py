@@ -11,7 +11,6 @@ cannot be: quotes are escaped there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import orjson
 
@@ -20,14 +19,10 @@ _BETWEEN = b"}," + _BEGINS
 _COUNTS = b',"ServiceStatus":{'  # a label may be called so, but its value is a string
 
 
-class Counts(NamedTuple):
-    """Tasks of a service or a job: those that run, those that should (of a job: at most, at a time), and those of a
-    job's present run that have ended well.
-    """
-
-    running: int = 0
-    desired: int = 0
-    completed: int = 0
+Counts = tuple[int, int, int]
+"""Tasks of a service or a job: those that run, those that should (of a job: at most, at a time), and those of a job's
+present run that have ended well."""
+NONE: Counts = 0, 0, 0
 
 
 def elements(data: bytes) -> Iterator[bytes]:
@@ -70,8 +65,8 @@ def without_counts(element: bytes) -> tuple[bytes, Counts]:
     """The element as it is when tasks are not counted; and the counts."""
     begin = element.rfind(_COUNTS)
     if begin < 0:
-        return element, Counts()
+        return element, NONE
     end = element.index(b"}", begin) + 1
     found = orjson.loads(element[begin + len(_COUNTS) - 1 : end])
-    counts = Counts(found.get("RunningTasks", 0), found.get("DesiredTasks", 0), found.get("CompletedTasks", 0))
+    counts = found.get("RunningTasks", 0), found.get("DesiredTasks", 0), found.get("CompletedTasks", 0)
     return element[:begin] + element[end:], counts

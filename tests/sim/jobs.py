@@ -1,6 +1,7 @@
 """A job for each environment, which no kind of ours declares yet: what tests put into what an environment renders.
 
-It is another when the image is. It ends well, but for images of the tag ``bad``; what is told of it is in ``SAID``.
+It is another when the image is. It ends well, but for images of the tag ``bad``, with which it fails, and of ``long``,
+with which it never ends. What is told of it is in ``SAID``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from reconcilers.ports import Context, Options
 from specs.snapshots import EnvironmentSnapshot
 from tests.sim.scenarios.environment import WEB
 
-BAD = "127.0.0.1:5000/web:bad"
+BAD, LONG = "127.0.0.1:5000/web:bad", "127.0.0.1:5000/web:long"
 POLL_SECONDS = 0.5
 render = service.render
 SAID: list[JobProgress] = []
@@ -28,8 +29,9 @@ SAID: list[JobProgress] = []
 
 def job(snapshot: EnvironmentSnapshot, options: Options, network: HomeNetwork) -> Job:
     """What is run once for each image: three tasks, two at a time, or one that fails twice."""
-    bad = (snapshot.image_ref or "").endswith(":bad")
-    container = {"Image": WEB, "Args": ["crash", "3" if bad else "0"], "Env": [f"IMAGE={snapshot.image_ref}"]}
+    bad, long = ((snapshot.image_ref or "").endswith(tag) for tag in (":bad", ":long"))
+    arguments = ["worker"] if long else ["crash", "3" if bad else "0"]
+    container = {"Image": WEB, "Args": arguments, "Env": [f"IMAGE={snapshot.image_ref}"]}
     return Job.times(
         name_of(str(snapshot.id)),
         {"ContainerSpec": container, "Networks": [{"Target": network.id}]},
@@ -58,7 +60,8 @@ async def watching(context: Context, snapshot: EnvironmentSnapshot) -> Outcome:
     wanted = job(snapshot, context.options, HomeNetwork(network.id, network.name))
     (found,) = await context.observe_jobs([wanted])
     SAID.append(found)
-    return outcome if found.over or not isinstance(outcome, Done) else RequeueAfter(POLL_SECONDS)
+    polled = POLL_SECONDS and not found.over and isinstance(outcome, Done)
+    return RequeueAfter(POLL_SECONDS) if polled else outcome
 
 
 def install(patch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.sim import explore, jobs
 from tests.sim.faults import Plan
-from tests.sim.jobs import BAD, SAID, name_of
+from tests.sim.jobs import BAD, LONG, SAID, name_of
 from tests.sim.run import Verdict, execute
 from tests.sim.scenario import Scenario, Simulation, scenarios
 from tests.sim.scenarios.environment import WEB, WEB2, environment
@@ -119,6 +119,31 @@ def test_what_is_said_of_a_job_goes_from_waiting_to_its_end() -> None:
     assert all(not found.over for found in first[: next(i for i, found in enumerate(first) if found.over)])
     assert SAID[-1].state == "Succeeded"
     assert (SAID[-1].iteration, SAID[-1].completed, SAID[-1].wanted) == (1, 3, 3)
+
+
+def test_whoever_has_a_job_is_woken_when_it_goes_on_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "POLL_SECONDS", 0.0)
+    assert execute(OWN[1], Plan(OWN[1].name)).problems == ()
+    assert [found.state for found in SAID if found.over][:1] == ["Failed"]
+    assert SAID[-1].state == "Succeeded"
+
+
+async def loses_the_node_that_it_runs_on(sim: Simulation) -> None:
+    environment(sim, organization(sim, "acme"), "shop", instances=0, image_ref=LONG)
+    await sim.settle()
+    assert (SAID[-1].state, SAID[-1].running, SAID[-1].lost) == ("Running", 2, 0)
+    sim.swarm.node_down("worker")
+    await sim.settle()
+    assert (SAID[-1].state, SAID[-1].running, SAID[-1].lost) == ("Running", 2, 1)
+    sim.swarm.node_up("worker")
+    await sim.settle()
+    assert SAID[-1].lost == 0
+
+
+def test_a_lost_node_is_told_of_the_jobs_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "POLL_SECONDS", 0.0)
+    scenario = Scenario("jobs.loses_the_node_that_it_runs_on", loses_the_node_that_it_runs_on)
+    assert execute(scenario, Plan(scenario.name)).problems == ()
 
 
 def faulty(reference: Verdict) -> Iterator[Plan]:

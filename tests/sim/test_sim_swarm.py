@@ -102,6 +102,26 @@ async def test_a_task_of_its_node_alone_waits_for_the_node() -> None:
     await here.runs()
 
 
+async def test_a_task_of_a_job_stays_as_it_was_while_its_node_is_down_and_is_not_replaced() -> None:
+    swarm = SimSwarm()
+    here = place(swarm)
+    mode = {"ReplicatedJob": {"MaxConcurrent": 2, "TotalCompletions": 2}}
+    await here.create(Mode=mode, UpdateConfig=None, RollbackConfig=None, container={"Args": ["worker"]})
+
+    async def run() -> bool:
+        return [t["Status"]["State"] for t in await here.tasks()] == ["running"] * 2
+
+    await here.until(run)
+    before = where(swarm, here)
+    assert sorted(before.values()) == ["manager", "worker"]
+    swarm.node_down("worker")
+    await asyncio.sleep(60)
+    assert where(swarm, here) == before
+    swarm.node_up("worker")
+    await asyncio.sleep(60)
+    assert where(swarm, here) == before
+
+
 async def test_containers_and_network_copies_are_those_of_the_engine_that_is_asked() -> None:
     swarm = SimSwarm()
     here, there = place(swarm), place(swarm, node="worker")

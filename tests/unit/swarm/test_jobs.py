@@ -11,7 +11,6 @@ from controller.records import InventoryRow
 from controller.swarm.job_progress import job_progress
 from controller.swarm.plan import plan
 from controller.swarm.service_cache import ServiceCache, service_of
-from controller.swarm.service_list import Counts
 from reconcilers import labels, references
 from reconcilers.environment.service import render
 from reconcilers.jobs import Job, JobProgress
@@ -233,10 +232,9 @@ def test_a_job_is_known_by_its_mode_and_has_the_number_of_its_run() -> None:
 def test_its_owner_is_named_when_its_tasks_went_on_since_they_were_counted() -> None:
     cache = ServiceCache()
     cache.put(service_of(document(MIGRATE.spec)), OWNER, b"")
-    counted = [Counts(1, 1, 0), Counts(1, 1, 0), Counts(0, 1, 1), Counts(0, 1, 1)]
-    assert [cache.astir("1", counts, 0) for counts in counted] == [True, False, True, False]
-    assert cache.astir("1", counted[-1], 1), "one is on a node that is down"
-    assert not cache.astir("2", counted[0], 0)
+    counted = [(1, 1, 0), (1, 1, 0), (0, 1, 1), (0, 1, 1)]
+    assert [cache.astir({"1": counts}, {}) for counts in counted] == [["1"], [], ["1"], []]
+    assert cache.astir({"1": counted[-1]}, {"1": 1}) == ["1"], "one is on a node that is down"
 
 
 # -- how far it is -----------------------------------------------------------------------------------------------------
