@@ -1,7 +1,7 @@
 """A job for each environment, which no kind of ours declares yet: what tests put into what an environment renders.
 
 It is another when the image is. It ends well, but for images of the tag ``bad``, with which it fails, and of ``long``,
-with which it never ends. What is told of it is in ``SAID``.
+with which it never ends; with ``each`` it is run on every node. What is told of it is in ``SAID``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reconcilers.ports import Context, Options
 from specs.snapshots import EnvironmentSnapshot
 from tests.sim.scenarios.environment import WEB
 
-BAD, LONG = "127.0.0.1:5000/web:bad", "127.0.0.1:5000/web:long"
+BAD, LONG, EACH = (f"127.0.0.1:5000/web:{tag}" for tag in ("bad", "long", "each"))
 POLL_SECONDS = 0.5
 render = service.render
 SAID: list[JobProgress] = []
@@ -28,14 +28,19 @@ SAID: list[JobProgress] = []
 
 
 def job(snapshot: EnvironmentSnapshot, options: Options, network: HomeNetwork) -> Job:
-    """What is run once for each image: three tasks, two at a time, or one that fails twice."""
-    bad, long = ((snapshot.image_ref or "").endswith(tag) for tag in (":bad", ":long"))
-    arguments = ["worker"] if long else ["crash", "3" if bad else "0"]
+    """What is run once for each image: three tasks, two at a time, or one that fails twice, or one on each node."""
+    bad = snapshot.image_ref == BAD
+    arguments = ["worker"] if snapshot.image_ref == LONG else ["crash", "3" if bad else "0"]
     container = {"Image": WEB, "Args": arguments, "Env": [f"IMAGE={snapshot.image_ref}"]}
+    template = {"ContainerSpec": container, "Networks": [{"Target": network.id}]}
+    name = name_of(str(snapshot.id))
+    owned = labels.owned(options.installation, "environment", str(snapshot.id), str(snapshot.organization.id))
+    if snapshot.image_ref == EACH:
+        return Job.everywhere(name, template, labels=owned)
     return Job.times(
-        name_of(str(snapshot.id)),
-        {"ContainerSpec": container, "Networks": [{"Target": network.id}]},
-        labels=labels.owned(options.installation, "environment", str(snapshot.id), str(snapshot.organization.id)),
+        name,
+        template,
+        labels=owned,
         completions=1 if bad else 3,
         concurrency=2,
         retries=1,
