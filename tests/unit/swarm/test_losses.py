@@ -9,6 +9,7 @@ import pytest
 from controller.changes import Change
 from controller.swarm.losses import loses, serves, spare
 from reconcilers import labels
+from reconcilers.jobs import Job
 from reconcilers.objects import Objects, Service
 from reconcilers.ports import LiveService
 from reconcilers.routes import traefik_labels
@@ -39,6 +40,10 @@ def delete(before: Service) -> Change:
     return Change("delete", "service", before.name, live=live(before))
 
 
+def becomes_a_job(before: Service) -> Change:
+    return Change("recreate", "job", before.name, Job.times(before.name, {}, labels={}), live(before))
+
+
 A, AB = ("a.example",), ("a.example", "b.example")
 
 
@@ -58,6 +63,8 @@ def test_a_service_serves_its_process_while_it_has_tasks_and_the_hosts_of_its_ru
         (delete(service()), (service("renamed-web", replicas=0),), True),
         (delete(service(hosts=AB)), (service("renamed-web", hosts=A),), True),
         (delete(service("shop-worker", "worker")), (service(),), True),
+        (becomes_a_job(service()), (), True),
+        (becomes_a_job(service()), (service("renamed-web"),), False),
         (update(service(), service(replicas=0)), (), True),
         (update(service(replicas=3), service(replicas=1)), (), False),
         (update(service(), service(image="web:2")), (), False),

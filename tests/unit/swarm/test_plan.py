@@ -84,6 +84,14 @@ def test_what_somebody_changed_by_hand_is_repaired() -> None:
     assert str(change) == f"~ service {NAME}: Mode.Replicated.Replicas: 5 -> 1"
 
 
+def test_one_that_somebody_made_with_another_mode_is_made_anew() -> None:
+    there = live(ONE)
+    there = replace(there, spec={**there.spec, "Mode": {"Global": {}}})
+    change = one(planned(ONE, there, rows=(row(),)))
+    assert (change.action, change.cause, change.starts_tasks) == ("recreate", "Repaired", True)
+    assert str(change) == f"± service {NAME}: Mode: Global -> Replicated"
+
+
 def test_a_hash_that_somebody_changed_is_repaired_and_shown() -> None:
     there = live(ONE)
     there = replace(there, spec={**there.spec, "Labels": {**there.spec["Labels"], labels.SPEC_HASH: "0"}})
