@@ -10,6 +10,7 @@ python -m tests.sim --only environment.is_repaired
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -33,6 +34,8 @@ SINGLE = 48
 """Plans of single faults a scenario, unless all are asked for: the seed draws them. Each strikes."""
 _SHOWN = 12
 _PROGRESS = 2000
+_YOUNG = 100_000
+"""A run makes ten thousands of objects and is thrown away as a whole: looked at less often, little is found sooner."""
 _references: dict[str, Verdict] = {}
 
 
@@ -65,6 +68,8 @@ def main() -> int:
     tally: Counter[tuple[str, str]] = Counter()
     bad: list[Verdict] = []
     unreached = 0
+    gc.freeze()
+    gc.set_threshold(_YOUNG, 20, 100)  # also of the processes, which are forks of this one
     with get_context("fork").Pool(options.jobs) as pool, console.status("looking for the steps"):
         _references.update(zip(names, pool.map(_reference, names, chunksize=1), strict=True))
     with get_context("fork").Pool(options.jobs) as pool, console.status("") as status:  # has the references
