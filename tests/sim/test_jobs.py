@@ -60,6 +60,19 @@ async def fails_and_is_run_when_its_content_is_another(sim: Simulation) -> None:
     assert [state for run, state in tasks(sim, shop) if run == 1] == ["complete"] * 3
 
 
+async def fails_once_more_under_another_manager(sim: Simulation) -> None:
+    shop = environment(sim, organization(sim, "acme"), "shop", instances=0, image_ref=BAD)
+    await sim.settle()
+    sim.swarm.lead_anew()
+    await sim.settle()
+    assert tasks(sim, shop) == [(0, "failed")] * 3
+    sim.change(shop, image_ref=WEB)
+    await sim.settle()
+    sim.swarm.lead_anew()
+    await sim.settle()
+    assert [state for run, state in tasks(sim, shop) if run == 1] == ["complete"] * 3
+
+
 async def is_made_again_when_somebody_removed_it(sim: Simulation) -> None:
     shop = environment(sim, organization(sim, "acme"), "shop")
     await sim.settle()
@@ -110,6 +123,7 @@ async def is_stopped_with_its_owner(sim: Simulation) -> None:
 OWN = [
     Scenario("jobs.is_run_once_for_each_content", is_run_once_for_each_content),
     Scenario("jobs.fails_and_is_run_when_its_content_is_another", fails_and_is_run_when_its_content_is_another),
+    Scenario("jobs.fails_once_more_under_another_manager", fails_once_more_under_another_manager),
     Scenario("jobs.is_made_again_when_somebody_removed_it", is_made_again_when_somebody_removed_it),
     Scenario("jobs.is_left_as_somebody_changed_it", is_left_as_somebody_changed_it),
     Scenario("jobs.is_run_on_every_node_instead", is_run_on_every_node_instead),

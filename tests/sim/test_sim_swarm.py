@@ -29,8 +29,12 @@ async def nothing(_: Any) -> None:
     """No hand is needed here."""
 
 
+async def begin() -> None:
+    """Nor a new start."""
+
+
 def place(swarm: SimSwarm, **options: Any) -> EngineHarness:
-    return EngineHarness(SimTransport(swarm, **options), 1, nothing, nothing, real=False)
+    return EngineHarness(SimTransport(swarm, **options), 1, nothing, nothing, begin, real=False)
 
 
 def where(swarm: SimSwarm, here: EngineHarness) -> dict[tuple[int, str, str], str]:

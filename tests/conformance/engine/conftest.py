@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import count
 from typing import Any
 
+import anyio.to_thread
 import orjson
 import pytest
 
@@ -58,7 +59,10 @@ def simulated() -> EngineHarness:
     async def label_node(labels: Mapping[str, str]) -> None:
         swarm.update_node(node, availability="active", labels=dict(labels))
 
-    return EngineHarness(SimTransport(swarm), 1, kill, label_node, real=False)
+    async def restart() -> None:
+        swarm.lead_anew()
+
+    return EngineHarness(SimTransport(swarm), 1, kill, label_node, restart, real=False)
 
 
 async def _real(lab: Lab) -> EngineHarness:
@@ -74,5 +78,14 @@ async def _real(lab: Lab) -> EngineHarness:
             "POST", f"/nodes/{node['ID']}/update", {"version": node["Version"]["Index"]}, orjson.dumps(spec)
         )
 
-    made = EngineHarness(transport, next(_NUMBERS), kill, label_node, real=True)
+    def begin_anew() -> None:
+        daemon = lab.nodes[0].daemon
+        daemon.kill()
+        daemon.start()
+        daemon.wait()
+
+    async def restart() -> None:
+        await anyio.to_thread.run_sync(begin_anew)
+
+    made = EngineHarness(transport, next(_NUMBERS), kill, label_node, restart, real=True)
     return made

@@ -42,6 +42,8 @@ class EngineHarness:
     """End a container by its id, as if it had failed."""
     label_node: Callable[[Mapping[str, str]], Awaitable[None]]
     """Give the node exactly these labels."""
+    restart: Callable[[], Awaitable[None]]
+    """Kill the engine and start it again; its containers go on."""
     real: bool
     made: list[str] = field(default_factory=list)
 

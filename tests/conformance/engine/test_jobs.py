@@ -176,6 +176,19 @@ async def test_while_a_task_waits_to_be_tried_again_it_is_ready(here: EngineHarn
     await here.until(waits)
 
 
+async def test_a_task_that_was_given_up_is_tried_again_when_a_manager_begins_to_lead(here: EngineHarness) -> None:
+    """Once more than its policy says, with each new leader; what ended well is not."""
+    await here.create(**job(container={"Args": ["crash"]}))
+    await here.create("well", **job())
+    await here.ends("failed")
+    await completes(here, text="well")
+    await here.restart()
+    await here.ends("failed", count=2)
+    await other_work(here)
+    assert states(await here.tasks()) == [("failed", "shutdown")] * 2
+    assert states(await here.tasks("well")) == [("complete", "complete")]
+
+
 async def test_a_task_that_was_given_up_is_tried_again_when_another_one_ends(here: EngineHarness) -> None:
     """The retries of a policy are no limit where a job has several tasks."""
     await here.create(**job(Mode=times(2, 2), container={"Args": ["worker"]}))

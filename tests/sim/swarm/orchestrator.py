@@ -69,6 +69,12 @@ class Orchestrator:
             if service.replicas is None:
                 self.look_soon(service)
 
+    def begin(self) -> None:
+        """A manager begins to lead: all jobs are looked at, also those that were given up."""
+        for service in self._store.services.values():
+            if service.is_job:
+                self.look_soon(service)
+
     def _reconcile(self, service: Service) -> None:
         self._due.pop(service.meta.id, None)
         if service.removed:

@@ -173,6 +173,11 @@ class SimSwarm:
         """The node is back, and ends what is not wanted any more."""
         self._set_node(node, up=True)
 
+    def lead_anew(self) -> None:
+        """Another manager leads, or the same one after a new start."""
+        self.agenda.advance()
+        self.orchestrator.begin()
+
     def drain(self, node: str, availability: str = "drain") -> None:
         """Set the availability of a node: ``drain``, ``pause`` or ``active``."""
         self.update_node(self.store.node(node), availability=availability)
