@@ -203,9 +203,11 @@ class ServiceProgress:
         outdated: tasks that still run with an older one, or beyond the number wanted.
         pending: tasks that wait for a node or an address.
         update_state: Swarm's word for the update, or None; never a sign of convergence by itself.
-        problem: the newest task's error, cut to one line; empty when there is none.
+        problem: the newest error of a task of the current task spec (while the template is blocked, of the one that
+            failed), cut to one line; empty when there is none.
         blocked: why the wanted template is not being applied (it failed before), else empty.
         tasks: ids of those that run with the current task spec.
+        images: of all tasks that run, whichever task spec they have, as they were declared.
         stopping: tasks that were asked to stop and still run.
         surplus: tasks that Swarm wants to run beyond the number that it was told.
         forgotten: those of them that it does not ask to stop by itself any more.
@@ -228,6 +230,7 @@ class ServiceProgress:
     problem: str = ""
     blocked: str = ""
     tasks: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     stopping: int = 0
     surplus: int = 0
     forgotten: int = 0

@@ -94,6 +94,14 @@ def owner(shown: Shown) -> object:
     return "/".join(shown.path[:-1])
 
 
+def image(shown: Shown) -> object:
+    """The image that is wanted; where others run, those, and which is wanted."""
+    wanted, running = shown.spec.get("image"), shown.details.get("running") or []
+    if not running or running == [wanted]:
+        return wanted
+    return f"{', '.join(running)} (wanted {wanted})"
+
+
 def tasks(shown: Shown) -> object:
     """How many tasks of its services run, of how many that shall."""
     services = shown.details.get("services") or {}

@@ -30,6 +30,8 @@ from reconcilers.ports import LiveService, ServiceProgress
 _WAITING = {"new", "pending", "allocated"}
 _UNADDRESSED_SECONDS = 5.0
 _ENDED_BADLY = {"failed", "rejected", "orphaned"}
+_TELLING = BY_ITSELF | _ENDED_BADLY
+"""States in which a task that is not wanted any more still says something of its task spec."""
 _UNWANTED = {"shutdown", "remove"}
 _WITH_CONTAINER = {"starting", "running"}
 _FORGOTTEN_SECONDS = 2.0
@@ -140,6 +142,7 @@ def service_progress(
     wanted: Any = None
     outdated = pending = stopping = 0
     running: list[str] = []
+    images: set[str] = set()
     slots: set[object] = set()
     others: list[Document] = []
     current: list[Document] = []
@@ -148,7 +151,7 @@ def service_progress(
         is_wanted = task.get("DesiredState") in ("running", "ready")
         if not is_wanted:
             stopping += _is_stopping(task) and task.get("NodeID") not in lost
-            if state not in BY_ITSELF:
+            if state not in _TELLING:
                 continue
         spec = task.get("Spec") or {}
         is_current = spec == template
@@ -159,6 +162,8 @@ def service_progress(
         if not is_wanted:
             continue
         slots.add(task.get("Slot") or task.get("NodeID"))
+        if state == "running":
+            images.add(_image(spec))
         if not is_current:
             # One that is only ready waits out its restart delay; after a rollback Swarm can leave it behind.
             outdated += task["DesiredState"] == "running"
@@ -169,7 +174,8 @@ def service_progress(
     told = (service.spec.get("Mode") or {}).get("Replicated")
     surplus = max(0, len(slots) - (told.get("Replicas") or 0)) if told is not None else 0
     outdated = max(outdated + max(0, len(running) - desired), surplus)
-    ended = endings(others if blocked else current)
+    telling = others if blocked else current  # what an earlier template did says nothing of this one
+    ended = endings(telling)
     return ServiceProgress(
         service=service.name,
         desired=desired,
@@ -177,15 +183,21 @@ def service_progress(
         outdated=outdated,
         pending=pending,
         update_state=service.update_state,
-        problem="" if len(running) == desired else problem_of(tasks),
+        problem="" if len(running) == desired else problem_of(telling),
         blocked=blocked,
         tasks=tuple(sorted(running)),
+        images=tuple(sorted(images)),
         stopping=stopping,
         surplus=surplus,
         failures=ended.failures,
         failure=ended.failure,
         exit_code=ended.exit_code,
     )
+
+
+def _image(spec: Mapping[str, Any]) -> str:
+    """Without the digest that somebody's ``docker service update`` may have put there."""
+    return str((spec.get("ContainerSpec") or {}).get("Image") or "").partition("@")[0]
 
 
 def _is_stopping(task: Document) -> bool:

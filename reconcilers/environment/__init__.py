@@ -62,7 +62,11 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
     progress = {found.service: found for found in observed}
     context.report(
         conditions,
-        details={"image": snapshot.image_ref or "", "services": {name: p.details for name, p in progress.items()}},
+        details={
+            "image": snapshot.image_ref or "",
+            "running": sorted({image for found in observed if not found.looping for image in found.images}),
+            "services": {name: p.details for name, p in progress.items()},
+        },
         children=[
             *process_statuses(snapshot, progress, conditions, context.options),
             *await domain_statuses(context, snapshot, progress, conditions, network.name),

@@ -41,7 +41,7 @@ def assess(
     blocked = [r for r in observed if r.blocked]
     if blocked:
         settled = all(r.running == r.desired and not r.outdated for r in blocked)
-        told = "; ".join(_blocked(r) + advice(snapshot, r) for r in blocked)
+        told = "; ".join(_blocked(r, snapshot.image_ref or "") + advice(snapshot, r) for r in blocked)
         return stalled("RolledBack", told), Done() if settled else _poll(waiting_seconds)
     if all(r.stable for r in observed):
         tasks = sum(r.running for r in observed)
@@ -116,15 +116,18 @@ def _suspended(observed: Sequence[ServiceProgress], waiting_seconds: float) -> S
     return progressing("Stopping", message), RequeueAfter(min(_PATIENT_SECONDS, max(POLL_FASTEST, waiting_seconds / 5)))
 
 
-def _blocked(rollout: ServiceProgress) -> str:
-    text = f"{rollout.service}: {rollout.blocked}"
+def _blocked(rollout: ServiceProgress, image: str) -> str:
+    """What failed and how, and what runs meanwhile."""
+    same = image in rollout.images
+    text = f"{rollout.service}: {'a new version of ' if same else ''}{image} failed and was taken back"
     if rollout.failures > 1:  # going back costs the history some of them
-        text += f"; it was a crash loop: {rollout.failure}"
-    elif rollout.failure:
-        text += f"; its tasks ended: {rollout.failure}"
-    elif rollout.problem:
-        text += f"; newest error: {rollout.problem}"
-    return text
+        text += f": it was a crash loop: {rollout.failure}"
+    elif rollout.failure or rollout.problem:
+        text += f": {rollout.failure or rollout.problem}"
+    meanwhile = (
+        "the one before runs" if same else f"{', '.join(rollout.images)} runs" if rollout.images else "no task runs"
+    )
+    return f"{text}; {meanwhile} meanwhile; change the spec to try again"
 
 
 def _looping(rollout: ServiceProgress) -> str:

@@ -11,7 +11,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from specs.binding import Column, Reference, TableBinding, listed
-from specs.facts import KindFacts, generation, spec, tasks
+from specs.facts import KindFacts, generation, image, spec, tasks
 from specs.fields import (
     Arguments,
     CheckCommand,
@@ -177,7 +177,7 @@ class Environment(Resource):
         serves=True,
         whole_rules=True,
         images=("image",),
-        columns={"TASKS": tasks, "IMAGE": spec("image")},
+        columns={"TASKS": tasks, "IMAGE": image},
         wide={"GENERATION": generation, "PLAN": spec("plan")},
         refusals={
             "paas_environments_app_not_deleted": ("its app is being deleted", "apply the App as well"),

@@ -17,6 +17,7 @@ GOOD = ServiceProgress("web", 2, 2, 0, 0, tasks=("a", "b"), stable=True)
 STARTING = replace(GOOD, running=1, tasks=("a",), stable=False)
 DYING = replace(STARTING, failures=3, failure="task: non-zero exit (1)", exit_code=1)
 BLOCKED = replace(GOOD, blocked="it failed", stable=False)
+WANTED = environment().image_ref
 
 
 def said(*rollouts: ServiceProgress, waiting: float = 0.0, **changes: Any) -> tuple[Condition, Outcome]:
@@ -79,6 +80,13 @@ def test_a_template_that_is_held_is_rolled_back_and_says_how_it_ended() -> None:
     assert "exit (7)" in condition.message
     assert "capabilities" in said(replace(BLOCKED, failure="x", exit_code=1))[0].message
     assert "crash loop" in said(replace(BLOCKED, failures=2, failure="x"))[0].message
+
+
+def test_what_was_taken_back_is_named_with_what_runs_meanwhile() -> None:
+    told = said(replace(BLOCKED, problem="No such image: web:9", images=("web:2",)))[0].message
+    assert f"{WANTED} failed and was taken back: No such image: web:9; web:2 runs meanwhile" in told
+    assert "a new version of" in said(replace(BLOCKED, images=(str(WANTED),)))[0].message
+    assert "no task runs meanwhile" in said(BLOCKED)[0].message
 
 
 def test_the_last_good_version_is_looked_at_until_all_of_it_runs() -> None:

@@ -30,6 +30,10 @@ def task(
     }
 
 
+def image_of(service: Any) -> str:
+    return str(service.spec["TaskTemplate"]["ContainerSpec"]["Image"])
+
+
 def counted(*tasks: dict[str, Any], desired: int = 2, state: str | None = None) -> ServiceProgress:
     return service_progress(live(ONE, update_state=state), tasks, desired)
 
@@ -136,6 +140,18 @@ def test_an_exit_code_is_told_where_the_error_does_not() -> None:
 
 def test_a_rejected_task_without_an_error_tells_its_message() -> None:
     assert counted(task("rejected", wanted="shutdown", Message="preparing")).problem == "preparing"
+
+
+def test_the_error_of_an_earlier_version_says_nothing_of_this_one() -> None:
+    before = task("rejected", wanted="shutdown", of=TWO, at="09", Err="No such image: web:9")
+    assert not counted(task(), task("starting"), before).problem
+    held = service_progress(live(ONE), [task("starting"), before], 2, blocked="it failed")
+    assert held.problem == "No such image: web:9"
+
+
+def test_the_images_that_run_are_told_whichever_version_is_wanted() -> None:
+    assert counted(task(), task(of=TWO), task("starting")).images == tuple(sorted({image_of(ONE), image_of(TWO)}))
+    assert counted(task("starting")).images == ()
 
 
 def test_what_a_pending_task_waits_for_is_the_problem() -> None:
