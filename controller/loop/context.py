@@ -149,8 +149,7 @@ class ReconcileContext:
         if lesson.gives_up:
             found = lesson.progress
             message = (
-                f"{found.service}: the new version ends again and again: {found.failure}; going back to the last good "
-                "one"
+                f"{found.service}: the new version keeps failing: {found.failure}; rolling back to the last good one"
             )
             self.draft.event("Warning", "CrashLoop", message)
             raise NotReadyError("CrashLoop", message, retry_after=0.0)

@@ -237,7 +237,7 @@ class Convergence:
         if cause == REPAIRED:
             self._trace.repaired = True
             DRIFT_REPAIRS.labels(kind=self._loaded.key.kind).inc()
-            text = f"the engine did not match and was put right: {text}"
+            text = f"the engine did not match and was repaired: {text}"
         elif self._loaded.generation:
             text = f"generation {self._loaded.generation}: {text}"
         self._draft.event("Normal", cause, text)

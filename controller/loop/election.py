@@ -211,7 +211,7 @@ class Candidate:
                 with anyio.move_on_after(self._tuning.drain_seconds) as drain:
                     await manager.drain()
                 if drain.cancelled_caught:
-                    log.warning("daemon.drain_cut", mend="the next start finishes what was left")
+                    log.warning("daemon.drain_cut", mend="the next start finishes the rest")
                 tasks.cancel_scope.cancel()
         finally:
             self.manager = None

@@ -139,7 +139,7 @@ class Externals:
     def _tell(self, cause: str, text: str) -> None:
         if cause == _REPAIRED:
             self._trace.repaired = True
-            text = f"what is beyond the Swarm did not match and was put right: {text}"
+            text = f"what is beyond the Swarm did not match and was repaired: {text}"
         elif self._loaded.generation:
             text = f"generation {self._loaded.generation}: {text}"
         self._draft.event("Normal", cause, text)

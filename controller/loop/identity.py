@@ -17,7 +17,7 @@ from controller.records import Claim, Mark
 from reconcilers.outcomes import ReconcileError
 from reconcilers.port import read, write
 
-MEND = "mend the setting, or say that it is meant with `skypanel identity --accept`"
+MEND = "correct the setting, or accept it with `skypanel identity --accept`"
 
 
 class IdentityMismatchError(ReconcileError):

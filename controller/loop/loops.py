@@ -51,4 +51,4 @@ async def forever(name: str, loop: Callable[[Unpack[Arguments]], Awaitable[objec
 def failed(name: str) -> None:
     """Say that something unforeseen was raised in the loop ``name``; within ``except``."""
     LOOP_FAILURES.labels(loop=name).inc()
-    log.exception("loop.failed", loop=name, mend="it goes on; please report this with its traceback")  # noqa: LOG004 - called there
+    log.exception("loop.failed", loop=name, mend="it continues; please report this with its traceback")  # noqa: LOG004 - called there

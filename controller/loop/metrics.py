@@ -33,7 +33,7 @@ RECONCILE_ERRORS = Counter(
 )
 TERMINAL_ERRORS = Counter(
     "skypanel_terminal_reconcile_errors_total",
-    "Reconciles that ended in an error that only a new generation can mend.",
+    "Reconciles that ended in an error that only a new generation can fix.",
     ["kind"],
 )
 PANICS = Counter("skypanel_reconcile_panics_total", "Reconciles that ended in a defect of the program.", ["kind"])
@@ -62,7 +62,7 @@ QUEUE_WORK_SECONDS = Histogram(
 )
 QUEUE_UNFINISHED = Gauge(
     "skypanel_workqueue_unfinished_work_seconds",
-    "Seconds of work that is under way, of all keys together; grows when something hangs.",
+    "Seconds of work in progress, of all keys together; grows when something hangs.",
     ["kind"],
 )
 QUEUE_LONGEST = Gauge(
@@ -123,9 +123,9 @@ LEASE_EPOCH = Gauge("skypanel_lease_epoch", "Epoch of the lease that this proces
 LEASE_RENEWALS = Counter("skypanel_lease_renewals_total", "Renewals of the lease by result.", ["result"])
 LEASE_LEFT = Gauge("skypanel_lease_remaining_seconds", "How long this process may still believe that it leads.")
 CONTESTED = Gauge(
-    "skypanel_contested", "Objects whose repair is held back, as something else keeps changing them.", ["kind"]
+    "skypanel_contested", "Objects whose repair is delayed, as something else keeps changing them.", ["kind"]
 )
-CONTESTS = Counter("skypanel_contests_total", "Times that repairs of an object began to be held back.", ["kind"])
+CONTESTS = Counter("skypanel_contests_total", "Times that repairs of an object began to be delayed.", ["kind"])
 ROLLOUTS = Gauge("skypanel_rollouts_in_flight", "Objects whose tasks are being started or replaced.")
 ROLLOUTS_WAITING = Gauge("skypanel_rollouts_waiting", "Objects that wait for their turn to start or replace tasks.")
 PAUSED = Gauge("skypanel_paused", "Pauses that an operator has not ended, by what they hold.", ["scope"])

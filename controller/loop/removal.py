@@ -38,10 +38,10 @@ async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools, finali
         return RequeueAfter(_patiently(context) if context.convergence.unfinished else _GONE_POLL_SECONDS)
     if changes.kept:
         name, why = next(iter(changes.kept.items()))
-        raise NotReadyError("InUse", f"network {name}: {why}; it goes after that", retry_after=_GONE_POLL_SECONDS)
+        raise NotReadyError("InUse", f"network {name}: {why}; it is removed after that", retry_after=_GONE_POLL_SECONDS)
     # The live view shows nothing; intents that never became objects, and confirmed removals, are struck off.
     still_there = await context.convergence.strike_off(loaded.made)
-    context.trace.lap("observe", "an object that was not known still exists" if still_there else "nothing lives")
+    context.trace.lap("observe", "an unknown object still exists" if still_there else "nothing lives")
     if still_there:
         return RequeueAfter(_GONE_POLL_SECONDS)
     if (loaded.status or {}).get("finalized"):

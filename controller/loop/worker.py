@@ -201,7 +201,7 @@ class Worker:
             self._tools.gates.forget(loaded.key)
             return operator_pause.leave_alone(context, loaded, loaded.paused, self._reconciler, self._on_pause)
         if operator_pause.was_paused(loaded.status):
-            context.draft.event("Normal", "Resumed", "reconciling goes on")
+            context.draft.event("Normal", "Resumed", "reconciling continues")
             self._on_pause()
         if loaded.requested:
             await self._tools.swarm.refresh(loaded.key, loaded.made)

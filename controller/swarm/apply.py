@@ -81,7 +81,7 @@ class Applier:
         if taken := self._live.hosts.claim(owner, hostnames):
             raise NotReadyError(
                 "NameStillInUse",
-                f"{', '.join(sorted(taken))} is still answered for whoever had the name before; it goes on by itself",
+                f"{', '.join(sorted(taken))} is still routed to its previous owner; it continues by itself",
             )
         seen = False
         try:
@@ -96,7 +96,7 @@ class Applier:
     async def _do(self, change: Change, row: InventoryRow | None) -> Sequence[InventoryUpdate]:
         if change.action == "connect":
             if not isinstance(change.live, LiveNetwork):
-                raise NotReadyError("NetworkNotReady", f"network {change.name} is not there yet", retry_after=0.2)
+                raise NotReadyError("NetworkNotReady", f"network {change.name} does not exist yet", retry_after=0.2)
             await self._edge.join(change.live)
             return ()
         writer = self._writers[change.object_type]
@@ -133,7 +133,7 @@ def _reconcile_error(change: Change, error: EngineError) -> ReconcileError:
         case NotFound() if change.action in ("create", "update") and "network" in error.message:
             return NotReadyError("NetworkNotReady", f"{what}: {error.message}", retry_after=0.3)
         case OutOfSequence() | NotFound():
-            return ConflictError("Conflict", f"{what}: it changed meanwhile; looking again")
+            return ConflictError("Conflict", f"{what}: it has changed meanwhile; retrying")
         case InUse():
             return NotReadyError("InUse", f"{what}: {error.message}", retry_after=0.5)
         case Refused():

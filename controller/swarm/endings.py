@@ -74,7 +74,7 @@ def _cause(task: Document, code: int | None, text: str) -> str:
         return ""
     limit = ((task["Spec"].get("Resources") or {}).get("Limits") or {}).get("MemoryBytes") or 0
     memory = f"the memory limit of {limit // (1024 * 1024)} MiB was reached" if limit else "memory ran out"
-    return f": it was killed; mostly {memory}, else its health check failed or it did not end within its grace period"
+    return f": it was killed; usually {memory}, else its health check failed or it did not end in its grace period"
 
 
 def _close_together(slot: Sequence[Document]) -> int:

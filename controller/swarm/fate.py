@@ -21,7 +21,7 @@ from reconcilers.ports import LiveService
 from reconcilers.template import with_template
 
 _BY_HAND = "somebody rolled it back by hand"
-_BLOCKED = "the new version failed and was taken back; change the spec to try again"
+_BLOCKED = "the new version failed and was rolled back; change the spec to try again"
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ class Feed:
                 except ValueError:  # an element with something inside that looks like the end of one
                     found = await self._take(service_list.decoded(data), as_of, counted=status, replace=replace)
             except ValueError as error:
-                raise EngineUnavailable(0, f"{self._client.host}: the list of services is no JSON: {error}") from error
+                raise EngineUnavailable(0, f"{self._client.host}: the list of services is not JSON: {error}") from error
         self._live.answers.forget()
         return found
 

@@ -174,7 +174,7 @@ def _body(answer: http.client.HTTPResponse, most: int, deadline: float) -> bytes
     while chunk := answer.read(_CHUNK):
         data += chunk
         if len(data) > most:
-            raise EdgeSilent("the edge's API says more than 64 MiB")
+            raise EdgeSilent("the edge's API sends more than 64 MiB")
         if clock.monotonic() > deadline:
             raise EdgeSilent(f"the edge's API takes longer than {_READ_SECONDS:.0f} s")
     return bytes(data)

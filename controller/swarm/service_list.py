@@ -35,7 +35,7 @@ def elements(data: bytes) -> Iterator[bytes]:
     if begin < 0 or end < begin:
         if data.strip() in (b"", b"null"):
             return
-        raise ValueError("the engine's answer is no list")
+        raise ValueError("the engine's answer is not a list")
     at = begin + 1
     while (found := data.find(_BETWEEN, at, end)) >= 0:
         yield data[at : found + 1]

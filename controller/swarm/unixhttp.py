@@ -101,10 +101,10 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes, bool]:
                 break
             parser.feed_data(data)
     except httptools.HttpParserError as error:
-        raise BrokenAnswerError(f"what the engine sent is no answer: {error}") from error
+        raise BrokenAnswerError(f"the engine's answer is not HTTP: {error}") from error
     status = parser.get_status_code()
     if not answer.complete and (not status or answer.framed):
-        raise BrokenAnswerError("the engine closed the connection within its answer")
+        raise BrokenAnswerError("the engine closed the connection before its answer was complete")
     return status, b"".join(answer.parts), answer.complete and not answer.closing
 
 

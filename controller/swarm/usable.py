@@ -31,11 +31,11 @@ def swarm_trouble(swarm: Mapping[str, Any]) -> SwarmTrouble | None:
                 "its Swarm is locked (SwarmLocked)", "run `docker swarm unlock` there, with the key", passes=True
             )
         case "pending":
-            return SwarmTrouble("it is joining a Swarm", "wait until another manager takes it in", passes=True)
+            return SwarmTrouble("it is joining a Swarm", "wait until another manager accepts it", passes=True)
         case "error":
             why = str(swarm.get("Error") or "no reason given")
             return SwarmTrouble(
-                f"its Swarm does not start ({why})", "see the engine's log; what it knew is still there", passes=True
+                f"its Swarm does not start ({why})", "see the engine's log; its state is still there", passes=True
             )
         case _:
             return SwarmTrouble(

@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}: the demo makes namespaces and containers, so it needs root", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; what is up stays up: `make demo` goes on, `make demo-down` ends it", file=sys.stderr)
+        print("interrupted; what is up stays up: `make demo` continues, `make demo-down` ends it", file=sys.stderr)
         return 130
     return 0
 

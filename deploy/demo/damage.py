@@ -65,7 +65,7 @@ def remove(api: EngineApi, service: str) -> Repair:
         except EngineApiError:
             return False
 
-    _require(again, f"the service {service} was removed by hand and nobody made it again")
+    _require(again, f"the service {service} was removed by hand and nobody recreated it")
     return _measure(api, service, begun, f"docker service rm {service}", ("remove", "create"))
 
 

@@ -37,7 +37,7 @@ def up(paths: DemoPaths, port: int, folder: Path) -> None:
     report = Report()
     examples = platform.read_examples(folder if folder.is_absolute() else ROOT / folder)
     with exclusive(lab_paths(paths.name).root / f".{paths.name}-tour.lock"):
-        report.heading("1. The ground: a private Docker Swarm with Traefik, and PostgreSQL")
+        report.heading("1. A private Docker Swarm with Traefik, and PostgreSQL")
         edge, server = _ground(paths, port, report)
         listen = controller.listen_address(paths)
 
@@ -143,7 +143,7 @@ def _wait_ready(server: postgres.Server, path: tuple[str, str, str]) -> None:
 
 def _show(report: Report, repair: damage.Repair) -> None:
     report.command(repair.command)
-    done = "made again" if repair.action == "create" else "put right"
+    done = "recreated" if repair.action == "create" else "repaired"
     report.line(f"{done} after {repair.milliseconds:.0f} ms (from that change to the repairing one, by Swarm's clock)")
 
 

@@ -168,7 +168,7 @@ async def test_a_network_that_is_in_use_is_waited_for(lab: Lab) -> None:
         service, _ = await here.stand()
         changes = await here.apply(here.home, Objects())
         assert changes.changes == ()
-        assert changes.kept == {here.network_name: f"it is not wanted any more; {service.name} is on it"}
+        assert changes.kept == {here.network_name: f"it is no longer wanted; {service.name} is on it"}
         network = here.cluster.live.network(here.network_name)
         assert network is not None
         assert here.api.get(f"/networks/{here.network_name}")["Id"] == network.id

@@ -44,14 +44,14 @@ class FuseTrippedError(NotReadyError):
     """It waits for a confirmation."""
 
     def __init__(self, loss: Loss, *, tripped: bool) -> None:
-        mend = "look with `skypanel gc`; confirm it with `skypanel gc --confirm`, or write the missing rows back"
+        mend = "review it with `skypanel gc`; confirm it with `skypanel gc --confirm`, or restore the missing rows"
         if loss.why == "absent" and not tripped:
             why = "its row is missing and nobody deleted it (an emptied table, an older copy of the database?)"
         elif loss.why == "absent":
-            why = "its row is missing and nobody deleted it, and more than this would go"
+            why = "its row is missing and nobody deleted it, and more than this would be removed"
         else:
-            why = "with all else that would go at the same time it is more than may go without asking"
-        super().__init__("FuseTripped", f"nothing is taken away: {why}; {mend}", retry_after=_ASK_AGAIN_SECONDS)
+            why = "together with all other removals it is more than may be removed without a confirmation"
+        super().__init__("FuseTripped", f"nothing is removed: {why}; {mend}", retry_after=_ASK_AGAIN_SECONDS)
 
 
 class HiddenRowsError(TransientError):
@@ -60,8 +60,8 @@ class HiddenRowsError(TransientError):
     def __init__(self, tables: str) -> None:
         super().__init__(
             "SnapshotMissing",
-            f"nothing is taken away: row-level security of {tables} may hide rows from the owner of skypanel's views; "
-            "`skypanel doctor` has the statement that mends it",
+            f"nothing is removed: row-level security of {tables} may hide rows from the owner of skypanel's views; "
+            "`skypanel doctor` shows the statement that fixes it",
         )
 
 

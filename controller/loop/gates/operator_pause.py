@@ -50,7 +50,7 @@ def message(key: Key, pause: Pause) -> str:
     reason = f" ({pause.reason})" if pause.reason else ""
     return (
         f"{pause.by or 'somebody'} paused {what.get(pause.scope, 'the installation')} at {pause.at[:19]}{reason}: "
-        "nothing is made, changed, repaired or removed; it goes on with "
+        "nothing is created, changed, repaired or removed until "
         f"`skypanel resume {_RESUME.get(pause.scope, f'{key.kind} PATH')}`"
     )
 

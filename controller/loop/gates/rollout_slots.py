@@ -32,8 +32,8 @@ class RolloutQueuedError(NotReadyError):
     def __init__(self, in_flight: int) -> None:
         super().__init__(
             "RolloutQueued",
-            f"waits for its turn: {in_flight} rollouts are under way, and SKYPANEL_MAX_ROLLOUTS allows no more. "
-            "It goes on by itself",
+            f"waits for its turn: {in_flight} rollouts are in progress, and SKYPANEL_MAX_ROLLOUTS allows no more. "
+            "It continues by itself",
             retry_after=_ASK_AGAIN_SECONDS,
         )
 

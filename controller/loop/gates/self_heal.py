@@ -123,8 +123,8 @@ def _message(key: Key, streak: _Streak) -> str:
     shown = list(streak.fields)[:_SHOWN]
     more = f" and {len(streak.fields) - _SHOWN} more" if len(streak.fields) > _SHOWN else ""
     return (
-        f"something else keeps changing it ({'; '.join(shown)}{more}): put right {streak.repairs} times since "
-        f"{_time(streak.began)}, and again at {_time(streak.last_wall + streak.pause)}. Find who does it (another "
+        f"something else keeps changing it ({'; '.join(shown)}{more}): repaired {streak.repairs} times since "
+        f"{_time(streak.began)}, next repair at {_time(streak.last_wall + streak.pause)}. Find the cause (another "
         "controller, a script, `docker service update`) and change the row instead; "
         f"`skypanel reconcile {key.kind} PATH` repairs it now"
     )

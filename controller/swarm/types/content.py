@@ -81,8 +81,8 @@ class ContentType:
         if live.digest not in (None, _digest(wanted.data)):
             users = planning.view.referring(live.id)
             if users:
-                return Verdict(target=wanted, kept=f"its content is not what its name says; {users[0]} refers to it")
-            data = Difference("Data", "another", "as its name says")
+                return Verdict(target=wanted, kept=f"its content does not match its name; {users[0]} refers to it")
+            data = Difference("Data", "another", "content that matches its name")
             return Verdict((Change("recreate", self.name, wanted.name, wanted, live, (data,), "Repaired"),), wanted)
         if not differences:
             return Verdict(target=wanted)

@@ -70,7 +70,7 @@ class NetworkType:
     def stays(self, live: LiveNetwork, planning: Planning) -> Stay | None:
         """While a service that is not its owner's is on it."""
         users = others_on(live, planning)
-        return Stay(f"it is not wanted any more; {_are_on_it(users)}") if users else None
+        return Stay(f"it is no longer wanted; {_are_on_it(users)}") if users else None
 
 
 def others_on(network: LiveObject, planning: Planning) -> list[str]:

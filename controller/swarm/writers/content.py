@@ -46,7 +46,7 @@ class ContentWriter:
             await self._feed.refresh(self._type, target.name, tell=False)
             found = self._live.find(self._type, target.name)
             if is_owned_by(found, target):
-                raise ConflictError("AlreadyThere", f"{what} is there already; looking again") from None
+                raise ConflictError("AlreadyThere", f"{what} already exists; retrying") from None
             if found is not None and self._live.is_ours(found):
                 message = f"{what} still belongs to another object of this installation; waiting until it is removed"
                 raise NotReadyError("NameStillInUse", message, retry_after=0.5) from None

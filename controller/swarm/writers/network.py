@@ -73,7 +73,7 @@ class NetworkWriter:
         live = self._live.network(target.name)
         ours = is_owned_by(live, target)
         if ours and live is not None and live.id not in self._gone:
-            return ConflictError("AlreadyThere", f"network {target.name} is there already; looking again")
+            return ConflictError("AlreadyThere", f"network {target.name} already exists; retrying")
         if live is not None and self._live.is_ours(live) and not ours and live.id not in self._gone:
             return NotReadyError(
                 "NameStillInUse",
@@ -83,7 +83,7 @@ class NetworkWriter:
         if live is None or self._live.is_ours(live):
             return TransientError(
                 "NetworkLeftover",
-                f"the Swarm has no network {target.name}, and the node still holds a copy; it goes with the last "
+                f"the Swarm has no network {target.name}, and the node still has a copy; it goes with the last "
                 "container on it. If it stays, restart the engine of the edge's node",
             )
         return TerminalError(

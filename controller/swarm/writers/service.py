@@ -53,7 +53,7 @@ class ServiceWriter:
         """
         for object_type, name in references.named(target.spec):
             if self._live.find(object_type, name) is None:
-                message = f"{self._type} {target.name}: {object_type} {name} is not there yet"
+                message = f"{self._type} {target.name}: {object_type} {name} does not exist yet"
                 raise NotReadyError("ContentNotReady", message, retry_after=0.3)
         return references.filled(target.spec, self._live.id_of)
 
@@ -67,7 +67,7 @@ class ServiceWriter:
             self._own.did_not_write(target.name, "create")
             await self._feed.refresh(self._type, target.name, tell=False)
             if is_owned_by(self._live.find(self._type, target.name), target):
-                message = f"{self._type} {target.name} is there already; looking again"
+                message = f"{self._type} {target.name} already exists; retrying"
                 raise ConflictError("AlreadyThere", message) from None
             return await self._take_back(target, row)
         except EngineError:
@@ -196,7 +196,7 @@ class ServiceWriter:
             await self._client.update_service(service_id, stored.version, dict(previous.spec))
         raise TerminalError(
             "SecurityBaselineLost",
-            f"the engine accepted {self._type} {target.name} and dropped {', '.join(dropped)}; it was taken back. "
+            f"the engine accepted {self._type} {target.name} and dropped {', '.join(dropped)}; that was undone. "
             "Use Docker Engine 25.0 or newer on every manager.",
         )
 
@@ -204,7 +204,7 @@ class ServiceWriter:
         """Take it away; its tasks go after the answer."""
         now = self._live.service_by_id(live.id)
         if now is not None and now.labels.get(labels.OWNER) != live.labels.get(labels.OWNER):
-            message = f"delete {self._type} {live.name}: it has another owner now; looking again"
+            message = f"delete {self._type} {live.name}: it has another owner now; retrying"
             raise ConflictError("Conflict", message)
         self._own.wrote(live.id, "remove")
         with suppress(NotFound):  # somebody was faster; that is what was wanted

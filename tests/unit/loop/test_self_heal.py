@@ -93,8 +93,8 @@ def test_the_message_names_the_fields_the_count_and_the_next_repair_and_stays_th
     said = scene.contention.check(ME, 1, [REMOVED])
     assert said is not None
     assert said.message.startswith(
-        "something else keeps changing it (service web: Mode.Replicated.Replicas; service web: missing): put right 5 "
-        "times since 00:00:00 UTC, and again at 00:00:09 UTC."
+        "something else keeps changing it (service web: Mode.Replicated.Replicas; service web: missing): repaired 5 "
+        "times since 00:00:00 UTC, next repair at 00:00:09 UTC."
     )
     assert "skypanel reconcile environment PATH" in said.message
     scene.now += 0.2

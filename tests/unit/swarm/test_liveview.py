@@ -458,7 +458,7 @@ async def test_a_list_that_is_none_changes_nothing(seen: Seen, monkeypatch: pyte
         return b"bad gateway"
 
     monkeypatch.setattr(seen.engine, "services", services)
-    with pytest.raises(EngineUnavailable, match="no JSON"):
+    with pytest.raises(EngineUnavailable, match="not JSON"):
         await seen.feed.refresh_all()
     assert seen.view.owners() == {ACME: 1}
 

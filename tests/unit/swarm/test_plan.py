@@ -200,7 +200,7 @@ def test_a_network_that_something_uses_stays_with_its_pin() -> None:
     view = View([live(home().services[0]), app_on(there)], [there], {"c1": frozenset({ORG_ACME})})
     changes = plan(ORGANIZATION, Objects(), view, ())
     assert changes.changes == ()
-    assert changes.kept == {ORG_ACME: f"it is not wanted any more; {NAME} is on it"}
+    assert changes.kept == {ORG_ACME: f"it is no longer wanted; {NAME} is on it"}
 
 
 def test_the_edge_joins_before_anything_is_taken_away() -> None:

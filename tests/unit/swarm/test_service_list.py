@@ -30,7 +30,7 @@ def test_an_empty_list_has_no_elements(empty: bytes) -> None:
 
 
 def test_what_is_no_list_is_refused() -> None:
-    with pytest.raises(ValueError, match="no list"):
+    with pytest.raises(ValueError, match="not a list"):
         list(service_list.elements(b'{"message":"no"}'))
 
 
