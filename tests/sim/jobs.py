@@ -13,6 +13,7 @@ import pytest
 from reconcilers import environment as kind
 from reconcilers import labels, registry
 from reconcilers.environment import service
+from reconcilers.environment.gates import home
 from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import HomeNetwork, Objects
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
@@ -60,10 +61,7 @@ def with_job(snapshot: EnvironmentSnapshot, options: Options, network: HomeNetwo
 async def watching(context: Context, snapshot: EnvironmentSnapshot) -> Outcome:
     """The kind's body, and a look at its job."""
     outcome = await kind.reconcile_environment(context, snapshot)
-    network = context.live.network_of(context.organization_id)
-    assert network is not None
-    wanted = job(snapshot, context.options, HomeNetwork(network.id, network.name))
-    (found,) = await context.observe_jobs([wanted])
+    (found,) = await context.observe_jobs([job(snapshot, context.options, home(snapshot, context.live))])
     SAID.append(found)
     polled = POLL_SECONDS and not found.over and isinstance(outcome, Done)
     return RequeueAfter(POLL_SECONDS) if polled else outcome
