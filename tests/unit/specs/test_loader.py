@@ -127,7 +127,7 @@ def test_a_resource_that_is_declared_twice_is_refused_across_files(tmp_path: Pat
         ("a: &a {<<: *a}\n", "<stdin>:1:4: an alias is used inside its own anchor"),
         ("<<: [x]\n", "<stdin>:1:6: is merged, but is not a mapping"),
         ("a: " + "[" * 40 + "]" * 40, "<stdin>:1:35: is nested too deep"),
-        ("[" * 1500, "<stdin>:1:1: is nested too deep"),
+        ("[" * 550, "<stdin>:1:1: is nested too deep"),
         ("a: \x01", "<stdin>:1:4: a control character is in the text"),
         (b"a: b\nc: \xff", "<stdin>:2:4: is not UTF-8 (save it as UTF-8)"),
         ("#" * (1024 * 1024 + 1), "<stdin>: is larger than 1024 KiB (split it)"),
