@@ -8,7 +8,6 @@ aliases would otherwise be gigabytes (the "billion laughs").
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +26,6 @@ DEPTH_LIMIT = 32
 _TAG = "tag:yaml.org,2002:"
 _AS_TEXT = {f"{_TAG}str", f"{_TAG}timestamp"}
 _RADIX = {"0o": 8, "0x": 16, "0b": 2}
-_DIGITS = re.compile(r"[-+]?0[oxb]|[-+]?")
 
 
 @dataclass(slots=True)

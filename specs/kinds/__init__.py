@@ -106,15 +106,3 @@ def children(kind: str) -> list[str]:
 def of_tenant(kind: str) -> bool:
     """Whether objects of ``kind`` belong to a tenant, or are one."""
     return TENANT in {kind, *ancestors(kind)}
-
-
-def by_word(word: str) -> str:
-    """The kind of a word as in keys and status.
-
-    Raises:
-        KeyError: there is none.
-    """
-    return _WORDS[word]
-
-
-_WORDS = {cls.word(): kind for kind, cls in KINDS.items()}

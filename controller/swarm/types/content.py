@@ -24,8 +24,6 @@ from reconcilers.ports import LiveContent
 if TYPE_CHECKING:
     from controller.swarm.client import Document, EngineClient
 
-_ENDED = {"complete", "shutdown", "failed", "rejected", "remove", "orphaned"}
-
 
 @dataclass(frozen=True, slots=True)
 class ContentType:

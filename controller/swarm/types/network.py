@@ -17,8 +17,6 @@ from reconcilers.ports import LiveNetwork, LiveObject
 if TYPE_CHECKING:
     from controller.swarm.client import Document, EngineClient
 
-_ALLOCATION_SECONDS, _ALLOCATION_POLL_SECONDS = 2.0, 0.01
-
 
 @dataclass(frozen=True, slots=True)
 class NetworkType:
