@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
@@ -31,6 +31,7 @@ TUNING = LoopConfig(
     resync_seconds=RESYNC_SECONDS, task_poll_seconds=5.0, poll_seconds=5.0, quarantine_seconds=60.0, max_rollouts=1
 )
 _NAMED_IN_BODY = {"create"}
+_LISTS = tuple(dict.fromkeys(f"{each.listed_as}s" for each in TYPES))
 
 
 def tables(store: Store) -> dict[str, Mapping[str, Any]]:
@@ -40,6 +41,11 @@ def tables(store: Store) -> dict[str, Mapping[str, Any]]:
         listed = getattr(store, f"{each.listed_as}s")
         found[each.name] = {i: live for i, live in listed.items() if _type_of(live, each.listed_as) == each.name}
     return found
+
+
+def listed(store: Store) -> Iterator[Mapping[str, Any]]:
+    """The same objects as the engine lists them, by id: of services, jobs among them."""
+    return (getattr(store, name) for name in _LISTS)
 
 
 def _type_of(live: Any, listed_as: str) -> str:

@@ -23,7 +23,7 @@ from tests.sim.faults import Fault, Plan
 from tests.sim.hands import Hands
 from tests.sim.ports import adapters, things
 from tests.sim.process import SimProcess
-from tests.sim.settings import INSTALLATION, LEASE_SECONDS, RESYNC_SECONDS, Names, tables
+from tests.sim.settings import INSTALLATION, LEASE_SECONDS, RESYNC_SECONDS, Names, listed
 from tests.sim.state import State, read_state
 from tests.sim.swarm.behaviour import Pace
 from tests.sim.swarm.swarm import SimSwarm
@@ -116,7 +116,7 @@ class World:
 
     def _name_of(self, live_id: str) -> str:
         store = self.swarm.store
-        for table in tables(store).values():
+        for table in listed(store):
             if live_id in table:
                 return str(table[live_id].name)
         if len(live_id) == CONTAINER_ID_LENGTH:
