@@ -41,10 +41,10 @@ engine-down: setup ## End a private Docker Swarm and remove it (NAME=lab)
 ##-- Work on it --------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: setup ## Run the whole test suite, on a real engine (ARGS="-k repair" for a part)
+test: setup ## Run the test suite, on a real engine (ARGS="-k repair" for a part; LONG=1: what takes long)
 	@$(PYTHON) -m deploy.engine images >/dev/null # outside of any test's time
 	@$(PYTHON) -m deploy.prometheus >/dev/null
-	@$(PYTHON) -m $(if $(ARGS),pytest $(ARGS),tests.parts)
+	@$(PYTHON) -m $(if $(ARGS),pytest $(ARGS),tests.parts $(if $(LONG),--long))
 
 .PHONY: sim
 sim: setup ## Faults at steps drawn by a seed, simulated; a table (ARGS=--all: at every step; SEED=7 TIME=300: more)

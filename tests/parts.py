@@ -1,4 +1,6 @@
-"""`python -m tests.parts`: the whole suite, in four parts at once, as most of its time is waiting for real parts.
+"""`python -m tests.parts`: the suite, in four parts at once, as most of its time is waiting for real parts.
+
+`--long`: instead what takes long, in two parts; the build runs both.
 
 Each part has labs of its own. The last one mostly works, and gets what processor time the others leave. Reports come
 one after the other. The exit code is 0 when all are good.
@@ -14,20 +16,29 @@ from contextlib import ExitStack
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-PARTS = (("e2e",), ("chaos", "demo", "observe"), ("conformance", "lab", "store", "swarm"))
+PARTS = (("e2e",), ("demo", "lab", "observe", "swarm"), ("conformance", "store"))
 """Folders of each part but the last, which has the rest."""
+LONG = "chaos"
+"""The folder whose tests take long; elsewhere they are marked."""
 
 
 def parts() -> list[list[str]]:
-    """The folders of each part; together all that have tests."""
-    folders = sorted({path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")})
+    """The folders of each part; together all that have tests, but for the long ones."""
+    folders = sorted({path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")} - {LONG})
     known = {name for part in PARTS for name in part}
-    return [[f"tests/{name}" for name in part] for part in (*PARTS, [n for n in folders if n not in known])]
+    rest = [name for name in folders if name not in known]
+    return [[*(f"tests/{name}" for name in part), "-m", "not long"] for part in (*PARTS, rest)]
+
+
+def long_parts() -> list[list[str]]:
+    """The long ones: two controllers under faults, and what is marked."""
+    return [[f"tests/{LONG}"], ["tests/e2e", "-m", "long"]]
 
 
 def main() -> int:
     """0 when all tests are good."""
-    first, *others = ([sys.executable, "-m", "pytest", *folders] for folders in parts())
+    chosen = long_parts() if "--long" in sys.argv[1:] else parts()
+    first, *others = ([sys.executable, "-m", "pytest", *words] for words in chosen)
     others[-1].insert(0, "nice")
     with ExitStack() as stack:
         reports = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in others]

@@ -15,6 +15,8 @@ from tests.e2e.world import World, eventually
 from tests.example_package import SETTINGS, Postmaster, install_example
 from tests.installed import ROOT
 
+pytestmark = pytest.mark.long
+
 CODES = {"plan": 2}
 TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 COMMANDS = [

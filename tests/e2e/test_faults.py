@@ -16,6 +16,8 @@ from deploy import engine
 from tests.e2e.world import World, eventually
 from tests.proxies.relay import Relay
 
+pytestmark = pytest.mark.long
+
 
 def rows(world: World, count: int) -> list[str]:
     app = world.app(world.organization("acme"), "shop")

@@ -21,6 +21,8 @@ from controller.schema import migrate
 from tests.e2e.world import Controller, World, eventually
 from tests.installed import GADGETS, ROOT, install
 
+pytestmark = pytest.mark.long
+
 SLOW = "acme_gadgets/migrations/0001_gadgets.sql"
 SLOWLY = "SELECT pg_sleep(2);\n"
 """At the end of a migration that replaces the views which every reconcile reads: its locks are held for so long."""

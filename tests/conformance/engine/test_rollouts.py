@@ -283,7 +283,7 @@ async def test_some_failures_may_be_allowed(here: EngineHarness) -> None:
 
 
 async def test_a_rollback_that_fails_is_paused(here: EngineHarness) -> None:
-    known, first, last = await two_updated(here, rollback={"Monitor": 2 * SECOND})
+    known, first, last = await two_updated(here, rollback={"Monitor": 5 * SECOND})
     await here.kill(first["Status"]["ContainerStatus"]["ContainerID"])
     await here.reaches("rollback_started")
     victim = await kill_new(here, known | {first["ID"], last["ID"]}, slot=last["Slot"])

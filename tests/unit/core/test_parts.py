@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from tests.parts import TESTS, parts
+from tests.parts import LONG, TESTS, long_parts, parts
 
 
 def test_every_folder_with_tests_is_in_one_part() -> None:
-    listed = [folder for part in parts() for folder in part]
+    listed = [word for part in parts() for word in part if word.startswith("tests/")]
+    assert all(part[-2:] == ["-m", "not long"] for part in parts())
+    assert [f"tests/{LONG}"] in long_parts()
+    listed.append(f"tests/{LONG}")
     assert sorted(listed) == sorted({f"tests/{p.relative_to(TESTS).parts[0]}" for p in TESTS.rglob("test_*.py")})
     assert "tests/unit" in parts()[-1]
