@@ -1,7 +1,8 @@
 """Sets an installation up: roles, database and schema on a PostgreSQL server, and the files with connection strings.
 
-A file whose connection string works is left as it is; otherwise the login gets a new password and the file a new line.
-So a crash between the two is mended by the next run, and a second run changes nothing.
+A connection string that stands in a file is never replaced, as a running controller may work with it: one that does not
+work is told. Where there is none, the login gets a new password and the file a line. So a crash between the two is
+mended by the next run, and a second run changes nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from dotenv import dotenv_values
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from controller.actions.errors import ActionError
+from controller.kit.redaction import redact
 from controller.schema import setup as roles
-from controller.schema.setup import CONTROLLER, PEOPLE, Login, Steps
+from controller.schema.setup import Login, Steps, controller_of, people_of
 from controller.settings_sources import INSTALLED
 from controller.settings_sources import PEOPLE as OF_PEOPLE
 
 URL = "DATABASE_URL"
+_LONGEST = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,10 @@ class Wanted:
     @property
     def files(self) -> dict[Login, Path]:
         """Where the connection string of each login goes."""
-        return {CONTROLLER: self.folder / INSTALLED.name, PEOPLE: self.folder / OF_PEOPLE.name}
+        return {
+            controller_of(self.database): self.folder / INSTALLED.name,
+            people_of(self.database): self.folder / OF_PEOPLE.name,
+        }
 
 
 def setup(wanted: Wanted, say: Callable[[str], None], *, dry: bool = False) -> None:
@@ -59,10 +65,15 @@ def setup(wanted: Wanted, say: Callable[[str], None], *, dry: bool = False) -> N
         dry: make nothing, and say what would be made.
 
     Raises:
-        ActionError: the server cannot be reached, or a login cannot be used afterwards.
+        ActionError: the server cannot be reached, a login cannot be used afterwards, or a file has a connection string
+            that cannot.
         MissingPrivilegeError: it is no superuser.
         MigrationError: the schema cannot be brought to this version.
     """
+    if len(wanted.database) > _LONGEST:
+        raise ActionError(
+            f"--database is longer than {_LONGEST} characters", "its logins are named by it: choose a shorter one"
+        )
     steps = Steps(say, dry)
     with _administrator(wanted.admin, None) as admin:
         roles.server(admin, wanted.database, steps)
@@ -74,7 +85,7 @@ def setup(wanted: Wanted, say: Callable[[str], None], *, dry: bool = False) -> N
         roles.schema(admin, steps)
         host = wanted.host or (admin.info.host if not admin.info.host.startswith("/") else "127.0.0.1")
         for login, path in wanted.files.items():
-            if _works(path, login, wanted.database):
+            if _is_there(path, wanted.database):
                 continue
             password = roles.login(admin, login, steps)
             url = _url(login.name, password, host, admin.info.port, wanted.database)
@@ -128,15 +139,23 @@ def _url(user: str, password: str, host: str, port: int, database: str) -> str:
     return f"postgresql://{user}:{quote(password, safe='')}@{address}:{port}/{quote(database, safe='')}"
 
 
-def _works(path: Path, login: Login, database: str) -> bool:
-    try:
-        url = dotenv_values(path).get(URL) or ""
-        named = conninfo_to_dict(url)
-        if (named.get("user"), named.get("dbname")) != (login.name, database):
-            return False
-        psycopg.connect(url, connect_timeout=5).close()
-    except (OSError, psycopg.Error):
+def _is_there(path: Path, database: str) -> bool:
+    """Whether the file has a connection string to the database.
+
+    Raises:
+        ActionError: it has one that does not work, or to another database.
+    """
+    url = (dotenv_values(path).get(URL) if path.exists() else None) or ""
+    if not url:
         return False
+    mend = f"mend it, or take the line {URL} out of the file: then a login with a new password is written there"
+    try:
+        if (named := conninfo_to_dict(url).get("dbname")) != database:
+            raise ActionError(f"{path} names database {named}, not {database}", f"name another --folder, or {mend}")
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.Error as error:
+        said = redact(" ".join(str(error).split()))
+        raise ActionError(f"the connection string in {path} does not work: {said}", mend) from None
     return True
 
 

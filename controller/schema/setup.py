@@ -28,9 +28,14 @@ class Login:
     groups: tuple[str, ...]
 
 
-CONTROLLER = Login("skypanel_controller_login", ("skypanel_controller",))
-PEOPLE = Login("skypanel_panel_login", ("skypanel_panel", "skypanel_reader"))
-"""For the command line and for a panel."""
+def controller_of(database: str) -> Login:
+    """The login of the controller. Roles belong to the whole server: each database has logins of its own."""
+    return Login(f"{database}_controller_login", ("skypanel_controller",))
+
+
+def people_of(database: str) -> Login:
+    """The login of the command line and of a panel."""
+    return Login(f"{database}_panel_login", ("skypanel_panel", "skypanel_reader"))
 
 
 @dataclass(slots=True)
@@ -83,6 +88,9 @@ def schema(admin: psycopg.Connection, steps: Steps) -> None:
         admin: an autocommit connection of a superuser, to the database.
         steps: told what is made.
     """
+    if steps.dry and not _one(admin, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", OWNER):
+        steps.say("would have applied the migrations")
+        return
     with _acting_as_owner(admin):
         lacking = privileges.missing(admin)
     for statement in lacking:

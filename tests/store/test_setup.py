@@ -20,7 +20,7 @@ from controller.cli.errors import ExitCode
 from deploy.postgres import Server
 
 DATABASE = f"test_{os.getpid()}_setup"
-LOGINS = ("skypanel_controller_login", "skypanel_panel_login")
+CONTROLLER, PEOPLE = LOGINS = (f"{DATABASE}_controller_login", f"{DATABASE}_panel_login")
 Setup = Callable[..., str]
 
 
@@ -64,7 +64,7 @@ def test_an_empty_server_gets_all_that_an_installation_needs(setup: Setup, serve
     assert f"made database {DATABASE}" in said
     found = urls(tmp_path)
     assert set(found) == set(LOGINS)
-    with psycopg.connect(found["skypanel_controller_login"]) as conn:
+    with psycopg.connect(found[CONTROLLER]) as conn:
         assert conn.execute("SELECT count(*) FROM skypanel.objects").fetchone() == (0,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute("INSERT INTO paas_plans (name) VALUES ('x')")
@@ -84,7 +84,7 @@ def test_the_first_organization_is_made_without_a_panel(
     setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     setup()
-    monkeypatch.setenv("DATABASE_URL", urls(tmp_path)["skypanel_panel_login"])
+    monkeypatch.setenv("DATABASE_URL", urls(tmp_path)[PEOPLE])
     file = tmp_path / "acme.yaml"
     file.write_text(
         "apiVersion: skypanel.io/v1\nkind: Organization\nmetadata: {name: acme}\nspec: {owner: ops@acme.example}\n"
@@ -97,7 +97,7 @@ def test_the_first_organization_is_made_without_a_panel(
     assert main(["apply", str(file)]) == ExitCode.OK
     assert main(["user", "add", "nobody"]) == ExitCode.ERROR
     with (
-        psycopg.connect(urls(tmp_path)["skypanel_panel_login"]) as conn,
+        psycopg.connect(urls(tmp_path)[PEOPLE]) as conn,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         conn.execute("SELECT password_hash FROM users")
@@ -114,19 +114,36 @@ def test_a_lost_file_gets_a_new_password_and_the_other_stays(setup: Setup, tmp_p
     setup()
     before = urls(tmp_path)
     (tmp_path / "etc" / "panel.env").unlink()
-    assert "gave skypanel_panel_login a new password" in setup()
+    assert f"gave {PEOPLE} a new password" in setup()
     after = urls(tmp_path)
-    assert after["skypanel_controller_login"] == before["skypanel_controller_login"]
-    assert after["skypanel_panel_login"] != before["skypanel_panel_login"]
+    assert after[CONTROLLER] == before[CONTROLLER]
+    assert after[PEOPLE] != before[PEOPLE]
 
 
 def test_other_lines_of_the_file_stay(setup: Setup, tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     file = tmp_path / "etc" / "env"
-    file.write_text("# ours\nSKYPANEL_EDGE_ENTRYPOINTS=websecure\nDATABASE_URL=postgresql://nobody@/nowhere\n")
+    file.write_text("# ours\nSKYPANEL_EDGE_ENTRYPOINTS=websecure\n")
     setup()
     assert "# ours\nSKYPANEL_EDGE_ENTRYPOINTS=websecure\n" in file.read_text()
     assert file.read_text().count("DATABASE_URL=") == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (f"postgresql://nobody@127.0.0.1:1/{DATABASE}", "does not work"),
+        ("postgresql://nobody@/nowhere", "names database nowhere"),
+    ],
+)
+def test_a_connection_string_that_somebody_may_work_with_is_never_replaced(
+    setup: Setup, tmp_path: Path, url: str, said: str
+) -> None:
+    (tmp_path / "etc").mkdir()
+    file = tmp_path / "etc" / "env"
+    file.write_text(f"DATABASE_URL={url}\n")
+    assert said in setup(code=ExitCode.ERROR)
+    assert file.read_text() == f"DATABASE_URL={url}\n"
 
 
 def test_a_dry_run_says_what_would_be_made_and_makes_nothing(setup: Setup, server: Server, tmp_path: Path) -> None:
