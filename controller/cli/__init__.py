@@ -1,6 +1,7 @@
-"""``skypanel``, the command line: one module a command.
+"""``skypanel``, the command line: one module a command, loaded when the command is asked for.
 
-What they share is in ``session`` (settings, files, database), ``kinds`` (words and paths), ``output`` and ``failures``.
+What they share: ``inputs`` (settings, files, database), ``output`` (for people), ``formats`` (for programs) and
+``errors``.
 """
 
 from controller.cli.application import main

@@ -5,63 +5,94 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
-from rich.text import Text
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
+from typer.main import get_group
 
 from controller.actions import habits
 from controller.actions.errors import ActionError
+from controller.cli import version as own
 from controller.cli.errors import ExitCode, explain, readable
-from controller.cli.inputs import use_env_file
-from controller.cli.output import Format, error_console, warn
-from reconcilers.registry import registered
 from specs import installed
 from specs.spelling import meant
 
+_MARKUP: Literal["markdown"] = "markdown"
 _EPILOG = (
     "Exit codes: 0 done; 1 error; 2 something would change (plan, migrate --check, gc); 3 engine not supported (up); "
     "4 not ready in time or stalled (--wait); 130 interrupted."
 )
 
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """Where a command is, and the first line of its help, which a list of commands shows without loading it."""
+
+    module: str
+    summary: str
+
+
 _COMMANDS = {
-    "up": ("up", "migrate", "version"),
-    "setup": ("setup",),
-    "user": ("user",),
-    "apply": ("apply",),
-    "plan": ("plan",),
-    "get": ("get",),
-    "describe": ("describe",),
-    "trace": ("trace",),
-    "reconcile": ("reconcile",),
-    "pause": ("pause", "resume"),
-    "delete": ("delete",),
-    "restore": ("restore",),
-    "validate": ("validate", "schema"),
-    "doctor": ("doctor",),
-    "gc": ("gc",),
-    "identity": ("identity",),
+    "up": _Command("up", "Run the controller until SIGTERM or SIGINT."),
+    "migrate": _Command("migrate", "Bring the database to the schema of this version."),
+    "version": _Command("version", "Show the version of this program."),
+    "setup": _Command(
+        "setup", "Make roles, database and schema on a PostgreSQL server, and write the files that the commands read."
+    ),
+    "apply": _Command(
+        "apply", "Declare what the files say: create what is absent, change what differs, leave the rest."
+    ),
+    "plan": _Command(
+        "plan", "Show what `apply -f` would change, in the rows and then on the Swarm, and change nothing."
+    ),
+    "get": _Command("get", "Show declared objects and whether they are as declared."),
+    "describe": _Command("describe", "Show all that is known of one object: what is wanted, how it is, and why."),
+    "trace": _Command(
+        "trace",
+        "Show the last reconciles of one object: what woke them, what they saw, planned and did, and for how long.",
+    ),
+    "reconcile": _Command("reconcile", "Ask the controller to look at one object now."),
+    "pause": _Command("pause", "Stop the controller's work on one object, on an organization, or on everything."),
+    "resume": _Command("pause", "Let the controller's work go on, in the same words as it was paused."),
+    "delete": _Command("delete", "Delete one declared object, or all that files declare, with everything below it."),
+    "restore": _Command("restore", "Undo the deletion of an object, with what was deleted together with it."),
+    "validate": _Command("validate", "Check spec files; every problem is named with its file, line, column and field."),
+    "schema": _Command("validate", "Print the JSON Schema of a kind, for editors and other programs."),
+    "doctor": _Command(
+        "doctor", "Check the engine, the Swarm, the edge, the database and its roles; say how to fix what is wrong."
+    ),
+    "gc": _Command("gc", "Show which removals wait for confirmation, by owner, and confirm them with `--confirm`."),
+    "identity": _Command("identity", "Show whether database, Swarm and installation belong together."),
+    "user": _Command("user", "Users: an organization has an owner."),
 }
-"""Modules and their commands, in the order of the help. `up` starts in half the time without the others."""
+"""In the order of the help."""
 
 
-def commands() -> list[str]:
-    """All that there are."""
-    return [name for names in _COMMANDS.values() for name in names]
+def commands() -> dict[str, str]:
+    """All that there are, and what the list of them says of each."""
+    return {name: command.summary for name, command in _COMMANDS.items()}
 
 
-def _modules(given: Sequence[str]) -> list[str]:
-    """The module of the command that is meant; all of them when that is not plain."""
-    wanted = next((word for word in given if not word.startswith("-")), "")
-    return [module for module, commands in _COMMANDS.items() if wanted in commands] or list(_COMMANDS)
+def loaded(name: str) -> Any:
+    """The command, with all that it needs: nearly all the time that a command takes goes into that."""
+    app = typer.Typer(callback=lambda: None, rich_markup_mode=_MARKUP)
+    import_module(f"controller.cli.{_COMMANDS[name].module}").register(app)
+    return get_group(app).commands[name]
 
 
 class _Commands(TyperGroup):
-    """Commands, and an answer for those of other tools."""
+    """Names of commands, each loaded when it is asked for, and an answer for those of other tools."""
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        self.commands = {
+            name: TyperCommand(name, help=summary, rich_markup_mode=_MARKUP) for name, summary in commands().items()
+        }
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that ``args`` begin with.
@@ -69,32 +100,32 @@ class _Commands(TyperGroup):
         Raises:
             ActionError: there is none.
         """
-        if args[0] in self.commands or args[0].startswith("-"):
+        if args[0] in self.commands:
+            return args[0], loaded(args[0]), args[1:]
+        if args[0].startswith("-"):
             return super().resolve_command(ctx, args)
         slip = meant(args[0], (name for name in self.commands if name != "delete"))
         hint = habits.of_command(args) or (f"did you mean {slip}?" if slip else "`skypanel --help` lists the commands")
         raise ActionError(f"{args[0]!r} is not a command", hint)
 
 
-def _application(given: Sequence[str]) -> typer.Typer:
+def _application() -> typer.Typer:
     app = typer.Typer(
         name="skypanel",
         cls=_Commands,
         help="Declare what runs on a Docker Swarm, and keep it running.",
         epilog=_EPILOG,
-        rich_markup_mode="markdown",
+        rich_markup_mode=_MARKUP,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(options)
-    for module in _modules(given):
-        import_module(f"controller.cli.{module}").register(app)
     return app
 
 
 def _say_version(wanted: bool) -> None:
     if wanted:
-        import_module("controller.cli.up").version(Format.TABLE)
+        own.version()
         raise typer.Exit
 
 
@@ -118,11 +149,20 @@ def options(
     Settings come from the environment (DATABASE_URL, DOCKER_HOST, SKYPANEL_...), then from /etc/skypanel/env.
     """
     if env_file is not None:
+        from controller.cli.inputs import use_env_file  # noqa: PLC0415 - see ``loaded``
+
         use_env_file(env_file)
     context.obj = {"debug": debug}
     if context.invoked_subcommand != "up":  # which logs it
-        if installed.packages():
-            registered()  # a reconciler that is broken is found by looking for it
+        _warn_of_packages()
+
+
+def _warn_of_packages() -> None:
+    if installed.packages():
+        from controller.cli.output import warn  # noqa: PLC0415 - see ``loaded``
+        from reconcilers.registry import registered  # noqa: PLC0415 - see ``loaded``
+
+        registered()  # a reconciler that is broken is found by looking for it
         for said in installed.broken():
             warn(said)
 
@@ -131,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code."""
     given = _meant(sys.argv[1:] if arguments is None else arguments)
     try:
-        code: Any = _application(given)(given, prog_name="skypanel", standalone_mode=False)
+        code: Any = _application()(given, prog_name="skypanel", standalone_mode=False)
     except BrokenPipeError:  # whoever read has seen enough
         sys.stderr.close()
         return ExitCode.OK
@@ -150,16 +190,15 @@ def _meant(given: Sequence[str]) -> list[str]:
 
 
 def _end(error: BaseException, *, debug: bool) -> int:
+    from controller.cli.output import complain  # noqa: PLC0415 - see ``loaded``
+
     said = explain(error)
     if debug or said is None:
         sys.stderr.write("".join(readable(traceback.format_exception(error))))
     if said is None:
-        error_console().print(Text.assemble(("error: ", "bold red"), "this is a bug; please report it"))
+        complain(["this is a bug; please report it"])
         return ExitCode.ERROR
     lines, code = said
-    for line in readable(lines):
-        error_console().print(Text.assemble(("error: ", "bold red"), line))
-    context: typer.Context | None = getattr(error, "ctx", None)
-    if isinstance(error, TyperException) and context is not None:
-        error_console().print(Text(f"See `{context.command_path} --help`.", style="dim"))
+    context: typer.Context | None = getattr(error, "ctx", None) if isinstance(error, TyperException) else None
+    complain(readable(lines), f"See `{context.command_path} --help`." if context else "")
     return code

@@ -7,8 +7,8 @@ import typer
 from controller.actions.apply import apply as apply_files
 from controller.actions.apply import concerned
 from controller.actions.wait import wait as wait_for
-from controller.cli.inputs import Files, MoreFiles, Output, Timeout, Wait, database, read_files, seconds, settings
-from controller.cli.output import Format
+from controller.cli.formats import Format, Output
+from controller.cli.inputs import Files, MoreFiles, Timeout, Wait, database, read_files, seconds, settings
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
 

@@ -18,8 +18,9 @@ from controller.actions.errors import ActionError
 from controller.actions.paths import complete
 from controller.actions.wait import wait as wait_for
 from controller.cli.errors import ExitCode
-from controller.cli.inputs import Named, Output, Timeout, Wait, database, read_files, seconds
-from controller.cli.output import Format, error_console, say
+from controller.cli.formats import Format, Output
+from controller.cli.inputs import Named, Timeout, Wait, database, read_files, seconds
+from controller.cli.output import error_console, say
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
 from controller.declared.reader import DeclaredObject

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from controller.actions.explain import explain
 from controller.actions.swarm_view import Task
-from controller.cli.inputs import Kind, Named, Output, database, settings
-from controller.cli.output import Format, age, console, emit, say, table, to_plain, yaml_text
+from controller.cli.formats import Format, Output, emit, to_plain, yaml_text
+from controller.cli.inputs import Kind, Named, database, settings
+from controller.cli.output import age, console, say, table
 from controller.cli.shown import ready_text
 from controller.declared.lookups import Event
 from controller.declared.reader import DeclaredObject

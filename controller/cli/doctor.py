@@ -8,8 +8,9 @@ from rich.text import Text
 from controller.actions.doctor import examine
 from controller.actions.doctor.findings import Check
 from controller.cli.errors import ExitCode, readable
-from controller.cli.inputs import Output, env_files, settings
-from controller.cli.output import Format, console, emit
+from controller.cli.formats import Format, Output, emit
+from controller.cli.inputs import env_files, settings
+from controller.cli.output import console
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 

@@ -10,22 +10,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import IntEnum
+from typing import Any
 
-import psycopg
-from psycopg import errors
-from pydantic import ValidationError
 from typer import Abort, Exit
 from typer.exceptions import TyperException
 
 from controller.actions.errors import ActionError, NotInTimeError
-from controller.declared.constraint_messages import SpecRefused
-from controller.kit.expected import ExpectedError
 from controller.kit.redaction import redact
-from controller.schema.errors import MigrationError
-from controller.swarm.errors import EngineError, UnsupportedEngine
-from reconcilers.outcomes import ReconcileError
-from specs.loader import SpecFilesError
 
 
 class ExitCode(IntEnum):
@@ -45,31 +38,17 @@ def explain(error: BaseException) -> tuple[list[str], ExitCode] | None:
         case ActionError():
             code = ExitCode.NOT_READY if isinstance(error, NotInTimeError) else ExitCode.ERROR
             return _lines(f"{error} ({error.hint})" if error.hint else error), code
-        case UnsupportedEngine():
-            return _lines(error), ExitCode.UNSUPPORTED_ENGINE
         case Exit():
             return [], ExitCode(error.exit_code)
         case Abort() | KeyboardInterrupt():
             return ["interrupted"], ExitCode.INTERRUPTED
         case BaseExceptionGroup() if len(error.exceptions) == 1:
             return explain(error.exceptions[0])
-    said = _said(error)
-    return None if said is None else (said, ExitCode.ERROR)
-
-
-def _said(error: BaseException) -> list[str] | None:
-    match error:
-        case SpecFilesError() | SpecRefused() | MigrationError() | ReconcileError() | ExpectedError():
-            return _lines(error)
-        case EngineError():
-            return [f"Docker Engine: {error.message}"]
-        case ValidationError():
-            return [_setting(detail) for detail in error.errors(include_url=False)]
-        case psycopg.Error():
-            return [_database(error)]
         case TyperException():
-            return [error.format_message()]
-    return None
+            return [error.format_message()], ExitCode.ERROR
+    names = [f"{cls.__module__}.{cls.__qualname__}" for cls in type(error).__mro__]
+    say = next((EXPECTED[name] for name in names if name in EXPECTED), None)
+    return say and (say(error), ExitCode.UNSUPPORTED_ENGINE if _UNSUPPORTED in names else ExitCode.ERROR)
 
 
 def readable(lines: list[str]) -> list[str]:
@@ -77,18 +56,18 @@ def readable(lines: list[str]) -> list[str]:
     return [redact(line) for line in lines]
 
 
-def _database(error: psycopg.Error) -> str:
+def _database(error: Any, otherwise: str = "PostgreSQL: {}") -> list[str]:
     said = " ".join((error.diag.message_primary or str(error)).split())
-    match error:
-        case errors.InsufficientPrivilege():
-            return f"the role of DATABASE_URL may not do this: {said} (use one that may: see docs/reference/cli.md)"
-        case errors.UndefinedTable() | errors.UndefinedColumn() | errors.InvalidSchemaName():
-            return f"the database's schema is not the one of this version: {said} (run `skypanel migrate`)"
-        case errors.QueryCanceled() | errors.LockNotAvailable():
-            return f"PostgreSQL took too long: {said} (nothing was changed; run it again)"
-        case psycopg.OperationalError():
-            return f"PostgreSQL does not answer: {said} (check DATABASE_URL, and that the server runs)"
-    return f"PostgreSQL: {said}"
+    match error.sqlstate:
+        case "42501":  # insufficient_privilege
+            said = f"the role of DATABASE_URL may not do this: {said} (use one that may: see docs/reference/cli.md)"
+        case "42P01" | "42703" | "3F000":  # undefined_table, undefined_column, invalid_schema_name
+            said = f"the database's schema is not the one of this version: {said} (run `skypanel migrate`)"
+        case "57014" | "55P03":  # query_canceled, lock_not_available
+            said = f"PostgreSQL took too long: {said} (nothing was changed; run it again)"
+        case _:
+            said = otherwise.format(said)
+    return [said]
 
 
 def _lines(said: object) -> list[str]:
@@ -99,3 +78,24 @@ def _setting(detail: object) -> str:
     assert isinstance(detail, dict)
     name = ".".join(str(part) for part in detail["loc"]).upper()
     return f"{name}: {detail['msg']}" if name else str(detail["msg"])
+
+
+_UNSUPPORTED = "controller.swarm.errors.UnsupportedEngine"
+EXPECTED: Mapping[str, Callable[[Any], list[str]]] = {
+    "controller.kit.expected.ExpectedError": _lines,
+    "controller.declared.constraint_messages.SpecRefused": _lines,
+    "controller.schema.errors.MigrationError": _lines,
+    "controller.swarm.errors.EngineError": lambda error: [f"Docker Engine: {error.message}"],
+    "psycopg.Error": _database,
+    "psycopg.OperationalError": lambda error: _database(
+        error, "PostgreSQL does not answer: {} (check DATABASE_URL, and that the server runs)"
+    ),
+    "pydantic_core._pydantic_core.ValidationError": lambda error: [
+        _setting(detail) for detail in error.errors(include_url=False)
+    ],
+    "reconcilers.outcomes.ReconcileError": _lines,
+    "specs.loader.SpecFilesError": _lines,
+    _UNSUPPORTED: _lines,
+}
+"""How errors are said, by the names of their classes: who asked for the classes would load all that can fail, to say
+that a command is misspelt."""

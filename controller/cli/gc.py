@@ -15,8 +15,9 @@ from controller.actions.errors import ActionError
 from controller.actions.fuse import Waiting
 from controller.actions.paths import form
 from controller.cli.errors import ExitCode
-from controller.cli.inputs import Output, database
-from controller.cli.output import Format, emit, error_console, say, table
+from controller.cli.formats import Format, Output, emit
+from controller.cli.inputs import database
+from controller.cli.output import error_console, say, table
 from specs.kinds import KINDS
 
 _SHOWN_OWNERS = 100

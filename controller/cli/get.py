@@ -17,8 +17,9 @@ from rich.text import Text
 from controller.actions.errors import ActionError
 from controller.actions.objects import status_document
 from controller.actions.paths import ALL, apart, complete, depth, is_full, kind_of, listed, path_of
+from controller.cli.formats import Format, emit, to_plain
 from controller.cli.inputs import Named, database
-from controller.cli.output import Format, age, aligned, console, emit, say, to_plain
+from controller.cli.output import age, aligned, console, say
 from controller.cli.shown import ready_text
 from controller.declared import reader
 from controller.declared.reader import DeclaredObject

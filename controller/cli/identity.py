@@ -13,8 +13,9 @@ from controller.actions.errors import ActionError
 from controller.actions.identity import Identity, compare
 from controller.actions.identity import accept as accept_found
 from controller.cli.errors import ExitCode
-from controller.cli.inputs import Output, database, settings
-from controller.cli.output import Format, emit, error_console, say
+from controller.cli.formats import Format, Output, emit
+from controller.cli.inputs import database, settings
+from controller.cli.output import error_console, say
 
 
 def register(app: typer.Typer) -> None:

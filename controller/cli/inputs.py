@@ -16,14 +16,12 @@ from pydantic_settings import BaseSettings
 from controller.actions.connection import connected
 from controller.actions.errors import ActionError
 from controller.actions.paths import complete
-from controller.cli.output import Format
 from controller.settings import Settings, settings_of_kinds
 from controller.settings_sources import PEOPLE, installed_file
 from specs.loader import Located, load
 from specs.problems import RefusedError
 from specs.units import parse_duration
 
-Output = Annotated[Format, typer.Option("--output", "-o", help="Output format.", case_sensitive=False)]
 Kind = Annotated[
     str, typer.Argument(help="Its kind, such as env; KIND/PATH in one word works, too.", autocompletion=complete)
 ]

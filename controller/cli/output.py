@@ -1,33 +1,18 @@
-"""How results are shown: tables for people, JSON and YAML for programs; colours on a terminal only."""
+"""How results are shown to people: lines and tables; colours on a terminal only. For programs: ``formats``."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from enum import StrEnum
-from io import StringIO
-from typing import Any
-from uuid import UUID
+from datetime import UTC, datetime
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from ruamel.yaml import YAML
 
 _GAP, _LEAST = 3, 16
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-
-
-class Format(StrEnum):
-    """Forms of output."""
-
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
 
 
 def console() -> Console:
@@ -51,39 +36,13 @@ def warn(text: str) -> None:
     error_console().print(Text.assemble(("warning: ", "yellow"), text))
 
 
-def emit(data: Any, form: Format, *, documents: bool = False) -> None:
-    """``data`` as JSON or YAML; ``documents``: a list is a stream of YAML documents."""
-    plain = to_plain(data)
-    if form is Format.JSON:
-        sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
-        return
-    sys.stdout.write(yaml_text(plain if documents else [plain], stream=documents))
-
-
-def yaml_text(documents: Sequence[Any], *, stream: bool) -> str:
-    """YAML of one or more documents, keys in their order."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.explicit_start = stream
-    text = StringIO()
-    yaml.dump_all(list(documents), text)
-    return text.getvalue()
-
-
-def to_plain(value: Any) -> Any:
-    """``value`` in the types that JSON has."""
-    if isinstance(value, dict):
-        return {str(key): to_plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [to_plain(item) for item in value]
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, UUID | StrEnum):
-        return str(value)
-    return value
+def complain(lines: Iterable[str], hint: str = "") -> None:
+    """What is wrong, on standard error, and where it is said what is right."""
+    out = error_console()
+    for line in lines:
+        out.print(Text.assemble(("error: ", "bold red"), line))
+    if hint:
+        out.print(Text(hint, style="dim"))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, cut: Sequence[str] = ()) -> None:

@@ -12,8 +12,9 @@ from controller.actions.apply import written_document
 from controller.actions.preview import Preview, preview
 from controller.changes import Change, Difference
 from controller.cli.errors import ExitCode
-from controller.cli.inputs import Files, MoreFiles, Output, database, of_kinds, read_files, settings
-from controller.cli.output import Format, console, emit, say, warn
+from controller.cli.formats import Format, Output, emit
+from controller.cli.inputs import Files, MoreFiles, database, of_kinds, read_files, settings
+from controller.cli.output import console, say, warn
 from reconcilers import labels
 
 _SIGNS = {"create": "+", "created": "+", "update": "~", "updated": "~", "connect": "~", "recreate": "±", "delete": "-"}

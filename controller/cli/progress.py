@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.actions.wait import Show, is_stuck
-from controller.cli.output import Format, console, error_console
+from controller.cli.formats import Format
+from controller.cli.output import console, error_console
 from controller.declared.readiness import Progress
 
 

@@ -8,8 +8,9 @@ from controller.actions.apply import concerned
 from controller.actions.delete import below
 from controller.actions.restore import restore as restore_object
 from controller.actions.wait import wait as wait_for
-from controller.cli.inputs import Kind, Named, Output, Timeout, Wait, database, seconds
-from controller.cli.output import Format, say
+from controller.cli.formats import Format, Output
+from controller.cli.inputs import Kind, Named, Timeout, Wait, database, seconds
+from controller.cli.output import say
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
 

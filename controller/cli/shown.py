@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from controller.actions.apply import written_document
-from controller.cli.output import Format, console, emit
+from controller.cli.formats import Format, emit
+from controller.cli.output import console
 from controller.declared.reader import DeclaredObject
 from controller.declared.writer import Written
 

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from controller.actions.paths import complete
 from controller.actions.trace import key_of, reconciles
-from controller.cli.inputs import Named, Output, database, settings
-from controller.cli.output import Format, console, emit, say, table
+from controller.cli.formats import Format, Output, emit
+from controller.cli.inputs import Named, database, settings
+from controller.cli.output import console, say, table
 
 _COLOURS = {"success": "green", "requeue_after": "", "terminal_error": "red", "panic": "bold red"}
 

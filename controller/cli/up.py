@@ -1,26 +1,19 @@
-"""``up``, ``migrate``, ``version``: the daemon, the database's schema, what this is."""
+"""``up``: the daemon."""
 
 from __future__ import annotations
 
 import gc
-import platform
-from typing import Annotated
 
 import anyio
 import structlog
 import typer
 
 from controller.actions.errors import ActionError
-from controller.cli.errors import ExitCode
-from controller.cli.inputs import Output, database, env_files, of_kinds, settings
-from controller.cli.output import Format, emit, say
+from controller.cli.inputs import env_files, of_kinds, settings
 from controller.postgres.connecting import connection_string
-from controller.schema import migrate as migrations
 from controller.settings import Settings, models_of_kinds
 from controller.settings_sources import sources, unknown
-from controller.swarm.usable import MINIMUM_API
 from controller.telemetry import logs
-from controller.telemetry.metrics import own_version
 
 log = structlog.get_logger(__name__)
 
@@ -31,10 +24,8 @@ nothing, so it comes once in 200 million new objects."""
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
+    """Add the command to ``app``."""
     app.command()(up)
-    app.command()(migrate)
-    app.command()(version)
 
 
 def up() -> None:
@@ -68,58 +59,3 @@ def up() -> None:
     gc.freeze()  # what was imported stays: no full collection need walk through it
     gc.set_threshold(*_GC_THRESHOLDS)
     anyio.run(daemon.run, found, of_kinds(), backend_options={"use_uvloop": True})
-
-
-def migrate(
-    *,
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit code 2 when it would.")] = False,
-    output: Output = Format.TABLE,
-) -> None:
-    """Bring the database to the schema of this version.
-
-    Works on an empty database, on the panel's own, and again on one that has it already. DATABASE_URL names the role
-    that shall own the schema; each file is applied in a transaction of its own.
-
-    **Examples**
-
-        DATABASE_URL=postgresql://owner@db/skypanel skypanel migrate
-
-        skypanel migrate --check || echo "something is to be applied"
-    """
-    with database(as_controller=True) as conn:
-        plan = migrations.plan(conn)
-        done = () if check else migrations.apply(conn)
-        pending = plan.pending if check else ()
-        if not pending:
-            migrations.check(conn)
-    if output is not Format.TABLE:
-        emit({"applied": list(map(str, done)), "pending": list(map(str, pending))}, output)
-    else:
-        for line in migrations.describe(done):
-            say(f"applied  {line}")
-        for line in migrations.describe(pending):
-            say(f"pending  {line}")
-        if not done and not pending:
-            say(f"the schema is current: {len(plan.applied)} migrations")
-    if pending:
-        raise typer.Exit(ExitCode.CHANGES)
-
-
-def version(output: Output = Format.TABLE) -> None:
-    """Show the version of this program.
-
-    **Examples**
-
-        skypanel version
-
-        skypanel version -o json
-    """
-    found = {
-        "skypanel": own_version(),
-        "python": platform.python_version(),
-        "engineApiMinimum": ".".join(map(str, MINIMUM_API)),
-    }
-    if output is not Format.TABLE:
-        emit(found, output)
-        return
-    say(f"skypanel {found['skypanel']} (Python {found['python']}, Docker Engine API {found['engineApiMinimum']}+)")

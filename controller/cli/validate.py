@@ -9,8 +9,9 @@ import typer
 
 from controller.actions.paths import ALL, complete, kind_of
 from controller.actions.validate import check_registries
-from controller.cli.inputs import Files, MoreFiles, Output, read_files, settings
-from controller.cli.output import Format, emit, say
+from controller.cli.formats import Format, Output, emit
+from controller.cli.inputs import Files, MoreFiles, read_files, settings
+from controller.cli.output import say
 from specs.schema_export import ANY_KIND, schemas
 
 

@@ -19,8 +19,8 @@ import anyio.to_thread
 import structlog
 
 from controller.kit.expected import ExpectedError
+from controller.kit.version import own_version
 from controller.loop.trace import Trace
-from controller.telemetry.metrics import own_version
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource

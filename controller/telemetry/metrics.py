@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import Counter, Gauge, disable_created_metrics
 
 from controller.kit.clock import monotonic
+from controller.kit.version import own_version
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 """Buckets of what should be over soon."""
@@ -69,11 +69,3 @@ def initialise() -> None:
     for loop in LOOPS:
         LOOP_FAILURES.labels(loop=loop)
     BUILD_INFO.labels(version=own_version(), python=platform.python_version()).set(1)
-
-
-def own_version() -> str:
-    """The version that was installed."""
-    try:
-        return version("skypanel-controller")
-    except PackageNotFoundError:
-        return "from a source tree"

@@ -1,0 +1,52 @@
+"""A command loads what it needs and no more: that is nearly all of the time that it takes to start."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from controller.cli.application import commands, loaded
+from controller.cli.errors import EXPECTED
+
+_LOADED = """
+import json, sys
+from controller.cli import main
+code = main(sys.argv[1:])
+sys.stdout.flush()
+sys.stderr.write("\\n" + json.dumps(sorted(sys.modules)))
+"""
+HEAVY = {"psycopg", "pydantic", "pydantic_settings", "rich", "ruamel", "anyio", "asyncio", "docker", "specs.kinds"}
+
+
+def modules(*arguments: str) -> set[str]:
+    """What a process has loaded that ran one command."""
+    environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "SKYPANEL_ENV_FILE"}}
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED, *arguments], capture_output=True, text=True, check=True, env=environment
+    )
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def test_the_version_is_said_without_anything_else() -> None:
+    assert modules("--version") & HEAVY == set()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], [], ["version"], ["gett"], ["--frobnicate"]])
+def test_help_and_a_typing_error_load_no_command(arguments: list[str]) -> None:
+    assert modules(*arguments) & (HEAVY - {"rich", "pydantic"}) == set()  # typer reads options with pydantic
+
+
+def test_the_list_of_commands_says_what_their_help_says_first() -> None:
+    said = {name: " ".join(loaded(name).help.split("\n\n")[0].split()) for name in commands()}
+    assert said == commands()
+
+
+def test_every_error_that_is_said_by_its_name_has_that_name() -> None:
+    for name in EXPECTED:
+        module, _, cls = name.rpartition(".")
+        assert issubclass(getattr(import_module(module), cls), BaseException)
