@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from controller.kit.flow import flow
 from controller.records import Intent, InventoryUpdate
-from reconcilers import labels
+from reconcilers import labels, spec_fields
 from reconcilers.objects import Desired, Objects, Service
 from reconcilers.ports import LiveObject
 
@@ -19,7 +20,6 @@ Action = Literal["create", "update", "recreate", "delete", "connect", "prompt"]
 _VERBS = {"create": "+", "update": "~", "recreate": "±", "delete": "-", "connect": "~", "prompt": "~"}
 _SHOWN_DIFFERENCES = 6
 _HASH_PATHS = {f"Labels.{labels.SPEC_HASH}", f"Labels.{labels.TEMPLATE_HASH}"}
-_SHOWN = 100
 _ENVIRONMENT = "TaskTemplate.ContainerSpec.Env"
 # Words of commands, and what somebody may have set by hand with a password in it: the field alone is named.
 _CONFIDENTIAL = (
@@ -48,6 +48,17 @@ class Difference:
         return {"path": self.path, "live": self.live, "wanted": self.wanted}
 
     @property
+    def telling(self) -> str:
+        """The same in the words of a spec, where the field is one of a spec; see ``reconcilers.spec_fields``."""
+        field = spec_fields.field_of(self.path)
+        if field is None:
+            return str(self)
+        if self._confidential or spec_fields.is_whole(field):
+            return f"{field}: {self._change}"
+        live, wanted = (spec_fields.value_of(self.path, value) for value in (self.live, self.wanted))
+        return f"{field}: {flow(live)} -> {flow(wanted)}"
+
+    @property
     def _confidential(self) -> bool:
         return any(self.path == field or self.path.startswith(f"{field}.") for field in _CONFIDENTIAL)
 
@@ -60,7 +71,7 @@ class Difference:
     def __str__(self) -> str:
         if self._confidential:
             return f"{self.path}: {self._change}"
-        return f"{self.path}: {_short(self.live)} -> {_short(self.wanted)}"
+        return f"{self.path}: {flow(self.live)} -> {flow(self.wanted)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +208,3 @@ def _variables(live: Sequence[str], wanted: Sequence[str]) -> str:
     told += [f"{name} added" for name in sorted(has.keys() - had.keys())]
     told += [f"{name} changed" for name in sorted(had.keys() & has.keys()) if had[name] != has[name]]
     return ", ".join(told) or "order or doubles"
-
-
-def _short(value: Any) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -18,6 +18,8 @@ PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 """Reason of ``Reconciling`` when a rollout takes longer than it may: others need not wait for it any more."""
 PAUSED = "Paused"
 """Reason of ``Ready=Unknown``."""
+FUSE_TRIPPED = "FuseTripped"
+"""Reason of ``Reconciling`` when a removal waits for somebody who confirms it."""
 
 ConditionStatus = Literal["True", "False", "Unknown"]
 

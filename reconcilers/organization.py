@@ -151,7 +151,7 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
 
     objects = _objects(context, snapshot, subnet)
     await context.apply(replace(objects, edge_networks=()))
-    details = {"network": name, "subnet": subnet, "task_addresses": ip_network(subnet).num_addresses // 2 - 2}
+    details = {"network": name, "subnet": subnet, "taskAddresses": ip_network(subnet).num_addresses // 2 - 2}
     waiting = [r for r in await context.observe(objects.services) if not r.complete]
     if waiting:
         problem = f": {waiting[0].problem}" if waiting[0].problem else ""

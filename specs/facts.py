@@ -95,11 +95,11 @@ def owner(shown: Shown) -> object:
 
 
 def image(shown: Shown) -> object:
-    """The image that is wanted; where others run, those, and which is wanted."""
+    """The image that is wanted; where others run, those, and the last part of the wanted one's name."""
     wanted, running = shown.spec.get("image"), shown.details.get("running") or []
     if not running or running == [wanted]:
         return wanted
-    return f"{', '.join(running)} (wanted {wanted})"
+    return f"{', '.join(running)} (wanted {str(wanted).rpartition('/')[2]})"
 
 
 def tasks(shown: Shown) -> object:

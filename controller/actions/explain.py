@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
+from pydantic.alias_generators import to_camel
 
 from controller.actions import swarm_view
 from controller.actions.objects import find_one, status_document
@@ -101,4 +102,4 @@ def _tasks(settings: Settings, found: DeclaredObject) -> tuple[Sequence[Task] | 
 
 
 def _fields(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in type(record).__slots__ if name != "last_good"}
+    return {to_camel(name): getattr(record, name) for name in type(record).__slots__ if name != "last_good"}

@@ -40,8 +40,9 @@ class Waiting:
                 f"{'' if not names else ' and '}{self.objects - len(names)} more" if self.objects > len(names) else ""
             )
             return ", ".join(names) + more
-        parts = [(self.processes, "process(es) stop"), (self.hosts, "host name(s) lose their route")]
-        return ", ".join(f"{count} {what}" for count, what in parts if count)
+        stop = "1 process stops" if self.processes == 1 else f"{self.processes} processes stop"
+        lose = "1 host name loses its route" if self.hosts == 1 else f"{self.hosts} host names lose their routes"
+        return ", ".join([stop] * bool(self.processes) + [lose] * bool(self.hosts))
 
     def is_meant_by(self, text: str) -> bool:
         """By its name or id, or by its organization's name, which means all of that."""

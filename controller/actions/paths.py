@@ -62,6 +62,11 @@ def complete(incomplete: str) -> list[str]:
     return [cls.word() for cls in KINDS.values() if cls.word().startswith(incomplete.lower())]
 
 
+def complete_or_all(incomplete: str) -> list[str]:
+    """The same, where all kinds at once may be meant."""
+    return [*complete(incomplete), *([ALL] if ALL.startswith(incomplete.lower()) else [])]
+
+
 def listed() -> str:
     """All kinds in one line, those of tenants first."""
     words = [KINDS[kind].word() for kind in sorted(KINDS, key=of_tenant, reverse=True)]

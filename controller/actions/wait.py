@@ -11,9 +11,11 @@ import psycopg
 from controller.actions.errors import NotInTimeError
 from controller.declared import readiness
 from controller.declared.readiness import Progress
-from reconcilers.conditions import PAUSED
+from reconcilers.conditions import FUSE_TRIPPED, PAUSED
 
 POLL_SECONDS = 0.15
+_NAMED = 2
+_PLURALS = {"is": "are", "was": "were"}
 
 Show = Callable[[Sequence[Progress]], None]
 
@@ -21,7 +23,7 @@ Show = Callable[[Sequence[Progress]], None]
 def wait(conn: psycopg.Connection, keys: Sequence[tuple[str, UUID]], timeout: float, show: Show) -> None:
     """Return when every object is ready in its generation, or gone when its deletion was asked for.
 
-    One that is stalled or paused is not waited for.
+    One that is stalled, paused or held back is not waited for.
 
     Args:
         conn: a connection that is not in a transaction.
@@ -30,7 +32,7 @@ def wait(conn: psycopg.Connection, keys: Sequence[tuple[str, UUID]], timeout: fl
         show: is given how far they are, at each look.
 
     Raises:
-        NotInTimeError: one is stalled or paused, or the time is over; says which and why.
+        NotInTimeError: one will not come further by itself, or the time is over; says which and why.
     """
     started = time.monotonic()
     while keys:
@@ -44,31 +46,45 @@ def wait(conn: psycopg.Connection, keys: Sequence[tuple[str, UUID]], timeout: fl
 
 def is_stuck(found: Progress) -> bool:
     """Whether it will not come further by itself."""
-    return found.current and (found.stalled or found.reason == PAUSED) and not found.converged
+    return found.current and (found.stalled or found.reason in (PAUSED, FUSE_TRIPPED)) and not found.converged
 
 
 def _refuse(found: Sequence[Progress], timeout: float) -> None:
-    stuck = [p for p in found if is_stuck(p)]
-    late = [p for p in found if not p.converged and not is_stuck(p)]
-    if stuck or late:
-        raise NotInTimeError("\n".join([*map(_reason_stuck, stuck), *(_reason_late(p, timeout) for p in late)]))
+    said: dict[str, list[str]] = {}
+    for p in sorted((p for p in found if not p.converged), key=is_stuck, reverse=True):
+        said.setdefault(_reason_stuck(p) if is_stuck(p) else _reason_late(p, timeout), []).append(f"{p.kind} {p.path}")
+    if said:
+        raise NotInTimeError("\n".join(_sentence(names, reason) for reason, names in said.items()))
+
+
+def _sentence(names: Sequence[str], reason: str) -> str:
+    """The first of many, how many more, and what is so of all of them."""
+    if len(names) == 1:
+        return f"{names[0]} {reason}"
+    verb, _, rest = reason.partition(" ")
+    more = len(names) - _NAMED
+    last = f"{more} more" if more > 0 else names[-1]
+    return f"{', '.join(names[: _NAMED if more > 0 else -1])} and {last} {_PLURALS[verb]} {rest}"
 
 
 def _reason_stuck(found: Progress) -> str:
     if found.reason == PAUSED:
-        return f"{found.kind} {found.path} is paused: {found.message}"
-    return f"{found.kind} {found.path} is stalled: {found.reason}: {found.message}"
+        return f"is paused: {found.message}"
+    if found.reason == FUSE_TRIPPED:
+        return f"is held back: {found.message}"
+    return f"is stalled: {found.reason}: {found.message}"
 
 
 def _reason_late(found: Progress, timeout: float) -> str:
+    wanted = "gone" if found.deleted else "ready"
     if found.nobody:
         return (
-            f"{found.kind} {found.path} is not known to be ready after {timeout:g} s: {found.nobody} (start one with "
-            "`skypanel up`, or see `skypanel doctor`)"
+            f"is not known to be {wanted} after {timeout:g} s: {found.nobody} (start one with `skypanel up`, or see "
+            "`skypanel doctor`)"
         )
     if not found.current:
         return (
-            f"{found.kind} {found.path}: no controller has reconciled generation {found.generation} within "
-            f"{timeout:g} s (start one with `skypanel up`, or see `skypanel doctor`)"
+            f"was not looked at by a controller in generation {found.generation} within {timeout:g} s (start one with "
+            "`skypanel up`, or see `skypanel doctor`)"
         )
-    return f"{found.kind} {found.path} is not ready after {timeout:g} s: {found.reason}: {found.message}"
+    return f"is not {wanted} after {timeout:g} s: {found.reason}: {found.message}"

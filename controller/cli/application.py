@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 from typer.exceptions import TyperException
 from typer.main import get_group
 
@@ -19,6 +19,7 @@ from controller.actions import habits
 from controller.actions.errors import ActionError
 from controller.cli import version as own
 from controller.cli.errors import ExitCode, explain, readable
+from controller.cli.helped import Command, Group
 from specs import installed
 from specs.spelling import meant
 
@@ -82,10 +83,16 @@ def loaded(name: str) -> Any:
     """The command, with all that it needs: nearly all the time that a command takes goes into that."""
     app = typer.Typer(callback=lambda: None, rich_markup_mode=_MARKUP)
     import_module(f"controller.cli.{_COMMANDS[name].module}").register(app)
+    made = [app]
+    for group in app.registered_groups:
+        group.cls = Group
+        made += [group.typer_instance] if group.typer_instance else []
+    for command in (command for part in made for command in part.registered_commands):
+        command.cls = Command
     return get_group(app).commands[name]
 
 
-class _Commands(TyperGroup):
+class _Commands(Group):
     """Names of commands, each loaded when it is asked for, and an answer for those of other tools."""
 
     def __init__(self, *args: Any, **given: Any) -> None:

@@ -34,9 +34,7 @@ def apply(
     **Examples**
 
         skypanel apply -f specs/examples
-
         skypanel apply -f shop.yaml --wait --timeout 2m
-
         skypanel get environment acme/shop/production -o yaml | skypanel apply -f -
     """
     limit = seconds(timeout)

@@ -35,11 +35,14 @@ def register(app: typer.Typer) -> None:
 
 
 def delete(
-    kind: Annotated[str | None, typer.Argument(help="Its kind, such as env.", autocompletion=complete)] = None,
+    kind: Annotated[
+        str | None, typer.Argument(help="Its kind, such as env.", metavar="KIND", autocompletion=complete)
+    ] = None,
     name: Named = None,
     *,
     file: Annotated[
-        list[str] | None, typer.Option("--file", "-f", help="Delete what this file declares; may be repeated.")
+        list[str] | None,
+        typer.Option("--file", "-f", help="Delete what this file declares; may be repeated.", metavar="FILE"),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     wait: Wait = False,
@@ -54,7 +57,6 @@ def delete(
     **Examples**
 
         skypanel delete environment acme/shop/production --wait
-
         skypanel delete -f shop.yaml --yes
     """
     limit = seconds(timeout)

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from controller.actions.explain import explain
+from controller.actions.explain import Explanation, explain
 from controller.actions.swarm_view import Task
 from controller.cli.formats import Format, Output, emit, to_plain, yaml_text
 from controller.cli.inputs import Kind, Named, database, settings
-from controller.cli.output import age, console, say, table
+from controller.cli.output import age, aligned, console, paragraph, say, table
 from controller.cli.shown import ready_text
 from controller.declared.lookups import Event
 from controller.declared.reader import DeclaredObject
@@ -21,6 +21,9 @@ from controller.records import InventoryRow
 from specs.kinds import KINDS
 
 _RULE = "  "
+_HANG = 4
+_SHORT_ID = 12
+_ENDED = {"complete", "shutdown", "failed", "rejected", "remove", "orphaned"}
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +35,7 @@ def describe(
     kind: Kind,
     name: Named = None,
     *,
-    events: Annotated[int, typer.Option(help="How many of the last events.", min=0, max=1000)] = 10,
+    events: Annotated[int, typer.Option(help="How many of the last events.", metavar="NUMBER", min=0, max=1000)] = 10,
     output: Output = Format.TABLE,
 ) -> None:
     """Show all that is known of one object: what is wanted, how it is, and why.
@@ -42,14 +45,18 @@ def describe(
     **Examples**
 
         skypanel describe environment acme/shop/production
-
         skypanel describe org acme -o json
     """
     with database() as conn:
         found = explain(conn, settings(), kind, name, events=events)
-    if output is not Format.TABLE:
+    if output is Format.TABLE:
+        show(found)
+    else:
         emit(found.document(), output)
-        return
+
+
+def show(found: Explanation) -> None:
+    """For people."""
     _head(found.object)
     _conditions(found.object)
     _parts(found.parts)
@@ -90,13 +97,16 @@ def _conditions(found: DeclaredObject) -> None:
     if status.ready is None and not status.reason:
         return
     _section("Status")
-    console().print(Text.assemble(_RULE, "Ready ", ready_text(found), f"  {status.reason}: {status.message}"))
+    head = Text.assemble(_RULE, "Ready ", ready_text(found), "  ")
+    paragraph(head, f"{status.reason}: {status.message}", hang=_HANG)
     if status.as_of:
         say(f"{_RULE}as of {status.as_of:%Y-%m-%d %H:%M:%S %Z} ({age(status.as_of)} ago)")
     for condition in status.conditions:
         if condition.get("type") != "Ready":
             said = [str(condition.get(part, "")) for part in ("type", "status", "reason", "message")]
-            say(f"{_RULE}{said[0]} {said[1]}  {said[2]}: {said[3]}")
+            same = (said[2], said[3]) == (status.reason, status.message)
+            body = "for the same reason" if same else f"{said[2]}: {said[3]}"
+            paragraph(Text(f"{_RULE}{said[0]} {said[1]}  "), body, hang=_HANG)
     if status.details:
         _indented(status.details)
 
@@ -118,14 +128,19 @@ def _tasks(tasks: Sequence[Task], error: str) -> None:
     elif not tasks:
         say(f"{_RULE}none")
     else:
-        table(
-            [f"{_RULE}SERVICE", "SLOT", "NODE", "DESIRED", "STATE", "SINCE", "IMAGE", "ERROR"],
-            [
-                [_RULE + t.service, t.slot, t.node, t.desired, t.state, _since(t.since), t.image, t.error]
-                for t in telling(tasks)
-            ],
-            cut=("ERROR", "IMAGE"),
-        )
+        _table_of_tasks(telling(tasks))
+
+
+def _table_of_tasks(tasks: Sequence[Task]) -> None:
+    """A line a task; what would not fit beside it, the image where they differ and the error, is below it."""
+    rows = [[f"{_RULE}{t.service}{t.slot and f'.{t.slot}'}", t.node, _state(t), _since(t.since)] for t in tasks]
+    heading, *lines = aligned([f"{_RULE}TASK", "NODE", "STATE", "SINCE"], rows, width=None).splitlines()
+    console().print(Text.from_ansi(heading))
+    differ = len({t.image for t in tasks}) > 1
+    for task, line in zip(tasks, lines, strict=True):
+        console().print(Text.from_ansi(line))
+        if note := ": ".join(filter(None, (task.image if differ else "", task.error))):
+            paragraph(Text(" " * _HANG), note)
 
 
 def telling(tasks: Sequence[Task]) -> list[Task]:
@@ -139,6 +154,11 @@ def telling(tasks: Sequence[Task]) -> list[Task]:
         if task.desired != "running":
             ended.add(place)
     return found
+
+
+def _state(task: Task) -> str:
+    """How it is."""
+    return "stopping" if task.desired in ("shutdown", "remove") and task.state not in _ENDED else task.state
 
 
 def _since(moment: str) -> str:
@@ -155,8 +175,8 @@ def _made(made: Sequence[InventoryRow], unknown: str) -> None:
     elif made:
         _section("Inventory")
         table(
-            [f"{_RULE}TYPE", "NAME", "STATE", "ENGINE ID", "SPEC HASH"],
-            [[_RULE + r.object_type, r.name, r.state, r.engine_id or "-", r.spec_hash or "-"] for r in made],
+            [f"{_RULE}TYPE", "NAME", "STATE", "ENGINE ID"],
+            [[_RULE + r.object_type, r.name, r.state, (r.engine_id or "-")[:_SHORT_ID]] for r in made],
         )
 
 
@@ -177,7 +197,7 @@ def _events(happened: Sequence[Event]) -> None:
             ]
             for e in happened
         ],
-        cut=("MESSAGE",),
+        wrap="MESSAGE",
     )
 
 

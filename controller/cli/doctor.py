@@ -10,8 +10,9 @@ from controller.actions.doctor.findings import Check
 from controller.cli.errors import ExitCode, readable
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import env_files, settings
-from controller.cli.output import console
+from controller.cli.output import paragraph
 
+_NAME = 20
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
@@ -28,7 +29,6 @@ def doctor(output: Output = Format.TABLE) -> None:
     **Examples**
 
         skypanel doctor
-
         skypanel doctor -o json | jq '.[] | select(.level != "ok")'
     """
     found = settings()
@@ -36,18 +36,19 @@ def doctor(output: Output = Format.TABLE) -> None:
     for check in examine(found, env_files()):
         checks.append(check)
         if output is Format.TABLE:
-            _print(check)
+            show(check)
     if output is not Format.TABLE:
         emit([_document(check) for check in checks], output)
     if any(check.level == "fail" for check in checks):
         raise typer.Exit(ExitCode.ERROR)
 
 
-def _print(check: Check) -> None:
+def show(check: Check) -> None:
+    """One check, and how to mend what it found."""
     message, mend = readable([check.message, check.mend])
-    console().print(Text.assemble((f"{check.level:<5}", _STYLES[check.level]), f"{check.name:<20}{message}"))
+    paragraph(Text.assemble((f"{check.level:<5}", _STYLES[check.level]), f"{check.name:<{_NAME}}"), message)
     if mend and check.level != "ok":
-        console().print(Text.assemble(" " * 25, ("fix: ", "bold"), mend))
+        paragraph(Text.assemble(" " * (_NAME + 5), ("fix: ", "bold")), mend)
 
 
 def _document(check: Check) -> dict[str, str]:

@@ -60,7 +60,7 @@ def _database(error: Any, otherwise: str = "PostgreSQL: {}") -> list[str]:
     said = " ".join((error.diag.message_primary or str(error)).split())
     match error.sqlstate:
         case "42501":  # insufficient_privilege
-            said = f"the role of DATABASE_URL may not do this: {said} (use one that may: see docs/reference/cli.md)"
+            said = f"the role of DATABASE_URL may not do this: {said}"
         case "42P01" | "42703" | "3F000":  # undefined_table, undefined_column, invalid_schema_name
             said = f"the database's schema is not the one of this version: {said} (run `skypanel migrate`)"
         case "57014" | "55P03":  # query_canceled, lock_not_available

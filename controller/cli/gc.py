@@ -17,11 +17,11 @@ from controller.actions.paths import form
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import database
-from controller.cli.output import error_console, say, table
+from controller.cli.output import counted, error_console, say, table
 from specs.kinds import KINDS
 
 _SHOWN_OWNERS = 100
-_WHY = {"absent": "its row is missing, and nobody deleted it", "reduced": "it stays, and loses a part of what it has"}
+_WHY = {"absent": "its row is missing", "reduced": "it loses a part"}
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +33,7 @@ def gc(
     owners: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[OWNER]...",
+            metavar="OWNER",
             help=f"Only these: {', '.join(form(kind) for kind in KINDS if KINDS[kind].facts.reconciled)}, or an id.",
         ),
     ] = None,
@@ -53,9 +53,7 @@ def gc(
     **Examples**
 
         skypanel gc
-
         skypanel gc --confirm
-
         skypanel gc --confirm acme other/shop/production
     """
     with database(as_controller=True) as conn:
@@ -63,28 +61,30 @@ def gc(
         waiting = fuse.chosen(fuse.waiting(conn), owners or [])
         open_ = [owner for owner in waiting if owner.confirmed_at is None]
         if not confirm or not open_:
-            _report(waiting, tripped_at, live, form=output)
+            report(waiting, tripped_at, live, form=output)
             if open_:
                 raise typer.Exit(ExitCode.CHANGES)
             return
         if output is Format.TABLE:
             _list(open_, tripped_at, live)
             if not yes and sys.stdin.isatty() and not Confirm.ask("Remove it?", console=error_console(), default=False):
-                raise ActionError("nothing was confirmed")
+                say("nothing was confirmed")
+                raise typer.Exit(ExitCode.ERROR)
         confirmed = fuse.confirm(conn, open_)
         if output is not Format.TABLE:
             again = {owner.id for owner in open_}
-            _report([owner for owner in fuse.waiting(conn) if owner.id in again], tripped_at, live, form=output)
+            report([owner for owner in fuse.waiting(conn) if owner.id in again], tripped_at, live, form=output)
         else:
-            say(f"confirmed: {confirmed} owner(s); the controller continues with them now")
+            say(f"confirmed: {counted(confirmed, 'owner')}; the controller continues with them now")
         if confirmed < len(open_):
             raise ActionError(
-                f"{len(open_) - confirmed} owner(s) have changed since they were shown and were not confirmed",
+                f"{len(open_) - confirmed} of them changed since they were shown and were not confirmed",
                 "run it again",
             )
 
 
-def _report(waiting: Sequence[Waiting], tripped_at: datetime | None, live: int, *, form: Format) -> None:
+def report(waiting: Sequence[Waiting], tripped_at: datetime | None, live: int, *, form: Format) -> None:
+    """What waits, in the ``form`` that was asked for."""
     open_ = [owner for owner in waiting if owner.confirmed_at is None]
     if form is not Format.TABLE:
         emit(
@@ -105,7 +105,7 @@ def _report(waiting: Sequence[Waiting], tripped_at: datetime | None, live: int, 
         say("Confirm with `skypanel gc --confirm [OWNER]...`. If the rows should exist, restore them instead.")
     else:
         people = ", ".join(sorted({owner.confirmed_by or "" for owner in waiting}))
-        say(f"{len(waiting)} owner(s) were confirmed by {people}: the controller is removing what was shown")
+        say(f"confirmed by {people}: the controller is removing what was shown of {counted(len(waiting), 'owner')}")
 
 
 def _document(owner: Waiting) -> dict[str, object]:
@@ -127,13 +127,14 @@ def _list(waiting: Sequence[Waiting], tripped_at: datetime | None, live: int) ->
     objects, processes, hosts = (
         sum(v) for v in zip(*((w.objects, w.processes, w.hosts) for w in waiting), strict=True)
     )
-    what = [(objects, f"of {live} live objects"), (processes, "running process(es)"), (hosts, "host name(s)")]
-    loss = ", ".join(f"{count} {name}" for count, name in what if count)
+    parts = [f"{objects} of {counted(live, 'live object')}"] if objects else []
+    parts += [counted(processes, "running process", "es")] if processes else []
+    loss = ", ".join([*parts, counted(hosts, "host name")] if hosts else parts)
     if tripped_at is not None:
         say(f"The removal of {loss} is held back since {tripped_at:%Y-%m-%d %H:%M:%S %Z}, with all other removals:")
     else:
         say(f"The removal of {loss} waits for a confirmation:")
-    table(["  KIND", "NAME", "WHY", "LOSES"], _rows(waiting[:_SHOWN_OWNERS]))
+    table(["  KIND", "NAME", "WHY", "LOSES"], _rows(waiting[:_SHOWN_OWNERS]), wrap="LOSES")
     if len(waiting) > _SHOWN_OWNERS:
         say(f"  and {len(waiting) - _SHOWN_OWNERS} more owners: `skypanel gc -o json` lists all")
 

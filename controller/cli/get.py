@@ -16,7 +16,7 @@ from rich.text import Text
 
 from controller.actions.errors import ActionError
 from controller.actions.objects import status_document
-from controller.actions.paths import ALL, apart, complete, depth, is_full, kind_of, listed, path_of
+from controller.actions.paths import ALL, apart, complete_or_all, depth, is_full, kind_of, listed, path_of
 from controller.cli.formats import Format, emit, to_plain
 from controller.cli.inputs import Named, database
 from controller.cli.output import age, aligned, console, say
@@ -28,10 +28,13 @@ from specs.kinds import KINDS, of_tenant
 
 Kind = Annotated[
     str,
-    typer.Argument(help=f"{listed()}, or all; KIND/PATH in one word works, too.", autocompletion=complete),
+    typer.Argument(
+        help=f"{listed()}, or all; KIND/PATH in one word works, too.", metavar="KIND", autocompletion=complete_or_all
+    ),
 ]
 OrganizationFilter = Annotated[
-    list[str] | None, typer.Option("--organization", "-n", help="Only of this organization; may be repeated.")
+    list[str] | None,
+    typer.Option("--organization", "-n", help="Only of this organization; may be repeated.", metavar="NAME"),
 ]
 _PERIOD_SECONDS = 1.0
 
@@ -79,11 +82,8 @@ def get(
     **Examples**
 
         skypanel get environments
-
         skypanel get env acme/shop --watch
-
         skypanel get domain shop.example.com -o json
-
         skypanel get all acme/shop -o yaml > shop.yaml
     """
     if organizations and organization:

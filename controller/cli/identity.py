@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.prompt import Confirm
 
-from controller.actions.errors import ActionError
 from controller.actions.identity import Identity, compare
 from controller.actions.identity import accept as accept_found
 from controller.cli.errors import ExitCode
@@ -42,29 +41,30 @@ def identity(
     **Examples**
 
         skypanel identity
-
         skypanel identity --accept
     """
     chosen = settings()
     with database(as_controller=True) as conn:
         found = compare(conn, chosen)
         if not found.problem or not accept:
-            _show(found, output)
+            show(found, output)
             if found.problem:
                 raise typer.Exit(ExitCode.CHANGES)
             return
         if output is Format.TABLE:
-            _show(found, output)
+            show(found, output)
             if not yes and sys.stdin.isatty() and not Confirm.ask("Accept this?", console=error_console()):
-                raise ActionError("nothing was accepted")
+                say("nothing was accepted")
+                raise typer.Exit(ExitCode.ERROR)
         accept_found(conn, found)
     if output is Format.TABLE:
         say("accepted: the controller continues within seconds")
     else:
-        _show(replace(found, problem=""), output)
+        show(replace(found, problem=""), output)
 
 
-def _show(found: Identity, form: Format) -> None:
+def show(found: Identity, form: Format) -> None:
+    """What belongs together, in the ``form`` that was asked for."""
     if form is not Format.TABLE:
         emit(found.document(), form)
         return

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
 import psycopg
 import typer
+from psycopg import errors
 from pydantic_settings import BaseSettings
 
 from controller.actions.connection import connected
@@ -22,16 +23,34 @@ from specs.loader import Located, load
 from specs.problems import RefusedError
 from specs.units import parse_duration
 
+
+def complete_path(context: typer.Context, incomplete: str) -> list[str]:
+    """For the shell: names of the kind that was typed before. Silent when the database cannot be asked."""
+    from controller.actions.completion import names  # noqa: PLC0415 - no other command needs it
+
+    with suppress(ActionError, psycopg.Error, ValueError), database() as conn:
+        return names(conn, str(context.params.get("kind") or ""), incomplete)
+    return []
+
+
 Kind = Annotated[
-    str, typer.Argument(help="Its kind, such as env; KIND/PATH in one word works, too.", autocompletion=complete)
+    str,
+    typer.Argument(
+        help="Its kind, such as env; KIND/PATH in one word works, too.", metavar="KIND", autocompletion=complete
+    ),
 ]
-Named = Annotated[str | None, typer.Argument(help="Path of names, such as acme/shop/production.")]
+Named = Annotated[
+    str | None,
+    typer.Argument(help="Path of names, such as acme/shop/production.", metavar="PATH", autocompletion=complete_path),
+]
 Files = Annotated[
     list[str] | None,
-    typer.Option("--file", "-f", help="A YAML file, a folder of them, or - for standard input; may be repeated."),
+    typer.Option(
+        "--file", "-f", help="A YAML file, a folder of them, or - for standard input; may be repeated.", metavar="FILE"
+    ),
 ]
 MoreFiles = Annotated[
-    list[str] | None, typer.Argument(help="The same, without -f.", metavar="[FILE]...", show_default=False)
+    list[str] | None, typer.Argument(help="The same, without -f.", metavar="FILE", show_default=False)
 ]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done, and show the progress.")]
 Timeout = Annotated[str, typer.Option(help="Timeout of --wait, such as 90s or 5m.", metavar="DURATION")]
@@ -74,16 +93,26 @@ def use_env_file(path: Path) -> None:
     _named_files.append(path)
 
 
-def database(*, as_controller: bool = False) -> AbstractContextManager[psycopg.Connection]:
+@contextmanager
+def database(*, as_controller: bool = False) -> Iterator[psycopg.Connection]:
     """An autocommit connection as the role of DATABASE_URL; raises as ``controller.actions.connection.connected``.
 
     Args:
         as_controller: with the rights of the controller's role; else with those of people, where the installation
             has a file of theirs.
+
+    Raises:
+        ActionError: the role may not do what was done with it.
     """
     people = None if _named_files or as_controller else installed_file(PEOPLE)
     found = Settings(_env_file=[*env_files(), people]) if people else settings()
-    return connected(found.database_url.get_secret_value())
+    try:
+        with connected(found.database_url.get_secret_value()) as conn:
+            yield conn
+    except errors.InsufficientPrivilege as error:
+        said = (error.diag.message_primary or "").rstrip(".")
+        needs = "skypanel_controller" if as_controller else "skypanel_panel, or skypanel_reader to read"
+        raise ActionError(f"the role of DATABASE_URL may not do this: {said}", f"needs a login of {needs}") from None
 
 
 def read_files(*given: Sequence[str] | None) -> list[Located]:

@@ -31,7 +31,6 @@ def migrate(
     **Examples**
 
         DATABASE_URL=postgresql://owner@db/skypanel skypanel migrate
-
         skypanel migrate --check || echo "something is to be applied"
     """
     with database(as_controller=True) as conn:

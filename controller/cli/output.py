@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -11,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_GAP, _LEAST = 3, 16
+LEAST = 16
+"""To so many characters a cell may be cut."""
+_GAP = 3
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -27,32 +30,67 @@ def error_console() -> Console:
 
 
 def say(text: str = "", style: str = "") -> None:
-    """One line of plain text; nothing in it is markup."""
-    console().print(Text(text, style=style))
+    """One line of plain text, wrapped on a terminal; nothing in it is markup."""
+    body = text.lstrip(" ")
+    paragraph(Text(text[: len(text) - len(body)]), body, style=style)
 
 
 def warn(text: str) -> None:
-    """One line on standard error."""
-    error_console().print(Text.assemble(("warning: ", "yellow"), text))
+    """One line on standard error, wrapped on a terminal."""
+    paragraph(Text("warning: ", style="yellow"), text, out=error_console())
+
+
+def paragraph(head: Text, body: str, *, style: str = "", hang: int | None = None, out: Console | None = None) -> None:
+    """``head`` and ``body`` in one line; on a terminal wrapped at words, for whoever reads it there.
+
+    Args:
+        head: what is never wrapped.
+        body: a sentence.
+        style: of the sentence.
+        hang: how far the lines after the first are indented; as wide as ``head`` when left out.
+        out: where to; standard output when left out.
+    """
+    out = out or console()
+    lines = [body]
+    if out.is_terminal:
+        first, rest = " " * cell_len(head.plain), " " * (cell_len(head.plain) if hang is None else hang)
+        lines = _wrapped(body, out.width, first, rest)
+        lines[0] = lines[0][len(first) :]
+    for number, line in enumerate(lines):
+        out.print(Text.assemble(head, (line, style)) if not number else Text(line, style=style))
+
+
+def _wrapped(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
+    """Lines of ``text``, parted at spaces only: a path or a name that is longer than a line stays whole."""
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    ) or [first]
 
 
 def complain(lines: Iterable[str], hint: str = "") -> None:
     """What is wrong, on standard error, and where it is said what is right."""
     out = error_console()
     for line in lines:
-        out.print(Text.assemble(("error: ", "bold red"), line))
+        paragraph(Text("error: ", style="bold red"), line, out=out)
     if hint:
         out.print(Text(hint, style="dim"))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, cut: Sequence[str] = ()) -> None:
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, cut: Sequence[str] = (), wrap: str = ""
+) -> None:
     """Aligned columns without lines, as command lines show lists; see ``aligned``."""
     width = console().width if console().is_terminal else None
-    sys.stdout.write(aligned(columns, list(rows), width=width, cut=cut))
+    sys.stdout.write(aligned(columns, list(rows), width=width, cut=cut, wrap=wrap))
 
 
 def aligned(
-    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, width: int | None, cut: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    *,
+    width: int | None,
+    cut: Sequence[str] = (),
+    wrap: str = "",
 ) -> str:
     """The lines of a table. Names and states are never cut: a line that is too long goes on in the next one.
 
@@ -61,11 +99,12 @@ def aligned(
         rows: cells, as many as there are columns.
         width: of the terminal; None: nothing is cut.
         cut: columns whose cells give way, each to 16 characters at least; an image keeps its end, text its beginning.
+        wrap: the last column, when it is to be read whole: it goes on below itself.
     """
-    shown = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    shown = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="")
     for column in columns:
-        shown.add_column(column, no_wrap=True, overflow="ignore")
-    rows = _fitting(columns, rows, width, cut) if width else rows
+        shown.add_column(Text(column, style="bold"), no_wrap=True, overflow="ignore")
+    rows = _fitting(columns, rows, width, cut, wrap) if width else rows
     for row in rows:
         shown.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     text = Console(highlight=False, soft_wrap=True, width=10_000)
@@ -74,25 +113,35 @@ def aligned(
     return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
-def _fitting(
-    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int, cut: Sequence[str]
-) -> list[list[str | Text]]:
-    """``rows`` with cells of ``cut`` made as short as must be."""
-    widths = [max(cell_len(str(cell)) for cell in cells) for cells in zip(columns, *rows, strict=True)]
-    over = sum(widths) + _GAP * (len(widths) - 1) - width
-    fitted = [list(row) for row in rows]
-    for number in (columns.index(name) for name in cut if name in columns):
-        room = min(widths[number], max(_LEAST, len(columns[number]), widths[number] - max(0, over)))
-        over -= widths[number] - room
-        for row in fitted:
-            row[number] = _shortened(str(row[number]), room, keep_end=columns[number] == "IMAGE")
-    return fitted
-
-
-def _shortened(text: str, room: int, *, keep_end: bool) -> str:
+def shortened(text: str, room: int, *, keep_end: bool = False) -> str:
+    """``text`` in ``room`` characters, with an ellipsis where something is left out."""
     if len(text) <= room:
         return text
     return f"…{text[len(text) - room + 1 :]}" if keep_end else f"{text[: room - 1]}…"
+
+
+def _fitting(
+    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int, cut: Sequence[str], wrap: str
+) -> list[list[str | Text]]:
+    """``rows`` with cells of ``cut`` and ``wrap`` made as narrow as must be."""
+    widths = [max(cell_len(str(cell)) for cell in cells) for cells in zip(columns, *rows, strict=True)]
+    over = sum(widths) + _GAP * (len(widths) - 1) - width
+    fitted = [list(row) for row in rows]
+    for number in (columns.index(name) for name in (*cut, wrap) if name in columns):
+        room = min(widths[number], max(LEAST, len(columns[number]), widths[number] - max(0, over)))
+        over -= widths[number] - room
+        for row in fitted:
+            text = str(row[number])
+            if columns[number] == wrap:
+                row[number] = "\n".join(_wrapped(text, room))
+            elif cell_len(text) > room:
+                row[number] = shortened(text, room, keep_end=columns[number] == "IMAGE")
+    return fitted
+
+
+def counted(number: int, what: str, ending: str = "s") -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{number} {what}{'' if number == 1 else ending}"
 
 
 def age(moment: datetime | None) -> str:

@@ -12,8 +12,10 @@ from controller.cli.inputs import Named, database
 from controller.cli.output import say
 from controller.declared import controls
 
-Kind = Annotated[str | None, typer.Argument(help="Its kind, such as env.", autocompletion=complete)]
-Organization = Annotated[str | None, typer.Option("--organization", "-n", help="Everything of this organization.")]
+Kind = Annotated[str | None, typer.Argument(help="Its kind, such as env.", metavar="KIND", autocompletion=complete)]
+Organization = Annotated[
+    str | None, typer.Option("--organization", "-n", help="Everything of this organization.", metavar="NAME")
+]
 Everything = Annotated[bool, typer.Option("--all", "-a", help="The whole installation.")]
 
 
@@ -29,7 +31,7 @@ def pause(
     *,
     organization: Organization = None,
     everything: Everything = False,
-    reason: Annotated[str, typer.Option(help="Reason; the status shows it.")] = "",
+    reason: Annotated[str, typer.Option(help="Reason; the status shows it.", metavar="TEXT")] = "",
 ) -> None:
     """Stop the controller's work on one object, on an organization, or on everything.
 
@@ -41,9 +43,7 @@ def pause(
     **Examples**
 
         skypanel pause environment acme/shop/production --reason "looking into a leak"
-
         skypanel pause --organization acme
-
         skypanel pause --all --reason "engine upgrade"
     """
     what = Scope(kind, name, organization, everything)
@@ -67,7 +67,6 @@ def resume(
     **Examples**
 
         skypanel resume environment acme/shop/production
-
         skypanel resume --all
     """
     what = Scope(kind, name, organization, everything)

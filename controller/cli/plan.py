@@ -10,13 +10,14 @@ from rich.text import Text
 from controller.actions import swarm_view
 from controller.actions.apply import written_document
 from controller.actions.preview import Preview, preview
-from controller.changes import Change, Difference
+from controller.changes import Change
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Files, MoreFiles, database, of_kinds, read_files, settings
-from controller.cli.output import console, say, warn
+from controller.cli.output import counted, paragraph, say, warn
 from reconcilers import labels
 
+_HANG = 6
 _SIGNS = {"create": "+", "created": "+", "update": "~", "updated": "~", "connect": "~", "recreate": "±", "delete": "-"}
 _STYLES = {"+": "green", "~": "yellow", "±": "yellow", "-": "red"}
 
@@ -37,7 +38,6 @@ def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format
     **Examples**
 
         skypanel plan -f shop.yaml
-
         skypanel plan -f specs/ -o json | jq '.swarm[].name'
     """
     entries = read_files(file, files)
@@ -46,12 +46,13 @@ def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format
     with database() as conn:
         looked_ahead = preview(conn, entries, found.options, live, of_kinds())
     looked_ahead.unknown = looked_ahead.unknown or why
-    _show(looked_ahead, output)
+    show(looked_ahead, output)
     if looked_ahead.changed:
         raise typer.Exit(ExitCode.CHANGES)
 
 
-def _show(found: Preview, form: Format) -> None:
+def show(found: Preview, form: Format) -> None:
+    """What would change, in the ``form`` that was asked for."""
     if form is not Format.TABLE:
         emit(_document(found), form)
         return
@@ -68,7 +69,7 @@ def _show(found: Preview, form: Format) -> None:
             if change.object_type == "edge"
             else f"{change.object_type} {change.name}"
         )
-        _print(_SIGNS[change.action], name, [str(d) for d in _telling(change)])
+        _print(_SIGNS[change.action], name, _telling(change))
     for problem in found.problems:
         warn(problem)
     if found.unknown:
@@ -76,27 +77,22 @@ def _show(found: Preview, form: Format) -> None:
     if not found.changed:
         say("nothing would change")
         return
-    say(f"{len(rows)} row(s) and {_count(found)} on the Swarm would change")
-
-
-def _count(found: Preview) -> str:
-    return "an unknown number of objects" if found.changes is None else f"{len(found.changes)} object(s)"
+    objects = "an unknown number of objects" if found.changes is None else counted(len(found.changes), "object")
+    say(f"{counted(len(rows), 'row')} and {objects} on the Swarm would change")
 
 
 def _print(sign: str, name: str, details: Sequence[str]) -> None:
-    line = Text.assemble((f"  {sign} ", _STYLES[sign]), name)
-    if len(details) == 1:
-        line.append(f": {details[0]}")
-    console().print(line)
-    if len(details) > 1:
-        for detail in details:
-            console().print(Text(f"      {detail}"))
+    head = Text.assemble((f"  {sign} ", _STYLES[sign]), name)
+    alone = len(details) == 1
+    paragraph(head.append(": ") if alone else head, details[0] if alone else "", hang=_HANG)
+    for detail in details if not alone else ():
+        paragraph(Text(" " * _HANG), detail)
 
 
-def _telling(change: Change) -> list[Difference]:
-    """The hashes differ whenever anything does."""
+def _telling(change: Change) -> list[str]:
+    """What differs, each field of the spec once; the hashes differ whenever anything does."""
     hashes = {f"Labels.{labels.SPEC_HASH}", f"Labels.{labels.TEMPLATE_HASH}"}
-    return [d for d in change.differences if d.path not in hashes]
+    return list(dict.fromkeys(d.telling for d in change.differences if d.path not in hashes))
 
 
 def _document(found: Preview) -> dict[str, object]:

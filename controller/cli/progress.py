@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
+from rich.console import RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -13,8 +14,11 @@ from rich.text import Text
 
 from controller.actions.wait import Show, is_stuck
 from controller.cli.formats import Format
-from controller.cli.output import console, error_console
+from controller.cli.output import LEAST, console, error_console, shortened
 from controller.declared.readiness import Progress
+
+_GAP = 2
+_SAME = "as above"
 
 
 @contextmanager
@@ -26,30 +30,48 @@ def shown(form: Format) -> Iterator[Show]:
 
         def lines(found: Sequence[Progress]) -> None:
             for p in found:
-                text = f"{p.kind} {p.path}  {_word(p)}  {p.message}".rstrip()
-                if said.get((p.kind, p.id)) != text:
-                    said[p.kind, p.id] = text
-                    out.print(Text(text))
+                if said.get((p.kind, p.id)) != _word(p):
+                    said[p.kind, p.id] = _word(p)
+                    out.print(Text(f"{p.kind} {p.path}  {_word(p)}  {p.message}".rstrip()))
 
         yield lines
         return
     spinner = Spinner("dots", style="cyan")
     with Live(console=out, refresh_per_second=12, transient=False) as live:
-        yield lambda found: live.update(_table(found, spinner))
+        yield lambda found: live.update(progress_table(found, spinner, out.width, out.height))
 
 
-def _table(found: Sequence[Progress], spinner: Spinner) -> Table:
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    for shrinks in (False, False, False, True):
-        shown.add_column(no_wrap=True, overflow="ellipsis" if shrinks else "fold", ratio=1 if shrinks else None)
-    for p in found:
-        mark: Text | Spinner = spinner
+def progress_table(found: Sequence[Progress], mark: RenderableType, width: int, height: int) -> Table:
+    """A line an object: mark, name and state, which are whole, and of the message what there is room for.
+
+    Args:
+        found: how far they are.
+        mark: of those that are on their way.
+        width: of the terminal.
+        height: of the terminal; when there are more objects, those that are ready are counted.
+    """
+    shown = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=False)
+    for _ in range(4):
+        shown.add_column(no_wrap=True, overflow="crop")
+    listed = sorted(found, key=lambda p: p.converged)[: height - 2] if len(found) >= height else found
+    words = max((len(_word(p)) for p in listed), default=0)
+    names = max((len(f"{p.kind} {p.path}") for p in listed), default=0)
+    names = min(names, max(LEAST, width - 1 - words - LEAST - 3 * _GAP))
+    room = max(0, width - 1 - names - words - 3 * _GAP)
+    before = ("", "")
+    for p in listed:
+        sign: RenderableType = mark
         style = ""
         if p.converged:
-            mark, style = Text("✓", style="green"), "green"
+            sign, style = Text("✓", style="green"), "green"
         elif is_stuck(p):
-            mark, style = Text("✗", style="red"), "red"
-        shown.add_row(mark, f"{p.kind} {p.path}", Text(_word(p), style=style), Text(p.message, style="dim"))
+            sign, style = Text("✗", style="red"), "red"
+        message = _SAME if p.message and (p.reason, p.message) == before else p.message
+        before = (p.reason, p.message)
+        name = shortened(f"{p.kind} {p.path}", names, keep_end=True)
+        shown.add_row(sign, name, Text(_word(p), style=style), Text(shortened(message, room), style="dim"))
+    if more := len(found) - len(listed):
+        shown.add_row("", f"and {more} more", "", "")
     return shown
 
 

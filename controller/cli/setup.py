@@ -47,7 +47,6 @@ def setup(
     **Examples**
 
         skypanel setup
-
         SKYPANEL_ADMIN_URL=postgresql://postgres:...@db.example.com/postgres skypanel setup --database panel
     """
     done: list[str] = []

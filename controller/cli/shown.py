@@ -8,7 +8,7 @@ from rich.text import Text
 
 from controller.actions.apply import written_document
 from controller.cli.formats import Format, emit
-from controller.cli.output import console
+from controller.cli.output import paragraph, say
 from controller.declared.reader import DeclaredObject
 from controller.declared.writer import Written
 
@@ -27,14 +27,13 @@ def show_written(written: Sequence[Written], form: Format) -> None:
     if form is not Format.TABLE:
         emit([written_document(w) for w in written], form)
         return
-    out = console()
     for w in (w for w in written if w.action != "unchanged"):
-        line = Text.assemble(f"{w.target.kind.lower()} {w.target.name}  ", (w.action, STYLES[w.action]))
+        head = Text.assemble(f"{w.target.kind.lower()} {w.target.name}  ", (w.action, STYLES[w.action]))
         if w.changes:
-            line.append("  " + "; ".join(map(str, w.changes)))
-        out.print(line)
+            head.append("  ")
+        paragraph(head, "; ".join(map(str, w.changes)), hang=4)
     if unchanged := sum(w.action == "unchanged" for w in written):
-        out.print(Text(f"{unchanged} unchanged", style="dim"))
+        say(f"{unchanged} unchanged", "dim")
 
 
 def ready_text(found: DeclaredObject) -> Text:

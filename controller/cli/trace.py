@@ -11,7 +11,7 @@ from controller.actions.paths import complete
 from controller.actions.trace import key_of, reconciles
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Named, database, settings
-from controller.cli.output import console, say, table
+from controller.cli.output import console, paragraph, say, table
 
 _COLOURS = {"success": "green", "requeue_after": "", "terminal_error": "red", "panic": "bold red"}
 
@@ -22,7 +22,9 @@ def register(app: typer.Typer) -> None:
 
 
 def trace(
-    kind: Annotated[str, typer.Argument(help="Its kind, such as env, or KIND/UUID.", autocompletion=complete)],
+    kind: Annotated[
+        str, typer.Argument(help="Its kind, such as env, or KIND/UUID.", metavar="KIND", autocompletion=complete)
+    ],
     name: Named = None,
     *,
     source: Annotated[
@@ -38,9 +40,7 @@ def trace(
     **Examples**
 
         skypanel trace environment acme/shop/production
-
         skypanel trace environment/0b8f7f0e-7d0c-4c52-a1d4-0d6f0c1b9a11 --from 127.0.0.1:9470
-
         skypanel trace org acme -o json
     """
     found = key_of(kind, name, database)
@@ -48,14 +48,15 @@ def trace(
     if output is not Format.TABLE:
         emit({"kind": found.kind, "id": found.id, **answer}, output)
         return
-    say(f"{found.words}, by the {answer['role']} {answer['holder']} (epoch {answer['epoch']})")
+    paragraph(Text(), f"{found.words}, by the {answer['role']} {answer['holder']} (epoch {answer['epoch']})", hang=2)
     if not answer["reconciles"]:
         say("no reconcile is recorded since this process became the leader, or it is no longer kept")
     for entry in answer["reconciles"]:
-        _show(entry)
+        show(entry)
 
 
-def _show(entry: dict[str, Any]) -> None:
+def show(entry: dict[str, Any]) -> None:
+    """One reconcile."""
     say()
     started = entry["startedAt"].replace("T", " ").replace("+00:00", " UTC")
     result = Text(entry["result"], style=_COLOURS.get(entry["result"], "yellow"))
@@ -68,15 +69,18 @@ def _show(entry: dict[str, Any]) -> None:
         first = entry["firstStartedAt"].replace("T", " ").replace("+00:00", " UTC")
         say(f"  the last of {entry['times']} identical reconciles in a row, since {first}")
     live = ", ".join(f"{service} at version {version}" for service, version in entry["live"].items())
-    say(
-        f"  saw: row {entry['document']}, generation {entry['generation']}, {entry['inventory']} in the inventory; "
-        f"live: {live or 'no service'}"
+    paragraph(
+        Text("  saw: "),
+        f"row {entry['document']}, generation {entry['generation']}, {entry['inventory']} in the inventory; "
+        f"live: {live or 'no service'}",
+        hang=4,
     )
     if entry["reason"]:
-        say(f"  {entry['reason']}: {entry['message']}")
+        paragraph(Text("  "), f"{entry['reason']}: {entry['message']}", hang=4)
     table(
         ["  STEP", "TIME", "NOTE"],
         [[f"  {step['name']}", _milliseconds(step["seconds"]), step["note"]] for step in entry["steps"]],
+        wrap="NOTE",
     )
     say(f"  reconcile_id {entry['reconcileId']}, epoch {entry['epoch']}")
 

@@ -38,7 +38,6 @@ def up() -> None:
     **Examples**
 
         DATABASE_URL=postgresql://controller@db/skypanel skypanel up
-
         DOCKER_HOST=unix:///run/docker.sock SKYPANEL_LOG_FORMAT=json skypanel up
     """
     from controller import daemon  # noqa: PLC0415 - the other commands start faster without it

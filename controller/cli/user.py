@@ -19,7 +19,9 @@ def register(app: typer.Typer) -> None:
 
 
 def add(
-    email: Annotated[str, typer.Argument(help="E-mail address, as `spec.owner` of an organization names it.")],
+    email: Annotated[
+        str, typer.Argument(help="E-mail address, as `spec.owner` of an organization names it.", metavar="EMAIL")
+    ],
     *,
     name: Annotated[str, typer.Option(help="Name for people; the address when left out.", metavar="NAME")] = "",
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from controller.actions.paths import ALL, complete, kind_of
+from controller.actions.paths import ALL, complete_or_all, kind_of
 from controller.actions.validate import check_registries
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Files, MoreFiles, read_files, settings
@@ -30,7 +30,6 @@ def validate(files: MoreFiles = None, *, file: Files = None, output: Output = Fo
     **Examples**
 
         skypanel validate -f specs/
-
         cat app.yaml | skypanel validate -f -
     """
     entries = read_files(file, files)
@@ -43,14 +42,13 @@ def validate(files: MoreFiles = None, *, file: Files = None, output: Output = Fo
 
 
 def schema(
-    kind: Annotated[str, typer.Argument(help="A kind, or all.", autocompletion=complete)],
+    kind: Annotated[str, typer.Argument(help="A kind, or all.", metavar="KIND", autocompletion=complete_or_all)],
 ) -> None:
     """Print the JSON Schema of a kind, for editors and other programs.
 
     **Examples**
 
         skypanel schema environment > environment.json
-
         skypanel schema all
     """
     name = ANY_KIND if kind.lower() == ALL else f"{kind_of(kind).lower()}.json"

@@ -23,7 +23,6 @@ def version(output: Output = Format.TABLE) -> None:
     **Examples**
 
         skypanel version
-
         skypanel version -o json
     """
     found = {

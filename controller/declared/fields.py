@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.declared.rows import Cell, Row, columns_by_cell
+from controller.kit.flow import flow
 from specs.binding import from_rows
 from specs.resource import Resource
 
@@ -38,7 +39,7 @@ class FieldChange:
     def __str__(self) -> str:
         if self._confidential:
             return f"{self.field}: {self._change}"
-        return f"{self.field}: {_short(self.before)} -> {_short(self.after)}"
+        return f"{self.field}: {flow(self.before)} -> {flow(self.after)}"
 
 
 def changed_fields(resource: Resource, row: Row, cells: Iterable[Cell]) -> list[FieldChange]:
@@ -88,8 +89,3 @@ def _walk(path: str, before: Any, after: Any) -> Iterator[FieldChange]:
             yield from _walk(f"{path}.{key}", before.get(key), after.get(key))
     elif before != after:
         yield FieldChange(path, before, after)
-
-
-def _short(value: Any) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= 100 else text[:99] + "…"

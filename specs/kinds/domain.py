@@ -43,7 +43,8 @@ class Domain(Resource):
         short=("dom",),
         named="host name",
         part=True,
-        columns={"ENVIRONMENT": owner, "PROCESS": spec("process")},
+        columns={"ENVIRONMENT": owner},
+        wide={"PROCESS": spec("process")},
         refusals={
             "paas_domains_hostname_unique": (
                 "another environment has this host name",

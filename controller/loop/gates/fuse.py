@@ -26,6 +26,7 @@ from controller.kit.batcher import Batcher
 from controller.loop.metrics import FUSE_DOOMED, FUSE_TRIPPED
 from controller.loop.ports import Store, Swarm
 from controller.records import Assessment, Key, Loss
+from reconcilers import conditions
 from reconcilers.outcomes import ConflictError, NotReadyError, TransientError
 
 log = structlog.get_logger(__name__)
@@ -51,7 +52,7 @@ class FuseTrippedError(NotReadyError):
             why = "its row is missing and nobody deleted it, and more than this would be removed"
         else:
             why = "together with all other removals it is more than may be removed without a confirmation"
-        super().__init__("FuseTripped", f"nothing is removed: {why}; {mend}", retry_after=_ASK_AGAIN_SECONDS)
+        super().__init__(conditions.FUSE_TRIPPED, f"nothing is removed: {why}; {mend}", retry_after=_ASK_AGAIN_SECONDS)
 
 
 class HiddenRowsError(TransientError):

@@ -206,7 +206,7 @@ def test_a_network_is_not_made_anew_under_a_job_and_goes_with_it() -> None:
     view = View([here], [live_network(network, attachable=True)])
     kept = plan(OWNER, Objects((MIGRATE, network)), view, ())
     assert kept.changes == ()
-    assert kept.kept == {"acme-net": "Attachable: True -> False; acme-migrate is on it"}
+    assert kept.kept == {"acme-net": "Attachable: true -> false; acme-migrate is on it"}
     assert actions(plan(OWNER, Objects(), view, ())) == [
         ("delete", "job", "acme-migrate"),
         ("delete", "network", "acme-net"),

@@ -189,7 +189,7 @@ def test_a_network_that_something_uses_is_not_made_anew() -> None:
     view = View([live(home().services[0]), app_on(there)], [there], {"c1": frozenset({ORG_ACME})})
     changes = plan(ORGANIZATION, home(), view, ())
     assert changes.changes == ()
-    assert changes.kept == {ORG_ACME: f"Attachable: True -> False; {NAME} is on it"}
+    assert changes.kept == {ORG_ACME: f"Attachable: true -> false; {NAME} is on it"}
     view.services.pop()
     assert actions(plan(ORGANIZATION, home(), view, ())) == [("recreate", "network")], "its own pin is no reason"
 

@@ -1,0 +1,24 @@
+"""Names of declared objects for the shell, which completes what is typed."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import psycopg
+
+from controller.actions.errors import ActionError
+from controller.actions.paths import depth, kind_of
+from controller.declared import reader
+
+_MOST = 200
+
+
+def names(conn: psycopg.Connection, word: str, begun: str) -> list[str]:
+    """At most 200 names of objects of the kind that ``word`` names, which begin with ``begun``."""
+    try:
+        kind = kind_of(word)
+    except ActionError:
+        return []
+    owners = tuple(begun.split("/")[:-1])[: depth(kind)]
+    found = (o.name for o in reader.objects(conn, kind, owners))
+    return list(islice((name for name in found if name.startswith(begun)), _MOST))

@@ -1,0 +1,296 @@
+"""Every table of every command, as a terminal of 80, 120 and 200 columns shows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import pytest
+from rich.console import Console
+
+from controller.actions.doctor.findings import Check
+from controller.actions.explain import Explanation
+from controller.actions.fuse import Waiting
+from controller.actions.identity import Identity
+from controller.actions.preview import Preview
+from controller.actions.swarm_view import Task
+from controller.changes import Change, Difference
+from controller.cli import describe, doctor, gc, get, identity, plan, progress, shown, trace
+from controller.cli.application import commands, main
+from controller.cli.formats import Format
+from controller.cli.output import console
+from controller.declared.fields import FieldChange
+from controller.declared.lookups import Event
+from controller.declared.reader import DeclaredObject, ObjectStatus
+from controller.declared.readiness import Progress
+from controller.declared.writer import Target, Written
+from controller.records import Claim, InventoryRow
+from specs.kinds import KINDS, ancestors, children
+
+WIDTHS = (80, 120, 200)
+ID = UUID("0b8f7f0e-7d0c-4c52-a1d4-0d6f0c1b9a11")
+THEN = datetime(2026, 10, 5, 9, 14, 2, tzinfo=UTC)
+SERVICE = "nordwind-shop-production-web_8a2246525a"
+LONG = (
+    f"{SERVICE}: registry.example.com/team/web:9 failed and was taken back: No such image: "
+    "registry.example.com/team/web:9; registry.example.com/team/web:2 runs meanwhile; change the spec to try again"
+)
+NAMES = {"Organization": "nordwind", "App": "shop", "Environment": "production", "Domain": "shop.nordwind.example"}
+
+
+@pytest.fixture(params=WIDTHS)
+def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Standard output and error are a terminal that is so wide."""
+    monkeypatch.setenv("COLUMNS", str(request.param))
+    monkeypatch.setenv("LINES", "50")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    return int(request.param)
+
+
+def declared(kind: str) -> DeclaredObject:
+    path = tuple(NAMES.get(k, k.lower()) for k in (*ancestors(kind), kind))
+    spec = {"image": "registry.example.com/team/web:9", "replicas": 2, "process": "web", "cpu": "250m"}
+    services = {SERVICE: {"running": 2, "desired": 2}}
+    details = {"running": ["registry.example.com/team/web:2"], "services": services, "subnet": "10.64.0.0/24"}
+    conditions = [
+        {"type": "Ready", "status": "False", "reason": "RolledBack", "message": LONG},
+        {"type": "Stalled", "status": "True", "reason": "RolledBack", "message": LONG},
+    ]
+    status = ObjectStatus(
+        ready=False,
+        reason="RolledBack",
+        message=LONG,
+        stalled=True,
+        observed_generation=3,
+        conditions=conditions,
+        details=details,
+        as_of=THEN,
+    )
+    return DeclaredObject(kind, ID, path, spec, 3, THEN, None, status)
+
+
+def explanation(kind: str) -> Explanation:
+    tasks = [
+        Task(SERVICE, "1", "manager-1", "running", "running", THEN.isoformat(), "registry.example.com/team/web:2", ""),
+        Task(SERVICE, "1", "manager-1", "shutdown", "rejected", THEN.isoformat(), "registry.example.com/team/web:9",
+             "No such image: registry.example.com/team/web:9"),
+        Task(SERVICE, "2", "worker-1", "shutdown", "running", THEN.isoformat(), "registry.example.com/team/web:2", ""),
+    ]  # fmt: skip
+    made = [InventoryRow("service", SERVICE, "6ew5hmp89dqaek1l2p7gpvths", "524844122f41416a", state="present")]
+    return Explanation(
+        object=declared(kind),
+        parts=[declared(child) for child in children(kind)],
+        events=[Event("Warning", "RolledBack", LONG, 3, THEN, THEN)],
+        inventory=made,
+        inventory_error="",
+        tasks=tasks,
+        engine_error="",
+    )
+
+
+def written(action: Any, *changes: FieldChange) -> Written:
+    return Written(Target("Environment", ("nordwind", "shop", "production")), ID, action, changes)
+
+
+def far(name: str, reason: str, message: str, *, ready: bool = False, stalled: bool = False) -> Progress:
+    return Progress(
+        "environment", ID, f"nordwind/{name}/production", 3, False, 3, ready, reason, message, stalled, False, {}
+    )
+
+
+IMAGE = FieldChange("image", "registry.example.com/team/web:2", "registry.example.com/team/web:9")
+PREVIEW = Preview(
+    rows=[written("updated", IMAGE, FieldChange("replicas", 2, 4)), written("unchanged")],
+    changes=[
+        Change("create", "network", "org-nordwind_65b46f000a"),
+        Change(
+            "update",
+            "service",
+            SERVICE,
+            differences=(
+                Difference("TaskTemplate.ContainerSpec.Image", IMAGE.before, IMAGE.after),
+                Difference("TaskTemplate.Resources.Limits.NanoCPUs", 250_000_000, 500_000_000),
+                Difference("Mode.Replicated.Replicas", 2, 4),
+            ),
+        ),
+    ],
+    problems=[f"environment nordwind-shop would stall, and stay as it is: {LONG}"],
+)
+WAITING = Waiting(
+    "environment", str(ID), "nordwind/shop/production", "nordwind", "reduced", 0, 2, 3, (), THEN, None, None
+)
+RECONCILE = {
+    "startedAt": "2026-10-05T09:14:02.117+00:00",
+    "firstStartedAt": "2026-10-05T09:14:02.117+00:00",
+    "result": "requeue_after",
+    "seconds": 0.0063,
+    "nextSeconds": 0.15,
+    "wokenBy": ["change"],
+    "waitedSeconds": 0.0002,
+    "times": 3,
+    "live": {SERVICE: 412, f"{SERVICE}2": 413},
+    "document": "present",
+    "generation": 3,
+    "inventory": 2,
+    "reason": "RolledBack",
+    "message": LONG,
+    "steps": [
+        {"name": "load", "seconds": 0.0011, "note": ""},
+        {"name": "write", "seconds": 0.0014, "note": f"~ service {SERVICE}: Mode.Replicated.Replicas: 2 -> 4"},
+    ],
+    "reconcileId": "9f2b6c0e81d4",
+    "epoch": 1795669924117052,
+}
+IDENTITY = Identity(
+    Claim("here", str(ID), "here", "mgj53cero3jzpqcyg61cedchv", "skypanel", None, 1),
+    "mgj53cero3jzpqcyg61cedchv", None, "other", "this database belongs to installation skypanel, not to other",
+)  # fmt: skip
+CHECKS = [
+    Check("role", "ok", "operator may write specs and not status: good for `apply`, not for `up`"),
+    Check("userns-remap", "warn", "off: root that breaks out of a container is root on the host",
+          'set "userns-remap": "default" in daemon.json of each node and restart it (its images are pulled again)'),
+]  # fmt: skip
+
+
+def of_get() -> None:
+    terminal = console()
+    print(get.tables({kind: [declared(kind)] for kind in KINDS}, wide=False, width=terminal.width), end="")  # noqa: T201
+
+
+def of_doctor() -> None:
+    for check in CHECKS:
+        doctor.show(check)
+
+
+SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
+    "get": (of_get, ["nordwind/shop/production", "2 (wanted web:9)", "10.64.0.0/24", "shop.nordwind.example"]),
+    "apply": (
+        lambda: shown.show_written([written("updated", IMAGE), written("unchanged")], Format.TABLE),
+        ["environment nordwind/shop/production  updated  image:", "1 unchanged"],
+    ),
+    "plan": (
+        lambda: plan.show(PREVIEW, Format.TABLE),
+        ["~ environment nordwind/shop/production", "image: ", "cpu: 250m -> 500m", "replicas: 2 -> 4",
+         "1 row and 2 objects on the Swarm would change"],
+    ),
+    "doctor": (of_doctor, ["ok   role", "warn userns-remap", "fix: set"]),
+    "trace": (lambda: trace.show(RECONCILE), ["load", "write", f"~ service {SERVICE}:", "reconcile_id 9f2b6c0e81d4"]),
+    "gc": (
+        lambda: gc.report([WAITING], THEN, 40, form=Format.TABLE),
+        ["environment", "nordwind/shop/production", "it loses a part", "2 processes stop", "host names"],
+    ),
+    "identity": (lambda: identity.show(IDENTITY, Format.TABLE), ["swarm", "mgj53cero3jzpqcyg61cedchv", "--accept"]),
+    **{
+        f"describe {kind.lower()}": (
+            lambda kind=kind: describe.show(explanation(kind)),  # type: ignore[misc]
+            ["Ready False  RolledBack:", "Stalled True  for the same reason", f"{SERVICE}.1", "rejected",
+             "stopping", "6ew5hmp89dqa", "Warning", "change the spec"],
+        )
+        for kind in KINDS
+    },
+}  # fmt: skip
+LINES = {"up", "migrate", "version", "setup", "reconcile", "pause", "resume", "validate", "schema", "user"}
+"""These print lines, each by itself, through ``say``."""
+AS_ANOTHER = {"delete": "apply", "restore": "apply"}
+
+
+def lines_of(text: str) -> list[str]:
+    return [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in text.splitlines()]
+
+
+def test_every_command_has_its_screens_here() -> None:
+    there = {name.partition(" ")[0] for name in SCREENS} | LINES | AS_ANOTHER.keys()
+    assert there == set(commands())
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_fits_the_terminal_and_says_what_matters(
+    name: str, width: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show, wanted = SCREENS[name]
+    show()
+    lines = lines_of(capsys.readouterr().out)
+    assert [line for line in lines if len(line) > width] == []
+    text = " ".join(" ".join(lines).split())
+    assert [words for words in wanted if " ".join(words.split()) not in text] == []
+    assert not any(before == "" == line for before, line in pairwise(lines)), "no holes"
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_pipe_gets_one_line_a_thing_and_no_colours(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    SCREENS[name][0]()
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "…" not in out
+
+
+@pytest.fixture
+def screen(width: int) -> Callable[[Sequence[Progress]], list[str]]:
+    """What ``--wait`` shows."""
+
+    def render(found: Sequence[Progress], height: int = 50) -> list[str]:
+        out = Console(width=width, height=height, file=StringIO(), force_terminal=True, color_system=None)
+        out.print(progress.progress_table(found, "⠋", width, height))
+        return out.file.getvalue().splitlines()  # type: ignore[attr-defined,no-any-return]
+
+    return render
+
+
+def test_progress_shows_mark_name_and_state_whole_and_cuts_the_message(
+    width: int, screen: Callable[[Sequence[Progress]], list[str]]
+) -> None:
+    lines = screen([
+        far("shop", "RollingOut", LONG),
+        far("jobs", "Deployed", "2 task(s) of 1 service(s) run web:1", ready=True),
+        far("api", "RolledBack", "another", stalled=True),
+    ])  # fmt: skip
+    assert [line[:42] for line in lines] == [
+        "⠋  environment nordwind/shop/production  R",
+        "✓  environment nordwind/jobs/production  D",
+        "✗  environment nordwind/api/production   R",
+    ]
+    assert "RollingOut" in lines[0]
+    assert ("…" in lines[0]) == (width < 200 or len(LONG) > 140)
+    assert max(map(len, lines)) <= width
+
+
+def test_a_name_that_leaves_no_room_loses_its_beginning(
+    width: int, screen: Callable[[Sequence[Progress]], list[str]]
+) -> None:
+    (line,) = screen([far("s" * width, "ProgressDeadlineExceeded", LONG)])
+    assert "/production  ProgressDeadlineExceeded  " in line
+    assert len(line) <= width
+
+
+def test_what_is_said_of_many_is_said_once(screen: Callable[[Sequence[Progress]], list[str]]) -> None:
+    lines = screen([far(f"app{number}", "FuseTripped", LONG) for number in range(4)])
+    assert [line.endswith("as above") for line in map(str.rstrip, lines)] == [False, True, True, True]
+
+
+def test_more_than_the_terminal_has_lines_are_counted_and_what_waits_is_first(
+    width: int, screen: Callable[..., list[str]]
+) -> None:
+    found = [far(f"app{number}", "Deployed", "runs", ready=True) for number in range(100)]
+    lines = screen([*found, far("late", "RollingOut", "0/1 run")], 10)
+    assert len(lines) == 9
+    assert "nordwind/late/production" in lines[0]
+    assert "and 93 more" in lines[-1]
+
+
+def test_an_error_is_parted_at_words(width: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["get", "nordwind/shop/production"]) == 1
+    lines = lines_of(capsys.readouterr().err)
+    assert max(map(len, lines)) <= width
+    assert " ".join(" ".join(lines).split()).endswith("(environment nordwind/shop/production)")
+
+
+def test_a_time_is_an_age(width: int) -> None:
+    found = replace(declared("App"), created_at=datetime.now(UTC) - timedelta(minutes=5))
+    assert get.tables({"App": [found]}, wide=False, width=width).rstrip().endswith("5m")
