@@ -59,6 +59,11 @@ chaos: setup ## Break two controllers, their database and their Swarm for long (
 	@$(PYTHON) -m deploy.engine images >/dev/null # outside of any round's time
 	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) --time $(or $(TIME),300) $(ARGS)
 
+.PHONY: matrix
+matrix: setup ## Test other versions of engine, PostgreSQL and Python, write docs/versions.md (CELL=postgresql-18: one of them)
+	@$(PYTHON) -m deploy.engine images >/dev/null
+	@$(PYTHON) -m tests.matrix --record $(CELL)
+
 .PHONY: bench
 bench: setup ## Measure against the raw floors; prints a table, writes bench.json
 	@$(PYTHON) -m tests.bench $(ARGS)

@@ -17,7 +17,7 @@ from docker.tls import TLSConfig
 from controller.kit import clock
 from controller.swarm.errors import EngineError, EngineUnavailable, NotFound, classify
 from controller.swarm.transport import DockerTransport, Transport
-from controller.swarm.usable import refuse_swarm, refuse_version
+from controller.swarm.usable import refuse_swarm, refuse_version, spoken_version
 from controller.swarm.wire import decoded, message_of
 from reconcilers import labels
 
@@ -110,7 +110,7 @@ class EngineClient:
     # -- what a controller asks ----------------------------------------------------------------------------------
 
     async def check(self) -> Document:
-        """Refuse an engine that would drop security fields silently; speak its newest API version from then on.
+        """Refuse an engine that would drop security fields silently; from then on speak the newest API that both know.
 
         Returns:
             the answer of ``/version``.
@@ -121,7 +121,7 @@ class EngineClient:
         """
         version = await self.request("GET", "/version")
         refuse_version(version, self.host)
-        self._transport.api_version = str(version["ApiVersion"])
+        self._transport.api_version = spoken_version(version)
         info = await self.request("GET", "/info")
         swarm = info.get("Swarm") or {}
         refuse_swarm(swarm, version, self.host)

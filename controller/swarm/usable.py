@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from controller.swarm.errors import EngineUnavailable, UnsupportedEngine
 
 MINIMUM_API = (1, 44)
+NEWEST_API = (1, 51)
+"""The newest that all of this was tried with (Engine 28.5). A newer engine speaks it, as it did when that was new."""
 
 
 class SwarmTrouble(NamedTuple):
@@ -63,6 +65,21 @@ def refuse_version(version: Mapping[str, Any], host: str) -> None:
             "word, so containers would run without the security baseline. Install docker.io 26 or newer (Debian "
             "13), or docker-ce 25 or newer."
         )
+
+
+def spoken_version(version: Mapping[str, Any]) -> str:
+    """The API version to speak with an engine that is not refused: its newest, but for what was never tried.
+
+    Args:
+        version: the answer of ``/version``.
+
+    Returns:
+        such as "1.45".
+    """
+    newest = min(_parts(str(version.get("ApiVersion", "0.0"))), NEWEST_API)
+    # An engine that has given up what we know is spoken to in its oldest version, which is the nearest to it.
+    oldest = _parts(str(version.get("MinAPIVersion", "0.0")))
+    return ".".join(map(str, max(newest, oldest)))
 
 
 def refuse_swarm(swarm: Mapping[str, Any], version: Mapping[str, Any], host: str) -> None:

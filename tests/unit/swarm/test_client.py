@@ -11,6 +11,7 @@ import pytest
 from controller.swarm.client import EngineClient
 from controller.swarm.errors import EngineError, EngineUnavailable, UnsupportedEngine
 from controller.swarm.transport import Transport
+from controller.swarm.usable import spoken_version
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +37,21 @@ async def test_a_manager_is_worked_with() -> None:
     engine = client(LocalNodeState="active", ControlAvailable=True, NodeID="n0de")
     await engine.check()
     assert engine.node_id == "n0de"
+
+
+@pytest.mark.parametrize(
+    ("newest", "oldest", "spoken"),
+    [
+        ("1.44", "1.24", "1.44"),
+        ("1.45", "1.24", "1.45"),
+        ("1.51", "1.24", "1.51"),
+        ("1.57", "1.40", "1.51"),  # Engine 29 answers as the newest that was tried
+        ("1.60", "1.53", "1.53"),  # one that does so no more
+        ("1.100", "1.40", "1.51"),
+    ],
+)
+def test_a_newer_engine_is_spoken_to_as_the_newest_that_was_tried(newest: str, oldest: str, spoken: str) -> None:
+    assert spoken_version({"ApiVersion": newest, "MinAPIVersion": oldest}) == spoken
 
 
 @pytest.mark.parametrize(
