@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-PARTS = (("e2e",), ("demo", "lab", "observe", "swarm"), ("conformance", "store"))
+PARTS = (("e2e",), ("demo", "docs", "lab", "observe", "swarm"), ("conformance", "store"))
 """Folders of each part but the last, which has the rest."""
 LONG = "chaos"
 """The folder whose tests take long; elsewhere they are marked."""

@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,9 @@ from deploy.demo import controller
 from deploy.demo.paths import DemoPaths
 from deploy.engine import find as find_lab
 from deploy.engine import sandbox
+from tests.docs.blocks import Block, blocks
+from tests.docs.session import bare, follow
+from tests.docs.shown import difference
 from tests.labs import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +44,7 @@ def paths() -> Iterator[DemoPaths]:
     demo("down")
 
 
-def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(paths: DemoPaths) -> None:
+def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(paths: DemoPaths, tmp_path: Path) -> None:
     taken = free_port()
     with socket.create_server(("127.0.0.1", taken)):
         first = demo("up", "--port", str(taken))
@@ -65,10 +68,15 @@ def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(paths:
     assert "acme/hello/production" in listed.stdout
     assert "acme-hello-production-web" in listed.stdout
 
-    shown = follow_the_readme(re.findall(r"http://hello\.localhost:(\d+)/", first.stdout)[0])
-    assert shown.returncode == 0, shown.stdout + shown.stderr
-    assert "environment bakery/shop/production" in shown.stdout
-    assert re.search(r"hello from \w+ .*host bakery.localhost", shown.stdout)
+    shown = [block for block in blocks("README.md", "Two commands") if block.language == "text"]
+    assert difference("...\n" + shown[0].text, first.stdout) is None, first.stdout
+    port = re.findall(r"http://hello\.localhost:(\d+)/", first.stdout)[0]
+    read = follow_the_page(port, tmp_path, blocks("README.md", "Then"))
+    assert "environment bakery/shop/production" in read
+    assert re.search(r"hello from \w+ .*host bakery.localhost", read)
+    here = f"set -a; . .run/{NAME}.env; set +a; cd {tmp_path}\n"
+    follow_the_page(port, tmp_path, blocks("docs/reference/cli.md", "plan"), prelude=here)
+    follow_the_page(port, tmp_path, blocks("docs/reference/cli.md", "trace"), prelude=here)
 
     down = demo("down")
     assert down.returncode == 0, down.stderr
@@ -80,24 +88,13 @@ def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(paths:
     assert f"/{NAME}/" not in Path("/proc/mounts").read_text()
 
 
-def follow_the_readme(port: str) -> subprocess.CompletedProcess[str]:
-    """What stands under `Then` in README.md, by copy and paste; the first line that fails ends it."""
-    then = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Then\n")[2].partition("\n## ")[0]
-    app = re.search(r"```yaml\n(.*?)```", then, re.DOTALL)
-    assert app is not None
-    lines = re.findall(r"^ {4}(\S.*)$", then.replace(app[0], ""), re.MULTILINE)
-    assert "skypanel apply bakery.yaml --wait" in lines
-    script = "\n".join(lines).replace("demo.env", f"{NAME}.env").replace(":8080/", f":{port}/")
-    file = ROOT / "bakery.yaml"
-    file.write_text(app[1], encoding="utf-8")
-    # `plan` says by its exit code that something would change.
-    shell = 'skypanel() { python -m controller "$@" || { [ "$1 $?" = "plan 2" ]; }; }\nset -e\n' + script
-    try:
-        return subprocess.run(
-            ["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=False, env=bare(), timeout=120
-        )
-    finally:
-        file.unlink()
+def follow_the_page(port: str, folder: Path, page: Sequence[Block], *, prelude: str = "") -> str:
+    """What the demo's platform answers to what a page says, by copy and paste; its files are put into ``folder``."""
+    for block in page:
+        if block.language == "yaml":
+            (folder / "bakery.yaml").write_text(block.text, encoding="utf-8")
+    other = {"demo.env": f"{NAME}.env", ":8080/": f":{port}/", "bakery.yaml": f"{folder}/bakery.yaml"}
+    return follow(page, ROOT, prelude=prelude, instead=other)
 
 
 def test_a_killed_controller_and_engine_are_brought_back_by_the_next_run(paths: DemoPaths) -> None:
@@ -123,7 +120,3 @@ def test_a_name_that_cannot_be_used_is_refused_with_the_form_it_must_have() -> N
     )
     assert done.returncode == 1
     assert done.stderr.startswith("error: 'No_Name' cannot name a lab")
-
-
-def bare() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("SKYPANEL_", "DOCKER_"))}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.docs.blocks import blocks
 from tests.e2e.world import World, eventually
 from tests.example_package import SETTINGS, Postmaster, install_example
 from tests.installed import ROOT
@@ -18,14 +18,9 @@ from tests.installed import ROOT
 pytestmark = pytest.mark.long
 
 CODES = {"plan": 2}
-TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.removeprefix("$ skypanel ")
-    for block in re.findall(r"^```console\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-    for line in block.splitlines()
-    if line.startswith("$ skypanel ")
-]
-YAML = re.search(r"^```yaml title=\"post.yaml\"\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+PAGE = blocks("docs/extending.md", "Use it")
+COMMANDS = [c.removeprefix("skypanel ") for block in PAGE if block.language == "console" for c in block.commands()]
+(YAML,) = [block.text for block in PAGE if block.language == "yaml"]
 
 
 @pytest.fixture
@@ -42,9 +37,8 @@ def test_the_tutorial_works_as_it_is_written(
     monkeypatch.setenv("ACME_POSTMASTER_URL", postmaster.url)
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
-    assert YAML is not None
     acme = here.slug("acme")
-    (tmp_path / "post.yaml").write_text(YAML[1].replace("organization: acme", f"organization: {acme}"))
+    (tmp_path / "post.yaml").write_text(YAML.replace("organization: acme", f"organization: {acme}"))
     monkeypatch.chdir(tmp_path)
     assert COMMANDS[0] == "migrate"
     organization = here.organization("acme")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
+
+import pytest
 
 from controller.swarm.usable import MINIMUM_API
 from deploy.engine.daemon import PACKAGES
@@ -45,7 +48,7 @@ def test_the_page_says_of_every_cell_when_it_was_tried() -> None:
     assert f"| PostgreSQL | {OLDEST_MAJOR} and newer |" in PAGE
 
 
-def test_a_row_takes_the_place_of_that_cells_row_of_before(tmp_path, monkeypatch) -> None:
+def test_a_row_takes_the_place_of_that_cells_row_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "versions.md"
     page.write_text(f"before\n{record.BEGIN}{record.HEAD}| gone | x |\n{record.END}after\n")
     monkeypatch.setattr(record, "PAGE", page)

@@ -1,0 +1,21 @@
+"""Which test does what a page tells its readers to type, or compares what it shows.
+
+By page and heading; below a heading that is not listed nothing may be typed or shown. Blocks of data need no entry:
+specs, SQL, Python, TOML and settings are checked by what they are, in test_blocks.py and test_sql.py.
+"""
+
+from __future__ import annotations
+
+CLAIMS = {
+    ("README.md", "Two commands"): "tests/demo/test_demo.py",
+    ("README.md", "Then"): "tests/demo/test_demo.py",
+    ("CONTRIBUTING.md", "Contributing"): "tests/docs/test_blocks.py",
+    ("CONTRIBUTING.md", "Tests"): "tests/docs/test_blocks.py",
+    ("docs/extending.md", "4. The scenario"): "tests/sim/test_example.py",
+    ("docs/extending.md", "Use it"): "tests/e2e/test_extending.py",
+    ("docs/operations.md", "Backup and restore"): "tests/docs/test_sql.py",
+    ("docs/reference/cli.md", "plan"): "tests/demo/test_demo.py",
+    ("docs/reference/cli.md", "trace"): "tests/demo/test_demo.py",
+    ("docs/reference/schema.md", "Database schema"): "tests/docs/test_sql.py",
+    ("docs/reference/specs.md", "Files"): "tests/docs/test_blocks.py",
+}

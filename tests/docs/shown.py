@@ -1,0 +1,45 @@
+"""Compares what a page shows with what a program printed.
+
+Lines that a page shows follow one another in what was printed; a line `...` stands for any. Times, ids and what else no
+two runs have in common are not compared, nor is how wide a column is.
+"""
+
+from __future__ import annotations
+
+import re
+
+ANY = "..."
+_MASKS = (
+    (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?"), "TIME"),
+    (re.compile(r"[\w.-]+:\d+:[0-9a-f]{8}\b"), "HOLDER"),
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "ID"),
+    (re.compile(r"\b([0-9a-f]{4}\.\.\.)"), "ID"),
+    (re.compile(r"(?<![0-9a-f])[0-9a-f]{8,}(?![0-9a-f])"), "HEX"),
+    (re.compile(r"\b\d+(\.\d+)? ?(ms|s|min)\b"), r"N \2"),
+    (re.compile(r"\b(version|epoch|generation) \d+"), r"\1 N"),
+    (re.compile(r"(localhost|127\.0\.0\.1):\d+(?=/( |$))"), r"\1:PORT"),
+    (re.compile(r"\s+"), " "),
+)
+
+
+def masked(line: str) -> str:
+    """A line without what no two runs have in common."""
+    for pattern, mask in _MASKS:
+        line = pattern.sub(mask, line)
+    return line.strip()
+
+
+def difference(shown: str, printed: str) -> str | None:
+    """The first line of ``shown`` that was not printed where it should be; None when all were."""
+    lines = [masked(line) for line in printed.splitlines() if line.strip()]
+    place, anywhere = 0, False
+    for wanted in (line for line in shown.splitlines() if line.strip()):
+        if wanted.strip() == ANY:
+            anywhere = True
+            continue
+        here = lines[place:] if anywhere else lines[place : place + 1]
+        if masked(wanted) not in here:
+            return wanted.strip()
+        place += here.index(masked(wanted)) + 1
+        anywhere = False
+    return None
