@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import anyio.abc
 import structlog
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from controller.api.health import HealthServer, ListenError
@@ -56,7 +56,7 @@ _ENGINE_RETRY_SECONDS = 5.0
 class Daemon:
     """One controller process."""
 
-    def __init__(self, settings: Settings, of_kinds: Mapping[str, BaseSettings]) -> None:
+    def __init__(self, settings: Settings, of_kinds: Mapping[str, BaseModel]) -> None:
         self._settings = settings
         self._spans = spans.from_environment(os.environ, settings.skypanel_installation)
         self._client = EngineClient.at(
@@ -231,7 +231,7 @@ def _say_unavailable(state: RetryCallState) -> None:
     log.warning("engine.unavailable", error=str(error), retry_in=round(state.upcoming_sleep, 1))
 
 
-async def run(settings: Settings, of_kinds: Mapping[str, BaseSettings]) -> None:
+async def run(settings: Settings, of_kinds: Mapping[str, BaseModel]) -> None:
     """Run one controller process until a signal."""
     for said in installed.broken():
         log.error("kinds.broken", error=said)

@@ -14,15 +14,13 @@ import base64
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
 from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from controller.loop.config import LoopConfig
 from reconcilers.ports import Options
@@ -33,10 +31,10 @@ if TYPE_CHECKING:
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything that can be set; the field's description says the environment variable's meaning and unit."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     database_url: SecretStr = Field(
         default=SecretStr(""),
@@ -104,12 +102,12 @@ class Settings(BaseSettings):
     skypanel_pin_image: str = Field(
         default="rancher/mirrored-pause:3.10", description="Image whose entry point sleeps until SIGTERM."
     )
-    skypanel_allowed_registries: Annotated[tuple[str, ...], NoDecode] = Field(
+    skypanel_allowed_registries: tuple[str, ...] = Field(
         default=(),
         description="Registries on private hosts that images may come from, host:port, separated by commas; * stands "
         "for any characters.",
     )
-    skypanel_edge_entrypoints: Annotated[tuple[str, ...], NoDecode] = Field(
+    skypanel_edge_entrypoints: tuple[str, ...] = Field(
         default=("web",), description="Traefik entry points of the routers, separated by commas."
     )
     skypanel_edge_cert_resolver: str = Field(default="", description="Traefik certificate resolver; empty: no TLS.")
@@ -257,19 +255,3 @@ class Settings(BaseSettings):
 
 def _decoded(encoded: SecretStr) -> bytes:
     return base64.b64decode("".join(encoded.get_secret_value().split()), validate=True)
-
-
-def settings_of_kinds(env_files: Sequence[Path] = ()) -> dict[str, BaseSettings]:
-    """What kinds have of settings of their own, by kind; from the same places as ``Settings``.
-
-    Raises:
-        pydantic.ValidationError: one is wrong.
-    """
-    return {kind: model(_env_file=list(env_files)) for kind, model in models_of_kinds().items()}
-
-
-def models_of_kinds() -> dict[str, type[BaseSettings]]:
-    """What says which settings a kind has of its own, by kind; most have none."""
-    from reconcilers.registry import registered  # noqa: PLC0415 - commands that know no kind start faster without them
-
-    return {kind: found.settings for kind, found in registered().items() if found.settings is not None}

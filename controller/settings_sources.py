@@ -11,10 +11,9 @@ import stat
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from dotenv import dotenv_values
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, SecretStr
 
 from specs.spelling import meant
 
@@ -26,6 +25,9 @@ _OTHERS = ("SKYPANEL_ENV_FILE", "SKYPANEL_LAB", "SKYPANEL_TEST_", "SKYPANEL_DEMO
 """Names of the project's own tools."""
 _IN_CONTAINERS = ("SKYPANEL_ORGANIZATION", "SKYPANEL_APP", "SKYPANEL_ENVIRONMENT", "SKYPANEL_PROCESS")
 """What a tenant's container gets."""
+
+
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,49 @@ def sources(files: Iterable[Path], environment: Mapping[str, str] = os.environ) 
         files: later ones win.
         environment: wins over every file.
     """
-    read = [
-        Source(str(path), {name.upper(): value for name, value in dotenv_values(path).items() if value is not None})
-        for path in files
-    ]
-    return [Source("the environment", {name.upper(): value for name, value in environment.items()}), *reversed(read)]
+    own = Source("the environment", {name.upper(): value for name, value in environment.items()})
+    return [own, *reversed([_file(path) for path in files])]
 
 
-def unknown(places: Iterable[Source], models: Iterable[type[BaseSettings]]) -> list[str]:
+def _file(path: Path) -> Source:
+    from dotenv import dotenv_values  # noqa: PLC0415 - most commands have no file to read, and start faster without it
+
+    values = dotenv_values(path)
+    return Source(str(path), {name.upper(): value for name, value in values.items() if value is not None})
+
+
+def read(model: type[M], places: Iterable[Source]) -> M:
+    """A model of settings, each field from the first of ``places`` that has it; an empty value is as good as none.
+
+    Raises:
+        pydantic.ValidationError: one is wrong.
+    """
+    ordered = list(places)
+    said = {
+        field: next(filter(None, (p.values.get(_variable(field)) for p in ordered)), None)
+        for field in model.model_fields
+    }
+    return model.model_validate({field: value for field, value in said.items() if value is not None})
+
+
+def of_kinds(places: Iterable[Source]) -> dict[str, BaseModel]:
+    """What kinds have of settings of their own, by kind.
+
+    Raises:
+        pydantic.ValidationError: one is wrong.
+    """
+    ordered = list(places)
+    return {kind: read(model, ordered) for kind, model in models_of_kinds().items()}
+
+
+def models_of_kinds() -> dict[str, type[BaseModel]]:
+    """What says which settings a kind has of its own, by kind; most have none."""
+    from reconcilers.registry import registered  # noqa: PLC0415 - commands that know no kind start faster without them
+
+    return {kind: found.settings for kind, found in registered().items() if found.settings is not None}
+
+
+def unknown(places: Iterable[Source], models: Iterable[type[BaseModel]]) -> list[str]:
     """What is set for this program and read by nobody, as sentences without values: a typing error, mostly."""
     names = {name for model in models for name in names_of(model)}
     found = []
@@ -92,7 +129,7 @@ def unknown(places: Iterable[Source], models: Iterable[type[BaseSettings]]) -> l
     return found
 
 
-def given(settings: BaseSettings, places: Iterable[Source]) -> list[Given]:
+def given(settings: BaseModel, places: Iterable[Source]) -> list[Given]:
     """Settings that differ from their defaults, and where each was set; passwords and keys as ``***``."""
     ordered = list(places)
     found = []
@@ -100,19 +137,19 @@ def given(settings: BaseSettings, places: Iterable[Source]) -> list[Given]:
         value = getattr(settings, name)
         if value == field.get_default(call_default_factory=True):
             continue
-        variable = _variable(type(settings), name)
+        variable = _variable(name)
         place = next((p.name for p in ordered if p.values.get(variable)), "the program")
         found.append(Given(variable, "***" if isinstance(value, SecretStr) else _text(value), place))
     return found
 
 
-def names_of(model: type[BaseSettings]) -> Collection[str]:
+def names_of(model: type[BaseModel]) -> Collection[str]:
     """The variables that ``model`` reads."""
-    return [_variable(model, name) for name in model.model_fields]
+    return [_variable(name) for name in model.model_fields]
 
 
-def _variable(model: type[BaseSettings], field: str) -> str:
-    return f"{model.model_config.get('env_prefix', '')}{field}".upper()
+def _variable(field: str) -> str:
+    return field.upper()
 
 
 def _text(value: object) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel
 
 from reconcilers.conditions import Condition
 from reconcilers.jobs import Job, JobProgress
@@ -316,7 +316,7 @@ class ChildStatus:
 
 
 P = TypeVar("P", bound=Port)
-M = TypeVar("M", bound=BaseSettings)
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +332,7 @@ class LookAhead:
 
     options: Options
     live: Live
-    own: BaseSettings | None = None
+    own: BaseModel | None = None
     subnets: Mapping[str, str] = field(default_factory=dict)
 
     def settings(self, model: type[M]) -> M:

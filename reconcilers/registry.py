@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, ValidationError
 
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import Outcome
@@ -94,7 +93,7 @@ class Reconciler:
     resync_seconds: float = 300.0
     finalize: Finalize | None = None
     uses: tuple[type[Port], ...] = ()
-    settings: type[BaseSettings] | None = None
+    settings: type[BaseModel] | None = None
     writes: tuple[str, ...] = ()
     limited: bool = True
     children: Callable[[Any], Sequence[Child]] = _childless
@@ -129,7 +128,7 @@ def reconciler(
     resync_seconds: float = 300.0,
     finalize: Finalize | None = None,
     uses: tuple[type[Port], ...] = (),
-    settings: type[BaseSettings] | None = None,
+    settings: type[BaseModel] | None = None,
     writes: tuple[str, ...] = (),
     limited: bool = True,
     children: Callable[[S], Sequence[Child]] = _childless,

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import errors
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel
 
 from controller.actions.admit import check_whole
 from controller.changes import Change
@@ -68,7 +68,7 @@ def preview(
     entries: Sequence[Located],
     options: Options,
     live: LiveView | None,
-    of_kinds: Mapping[str, BaseSettings] | None = None,
+    of_kinds: Mapping[str, BaseModel] | None = None,
 ) -> Preview:
     """What ``apply`` of ``entries`` would do; nothing is changed.
 
@@ -122,7 +122,7 @@ def _swarm_changes(
     wanted: _Wanted,
     live: LiveView,
     options: Options,
-    of_kinds: Mapping[str, BaseSettings],
+    of_kinds: Mapping[str, BaseModel],
     problems: list[str],
 ) -> Iterator[Change]:
     subnets = {str(organization): subnet for organization, subnet in wanted.subnets.items()}

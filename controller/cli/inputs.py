@@ -12,13 +12,14 @@ from typing import Annotated
 import psycopg
 import typer
 from psycopg import errors
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel
 
+from controller import settings_sources
 from controller.actions.connection import connected
 from controller.actions.errors import ActionError
 from controller.actions.paths import complete
-from controller.settings import Settings, settings_of_kinds
-from controller.settings_sources import PEOPLE, installed_file
+from controller.settings import Settings
+from controller.settings_sources import PEOPLE, installed_file, read, sources
 from specs.loader import Located, load
 from specs.problems import RefusedError
 from specs.units import parse_duration
@@ -70,16 +71,16 @@ def settings() -> Settings:
     Raises:
         pydantic.ValidationError: one is wrong.
     """
-    return Settings(_env_file=env_files())
+    return read(Settings, sources(env_files()))
 
 
-def of_kinds() -> dict[str, BaseSettings]:
+def of_kinds() -> dict[str, BaseModel]:
     """Settings that kinds have of their own, from the same places.
 
     Raises:
         pydantic.ValidationError: one is wrong.
     """
-    return settings_of_kinds(env_files())
+    return settings_sources.of_kinds(sources(env_files()))
 
 
 def use_env_file(path: Path) -> None:
@@ -105,7 +106,7 @@ def database(*, as_controller: bool = False) -> Iterator[psycopg.Connection]:
         ActionError: the role may not do what was done with it.
     """
     people = None if _named_files or as_controller else installed_file(PEOPLE)
-    found = Settings(_env_file=[*env_files(), people]) if people else settings()
+    found = read(Settings, sources([*env_files(), people])) if people else settings()
     try:
         with connected(found.database_url.get_secret_value()) as conn:
             yield conn

@@ -11,8 +11,8 @@ import typer
 from controller.actions.errors import ActionError
 from controller.cli.inputs import env_files, of_kinds, settings
 from controller.postgres.connecting import connection_string
-from controller.settings import Settings, models_of_kinds
-from controller.settings_sources import sources, unknown
+from controller.settings import Settings
+from controller.settings_sources import models_of_kinds, sources, unknown
 from controller.telemetry import logs
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel
 
 from controller.kit import clock
 from controller.loop import inventory
@@ -29,7 +29,7 @@ from reconcilers.port import External, Observed, Port
 from reconcilers.ports import ChildStatus, Former, Live, Options, Routers, ServiceProgress
 
 P = TypeVar("P", bound=Port)
-M = TypeVar("M", bound=BaseSettings)
+M = TypeVar("M", bound=BaseModel)
 
 
 class ReconcileContext:

@@ -15,7 +15,7 @@ from typing import Any
 
 import anyio
 import structlog
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel
 
 from controller.kit.bell import Bell
 from controller.loop import metrics
@@ -65,7 +65,7 @@ class Candidate:
         recorder: Recorder | None = None,
         fit: Callable[[], Awaitable[None]] | None = None,
         identity: Identity | None = None,
-        settings: Mapping[str, BaseSettings] | None = None,
+        settings: Mapping[str, BaseModel] | None = None,
     ) -> None:
         self._fit = fit
         self._settings = settings

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import anyio
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel
 
 from controller.kit.bell import Bell
 from controller.loop.comparison import Comparison
@@ -52,7 +52,7 @@ class Manager:
         options: Options,
         tuning: LoopConfig,
         changed: Bell | None = None,
-        settings: Mapping[str, BaseSettings] | None = None,
+        settings: Mapping[str, BaseModel] | None = None,
     ) -> None:
         self._store = outside.store
         self._swarm = outside.swarm

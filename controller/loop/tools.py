@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel
 
 from controller.loop.gates import Gates
 from controller.loop.outside import Outside
@@ -35,7 +35,7 @@ class Tools:
     options: Options
     uses: Collection[type[Port]] = ()
     writes: Collection[str] = ()
-    settings: BaseSettings | None = None
+    settings: BaseModel | None = None
 
     @property
     def store(self) -> Store:

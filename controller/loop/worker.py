@@ -16,7 +16,7 @@ from collections.abc import Callable
 import anyio
 import anyio.lowlevel
 import structlog
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel
 
 from controller.loop.context import ReconcileContext
 from controller.loop.failing import Failures, ReconcileTimeout, SnapshotMissing
@@ -74,7 +74,7 @@ class Worker:
         rollouts: RolloutSlots,
         on_written: Callable[[Key], None],
         on_pause: Callable[[], None],
-        settings: BaseSettings | None = None,
+        settings: BaseModel | None = None,
     ) -> None:
         self._on_written = on_written
         self._on_pause = on_pause

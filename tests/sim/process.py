@@ -21,7 +21,7 @@ from controller.loop.outside import Outside
 from controller.loop.ports import Lease, Store
 from controller.postgres.database import DatabaseUnavailable
 from controller.records import Key
-from controller.settings import settings_of_kinds
+from controller.settings_sources import of_kinds, sources
 from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient
 from controller.swarm.errors import EngineUnavailable
@@ -97,7 +97,7 @@ class SimProcess:
             identity=Identity(
                 SimRegister(database, self.lease, link=self._link), Marks(self._client, INSTALLATION), INSTALLATION
             ),
-            settings=settings_of_kinds(),
+            settings=of_kinds(sources([])),
         )
 
     async def run(self) -> bool:

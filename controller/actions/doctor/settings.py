@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from controller.actions.doctor.findings import Check, ok, warn
-from controller.settings import Settings, models_of_kinds
-from controller.settings_sources import given, sources, unknown
+from controller.settings import Settings
+from controller.settings_sources import given, models_of_kinds, sources, unknown
 
 
 def examine(settings: Settings, files: Sequence[Path]) -> Iterator[Check]:

@@ -17,8 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from acme_mail.model import MailboxSnapshot
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, SecretStr
 
 from reconcilers import labels
 from reconcilers.baseline import harden
@@ -33,7 +32,7 @@ from specs.names import service_name
 POLL_SECONDS = 0.5
 
 
-class MailSettings(BaseSettings):
+class MailSettings(BaseModel):
     """Settings of this kind alone."""
 
     acme_mail_key: SecretStr

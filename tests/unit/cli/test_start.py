@@ -20,7 +20,7 @@ code = main(sys.argv[1:])
 sys.stdout.flush()
 sys.stderr.write("\\n" + json.dumps(sorted(sys.modules)))
 """
-HEAVY = {"psycopg", "pydantic", "pydantic_settings", "rich", "ruamel", "anyio", "asyncio", "docker", "specs.kinds"}
+HEAVY = {"psycopg", "pydantic", "rich", "ruamel", "anyio", "asyncio", "docker", "specs.kinds"}
 
 
 def modules(*arguments: str) -> set[str]:

@@ -18,6 +18,7 @@ from controller.cli import inputs
 from controller.cli.inputs import settings
 from controller.daemon import Daemon
 from controller.settings import DEFAULT_SOCKET, Settings
+from controller.settings_sources import read, sources
 
 SECRET = "hunter2"
 ROOT = Path(__file__).parents[3]
@@ -35,7 +36,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def given(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    return Settings()
+    return read(Settings, sources([]))
 
 
 def test_without_any_variable_it_is_the_local_engine_and_the_defaults() -> None:
@@ -167,7 +168,7 @@ def test_a_client_certificate_that_is_not_base64_is_refused_by_name(monkeypatch:
 
 def test_keys_that_were_written_to_files_go_with_the_process(tmp_path: Path) -> None:
     variables = {f"DOCKER_TLS_{name}_B64": pem(name) for name in ("CERT", "KEY")}
-    program = "from controller.settings import Settings; print(Settings().tls.cert[0])"
+    program = "from controller.cli.inputs import settings; print(settings().tls.cert[0])"
     path = subprocess.run(
         [sys.executable, "-c", program],
         env={"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path), **variables},
@@ -202,7 +203,7 @@ def test_an_error_about_one_setting_does_not_show_the_others(monkeypatch: pytest
 def test_no_file_of_the_folder_is_read_unasked(tmp_path: Path) -> None:
     """It may be a tenant's checkout."""
     (tmp_path / ".env").write_text("DOCKER_HOST=tcp://tenant.example\nDATABASE_URL=postgresql://tenant.example/x\n")
-    for found in (Settings(), settings()):
+    for found in (read(Settings, sources([])), settings()):
         assert (found.engine_host, found.database_url.get_secret_value()) == (DEFAULT_SOCKET, "")
 
 

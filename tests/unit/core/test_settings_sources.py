@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, SecretStr
 
 from controller.settings import Settings
-from controller.settings_sources import given, installed_file, sources, unknown
+from controller.settings_sources import given, installed_file, read, sources, unknown
 
 
-class OfMail(BaseSettings):
+class OfMail(BaseModel):
     """Settings of a kind."""
 
-    model_config = SettingsConfigDict(env_prefix="skypanel_mail_")
-    host: str = "here"
+    skypanel_mail_host: str = "here"
 
 
 @pytest.fixture
@@ -47,7 +45,7 @@ def test_what_differs_from_the_defaults_is_told_with_its_place_and_no_secret(
 ) -> None:
     monkeypatch.setenv("SKYPANEL_INSTALLATION", "test")
     monkeypatch.setenv("SKYPANEL_EDGE_ENTRYPOINTS", "web,websecure")
-    found = {entry.name: entry for entry in given(Settings(_env_file=file), sources([file]))}
+    found = {entry.name: entry for entry in given(read(Settings, sources([file])), sources([file]))}
     assert set(found) == {"SKYPANEL_INSTALLATION", "SKYPANEL_EDGE_ENTRYPOINTS", "DATABASE_URL"}
     assert (found["SKYPANEL_INSTALLATION"].value, found["SKYPANEL_INSTALLATION"].source) == ("test", "the environment")
     assert found["SKYPANEL_EDGE_ENTRYPOINTS"].value == "web,websecure"
@@ -67,9 +65,9 @@ def test_a_file_that_is_not_there_or_is_a_folder_is_none(tmp_path: Path) -> None
 
 
 def test_a_secret_of_any_model_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    class WithKey(BaseSettings):
+    class WithKey(BaseModel):
         mail_key: SecretStr = SecretStr("")
 
     monkeypatch.setenv("MAIL_KEY", "hunter2")
-    (found,) = given(WithKey(), sources([]))
+    (found,) = given(read(WithKey, sources([])), sources([]))
     assert (found.name, found.value) == ("MAIL_KEY", "***")
