@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from controller.loop.config import LoopConfig
-from reconcilers.ports import Options
+from reconcilers.options import Options
 
 if TYPE_CHECKING:
     from docker.tls import TLSConfig

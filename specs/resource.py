@@ -37,6 +37,7 @@ class Declared(BaseModel):
         validate_by_alias=True,
         serialize_by_alias=True,
         hide_input_in_errors=True,
+        defer_build=True,  # at its first use: most commands read one kind or none
     )
 
 

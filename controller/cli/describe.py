@@ -14,7 +14,7 @@ from controller.actions.swarm_view import Task
 from controller.cli.formats import Format, Output, emit, to_plain, yaml_text
 from controller.cli.inputs import Kind, Named, database, settings
 from controller.cli.output import age, aligned, console, paragraph, say, table
-from controller.cli.shown import ready_text
+from controller.cli.states import ready_text
 from controller.declared.lookups import Event
 from controller.declared.reader import DeclaredObject
 from controller.records import InventoryRow

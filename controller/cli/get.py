@@ -11,7 +11,6 @@ from typing import Annotated
 
 import psycopg
 import typer
-from rich.live import Live
 from rich.text import Text
 
 from controller.actions.errors import ActionError
@@ -20,7 +19,7 @@ from controller.actions.paths import ALL, apart, complete_or_all, depth, is_full
 from controller.cli.formats import Format, emit, to_plain
 from controller.cli.inputs import Named, database
 from controller.cli.output import age, aligned, console, say
-from controller.cli.shown import ready_text
+from controller.cli.states import ready_text
 from controller.declared import reader
 from controller.declared.reader import DeclaredObject
 from specs.facts import Cell
@@ -157,6 +156,8 @@ def _below(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 def _watch(ask: Callable[[], Found], form: ListFormat) -> None:
     """Show what there is, and again what changes, until interrupted."""
     if console().is_terminal and form in (ListFormat.TABLE, ListFormat.WIDE):
+        from rich.live import Live  # noqa: PLC0415 - who does not watch starts faster without it
+
         with Live(console=console(), auto_refresh=False) as live:
             while True:
                 shown = tables(ask(), wide=form is ListFormat.WIDE, width=console().width)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import psycopg
 import typer
@@ -20,9 +20,11 @@ from controller.actions.errors import ActionError
 from controller.actions.paths import complete
 from controller.settings import Settings
 from controller.settings_sources import PEOPLE, installed_file, read, sources
-from specs.loader import Located, load
 from specs.problems import RefusedError
 from specs.units import parse_duration
+
+if TYPE_CHECKING:
+    from specs.loader import Located
 
 
 def complete_path(context: typer.Context, incomplete: str) -> list[str]:
@@ -123,6 +125,8 @@ def read_files(*given: Sequence[str] | None) -> list[Located]:
         SpecFilesError: anything is wrong in them.
         ActionError: there are none, or they hold nothing.
     """
+    from specs.loader import load  # noqa: PLC0415 - who reads no file starts faster without the parser of YAML
+
     files = [file for some in given for file in some or ()]
     if not files:
         raise ActionError("which files?", "name them with -f; - is standard input")

@@ -1,4 +1,4 @@
-"""How written resources and the state of objects are shown, by more than one command."""
+"""How written resources are shown, by more than one command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from rich.text import Text
 from controller.actions.apply import written_document
 from controller.cli.formats import Format, emit
 from controller.cli.output import paragraph, say
-from controller.declared.reader import DeclaredObject
 from controller.declared.writer import Written
 
 STYLES = {
@@ -34,13 +33,3 @@ def show_written(written: Sequence[Written], form: Format) -> None:
         paragraph(head, "; ".join(map(str, w.changes)), hang=4)
     if unchanged := sum(w.action == "unchanged" for w in written):
         say(f"{unchanged} unchanged", "dim")
-
-
-def ready_text(found: DeclaredObject) -> Text:
-    """``True``, ``False``, ``Unknown`` or ``-`` in its colour."""
-    ready = found.status.ready
-    if ready is None:
-        return Text("-", style="dim")
-    if found.status.unknown:
-        return Text("Unknown", style="yellow")
-    return Text(str(ready), style="green" if ready else "red" if found.status.stalled else "yellow")

@@ -51,13 +51,22 @@ def words_of(cls: type[Resource]) -> list[str]:
     return [cls.word(), cls.plural(), *short]
 
 
+def _cannot_be_built(cls: type[Resource]) -> str:
+    """Why pydantic cannot make ``cls``; asked of what a package brings, before anybody uses it."""
+    try:
+        cls.model_rebuild()
+    except Exception as error:  # noqa: BLE001 - it is somebody else's code
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
 def _bring(package: installed.Package) -> None:
     fine = package.bring("model")
     made = {kind: cls for kind, cls in registered().items() if package.holds(cls.__module__)}
     if fine and not made:
         package.refuse("it defines no kind")
     for cls in made.values():
-        if fine and (why := fault(cls, registered())):
+        if fine and (why := fault(cls, registered()) or _cannot_be_built(cls)):
             package.refuse(why)
     if package.is_broken:
         forget(made)

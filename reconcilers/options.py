@@ -1,0 +1,34 @@
+"""Settings that renders depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Settings that a render depends on; a change of one changes what should exist.
+
+    Args:
+        installation: value of the installation label.
+        edge_entrypoints: Traefik entry points of the routers, such as ``("web",)``.
+        edge_cert_resolver: Traefik certificate resolver; routers are TLS routers when it is set.
+        monitor_seconds: how long Swarm watches a new task before it goes on with the rollout.
+        min_ready_seconds: how long tasks must have run before they count as stable.
+        progress_deadline_seconds: a rollout that has not moved for so long is reported.
+        edge_settle_seconds: so long after a change of routes the edge has taken it up for certain.
+        subnet_pool: CIDR that organizations' subnets are cut from.
+        pin_image: image whose entry point sleeps until SIGTERM.
+        allowed_registries: registries on private hosts that images may come from; ``*`` stands for any characters.
+    """
+
+    installation: str
+    edge_entrypoints: tuple[str, ...] = ("web",)
+    edge_cert_resolver: str | None = None
+    monitor_seconds: float = 5.0
+    min_ready_seconds: float = 5.0
+    progress_deadline_seconds: float = 120.0
+    edge_settle_seconds: float = 20.0
+    subnet_pool: str = "10.64.0.0/12"
+    pin_image: str = "rancher/mirrored-pause:3.10"
+    allowed_registries: tuple[str, ...] = ()
