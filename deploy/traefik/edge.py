@@ -32,7 +32,6 @@ HASH_LABEL = "io.skypanel.edge-hash"
 NOBODY = "65534:65534"
 API_PORT = 8079
 SECOND = 1_000_000_000
-NOFILE = 65536  # connections are files
 MIB = 1024 * 1024
 
 
@@ -179,7 +178,6 @@ def _specification(name: str, image: str, user: str, arguments: list[str], netwo
                 "ReadOnly": True,
                 "CapabilityDrop": ["ALL"],
                 "Privileges": {"NoNewPrivileges": True, "Seccomp": {"Mode": "default"}},
-                "Ulimits": [{"Name": "nofile", "Soft": NOFILE, "Hard": NOFILE}],
                 "StopGracePeriod": 5 * SECOND,
             },
             "Networks": [{"Target": target} for target in networks],
