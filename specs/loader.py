@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
 from specs.kinds import KINDS
+from specs.problems import Path as FieldPath
 from specs.problems import closest, problems_of, quote
 from specs.resource import API_VERSION, Resource, ResourceKey
 from specs.yaml_syntax import Position, YamlProblem
@@ -30,16 +31,22 @@ SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A resource and where it was read."""
+    """A resource and where it was read; ``document`` knows where each field of it stands."""
 
     resource: Resource
     file: str
     position: Position
+    document: YamlDocument | None = field(default=None, compare=False, repr=False)
 
     @property
     def place(self) -> str:
         """``file:line:column``."""
-        return f"{self.file}:{self.position.line}:{self.position.column}"
+        return self.at(())
+
+    def at(self, path: FieldPath) -> str:
+        """``file:line:column`` of the field at ``path``, or of what is around it when it is not written."""
+        position = self.document.position(path) if self.document else self.position
+        return f"{self.file}:{position.line}:{position.column}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,7 @@ def _resource(document: YamlDocument, file: str) -> Iterator[Located | FileProbl
         for where, problem in sorted(placed, key=lambda entry: entry[0]):
             yield FileProblem(file, where, label, problem.field, problem.message, problem.hint)
     else:
-        yield Located(resource, file, document.position(()))
+        yield Located(resource, file, document.position(()), document)
 
 
 def _kind(data: Any) -> tuple[type[Resource] | None, tuple[str, str, str]]:
@@ -142,14 +149,14 @@ def _kind(data: Any) -> tuple[type[Resource] | None, tuple[str, str, str]]:
     if "services" in data and "apiVersion" not in data:
         return None, ("", "is a Compose file, which is not read", "declare an App, an Environment and its Processes")
     version, kind = f"write apiVersion: {API_VERSION}", f"one of {', '.join(KINDS)}"
-    for field, known, missing, wrong in (
+    for key, known, missing, wrong in (
         ("apiVersion", [API_VERSION], version, version),
         ("kind", list(KINDS), kind, closest(str(data.get("kind")), KINDS)),
     ):
-        if field not in data:
-            return None, (field, "is required", missing)
-        if data[field] not in known:
-            return None, (field, f"{_shown(data[field])} is not known", wrong)
+        if key not in data:
+            return None, (key, "is required", missing)
+        if data[key] not in known:
+            return None, (key, f"{_shown(data[key])} is not known", wrong)
     return KINDS[data["kind"]], ("", "", "")
 
 

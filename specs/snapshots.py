@@ -221,6 +221,13 @@ class EnvironmentSnapshot(_Document):
             names = abbreviate(", ".join(self.config_vars))
             yield Problem("config_vars", None, f"has no effect yet: no task is given {names}", "delete its rows")
 
+    def overruled(self) -> str:
+        """What is declared and its processes say in its place; empty when nothing is."""
+        if not self.processes or self.instances == 1:
+            return ""
+        types = ", ".join(process.type for process in self.processes)
+        return f"replicas of the environment ({self.instances}) has no effect, say it at its processes: {types}"
+
     def effective_processes(self) -> tuple[ProcessSnapshot, ...]:
         """What should run: the process rows, or one ``web`` made of the environment's own columns.
 

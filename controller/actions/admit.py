@@ -6,7 +6,8 @@ snapshots are asked, of the kinds that have such rules.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import psycopg
 from psycopg import errors
@@ -16,8 +17,8 @@ from controller.declared.constraint_messages import Refusal, SpecRefused
 from controller.declared.writer import Target, Written
 from reconcilers.ports import Options
 from reconcilers.registry import registered
-from specs.kinds import KINDS
-from specs.problems import InvalidSpec, NoImage
+from specs.kinds import KINDS, children
+from specs.problems import InvalidSpec, NoImage, Path, Problem
 
 
 def check_whole(conn: psycopg.Connection, written: Sequence[Written], options: Options) -> None:
@@ -39,13 +40,14 @@ def check_whole(conn: psycopg.Connection, written: Sequence[Written], options: O
 def _refusals(conn: psycopg.Connection, kind: str, written: Sequence[Written], options: Options) -> list[Refusal]:
     word = KINDS[kind].word()
     keys = readiness.affected(conn, [w.status_key for w in written])
-    places = {"/".join(_whole(w.target)[1]): w.target.place for w in reversed(written)}
     try:
         with conn.transaction():
             documents = lookups.documents(conn, word, [object_id for _, object_id in keys])
     except errors.InsufficientPrivilege:
         return []  # the controller checks the same and says so in the status
     paths = {p.id: p.path for p in readiness.progress(conn, keys)}
+    targets = {(w.target.kind, w.target.path): w.target for w in written}
+    some = {_whole(w.target)[1]: w.target for w in reversed(written)}
     refusals = []
     for document in documents:
         try:
@@ -53,11 +55,30 @@ def _refusals(conn: psycopg.Connection, kind: str, written: Sequence[Written], o
         except NoImage:
             continue  # its first release is still to come
         except InvalidSpec as error:
-            path = paths[document.id]
+            path = tuple(paths[document.id].split("/"))
             for problem in error.problems:
-                message = f"{problem.field}: {problem.message}" if problem.field else problem.message
-                refusals.append(Refusal(places.get(path, ""), f"{kind} {path}", message, problem.hint))
+                target, field = _as_written(Target(kind, path), problem, document.doc)
+                said = targets.get((target.kind, target.path))
+                place = said.at(field) if said else some[path].place if path in some else ""
+                message = f"{'.'.join(map(str, field)) or problem.field}: {problem.message}".removeprefix(": ")
+                refusals.append(Refusal(place, str(target), message, problem.hint))
     return refusals
+
+
+def _as_written(whole: Target, problem: Problem, document: Mapping[str, Any]) -> tuple[Target, Path]:
+    """Of which object a problem is, and of which field as a file has it: rows are known by their columns."""
+    target, columns = whole, problem.path
+    part = next((kind for kind in children(whole.kind) if columns[:1] == (KINDS[kind].plural(),)), None)
+    if part and len(columns) > 1:
+        row = document[str(columns[0])][columns[1]]
+        target = Target(part, (*whole.path, str(row.get(KINDS[part].binding.key_column))))
+        columns = columns[2:]
+    cls = KINDS[target.kind]
+    for name, column in cls.binding.columns.items():
+        if columns[:1] == (column.name,):
+            fields = cls.model_fields["spec"].annotation.model_fields  # type: ignore[union-attr]
+            return target, ("spec", fields[name].alias or name, *columns[1:])
+    return target, ()
 
 
 def _whole(target: Target) -> tuple[str, tuple[str, ...]]:

@@ -6,9 +6,11 @@ import typer
 
 from controller.actions.apply import apply as apply_files
 from controller.actions.apply import concerned
+from controller.actions.doubts import of_rows
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format, Output
 from controller.cli.inputs import Files, MoreFiles, Timeout, Wait, database, read_files, seconds, settings
+from controller.cli.output import warn
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
 
@@ -42,6 +44,8 @@ def apply(
     options = settings().options
     with database() as conn:
         written = apply_files(conn, entries, options)
+        for said in of_rows(conn, entries):
+            warn(said)
         show_written(written, output)
         if wait:
             with shown(output) as show_progress:

@@ -70,6 +70,11 @@ def _database(error: Any, otherwise: str = "PostgreSQL: {}") -> list[str]:
     return [said]
 
 
+def _is_refusal(said: str) -> bool:
+    """Whether a server is there and does not want this login; it says so in words alone."""
+    return "FATAL" in said and any(why in said for why in ("does not exist", "authentication", "pg_hba.conf", "permi"))
+
+
 def _lines(said: object) -> list[str]:
     return str(said).splitlines()
 
@@ -80,6 +85,8 @@ def _setting(detail: object) -> str:
     return f"{name}: {detail['msg']}" if name else str(detail["msg"])
 
 
+_AWAY = "PostgreSQL does not answer: {} (check DATABASE_URL, and that the server runs)"
+_REFUSES = "PostgreSQL refuses the connection: {} (check user, password and database of DATABASE_URL)"
 _UNSUPPORTED = "controller.swarm.errors.UnsupportedEngine"
 EXPECTED: Mapping[str, Callable[[Any], list[str]]] = {
     "controller.kit.expected.ExpectedError": _lines,
@@ -87,9 +94,7 @@ EXPECTED: Mapping[str, Callable[[Any], list[str]]] = {
     "controller.schema.errors.MigrationError": _lines,
     "controller.swarm.errors.EngineError": lambda error: [f"Docker Engine: {error.message}"],
     "psycopg.Error": _database,
-    "psycopg.OperationalError": lambda error: _database(
-        error, "PostgreSQL does not answer: {} (check DATABASE_URL, and that the server runs)"
-    ),
+    "psycopg.OperationalError": lambda error: _database(error, _REFUSES if _is_refusal(str(error)) else _AWAY),
     "pydantic_core._pydantic_core.ValidationError": lambda error: [
         _setting(detail) for detail in error.errors(include_url=False)
     ],

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from controller.actions import swarm_view
 from controller.actions.apply import written_document
+from controller.actions.doubts import of_rows
 from controller.actions.preview import Preview, preview
 from controller.changes import Change
 from controller.cli.errors import ExitCode
@@ -45,6 +46,7 @@ def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format
     live, why = swarm_view.look(found)
     with database() as conn:
         looked_ahead = preview(conn, entries, found.options, live, of_kinds())
+        looked_ahead.problems += of_rows(conn, entries)
     looked_ahead.unknown = looked_ahead.unknown or why
     show(looked_ahead, output)
     if looked_ahead.changed:

@@ -18,6 +18,7 @@ from psycopg import sql
 from controller.declared.fields import spec_document
 from controller.declared.rows import Row, attached_joins, cell_expression, read_cells, table_name
 from controller.postgres.statements import statement
+from reconcilers.conditions import PAUSED
 from specs.binding import TableBinding
 from specs.kinds import KINDS, ancestors, of_tenant
 from specs.resource import API_VERSION, Resource
@@ -253,7 +254,7 @@ def _together(  # noqa: PLR0917 - the columns of a row
         return ObjectStatus(reason=f"No{plural.capitalize()}", message=f"it has no {word}", details=details)
     message = f"{ready} of {total} {word}(s) are ready" + (f", {stalled} stalled" if stalled else "")
     if unknown and away:
-        message += f", {unknown} not known"
+        message += f", {unknown} {'paused' if away == PAUSED else 'not known'}"
     reason = "Ready" if ready == total else "Stalled" if stalled else away or "Converging"
     return ObjectStatus(
         ready=ready == total,

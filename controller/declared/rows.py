@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from controller.postgres.statements import statement
 from specs.binding import AttachedTable, Column, TableBinding
 from specs.kinds import KINDS
+from specs.problems import Path
 
 Cell = tuple[str, str]
 
@@ -28,11 +29,13 @@ class MissingError(Exception):
     Args:
         message: what is missing.
         hint: how to mend it.
+        path: of the field that asks for it, as in a file.
     """
 
-    def __init__(self, message: str, hint: str) -> None:
+    def __init__(self, message: str, hint: str, path: Path = ()) -> None:
         super().__init__(message)
         self.hint = hint
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +215,7 @@ def _referred(conn: psycopg.Connection, binding: TableBinding, column: Column, k
     field = next(name for name, known in binding.columns.items() if known.reference == reference)
     if key is None:
         if binding.insert_only:
-            raise MissingError(f"spec.{field} is required to create it", "name an existing one")
+            raise MissingError(f"spec.{field}: is required to create it", "name an existing one", ("spec",))
         return None
     parts = {
         "table": table_name(reference.table),
@@ -223,5 +226,5 @@ def _referred(conn: psycopg.Connection, binding: TableBinding, column: Column, k
     if row is None:
         known = KINDS[reference.kind].word() if reference.kind else reference.table.removesuffix("s")
         mend = f"add the {reference.kind} to the files" if reference.kind else f"skypanel {known} add {key} makes one"
-        raise MissingError(f"spec.{field}: there is no {known} {key}", f"{mend}, or name another")
+        raise MissingError(f"spec.{field}: there is no {known} {key}", f"{mend}, or name another", ("spec", field))
     return row[0]

@@ -10,7 +10,7 @@ deleted with it stays deleted.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, NoReturn
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from controller.declared.rows import Cell, MissingError, Row
 from specs.binding import to_rows
 from specs.kinds import KINDS, ancestors, children, in_apply_order
 from specs.loader import Located
+from specs.problems import Path
 from specs.resource import Resource
 
 Action = Literal["created", "updated", "unchanged", "deleted", "restored", "absent"]
@@ -38,17 +39,23 @@ class Target:
         kind: one of ``specs.kinds.KINDS``.
         path: names from the outermost owner down to its own.
         place: ``file:line:column`` where it is declared; may be empty.
+        entry: what declares it, if anything.
     """
 
     kind: str
     path: tuple[str, ...]
     place: str = ""
+    entry: Located | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, entry: Located) -> Target:
         """The object that ``entry`` declares."""
         metadata = entry.resource.metadata
-        return cls(entry.resource.kind, (*metadata.parents.values(), metadata.name), entry.place)
+        return cls(entry.resource.kind, (*metadata.parents.values(), metadata.name), entry.place, entry)
+
+    def at(self, path: Path) -> str:
+        """``file:line:column`` of one of its fields; may be empty."""
+        return self.entry.at(path) if self.entry else self.place
 
     @property
     def name(self) -> str:
@@ -135,7 +142,9 @@ def write(conn: psycopg.Connection, entries: Sequence[Located]) -> list[Written]
         try:
             results.append(writer.write(target, resource))
         except MissingError as missing:  # nothing was sent that failed: go on, and say all that is missing
-            refusals[target.kind, target.path] = Refusal(target.place, str(target), str(missing), missing.hint)
+            refusals[target.kind, target.path] = Refusal(
+                target.at(missing.path), str(target), str(missing), missing.hint
+            )
         except psycopg.Error as error:
             _refuse(error, target)
     if refusals:
@@ -283,6 +292,7 @@ class _Writer:
                     raise MissingError(
                         f"its {KINDS[kind].word()} {owner.name} does not exist",
                         f"add the {kind} to the files, or check the names in metadata",
+                        ("metadata", KINDS[kind].word()),
                     )
                 self._ids[key] = row.id
             owner_id = self._ids[key]
@@ -301,6 +311,7 @@ class _Writer:
             raise MissingError(
                 f"{owner} {holder[0]} has this {cls.facts.named}",
                 f"delete it there first: skypanel delete {cls.word()} {target.name}",
+                ("metadata", "name"),
             )
 
     def _insert(self, resource: Resource, owner_id: UUID | None) -> UUID:

@@ -135,6 +135,7 @@ class Wakes:
                 ):
                     self.add(key, Priority.DRIFT)
                 self._fuse.sample()
+                await self._fuse.settled()
                 ENGINE_UP.set(1)
             except TransientError as error:
                 ENGINE_UP.set(0)

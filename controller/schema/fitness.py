@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 HEARS_SECONDS = 5.0
 _HOLDS_SECONDS, _AGAIN_SECONDS = 30.0, 5.0
+_LOGIN = "use a login that has skypanel_controller and nothing else (`skypanel setup` makes one)"
 POOLER = (
     "notifications do not arrive: DATABASE_URL leads through a pooler in transaction or statement mode, which shares "
     "sessions; use the server's own address, or a pool in session mode"
@@ -36,7 +37,7 @@ class UnfitDatabase(TransientError):  # noqa: N818 - reads as what happened
 
 
 class Fitness:
-    """Looks at the schema's version, and whether sessions are one's own, and remembers the answer for a while.
+    """Looks at the schema's version, the role, and whether sessions are one's own; remembers the answer for a while.
 
     Args:
         database: what is asked.
@@ -45,6 +46,7 @@ class Fitness:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._hears = False
+        self._mighty = False
         self._until = 0.0
         self._refused: UnfitDatabase | None = None
 
@@ -75,11 +77,22 @@ class Fitness:
         if not self._hears:
             return UnfitDatabase("PoolerInTheWay", POOLER)
         rows = await self._database.fetch(statement("schema/checks/migrations"))
-        refused = schema_refusal(dict(rows))
+        refused = schema_refusal(dict(rows)) or await self._role_refusal()
         if refused is not None or not _of_packages():
             return refused
         rows = await self._database.fetch(statement("schema/checks/package_migrations"))
         return packages_refusal({(package, version): name for package, version, name in rows})
+
+    async def _role_refusal(self) -> UnfitDatabase | None:
+        """A role without the rights cannot lead; one with too many can, and somebody should know."""
+        ((role, is_superuser, spec, status, reads),) = await self._database.fetch(statement("schema/checks/privileges"))
+        if not (status and reads):
+            return UnfitDatabase("RoleLacksRights", f"the role {role} may not write status: {_LOGIN}")
+        if (is_superuser or spec) and not self._mighty:
+            error = f"the role {role} may write specs, which a controller never does"
+            log.warning("database.role", error=error, mend=_LOGIN)
+            self._mighty = True
+        return None
 
 
 async def hears(conninfo: str) -> bool:

@@ -7,16 +7,20 @@ in words that stay the same while it goes on: a status is written when something
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, Condition, progressing, ready, stalled
+from reconcilers.environment.resources import resources
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
 from reconcilers.ports import CRASH_LOOP, ServiceProgress
 from specs.snapshots import EnvironmentSnapshot
+from specs.units import format_cpu, format_memory
 
 POLL_FASTEST, POLL_SLOWEST = 0.15, 2.0
 _PATIENT_SECONDS, _MOST_PATIENT_SECONDS = 10.0, 300.0
 _KILLED_BY_A_SIGNAL = 125
 _S6 = 100
+_NO_ROOM = "insufficient resources"
 
 Said = tuple[tuple[Condition, ...], Outcome]
 
@@ -45,24 +49,35 @@ def assess(
         return stalled("RolledBack", told), Done() if settled else _poll(waiting_seconds)
     if all(r.stable for r in observed):
         tasks = sum(r.running for r in observed)
-        return ready("Deployed", f"{tasks} task(s) of {len(observed)} service(s) run {snapshot.image_ref}"), _later(
-            observed
-        )
+        told = f"{tasks} task(s) of {len(observed)} service(s) run {snapshot.image_ref}"
+        return ready("Deployed", "; ".join(filter(None, (told, snapshot.overruled())))), _later(observed)
     looping = [r for r in observed if r.looping]
     if looping:
         told = "; ".join(f"{r.service}: {_looping(r)}{advice(snapshot, r)}" for r in looping)
         return stalled("CrashLoop", told), _patiently(waiting_seconds)
-    return _rolling_out(observed, waiting_seconds, deadline_seconds + declared_seconds(snapshot))
+    patience = deadline_seconds + declared_seconds(snapshot)
+    return _rolling_out(observed, waiting_seconds, patience, _room(snapshot, observed))
 
 
-def _rolling_out(observed: Sequence[ServiceProgress], waiting_seconds: float, deadline_seconds: float) -> Said:
-    waiting = "; ".join(_progress(r) for r in observed if not r.stable)
+def _rolling_out(
+    observed: Sequence[ServiceProgress], waiting_seconds: float, deadline_seconds: float, hint: str
+) -> Said:
+    waiting = "; ".join(_progress(r) for r in observed if not r.stable) + hint
     if all(r.complete for r in observed):
         return progressing("RollingOut", waiting), RequeueAfter(max(r.settles_in for r in observed))
     if waiting_seconds > deadline_seconds:
         message = f"no progress for {deadline_seconds:.0f} s: {waiting}"
         return progressing(PROGRESS_DEADLINE_EXCEEDED, message), _patiently(waiting_seconds)
     return progressing("RollingOut", waiting), _poll(waiting_seconds)
+
+
+def _room(snapshot: EnvironmentSnapshot, observed: Sequence[ServiceProgress]) -> str:
+    """What a task needs, where there is no node with so much."""
+    if not any(_NO_ROOM in r.problem for r in observed):
+        return ""
+    reserved = resources(snapshot)["Reservations"]
+    cpu, memory = format_cpu(Decimal(reserved["NanoCPUs"]) / 10**9), format_memory(reserved["MemoryBytes"] // 1024**2)
+    return f". A task reserves {cpu} cores and {memory}, a part of its cpu and memory: ask for less, or add nodes"
 
 
 def _later(observed: Sequence[ServiceProgress]) -> Outcome:

@@ -25,7 +25,7 @@ def has_an_image(snapshot: EnvironmentSnapshot, _: Options) -> None:
         NoImage: no image is named.
     """
     if snapshot.image_ref is None:
-        hint = "set image_ref, or have a release built for this environment"
+        hint = "set image_ref; nothing is built from source yet"
         raise NoImage([Problem("image_ref", None, "there is no image to run", hint, ("image_ref",))])
 
 

@@ -5,11 +5,11 @@ Installed packages bring further ones; see ``specs.installed``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from graphlib import TopologicalSorter
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from specs import installed
 from specs.resource import Resource, forget, registered
@@ -110,6 +110,22 @@ def ancestors(kind: str) -> list[str]:
 def children(kind: str) -> list[str]:
     """The kinds right below ``kind``."""
     return [name for name, cls in KINDS.items() if cls.binding.parent == kind]
+
+
+def names_in(word: str, document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The path of an object by the document that is read of it; empty where that does not say it.
+
+    Args:
+        word: its kind, as in its status.
+        document: its own columns, and of each owner under the owner's word.
+    """
+    kind = next((kind for kind, cls in KINDS.items() if cls.word() == word), None)
+    if kind is None:
+        return ()
+    owners = [(KINDS[owner], document.get(KINDS[owner].word())) for owner in ancestors(kind)]
+    names = [found.get(cls.binding.key_column) if isinstance(found, Mapping) else None for cls, found in owners]
+    names.append(document.get(KINDS[kind].binding.key_column))
+    return tuple(map(str, names)) if all(names) else ()
 
 
 def of_tenant(kind: str) -> bool:

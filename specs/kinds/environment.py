@@ -177,6 +177,7 @@ class Environment(Resource):
         serves=True,
         whole_rules=True,
         images=("image",),
+        overruled={"replicas": "Process"},
         columns={"TASKS": tasks, "IMAGE": image},
         wide={"GENERATION": generation, "PLAN": spec("plan")},
         refusals={

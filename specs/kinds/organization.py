@@ -33,7 +33,7 @@ class OrganizationSpec(Spec):
     )
     suspended: Flag = Field(False, description="Stops everything that the organization runs.")
     network_prefix: NetworkPrefix = Field(
-        24, description="Prefix length of the organization's network: 24 holds about 250 tasks."
+        24, description="Prefix length of the organization's network: 24 holds about 120 tasks."
     )
 
 

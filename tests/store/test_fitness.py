@@ -49,6 +49,21 @@ async def test_the_database_of_this_version_is_fit(database: Database) -> None:
         assert fit.refused == ""
 
 
+async def test_a_role_without_the_rights_waits_with_words_and_one_with_too_many_is_named_once(
+    database: Database,
+) -> None:
+    async with connected(database.dsn("panel")) as connections:
+        with pytest.raises(UnfitDatabase, match="may not write status: use a login that has skypanel_controller"):
+            await Fitness(connections).check()
+    async with connected(database.dsn("skypanel_owner")) as connections:
+        fit = Fitness(connections)
+        with capture_logs() as said:
+            await fit.check()
+            fit._until = 0.0
+            await fit.check()
+        assert [line["event"] for line in said].count("database.role") == 1
+
+
 async def test_a_newer_schema_is_refused_with_words_until_it_is_no_newer(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,8 +132,8 @@ def test_all_that_is_missing_is_said_at_once_and_an_owner_only_once(conn: psycop
         apply(conn, orphan + ENVIRONMENT.replace("acme", "nobody") + resource("Organization", "lone", 0))
     said = [str(refusal) for refusal in refused.value.refusals]
     assert len(said) == 2
-    assert "test.yaml:11:1: Organization lone: spec.owner is required" in said[0]
-    assert "test.yaml:1:1: App nobody/shop: its organization nobody does not exist" in said[1]
+    assert "test.yaml:14:1: Organization lone: spec.owner: is required" in said[0]
+    assert "test.yaml:3:24: App nobody/shop: its organization nobody does not exist" in said[1]
 
 
 def test_an_unknown_plan_and_an_unknown_owner_are_named(conn: psycopg.Connection) -> None:

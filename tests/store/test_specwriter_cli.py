@@ -220,7 +220,11 @@ def test_a_domain_to_a_process_without_a_port_is_refused_before_it_stalls(run: R
         "spec: {process: worker}\n"
     )
     said = run("apply", "-f", "-", stdin=domain, code=ExitCode.ERROR, role="skypanel_owner")
-    assert "<stdin>:1:1: Environment acme/shop/production: processes[worker].port: is required" in said
+    assert "<stdin>:1:1: Process acme/shop/production/worker: spec.port: is required" in said
+    said = run(
+        "apply", "-f", "-", stdin=domain.replace("worker}", "other}"), code=ExitCode.ERROR, role="skypanel_owner"
+    )
+    assert '<stdin>:4:8: Domain worker.localhost: spec.process: "other" is not a process of this environment' in said
     assert database.one("SELECT count(*) FROM paas_domains WHERE hostname = 'worker.localhost'") == 0
 
 
@@ -315,6 +319,38 @@ def test_doctor_and_migrate_find_a_database_without_the_schema(
     assert main(["migrate"]) == ExitCode.OK
     assert main(["migrate", "--check"]) == ExitCode.OK
     assert main(["get", "env"]) == ExitCode.OK
+
+
+def test_an_app_whose_environment_is_paused_is_unknown(run: Run, database: Database) -> None:
+    run("apply", "-f", EXAMPLES)
+    status(database, "environment", "paas_environments", ready=False)
+    said = '[{"type": "Ready", "status": "Unknown", "reason": "Paused", "message": "said"}]'
+    database.execute("UPDATE skypanel.object_status SET conditions = %s, reason = 'Paused'", said)
+    (found,) = [line.split() for line in run("get", "app").splitlines() if "acme/shop" in line]
+    assert found[1:3] == ["Unknown", "Paused"]
+    assert "0 of 1 environment(s) are ready, 1 paused" in run("describe", "app", "acme/shop")
+
+
+def test_what_has_no_effect_is_a_warning_with_its_place(run: Run, database: Database) -> None:
+    run("apply", "-f", EXAMPLES)
+    shop = run("get", "env", "acme/shop/production", "-o", "yaml").replace("replicas: 1", "replicas: 7")
+    line = shop.splitlines().index("  replicas: 7") + 1
+    wanted = (
+        f"warning: <stdin>:{line}:3: Environment acme/shop/production: spec.replicas: has no effect, "
+        "as it has a Process (say it there: web, worker)"
+    )
+    assert wanted in run("plan", "-f", "-", stdin=shop, code=ExitCode.CHANGES)
+    assert wanted in run("apply", "-f", "-", stdin=shop)
+    assert "no effect" not in run("validate", "-f", "-", stdin=shop), "the file alone has no process"
+    whole = run("get", "all", "acme/shop", "-o", "yaml")
+    assert "no effect" in run("validate", "-f", "-", stdin=whole)
+
+
+def test_more_cores_than_a_machine_has_are_a_warning(run: Run) -> None:
+    plan = "apiVersion: skypanel.io/v1\nkind: Plan\nmetadata: {name: huge}\nspec: {cpu: 500, memory: 64Mi}\n"
+    said = run("apply", "-f", "-", stdin=plan)
+    assert '<stdin>:4:8: Plan huge: spec.cpu: 500 cores are more than most nodes have (write "500m"' in said
+    assert "plan huge  created" in said
 
 
 def test_the_shell_is_given_the_names_that_begin_so(run: Run, database: Database) -> None:

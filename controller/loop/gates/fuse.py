@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import structlog
@@ -165,6 +166,12 @@ class Fuse:
         """
         if deep or self._waiting or self.tripped:
             await self._looks.submit(None)
+
+    async def settled(self) -> None:
+        """Look again when all that waits was confirmed: it closes when that is gone, and not at the next comparison."""
+        if self._waiting and all(loss.confirmed for loss in self._waiting.values()):
+            with suppress(HiddenRowsError):  # it has said so
+                await self._looks.submit(None)
 
     def sample(self) -> None:
         """Remember how much lives; called now and then."""

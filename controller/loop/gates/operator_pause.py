@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,9 +14,7 @@ from controller.records import Key, Loaded, Pause
 from reconcilers.conditions import PAUSED, paused
 from reconcilers.outcomes import Done, Outcome
 from reconcilers.registry import Reconciler
-from specs.kinds import TENANT_WORD
-
-_RESUME = {TENANT_WORD: "--organization NAME", "installation": "--all"}
+from specs.kinds import TENANT_WORD, names_in
 
 
 def leave_alone(
@@ -36,7 +35,7 @@ def leave_alone(
         if loaded.unreadable is None:
             snapshot = reconciler.snapshot.model_validate(loaded.document)
             context.draft.children = reconciler.children(snapshot)
-    conditions = paused(message(loaded.key, by))
+    conditions = paused(message(loaded.key, by, loaded.document))
     context.draft.state_all(conditions)
     if not was_paused(loaded.status):
         context.draft.event("Normal", conditions[0].reason, conditions[0].message)
@@ -44,15 +43,26 @@ def leave_alone(
     return Done()
 
 
-def message(key: Key, pause: Pause) -> str:
-    """A sentence for the status of ``key``."""
+def message(key: Key, pause: Pause, document: Mapping[str, Any] | None = None) -> str:
+    """A sentence for the status of ``key``, whose names are in ``document``."""
     what = {"object": f"this {key.kind}", TENANT_WORD: f"everything of the {TENANT_WORD}"}
     reason = f" ({pause.reason})" if pause.reason else ""
     return (
-        f"{pause.by or 'somebody'} paused {what.get(pause.scope, 'the installation')} at {pause.at[:19]}{reason}: "
+        f"{pause.by or 'somebody'} paused {what.get(pause.scope, 'the installation')} at {_at(pause)}{reason}: "
         "nothing is created, changed, repaired or removed until "
-        f"`skypanel resume {_RESUME.get(pause.scope, f'{key.kind} PATH')}`"
+        f"`skypanel resume {_target(key, pause.scope, names_in(key.kind, document or {}))}`"
     )
+
+
+def _at(pause: Pause) -> str:
+    return f"{datetime.fromisoformat(pause.at).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _target(key: Key, scope: str, names: Sequence[str]) -> str:
+    """What to give to ``resume``, as it was given to ``pause``."""
+    if scope == "object":
+        return f"{key.kind} {'/'.join(names) or 'PATH'}"
+    return f"--{TENANT_WORD} {names[0] if names else 'NAME'}" if scope == TENANT_WORD else "--all"
 
 
 def was_paused(status: Mapping[str, Any] | None) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from controller.cli import main
-from controller.cli.errors import ExitCode
+from controller.cli.errors import ExitCode, explain
 
 COMMANDS = (
     "up",
@@ -69,6 +70,21 @@ def test_a_database_that_does_not_answer_is_one_line_without_its_password(
     assert "PostgreSQL does not answer" in said
     assert len(said.strip().splitlines()) == 1
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ('FATAL:  database "panel" does not exist', "PostgreSQL refuses the connection"),
+        ('FATAL:  password authentication failed for user "one"', "PostgreSQL refuses the connection"),
+        ("FATAL:  the database system is starting up", "PostgreSQL does not answer"),
+        ("connection refused", "PostgreSQL does not answer"),
+    ],
+)
+def test_a_server_that_refuses_is_told_from_one_that_is_away(said: str, meant: str) -> None:
+    found = explain(psycopg.OperationalError(said))
+    assert found is not None
+    assert found[0][0].startswith(f"{meant}: {' '.join(said.split())} (check ")
 
 
 def test_debug_shows_the_traceback_without_the_password(

@@ -123,6 +123,27 @@ async def test_few_that_were_deleted_go_and_one_that_is_absent_waits() -> None:
     await judge.removal(absent)
 
 
+async def test_it_closes_when_what_was_confirmed_is_gone_and_asks_nobody_before() -> None:
+    absent, *_ = all_ = keys(5)
+    books = Books(all_)
+    books.lose(absent, why="absent")
+    judge = fuse(books)
+    with pytest.raises(FuseTrippedError):
+        await judge.removal(absent)
+    looks = books.asked
+    await judge.settled()
+    assert books.asked == looks, "it waits for a person"
+    books.confirm(absent)
+    judge.changed()
+    await judge.removal(absent)
+    books.go(absent)
+    await judge.settled()
+    assert books.recorded == {}
+    looks = books.asked
+    await judge.settled()
+    assert books.asked == looks
+
+
 async def test_what_the_look_knows_as_wanted_is_not_removed() -> None:
     books = Books(keys(5))
     with pytest.raises(ConflictError):

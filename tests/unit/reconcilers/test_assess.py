@@ -37,6 +37,18 @@ def test_ready_needs_every_service_stable() -> None:
     assert reason(GOOD, young) == "RollingOut"
 
 
+def test_replicas_of_an_environment_that_has_processes_are_said_to_have_no_effect() -> None:
+    message = said(GOOD, instances=7, processes=(process("web"),))[0].message
+    assert message.endswith("replicas of the environment (7) has no effect, say it at its processes: web")
+    assert "no effect" not in said(GOOD, instances=7)[0].message
+
+
+def test_where_no_node_has_room_it_is_said_how_much_a_task_reserves() -> None:
+    short = replace(STARTING, pending=1, problem="no suitable node (insufficient resources on 1 node)")
+    assert "A task reserves 50 cores and 32Mi" in said(short, cpu_limit=500, memory_mb=64)[0].message
+    assert "reserves" not in said(STARTING)[0].message
+
+
 def test_what_is_ready_and_not_proven_is_looked_at_once_more() -> None:
     assert said(replace(GOOD, proves_in=20.0)) == (said(GOOD)[0], RequeueAfter(20.0))
 

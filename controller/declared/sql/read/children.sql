@@ -4,8 +4,8 @@ SELECT c.{owner_column},
        count(*) FILTER (WHERE c.deleted_at IS NULL AND s.ready = 'True'),
        count(*) FILTER (WHERE c.deleted_at IS NULL AND s.stalled),
        count(*) FILTER (WHERE c.deleted_at IS NOT NULL AND s.finalized_at IS NULL),
-       count(*) FILTER (WHERE c.deleted_at IS NULL AND s.reason IN ('ControllerAway', 'EngineAway')),
-       min(s.reason) FILTER (WHERE s.reason IN ('ControllerAway', 'EngineAway'))
+       count(*) FILTER (WHERE c.deleted_at IS NULL AND s.ready = 'Unknown'),
+       min(s.reason) FILTER (WHERE c.deleted_at IS NULL AND s.ready = 'Unknown')
 FROM {children} c
 LEFT JOIN skypanel.status s ON s.kind = {kind} AND s.id = c.id
 WHERE c.{owner_column} = ANY (%(ids)s)

@@ -1,0 +1,47 @@
+"""What a file may say and hardly means: nothing is refused for it, and somebody should know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+
+from specs.loader import Located
+from specs.resource import Resource
+
+MANY_CORES = 100
+
+Below = Callable[[Resource, str], Sequence[str]]
+"""Names of the children of a kind that a resource has."""
+
+
+def doubts(entries: Sequence[Located], below: Below) -> Iterator[str]:
+    """A sentence each, with file, line and field.
+
+    Args:
+        entries: what files declare.
+        below: of what is there already; what the files declare is known.
+    """
+    for entry in entries:
+        resource = entry.resource
+        label = f"{resource.kind} {'/'.join(resource.key.path)}"
+        for field, message in (*_overruled(entry, entries, below), *_too_much(resource)):
+            name = type(resource.spec).model_fields[field].alias or field
+            yield f"{entry.at(('spec', name))}: {label}: spec.{name}: {message}"
+
+
+def _overruled(entry: Located, entries: Sequence[Located], below: Below) -> Iterator[tuple[str, str]]:
+    resource = entry.resource
+    for field, kind in resource.facts.overruled.items():
+        if getattr(resource.spec, field) == type(resource.spec).model_fields[field].default:
+            continue
+        path = (*resource.metadata.parents.values(), resource.metadata.name)
+        own = [e.resource for e in entries if e.resource.kind == kind]
+        names = {r.metadata.name for r in own if tuple(r.metadata.parents.values()) == path} | {*below(resource, kind)}
+        if names:
+            yield field, f"has no effect, as it has a {kind} (say it there: {', '.join(sorted(names))})"
+
+
+def _too_much(resource: Resource) -> Iterator[tuple[str, str]]:
+    cores = getattr(resource.spec, "cpu", None)
+    if isinstance(cores, Decimal) and cores >= MANY_CORES:
+        yield "cpu", f'{cores:.0f} cores are more than most nodes have (write "{cores:.0f}m" for thousandths of one)'
