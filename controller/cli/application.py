@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 from collections.abc import Sequence
@@ -160,6 +161,7 @@ def options(
 
         use_env_file(env_file)
     context.obj = {"debug": debug}
+    gc.enable()  # all is imported
     if context.invoked_subcommand != "up":  # which logs it
         _warn_of_packages()
 

@@ -1,7 +1,11 @@
-"""Commands whose help shows what stands for a value, and not that it is a ``bool`` or a ``str``."""
+"""Commands whose help shows what stands for a value, and not that it is a ``bool`` or a ``str``; and which look at what
+was given only.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -12,7 +16,7 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Its arguments and options."""
-        return _without_types(super().get_params(ctx))
+        return _spared(super().get_params(ctx))
 
 
 class Group(TyperGroup):
@@ -20,13 +24,22 @@ class Group(TyperGroup):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Options of all of them."""
-        return _without_types(super().get_params(ctx))
+        return _spared(super().get_params(ctx))
 
 
-def _without_types(params: list[Any]) -> list[Any]:
+def _spared(params: list[Any]) -> list[Any]:
     for param in params:
         if getattr(param, "is_flag", False):
             param.metavar = ""
         elif param.param_type_name == "argument":
             param.display_type_rich = lambda ctx: None  # noqa: ARG005 - it is called by that name
+        if "process_value" not in vars(param) and not param.multiple and param.nargs == 1:
+            param.process_value = partial(_value, param, param.process_value)
     return params
+
+
+def _value(param: Any, process: Callable[[Any, Any], Any], context: Any, value: Any) -> Any:
+    """For each parameter typer makes an adapter of pydantic's, if only to find that there is no value."""
+    if value is not None or param.required:
+        return process(context, value)
+    return param.callback(context, param, None) if param.callback else None
