@@ -26,6 +26,10 @@ setup: ## Make .venv with the locked packages; does nothing when it is current
 demo: setup ## Bring everything up, deploy the examples, break them, watch the repair (NAME=demo PORT=8080)
 	@$(PYTHON) -m deploy.demo up --name $(DEMO) --port $(PORT)
 
+.PHONY: demo-picture
+demo-picture: demo ## Record the session that README shows again, in a demo that has no bakery yet (NAME=demo PORT=8080)
+	@$(PYTHON) -m deploy.demo.recording --name $(DEMO) --port $(PORT) docs/demo.svg
+
 .PHONY: demo-down
 demo-down: setup ## End the demo and remove everything of it (NAME=demo)
 	@$(PYTHON) -m deploy.demo down --name $(DEMO)

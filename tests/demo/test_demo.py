@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from deploy.demo import controller
+from deploy.demo import controller, recording
 from deploy.demo.paths import DemoPaths
+from deploy.demo.recording import Line
 from deploy.engine import find as find_lab
 from deploy.engine import sandbox
 from tests.docs.blocks import Block, blocks
 from tests.docs.session import bare, follow
-from tests.docs.shown import difference
+from tests.docs.shown import difference, masked
 from tests.labs import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +79,9 @@ def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(paths:
     follow_the_page(port, tmp_path, blocks("docs/reference/cli.md", "plan"), prelude=here)
     follow_the_page(port, tmp_path, blocks("docs/reference/cli.md", "trace"), prelude=here)
 
+    follow([Block("", 0, "", "sh", "skypanel delete organization bakery --yes --wait\n")], ROOT, prelude=here)
+    as_recorded(recording.record(paths, int(port)))
+
     down = demo("down")
     assert down.returncode == 0, down.stderr
     assert controller.find(paths) == []
@@ -86,6 +90,16 @@ def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(paths:
     assert not Path(paths.mark).exists()
     assert not list((ROOT / ".run").glob(f"{NAME}.*"))
     assert f"/{NAME}/" not in Path("/proc/mounts").read_text()
+
+
+def as_recorded(lines: Sequence[Line]) -> None:
+    """What the picture in README shows came again, but for what depends on when one looks."""
+    now = {masked(line) for line in recording.text_of(recording.drawn(list(lines)))}
+    picture = recording.text_of((ROOT / "docs/demo.svg").read_text(encoding="utf-8"))
+    assert len(picture) > len(recording.COMMANDS)
+    on_the_way = ("Pending", "PinStarting", "NetworkNotReady", "RollingOut", "NetworkReady")
+    shown = [line for line in picture if not any(f" {reason} " in line for reason in on_the_way)]
+    assert [line for line in shown if masked(line) not in now] == []
 
 
 def follow_the_page(port: str, folder: Path, page: Sequence[Block], *, prelude: str = "") -> str:
