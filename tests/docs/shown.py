@@ -18,6 +18,9 @@ _MASKS = (
     (re.compile(r"\b\d+(\.\d+)? ?(ms|s|min)\b"), r"N \2"),
     (re.compile(r"\b(version|epoch|generation) \d+"), r"\1 N"),
     (re.compile(r"(localhost|127\.0\.0\.1):\d+(?=/( |$))"), r"\1:PORT"),
+    (re.compile(r"\b(success|requeue_after) in N ms(, again after N s)?"), "RESULT in N ms"),
+    (re.compile(r"\bReady=(True|False):\w+( Reconciling=True:\w+)?"), "READY"),
+    (re.compile(r"\b\d+/\d+\b"), "N/N"),
     (re.compile(r"\s+"), " "),
 )
 
