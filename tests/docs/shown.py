@@ -35,14 +35,29 @@ def masked(line: str) -> str:
 def difference(shown: str, printed: str) -> str | None:
     """The first line of ``shown`` that was not printed where it should be; None when all were."""
     lines = [masked(line) for line in printed.splitlines() if line.strip()]
-    place, anywhere = 0, False
-    for wanted in (line for line in shown.splitlines() if line.strip()):
-        if wanted.strip() == ANY:
-            anywhere = True
-            continue
-        here = lines[place:] if anywhere else lines[place : place + 1]
-        if masked(wanted) not in here:
-            return wanted.strip()
-        place += here.index(masked(wanted)) + 1
-        anywhere = False
+    place = 0
+    for number, piece in enumerate(_pieces(shown)):
+        places = range(place, len(lines) + 1) if number else [0]
+        # How many lines of the piece follow one another from each place; the longest tells where they part.
+        fits = [_fit(piece, lines[start:]) for start in places]
+        if max(fits) < len(piece):
+            return piece[max(fits)].strip()
+        place = places[fits.index(len(piece))] + len(piece)
     return None
+
+
+def _pieces(shown: str) -> list[list[str]]:
+    """What stands before, between and behind the lines `...`."""
+    pieces: list[list[str]] = [[]]
+    for line in shown.splitlines():
+        if line.strip() == ANY:
+            pieces.append([])
+        elif line.strip():
+            pieces[-1].append(line)
+    return pieces
+
+
+def _fit(piece: list[str], lines: list[str]) -> int:
+    """How many lines of a piece are the first of these."""
+    wanted = [masked(line) for line in piece]
+    return next((n for n, line in enumerate(wanted) if lines[n : n + 1] != [line]), len(wanted))
