@@ -112,9 +112,9 @@ def drawn(lines: list[Line]) -> str:
         + f"{escape(line.text)}</text>"
         for number, line in enumerate(lines)
     ]
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" xml:space="preserve">\n'
-        f"<style>\n{STYLE}</style>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} xml:space="preserve">\n<style>\n{STYLE}</style>\n'
         f'<rect width="100%" height="100%" rx="8" fill="#0d1117"/>\n' + "\n".join(rows) + "\n</svg>\n"
     )
 
