@@ -1,4 +1,4 @@
-"""What files say and hardly mean, with what is declared already."""
+"""What files say and hardly mean, with what is declared already; without: ``controller.actions.validate``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ from controller.declared import reader
 from specs.doubts import doubts
 from specs.loader import Located
 from specs.resource import Resource
-
-
-def of_files(entries: Sequence[Located]) -> list[str]:
-    """A sentence each; the database is not asked."""
-    return list(doubts(entries, lambda _resource, _kind: ()))
 
 
 def of_rows(conn: psycopg.Connection, entries: Sequence[Located]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from specs.doubts import doubts
 from specs.loader import FileProblem, Located, SpecFilesError
 from specs.problems import RefusedError
 from specs.registries import check_registry
@@ -28,3 +29,8 @@ def check_registries(entries: Sequence[Located], allowed: Sequence[str]) -> None
                 problems.append(FileProblem(entry.file, entry.position, label, place, error.message, error.hint))
     if problems:
         raise SpecFilesError(problems)
+
+
+def doubtful(entries: Sequence[Located]) -> list[str]:
+    """What files say and hardly mean, a sentence each; the database is not asked."""
+    return list(doubts(entries, lambda _resource, _kind: ()))

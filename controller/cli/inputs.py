@@ -9,13 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import psycopg
 import typer
-from psycopg import errors
 from pydantic import BaseModel
 
 from controller import settings_sources
-from controller.actions.connection import connected
 from controller.actions.errors import ActionError
 from controller.actions.paths import complete
 from controller.settings import Settings
@@ -24,11 +21,15 @@ from specs.problems import RefusedError
 from specs.units import parse_duration
 
 if TYPE_CHECKING:
+    import psycopg
+
     from specs.loader import Located
 
 
 def complete_path(context: typer.Context, incomplete: str) -> list[str]:
     """For the shell: names of the kind that was typed before. Silent when the database cannot be asked."""
+    import psycopg  # noqa: PLC0415 - see ``database``
+
     from controller.actions.completion import names  # noqa: PLC0415 - no other command needs it
 
     with suppress(ActionError, psycopg.Error, ValueError), database() as conn:
@@ -107,6 +108,10 @@ def database(*, as_controller: bool = False) -> Iterator[psycopg.Connection]:
     Raises:
         ActionError: the role may not do what was done with it.
     """
+    from psycopg import errors  # noqa: PLC0415 - who asks no database starts in two thirds of the time
+
+    from controller.actions.connection import connected  # noqa: PLC0415 - as above
+
     people = None if _named_files or as_controller else installed_file(PEOPLE)
     found = read(Settings, sources([*env_files(), people])) if people else settings()
     try:

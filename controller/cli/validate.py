@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from controller.actions.doubts import of_files
 from controller.actions.paths import ALL, complete_or_all, kind_of
-from controller.actions.validate import check_registries
+from controller.actions.validate import check_registries, doubtful
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Files, MoreFiles, read_files, settings
 from controller.cli.output import say, warn
@@ -35,7 +34,7 @@ def validate(files: MoreFiles = None, *, file: Files = None, output: Output = Fo
     """
     entries = read_files(file, files)
     check_registries(entries, settings().skypanel_allowed_registries)
-    for said in of_files(entries):
+    for said in doubtful(entries):
         warn(said)
     if output is not Format.TABLE:
         emit([{"file": e.file, "line": e.position.line, "resource": str(e.resource.key)} for e in entries], output)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import converge, growth, many, reaction, repair
+from tests.bench import converge, growth, many, reaction, repair, start
 from tests.bench.harness import place
 from tests.bench.report import Measurement, show, write
 
 TABLE_WIDTH = 120
-PARTS = ("reaction", "converge", "many", "repair")
+PARTS = ("start", "reaction", "converge", "many", "repair")
 
 
 def main() -> int:
@@ -37,6 +37,8 @@ def main() -> int:
         for part in options.only or PARTS:
             console.print(f"measuring {part} ...")
             match part:
+                case "start":
+                    found = start.measure(here, rounds)
                 case "reaction":
                     found = reaction.measure(here, samples)
                     idle = found[0].value / 1000

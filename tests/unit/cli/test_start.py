@@ -22,7 +22,7 @@ sys.stderr.write("\\n" + json.dumps(sorted(sys.modules)))
 """
 HEAVY = {"psycopg", "pydantic", "rich", "ruamel", "anyio", "asyncio", "docker", "specs.kinds"}
 
-KNOWN = {"reconcilers.options", "controller.loop.config", "reconcilers.outcomes"}
+KNOWN = {"reconcilers.options", "controller.loop.config", "reconcilers.outcomes", "reconcilers.conditions"}
 """What settings become, and the names of errors."""
 
 
@@ -46,6 +46,12 @@ def test_help_and_a_typing_error_load_no_command(arguments: list[str]) -> None:
 
 def test_a_command_that_asks_nobody_loads_no_client() -> None:
     assert modules("version") & (HEAVY - {"pydantic"}) == set()  # typer reads values with pydantic
+
+
+def test_files_are_checked_without_the_client_of_the_database() -> None:
+    found = modules("validate", "-f", "specs/examples")
+    assert "specs.loader" in found
+    assert found & {"psycopg", "docker", "anyio", "structlog"} == set()
 
 
 def test_a_list_loads_neither_the_engine_nor_a_reconciler_nor_the_parser_of_yaml() -> None:
