@@ -135,10 +135,10 @@ class Change:
             text += f" ({self.note})"
         if not self.differences:
             return text
-        telling = self._telling()
-        shown = [str(d) for d in telling[:_SHOWN_DIFFERENCES]]
-        if len(telling) > _SHOWN_DIFFERENCES:
-            shown.append(f"and {len(telling) - _SHOWN_DIFFERENCES} more")
+        told = list(dict.fromkeys(d.telling for d in self._telling()))
+        shown = told[:_SHOWN_DIFFERENCES]
+        if len(told) > _SHOWN_DIFFERENCES:
+            shown.append(f"and {len(told) - _SHOWN_DIFFERENCES} more")
         return text + ": " + "; ".join(shown)
 
 

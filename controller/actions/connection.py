@@ -23,7 +23,8 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
     """
     if not url:
         raise ActionError(
-            "DATABASE_URL is not set", "export DATABASE_URL=postgresql://user:password@host:5432/database"
+            "DATABASE_URL is not set",
+            "export DATABASE_URL=postgresql://user@host/database, or run `skypanel setup` on the controller's machine",
         )
     try:
         conninfo = connection_string(url, "skypanel-cli")

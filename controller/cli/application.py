@@ -141,7 +141,8 @@ def options(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[  # noqa: ARG001 - its callback ends the program
-        bool, typer.Option("--version", "-V", help="Say which version this is.", is_eager=True, callback=_say_version)
+        bool,
+        typer.Option("--version", "-V", "-v", help="Say which version this is.", is_eager=True, callback=_say_version),
     ] = False,
     env_file: Annotated[
         Path | None,

@@ -144,16 +144,17 @@ def _table_of_tasks(tasks: Sequence[Task]) -> None:
 
 
 def telling(tasks: Sequence[Task]) -> list[Task]:
-    """Tasks that shall run, and of each slot the newest that has ended; ``tasks`` has the newest first."""
-    found: list[Task] = []
-    ended: set[tuple[str, str, str]] = set()
-    for task in tasks:
+    """Tasks that shall run, and of each slot the newest that ended with an error, or else the newest that ended.
+
+    ``tasks`` has the newest first.
+    """
+    ended: dict[tuple[str, str, str], Task] = {}
+    for task in (t for t in tasks if t.desired != "running"):
         place = (task.service, task.slot, task.node if not task.slot else "")
-        if task.desired == "running" or place not in ended:
-            found.append(task)
-        if task.desired != "running":
-            ended.add(place)
-    return found
+        if place not in ended or (task.error and not ended[place].error):
+            ended[place] = task
+    kept = list(map(id, ended.values()))
+    return [t for t in tasks if t.desired == "running" or id(t) in kept]
 
 
 def _state(task: Task) -> str:

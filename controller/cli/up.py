@@ -46,7 +46,8 @@ def up() -> None:
     url = found.database_url.get_secret_value()
     if not url:
         raise ActionError(
-            "DATABASE_URL is not set", "export DATABASE_URL=postgresql://user:password@host:5432/database"
+            "DATABASE_URL is not set",
+            "export DATABASE_URL=postgresql://user@host/database, or run `skypanel setup` on the controller's machine",
         )
     try:
         connection_string(url, "skypanel")

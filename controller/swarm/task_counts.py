@@ -183,7 +183,7 @@ def service_progress(
         outdated=outdated,
         pending=pending,
         update_state=service.update_state,
-        problem="" if len(running) == desired else problem_of(telling),
+        problem="" if len(running) == desired and not blocked else problem_of(telling),
         blocked=blocked,
         tasks=tuple(sorted(running)),
         images=tuple(sorted(images)),

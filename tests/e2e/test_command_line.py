@@ -51,7 +51,7 @@ def test_plan_says_what_apply_then_does_and_afterwards_there_is_nothing_to_do(he
 
     more = here.skypanel("plan", "-f", "-", stdin=spec(here, replicas=3))
     assert more.returncode == 2
-    assert "Replicas: 1 -> 3" in more.stdout
+    assert "replicas: 1 -> 3" in more.stdout
     assert here.services()[service]["Spec"]["Mode"]["Replicated"]["Replicas"] == 1
 
 

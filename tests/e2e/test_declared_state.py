@@ -44,7 +44,7 @@ def test_a_new_replica_count_converges_with_one_event_that_says_what_changed(sho
     assert [t["Status"]["State"] for t in tasks] == ["running"] * 3
     (event,) = world.events(environment)[before:]
     assert event["reason"] == "Updated"
-    assert "Mode.Replicated.Replicas: 2 -> 3" in event["message"]
+    assert "replicas: 2 -> 3" in event["message"]
 
 
 def test_a_new_image_is_rolled_out_and_ready_only_when_all_tasks_run_it(shop: tuple[World, str, str]) -> None:

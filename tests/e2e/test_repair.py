@@ -114,7 +114,7 @@ def test_every_hand_is_undone_at_once_and_named_in_an_event(here: World) -> None
         here.wait_ready(environment)
     repaired = [e for e in here.events(environment) if e["reason"] == "Repaired"]
     assert len(repaired) >= len(HANDS) - 2
-    assert any("Replicas: 3 -> 1" in e["message"] for e in repaired)
+    assert any("replicas: 3 -> 1" in e["message"] for e in repaired)
 
 
 def test_without_hints_the_full_comparison_undoes_it(here: World) -> None:

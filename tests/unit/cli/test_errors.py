@@ -111,7 +111,7 @@ def test_wrong_usage_is_an_error_and_not_a_finding_of_changes(arguments: list[st
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["help"], ["help", "get"], ["get", "-h"], ["--version"], ["-V"], ["version"]]
+    "arguments", [[], ["help"], ["help", "get"], ["get", "-h"], ["--version"], ["-V"], ["-v"], ["version"]]
 )
 def test_asking_for_help_or_the_version_is_no_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from controller.actions.swarm_view import Task
@@ -49,3 +51,5 @@ def task(slot: str, desired: str, since: str, node: str = "n1") -> Task:
 def test_of_the_tasks_of_a_slot_only_the_newest_that_ended_is_shown() -> None:
     tasks = [task("1", "running", "5"), *(task("1", "shutdown", since) for since in "432"), task("2", "shutdown", "1")]
     assert [(t.slot, t.since) for t in telling(tasks)] == [("1", "5"), ("1", "4"), ("2", "1")]
+    failed = replace(task("1", "shutdown", "3"), error="No such image")
+    assert telling([*tasks[:2], failed, *tasks[2:]]) == [tasks[0], failed, tasks[-1]], "one that tells why"

@@ -143,7 +143,7 @@ RECONCILE = {
     "message": LONG,
     "steps": [
         {"name": "load", "seconds": 0.0011, "note": ""},
-        {"name": "write", "seconds": 0.0014, "note": f"~ service {SERVICE}: Mode.Replicated.Replicas: 2 -> 4"},
+        {"name": "write", "seconds": 0.0014, "note": f"~ service {SERVICE}: replicas: 2 -> 4"},
     ],
     "reconcileId": "9f2b6c0e81d4",
     "epoch": 1795669924117052,

@@ -73,7 +73,7 @@ def test_another_spec_is_an_update_planned_on_what_was_seen() -> None:
     there = live(ONE, version=77)
     change = one(planned(TWO, there, rows=(row(),)))
     assert (change.action, change.cause, change.live) == ("update", "Updated", there)
-    assert str(change).startswith(f"~ service {NAME}: TaskTemplate.ContainerSpec.Image: ")
+    assert str(change).startswith(f"~ service {NAME}: image: ")
 
 
 def test_what_somebody_changed_by_hand_is_repaired() -> None:
@@ -81,7 +81,7 @@ def test_what_somebody_changed_by_hand_is_repaired() -> None:
     there = replace(there, spec={**there.spec, "Mode": {"Replicated": {"Replicas": 5}}})
     change = one(planned(ONE, there, rows=(row(),)))
     assert (change.action, change.cause) == ("update", "Repaired")
-    assert str(change) == f"~ service {NAME}: Mode.Replicated.Replicas: 5 -> 1"
+    assert str(change) == f"~ service {NAME}: replicas: 5 -> 1"
 
 
 def test_one_that_somebody_made_with_another_mode_is_made_anew() -> None:

@@ -66,6 +66,12 @@ def test_more_slots_than_swarm_was_told_are_a_surplus_whatever_state_their_tasks
     assert (found.running, found.surplus, found.complete) == (2, 3, False)
 
 
+def test_why_a_version_was_taken_back_is_told_although_the_one_before_runs() -> None:
+    gone = task("rejected", wanted="shutdown", of=TWO, Err="No such image: shop:2")
+    assert service_progress(live(ONE), [task(), gone], 1, blocked="it failed").problem == "No such image: shop:2"
+    assert counted(task(), gone, desired=1).problem == ""
+
+
 def test_two_tasks_of_one_slot_are_no_surplus() -> None:
     found = counted(task(slot=1), task(of=TWO, slot=1), task("ready", wanted="ready", slot=1))
     assert found.surplus == 0
