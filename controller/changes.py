@@ -123,6 +123,12 @@ class Change:
             return ("missing" if self.action == "create" else self.action,)
         return tuple(d.path for d in self._telling())
 
+    def told(self) -> list[str]:
+        """What differs, in the words of specs and each once; what follows from another field is left out."""
+        telling = self._telling()
+        first = [d for d in telling if not spec_fields.follows(d.path)]
+        return list(dict.fromkeys(d.telling for d in first or telling))
+
     def _telling(self) -> Sequence[Difference]:
         """A hash says that something else changed; alone, it is what somebody changed."""
         return [d for d in self.differences if d.path not in _HASH_PATHS] or self.differences
@@ -135,7 +141,7 @@ class Change:
             text += f" ({self.note})"
         if not self.differences:
             return text
-        told = list(dict.fromkeys(d.telling for d in self._telling()))
+        told = self.told()
         shown = told[:_SHOWN_DIFFERENCES]
         if len(told) > _SHOWN_DIFFERENCES:
             shown.append(f"and {len(told) - _SHOWN_DIFFERENCES} more")

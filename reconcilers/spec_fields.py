@@ -10,6 +10,7 @@ from typing import Any
 from specs.units import format_cpu, format_duration, format_memory
 
 _CONTAINER, _LIMITS = "TaskTemplate.ContainerSpec", "TaskTemplate.Resources.Limits"
+_RESERVED = "TaskTemplate.Resources.Reservations"
 
 
 def _as_it_is(value: Any) -> Any:
@@ -34,7 +35,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     f"{_LIMITS}.NanoCPUs": ("cpu", lambda value: format_cpu(Decimal(value) / 10**9)),
     f"{_LIMITS}.MemoryBytes": ("memory", lambda value: format_memory(value // 1024**2)),
     f"{_LIMITS}.Pids": ("pids", _as_it_is),
-    "TaskTemplate.Resources.Reservations": ("reserved", _as_it_is),
+    _RESERVED: ("reserved", _as_it_is),
     "Mode.Replicated.Replicas": ("replicas", _as_it_is),
     "Labels.traefik": ("routes", _as_it_is),
 }  # fmt: skip
@@ -46,6 +47,11 @@ def field_of(path: str) -> str | None:
     """The field of a spec that the field at ``path`` of a service comes from; None: of none."""
     found = _known(path)
     return _FIELDS[found][0] if found else None
+
+
+def follows(path: str) -> bool:
+    """Whether the field at ``path`` of a service is what it is by others, which a spec has."""
+    return path.startswith(_RESERVED)
 
 
 def is_whole(field: str) -> bool:

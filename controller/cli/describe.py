@@ -14,7 +14,7 @@ from controller.actions.swarm_view import Task
 from controller.cli.formats import Format, Output, emit, to_plain, yaml_text
 from controller.cli.inputs import Kind, Named, database, settings
 from controller.cli.output import age, aligned, console, paragraph, say, table
-from controller.cli.states import ready_text
+from controller.cli.states import brief, ready_text
 from controller.declared.lookups import Event
 from controller.declared.reader import DeclaredObject
 from controller.records import InventoryRow
@@ -59,7 +59,7 @@ def show(found: Explanation) -> None:
     """For people."""
     _head(found.object)
     _conditions(found.object)
-    _parts(found.parts)
+    _parts(found)
     if found.tasks is not None:
         _tasks(found.tasks, found.engine_error)
     _made(found.inventory, found.inventory_error)
@@ -111,14 +111,16 @@ def _conditions(found: DeclaredObject) -> None:
         _indented(status.details)
 
 
-def _parts(parts: Sequence[DeclaredObject]) -> None:
-    if parts:
-        _section("Parts")
-        table(
-            [f"{_RULE}KIND", "NAME", "READY", "REASON", "MESSAGE"],
-            [[_RULE + o.kind, o.path[-1], ready_text(o), o.status.reason, o.status.message] for o in parts],
-            cut=("MESSAGE",),
-        )
+def _parts(found: Explanation) -> None:
+    if not found.parts:
+        return
+    _section("Parts")
+    path, details = "/".join(found.object.path), found.object.details
+    rows: list[list[str | Text]] = [
+        [_RULE + o.kind, o.path[-1], ready_text(o), o.status.reason, brief(o.status.message, path, details)]
+        for o in found.parts
+    ]
+    table([f"{_RULE}KIND", "NAME", "READY", "REASON", "MESSAGE"], rows, cut=("MESSAGE",))
 
 
 def _tasks(tasks: Sequence[Task], error: str) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 import typer
 from rich.prompt import Confirm
+from rich.text import Text
 
 from controller.actions import fuse
 from controller.actions.errors import ActionError
@@ -17,7 +18,7 @@ from controller.actions.paths import form
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import database
-from controller.cli.output import counted, error_console, say, table
+from controller.cli.output import counted, error_console, paragraph, say
 from specs.kinds import KINDS
 
 _SHOWN_OWNERS = 100
@@ -134,12 +135,9 @@ def _list(waiting: Sequence[Waiting], tripped_at: datetime | None, live: int) ->
         say(f"The removal of {loss} is held back since {tripped_at:%Y-%m-%d %H:%M:%S %Z}, with all other removals:")
     else:
         say(f"The removal of {loss} waits for a confirmation:")
-    table(["  KIND", "NAME", "WHY", "LOSES"], _rows(waiting[:_SHOWN_OWNERS]), wrap="LOSES")
+    for owner in waiting[:_SHOWN_OWNERS]:
+        name = owner.name or (f"{owner.id} of {owner.organization}" if owner.organization else owner.id)
+        say(f"  {owner.kind} {name}")
+        paragraph(Text(" " * 6), f"{_WHY.get(owner.why, owner.why)}: {owner.loses}")
     if len(waiting) > _SHOWN_OWNERS:
         say(f"  and {len(waiting) - _SHOWN_OWNERS} more owners: `skypanel gc -o json` lists all")
-
-
-def _rows(waiting: Iterable[Waiting]) -> Iterable[list[str]]:
-    for owner in waiting:
-        name = owner.name or (f"{owner.id} of {owner.organization}" if owner.organization else owner.id)
-        yield [f"  {owner.kind}", name, _WHY.get(owner.why, owner.why), owner.loses]

@@ -11,12 +11,10 @@ from controller.actions import swarm_view
 from controller.actions.apply import written_document
 from controller.actions.doubts import of_rows
 from controller.actions.preview import Preview, preview
-from controller.changes import Change
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Files, MoreFiles, database, of_kinds, read_files, settings
 from controller.cli.output import counted, paragraph, say, warn
-from reconcilers import labels
 
 _HANG = 6
 _SIGNS = {"create": "+", "created": "+", "update": "~", "updated": "~", "connect": "~", "recreate": "±", "delete": "-"}
@@ -71,7 +69,7 @@ def show(found: Preview, form: Format) -> None:
             if change.object_type == "edge"
             else f"{change.object_type} {change.name}"
         )
-        _print(_SIGNS[change.action], name, _telling(change))
+        _print(_SIGNS[change.action], name, change.told())
     for problem in found.problems:
         warn(problem)
     if found.unknown:
@@ -89,12 +87,6 @@ def _print(sign: str, name: str, details: Sequence[str]) -> None:
     paragraph(head.append(": ") if alone else head, details[0] if alone else "", hang=_HANG)
     for detail in details if not alone else ():
         paragraph(Text(" " * _HANG), detail)
-
-
-def _telling(change: Change) -> list[str]:
-    """What differs, each field of the spec once; the hashes differ whenever anything does."""
-    hashes = {f"Labels.{labels.SPEC_HASH}", f"Labels.{labels.TEMPLATE_HASH}"}
-    return list(dict.fromkeys(d.telling for d in change.differences if d.path not in hashes))
 
 
 def _document(found: Preview) -> dict[str, object]:

@@ -15,6 +15,7 @@ from rich.text import Text
 from controller.actions.wait import Show, is_stuck
 from controller.cli.formats import Format
 from controller.cli.output import LEAST, console, error_console, shortened
+from controller.cli.states import brief
 from controller.declared.readiness import Progress
 
 _GAP = 2
@@ -66,7 +67,8 @@ def progress_table(found: Sequence[Progress], mark: RenderableType, width: int, 
             sign, style = Text("✓", style="green"), "green"
         elif is_stuck(p):
             sign, style = Text("✗", style="red"), "red"
-        message = _SAME if p.message and (p.reason, p.message) == before else p.message
+        same = p.message and (p.reason, p.message) == before
+        message = _SAME if same else brief(p.message, p.path, p.details)
         before = (p.reason, p.message)
         name = shortened(f"{p.kind} {p.path}", names, keep_end=True)
         shown.add_row(sign, name, Text(_word(p), style=style), Text(shortened(message, room), style="dim"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.text import Text
 
 from controller.declared.reader import DeclaredObject
@@ -15,3 +18,17 @@ def ready_text(found: DeclaredObject) -> Text:
     if found.status.unknown:
         return Text("Unknown", style="yellow")
     return Text(str(ready), style="green" if ready else "red" if found.status.stalled else "yellow")
+
+
+def brief(message: str, path: str, details: Mapping[str, Any]) -> str:
+    """``message`` with short names of services, for where there is little room and it is plain whose they are.
+
+    Args:
+        message: of a status.
+        path: of the object that has the services.
+        details: of its status.
+    """
+    for name in details.get("services") or ():
+        readable = name.rpartition("_")[0].removeprefix(f"{path.replace('/', '-')}-")
+        message = message.replace(name, readable or name)
+    return message

@@ -13,7 +13,10 @@ from typing import Any, Literal
 
 import structlog
 
+from controller.kit import clock
 from controller.kit.redaction import redact
+
+_AGAIN_SECONDS, _REMEMBERED = 60.0, 100
 
 
 def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -54,8 +57,20 @@ def configure(form: Literal["auto", "console", "json"], level: str) -> None:
 
 
 class _Forward(logging.Handler):
-    """Libraries' warnings, in the same form as our own lines."""
+    """Libraries' warnings, in the same form as our own lines; what is said again and again once a minute, counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        logger = structlog.get_logger(record.name)
-        logger.log(record.levelno, "library.message", text=record.getMessage())
+        text = record.getMessage()
+        since, unsaid = self._said.get(text, (-_AGAIN_SECONDS, 0))
+        if clock.monotonic() - since < _AGAIN_SECONDS:
+            self._said[text] = since, unsaid + 1
+            return
+        if len(self._said) >= _REMEMBERED:
+            self._said.clear()
+        self._said[text] = clock.monotonic(), 0
+        again = {"unsaid": unsaid} if unsaid else {}
+        structlog.get_logger(record.name).log(record.levelno, "library.message", text=text, **again)

@@ -136,12 +136,13 @@ def fuse_check(conn: psycopg.Connection) -> Check:
     tripped_at, live, owners, unconfirmed, objects = row
     if not unconfirmed:
         return ok(
-            "fuse", f"{owners} owner(s) were confirmed and are being removed" if owners else "nothing is held back"
+            "fuse",
+            f"confirmed removals go on, of so many owners: {owners}" if owners else "nothing is held back",
         )
     since = f"; tripped at {tripped_at:%Y-%m-%d %H:%M:%S %Z}" if tripped_at else ""
     return warn(
         "fuse",
-        f"removals of {unconfirmed} owner(s) are held back ({objects} of {live} live objects){since}",
+        f"removals are held back, {objects} of {live} live objects, of so many owners: {unconfirmed}{since}",
         "review it with `skypanel gc`, and confirm it with `skypanel gc --confirm`",
     )
 

@@ -21,7 +21,7 @@ from controller.actions.identity import Identity
 from controller.actions.preview import Preview
 from controller.actions.swarm_view import Task
 from controller.changes import Change, Difference
-from controller.cli import describe, doctor, gc, get, identity, plan, progress, shown, trace
+from controller.cli import describe, doctor, gc, get, identity, plan, progress, shown, states, trace
 from controller.cli.application import commands, main
 from controller.cli.formats import Format
 from controller.cli.output import console
@@ -289,6 +289,12 @@ def test_an_error_is_parted_at_words(width: int, capsys: pytest.CaptureFixture[s
     lines = lines_of(capsys.readouterr().err)
     assert max(map(len, lines)) <= width
     assert " ".join(" ".join(lines).split()).endswith("(environment nordwind/shop/production)")
+
+
+def test_where_there_is_little_room_a_service_is_called_by_its_process() -> None:
+    details: dict[str, Any] = {"services": {SERVICE: {}, "nordwind-shop-production-clock-2_8a2246525a": {}}}
+    message = f"{SERVICE}: 1/2 run; nordwind-shop-production-clock-2_8a2246525a: 0/1 run"
+    assert states.brief(message, "nordwind/shop/production", details) == "web: 1/2 run; clock-2: 0/1 run"
 
 
 def test_a_time_is_an_age(width: int) -> None:

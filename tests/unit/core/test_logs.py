@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from controller.kit import clock
 from controller.kit.redaction import redact
 from controller.telemetry.logs import configure
 
@@ -104,3 +105,21 @@ def test_what_is_bound_once_is_in_every_line(lines: io.StringIO) -> None:
 def test_lines_below_the_level_are_not_written(lines: io.StringIO) -> None:
     structlog.get_logger("test").debug("reconcile.began")
     assert lines.getvalue() == ""
+
+
+def test_what_a_library_says_again_and_again_is_said_once_a_minute_and_counted(
+    lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(clock, "monotonic", lambda: now)
+    for seconds in range(90):
+        now = 1000.0 + seconds
+        logging.getLogger("psycopg.pool").warning("connection refused")
+        if seconds == 1:
+            logging.getLogger("psycopg.pool").warning("something else")
+    said = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [(line["text"], line.get("unsaid", 0)) for line in said] == [
+        ("connection refused", 0),
+        ("something else", 0),
+        ("connection refused", 59),
+    ]
