@@ -89,6 +89,12 @@ def paused(message: str) -> tuple[Condition, ...]:
     return (Condition(READY, "Unknown", PAUSED, message),)
 
 
+def is_stuck(conditions: Sequence[Condition]) -> bool:
+    """Whether it does not get on: it is stalled, or late."""
+    state = conditions[-1]
+    return state.type == STALLED or state.reason == PROGRESS_DEADLINE_EXCEEDED
+
+
 def check(conditions: Sequence[Condition], *, generation: int, observed_generation: int) -> list[str]:
     """Name each rule of kstatus that ``conditions`` breaks; an empty list is good.
 

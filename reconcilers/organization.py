@@ -156,7 +156,10 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
     if waiting:
         problem = f": {waiting[0].problem}" if waiting[0].problem else ""
         context.report(
-            progressing("PinStarting", f"{waiting[0].service} is starting on the edge's node{problem}"),
+            progressing(
+                "PinStarting",
+                f"{waiting[0].service} is starting on the edge's node{problem}; domains are routed when it runs",
+            ),
             details=details,
         )
         return RequeueAfter(min(5.0, max(PIN_POLL_SECONDS, context.waiting_seconds / 5)))

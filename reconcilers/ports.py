@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -164,6 +164,20 @@ CRASH_LOOP = 3
 """So many tasks of one slot that ended by themselves shortly one after the other are no accident."""
 
 
+class Suspect(NamedTuple):
+    """A task that a failing health check may have ended, or keeps from running.
+
+    Args:
+        node: id of the one that it is on.
+        container: id of its container.
+        declared: its health check as the service has it; empty: that of the image, if it has one.
+    """
+
+    node: str
+    container: str
+    declared: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceProgress:
     """How far the tasks of one service are, by the tasks themselves.
@@ -187,6 +201,9 @@ class ServiceProgress:
             far as Swarm remembers; while the template is blocked, those of the one that failed.
         failure: how the newest of these ended, in one line.
         exit_code: with what it ended; None when that is not known.
+        suspect: whose health check may say why it does not get on; only where something is missing.
+        check: what that said last, once ``explain`` was asked; empty when no check has to do with it.
+        version: digest of the task template that it is about.
         stable: whether all of it has run for long enough; see ``controller.loop.stability``.
         vouched: digest of the tasks that were seen to be stable; those that run, or those whose place they took.
         settles_in: seconds until it is stable, if nothing happens.
@@ -209,6 +226,9 @@ class ServiceProgress:
     failures: int = 0
     failure: str = ""
     exit_code: int | None = None
+    suspect: Suspect | None = None
+    check: str = ""
+    version: str = ""
     stable: bool = False
     vouched: str = ""
     settles_in: float = 0.0
@@ -240,11 +260,13 @@ class ServiceProgress:
 
         It stays the same as long as nothing comes of it; which tasks run is said of what is stable.
         """
+        check = {"check": self.check, "version": self.version} if self.check else {}
         if self.looping:
-            return {"desired": self.desired}
+            return {"desired": self.desired, **check}
         return {
             "desired": self.desired,
             "running": self.running,
+            **check,
             **({"stopping": self.stopping} if self.stopping and not self.desired else {}),
             **({"tasks": self.vouched} if self.vouched else {}),
         }
@@ -383,6 +405,12 @@ class Context(Protocol):
 
     async def observe(self, services: Sequence[Service]) -> list[ServiceProgress]:
         """How far the tasks of ``services`` are, read from the engine now."""
+
+    async def explain(self, observed: Sequence[ServiceProgress]) -> list[ServiceProgress]:
+        """``observed``, with what failing health checks said last.
+
+        For what is known to be failing: the engine is asked, once for each version that fails.
+        """
 
     async def observe_jobs(self, jobs: Sequence[Job]) -> list[JobProgress]:
         """How far ``jobs`` are, read from the engine now. The object is woken when their tasks go on, after seconds."""

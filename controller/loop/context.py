@@ -7,6 +7,7 @@ It decides nothing itself: what is written is ``converge``'s, what is said is ``
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -137,6 +138,23 @@ class ReconcileContext:
         ]
         return [self._take_in(lesson) for lesson in learned]
 
+    async def explain(self, observed: Sequence[ServiceProgress]) -> list[ServiceProgress]:
+        """With what failing health checks said last; see ``reconcilers.ports.Context``."""
+        wanted = {service.name: service.template_hash for service in self.convergence.applied.wanted.services}
+        details = (self._loaded.status or {}).get("details") or {}
+        known = details.get("services") or {}
+        explained = []
+        for found in observed:
+            version, said = wanted.get(found.service, ""), known.get(found.service) or {}
+            check = ""
+            if said.get("version") == version:  # while it fails, the words stay those of the first time
+                check = str(said.get("check") or "")
+            elif found.suspect is not None:
+                check = await self._tools.swarm.last_words(found.suspect)
+                self.trace.lap("explain", found.service)
+            explained.append(replace(found, check=check, version=version) if check else found)
+        return explained
+
     async def observe_jobs(self, jobs: Sequence[Job]) -> list[JobProgress]:
         """How far jobs are; see ``reconcilers.ports.Context``."""
         found = await self._tools.swarm.job_progress(jobs)
@@ -149,7 +167,8 @@ class ReconcileContext:
         if lesson.gives_up:
             found = lesson.progress
             message = (
-                f"{found.service}: the new version keeps failing: {found.failure}; rolling back to the last good one"
+                f"{found.service}: the new version keeps failing: {found.failure}; the last good one comes back, "
+                "change the spec"
             )
             self.draft.event("Warning", "CrashLoop", message)
             raise NotReadyError("CrashLoop", message, retry_after=0.0)

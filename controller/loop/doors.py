@@ -106,4 +106,4 @@ class _Door:
 
 
 def _unavailable(port: type[Port], why: str) -> TransientError:
-    return TransientError("PortUnavailable", f"{port.name}: {why}")
+    return TransientError("PortUnavailable", f"{port.name}: {why}; what is there stays as it is, and it is tried again")

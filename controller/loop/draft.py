@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from controller.records import EventRecord, InventoryUpdate, Loaded, Report, Rest
-from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, RECONCILING, Condition, Status, check
+from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, RECONCILING, Condition, Status, check, is_stuck
 from reconcilers.ports import Child, ChildStatus
 
 _MESSAGE_LENGTH = 2000
@@ -106,7 +106,6 @@ class Draft:
     def _warn(self, conditions: tuple[Condition, ...]) -> None:
         """A warning event when the object gets stuck, or stuck for another reason; not at every look."""
         state = conditions[-1]
-        stuck = state.type == "Stalled" or state.reason == PROGRESS_DEADLINE_EXCEEDED
         before = {(c["type"], c["reason"]) for c in self._said.get("conditions") or []}
-        if stuck and (state.type, state.reason) not in before:
+        if is_stuck(conditions) and (state.type, state.reason) not in before:
             self.event("Warning", state.reason, state.message)

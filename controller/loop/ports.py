@@ -23,7 +23,7 @@ from controller.records import (
 from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.port import read, write
-from reconcilers.ports import Live, Routers, ServiceProgress
+from reconcilers.ports import Live, Routers, ServiceProgress, Suspect
 
 
 class Lease(Protocol):
@@ -106,6 +106,7 @@ class Swarm(Protocol):
     async def service_progress(
         self, services: Sequence[Service], blocked: Mapping[str, str]
     ) -> list[ServiceProgress]: ...
+    async def last_words(self, found: Suspect) -> str: ...
     async def job_progress(self, jobs: Sequence[Job]) -> list[JobProgress]: ...
     def prompts(self, progress: Iterable[ServiceProgress]) -> ChangeSet: ...
     async def routers(self, key: Key, names: Sequence[str]) -> Routers: ...

@@ -33,7 +33,9 @@ async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools, finali
         await tools.gates.removal(key)
         context.convergence.note_plan(changes)
         if loaded.document is not None:
-            context.draft.state_all(progressing("Deleting", "its objects on the Swarm are being removed"))
+            context.draft.state_all(
+                progressing("Deleting", "its objects on the Swarm are being removed; it is gone when none is left")
+            )
         await context.convergence.carry_out(changes, forget=False)
         return RequeueAfter(_patiently(context) if context.convergence.unfinished else _GONE_POLL_SECONDS)
     if changes.kept:
@@ -49,7 +51,7 @@ async def remove(context: ReconcileContext, loaded: Loaded, tools: Tools, finali
     stopping = await tools.swarm.stopping(key) if _may_run(loaded) else 0
     if stopping:
         if loaded.document is not None:
-            text = f"Stopping: {stopping} task(s) were asked to stop and still run"
+            text = f"Stopping: {stopping} task(s) were asked to stop and still run; it is gone when they have ended"
             context.draft.state(progressing("Deleting", text))
         return RequeueAfter(_patiently(context))
     if loaded.beyond:

@@ -223,7 +223,8 @@ class Worker:
 
     async def _keep_last_good(self, context: ReconcileContext, error: InvalidSpec) -> Outcome:
         """The document is wrong: say which field, and keep what worked before, as far as it is wanted today."""
-        context.draft.state_all(stalled(error.reason, str(error)))
+        meanwhile = "; what worked last runs meanwhile" if context.convergence.rows else ""
+        context.draft.state_all(stalled(error.reason, f"{error}{meanwhile}"))
         later = await context.convergence.keep(self._reconciler.salvage)
         return Done() if later is None else RequeueAfter(later)
 

@@ -16,6 +16,7 @@ from controller.swarm.apply import Applier
 from controller.swarm.client import EngineClient
 from controller.swarm.errors import NotFound, outcomes
 from controller.swarm.feed import Feed
+from controller.swarm.healthlogs import HealthLogs
 from controller.swarm.hints import Hints
 from controller.swarm.job_progress import JobCounts
 from controller.swarm.liveview import LiveView
@@ -50,6 +51,7 @@ class SwarmAdapter:
         self._routers = EdgeRouters(edge, self._hints.changed)
         self._tasks = TaskCounts(client, self.live, own)
         self.service_progress = self._tasks.of_services
+        self.last_words = HealthLogs(client).last_words
         self.job_progress = JobCounts(self._tasks, self.live).of_jobs
 
     # -- what is asked of one object -----------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from controller.records import InventoryRow, InventoryUpdate
 from controller.swarm.client import EngineClient
 from controller.swarm.edge import Edge
 from controller.swarm.errors import (
+    AWAY,
     EngineError,
     EngineUnavailable,
     InUse,
@@ -96,7 +97,11 @@ class Applier:
     async def _do(self, change: Change, row: InventoryRow | None) -> Sequence[InventoryUpdate]:
         if change.action == "connect":
             if not isinstance(change.live, LiveNetwork):
-                raise NotReadyError("NetworkNotReady", f"network {change.name} does not exist yet", retry_after=0.2)
+                raise NotReadyError(
+                    "NetworkNotReady",
+                    f"network {change.name} does not exist yet; waiting until it does",
+                    retry_after=0.2,
+                )
             await self._edge.join(change.live)
             return ()
         writer = self._writers[change.object_type]
@@ -131,14 +136,21 @@ def _reconcile_error(change: Change, error: EngineError) -> ReconcileError:
     what = f"{change.action} {change.object_type} {change.name}"
     match error:
         case NotFound() if change.action in ("create", "update") and "network" in error.message:
-            return NotReadyError("NetworkNotReady", f"{what}: {error.message}", retry_after=0.3)
+            return NotReadyError(
+                "NetworkNotReady", f"{what}: {error.message}; tried again when it is there", retry_after=0.3
+            )
         case OutOfSequence() | NotFound():
             return ConflictError("Conflict", f"{what}: it has changed meanwhile; retrying")
         case InUse():
-            return NotReadyError("InUse", f"{what}: {error.message}", retry_after=0.5)
+            return NotReadyError(
+                "InUse", f"{what}: {error.message}; tried again until nothing uses it", retry_after=0.5
+            )
         case Refused():
-            return TerminalError("EngineRefused", f"{what}: the engine refuses it: {error.message}")
+            return TerminalError(
+                "EngineRefused",
+                f"{what}: the engine refuses it: {error.message}; what is there stays as it is, change the spec",
+            )
         case EngineUnavailable():
-            return TransientError("EngineUnavailable", f"{what}: {error.message}")
+            return TransientError("EngineUnavailable", f"{what}: {error.message}; {AWAY}")
         case _:
-            return TransientError("EngineError", f"{what}: {error.message}")
+            return TransientError("EngineError", f"{what}: {error.message}; {AWAY}")

@@ -201,6 +201,10 @@ class EngineClient:
         """Tasks; the engine keeps some old ones for each slot."""
         return list(await self.request("GET", "/tasks", query={"filters": dict(filters)}) or [])
 
+    async def container(self, container_id: str) -> Document:
+        """One container of this engine, running or ended, inspected."""
+        return dict(await self.request("GET", f"/containers/{quote(container_id)}/json"))
+
     async def nodes(self) -> list[Document]:
         """Nodes of the Swarm."""
         return list(await self.request("GET", "/nodes") or [])

@@ -47,7 +47,7 @@ class Edge:
                     continue  # the container has gone; its successor is joined when it starts
                 raise NotReadyError(
                     "EdgeWaitsForPin",
-                    f"network {network.name} has not reached the edge's node yet",
+                    f"network {network.name} has not reached the edge's node yet; waiting until its pin has it there",
                     retry_after=_PIN_SECONDS,
                 ) from error
         await self._feed.refresh_edge(tell=False)

@@ -42,7 +42,7 @@ def endings(tasks: Iterable[Document]) -> Endings:
             slots[task.get("Slot") or task.get("NodeID")].append(task)
     if not slots:
         return Endings()
-    newest = max((task for slot in slots.values() for task in slot), key=_time)
+    newest = max((task for slot in slots.values() for task in slot), key=timestamp)
     return Endings(max(map(_close_together, slots.values())), describe(newest), exit_code(newest))
 
 
@@ -59,11 +59,12 @@ def describe(task: Document) -> str:
     return shorten(text) + _cause(task, code, text)
 
 
-def shorten(text: str) -> str:
+def shorten(text: str, length: int = _LENGTH) -> str:
     """The engine wraps errors from the outside in: the beginning says where it was, the end says what it was."""
-    if len(text) <= _LENGTH:
+    if len(text) <= length:
         return text
-    return f"{text[:60].rstrip()} … {text[-(_LENGTH - 63) :].lstrip()}"
+    beginning = length * 3 // 10
+    return f"{text[:beginning].rstrip()} … {text[-(length - beginning - 3) :].lstrip()}"
 
 
 def _cause(task: Document, code: int | None, text: str) -> str:
@@ -78,11 +79,12 @@ def _cause(task: Document, code: int | None, text: str) -> str:
 
 
 def _close_together(slot: Sequence[Document]) -> int:
-    times = [_time(task) for task in slot]
+    times = [timestamp(task) for task in slot]
     return sum(max(times) - time <= _SHORTLY for time in times)
 
 
-def _time(task: Document) -> datetime:
+def timestamp(task: Document) -> datetime:
+    """When it came into its state, by the clock of its node."""
     return datetime.fromisoformat(task["Status"]["Timestamp"])
 
 

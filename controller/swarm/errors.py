@@ -56,6 +56,8 @@ class Refused(EngineError):  # noqa: N818
     """The engine refuses the document itself."""
 
 
+AWAY = "what runs goes on, and it is tried again"
+"""What follows for what is declared when the engine does not do what it is asked."""
 _IN_USE = re.compile(r"in use|has active endpoints|is being used|attached to", re.IGNORECASE)
 _NO_LEADER = re.compile(
     r"does not have a leader|deadline ?exceeded|context canceled|not a swarm manager", re.IGNORECASE
@@ -94,13 +96,13 @@ async def outcomes() -> AsyncIterator[None]:
     try:
         yield
     except EngineError as error:
-        raise TransientError("EngineUnavailable", f"Docker Engine: {error.message}") from error
+        raise TransientError("EngineUnavailable", f"Docker Engine: {error.message}; {AWAY}") from error
     except ExceptionGroup as group:
         engine_errors = group.subgroup(EngineError)
         if engine_errors is None:
             raise
         first = next(e for e in _leaves(engine_errors) if isinstance(e, EngineError))
-        raise TransientError("EngineUnavailable", f"Docker Engine: {first.message}") from group
+        raise TransientError("EngineUnavailable", f"Docker Engine: {first.message}; {AWAY}") from group
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -22,6 +22,7 @@ from controller.swarm.client import Document, EngineClient
 from controller.swarm.diff import normalise
 from controller.swarm.endings import BY_ITSELF, describe, endings
 from controller.swarm.errors import outcomes
+from controller.swarm.healthlogs import suspect
 from controller.swarm.liveview import LiveView
 from controller.swarm.own_writes import OwnWrites
 from reconcilers.objects import Service
@@ -192,6 +193,7 @@ def service_progress(
         failures=ended.failures,
         failure=ended.failure,
         exit_code=ended.exit_code,
+        suspect=suspect(telling) if blocked or len(running) < desired else None,
     )
 
 

@@ -11,6 +11,9 @@ Assumptions: the snapshot is valid (for one that is not, the loop keeps what ``s
 
 from __future__ import annotations
 
+from functools import partial
+
+from reconcilers.conditions import is_stuck
 from reconcilers.environment.assessment import assess
 from reconcilers.environment.domains import domain_statuses
 from reconcilers.environment.gates import admit, home
@@ -51,12 +54,16 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
     await context.apply(objects)
     observed = await context.observe(objects.services)
     former = await context.retire(objects, [found.service for found in observed if found.stable])
-    conditions, outcome = assess(
+    judge = partial(
+        assess,
         snapshot,
-        observed,
         waiting_seconds=context.waiting_seconds,
         deadline_seconds=context.options.progress_deadline_seconds,
     )
+    conditions, outcome = judge(observed)
+    if is_stuck(conditions):
+        observed = await context.explain(observed)
+        conditions, outcome = judge(observed)
     missing = () if snapshot.suspended else context.missing_hosts
     conditions, outcome = handing_over(conditions, outcome, former, missing)
     progress = {found.service: found for found in observed}

@@ -45,7 +45,7 @@ def assess(
     blocked = [r for r in observed if r.blocked]
     if blocked:
         settled = all(r.running == r.desired and not r.outdated for r in blocked)
-        told = "; ".join(_blocked(r, snapshot.image_ref or "") + advice(snapshot, r) for r in blocked)
+        told = "; ".join(_blocked(r, _image(snapshot)) + advice(snapshot, r) for r in blocked)
         return stalled("RolledBack", told), Done() if settled else _poll(waiting_seconds)
     if all(r.stable for r in observed):
         tasks = sum(r.running for r in observed)
@@ -53,20 +53,22 @@ def assess(
         return ready("Deployed", "; ".join(filter(None, (told, snapshot.overruled())))), _later(observed)
     looping = [r for r in observed if r.looping]
     if looping:
-        told = "; ".join(f"{r.service}: {_looping(r)}{advice(snapshot, r)}" for r in looping)
+        told = "; ".join(f"{r.service}: {_looping(r, _image(snapshot))}{advice(snapshot, r)}" for r in looping)
         return stalled("CrashLoop", told), _patiently(waiting_seconds)
-    patience = deadline_seconds + declared_seconds(snapshot)
-    return _rolling_out(observed, waiting_seconds, patience, _room(snapshot, observed))
+    progress = "; ".join(_progress(r) for r in observed if not r.stable)
+    waiting = f"{_image(snapshot)}: {progress}{_room(snapshot, observed)}"
+    return _rolling_out(observed, waiting, waiting_seconds, deadline_seconds + declared_seconds(snapshot))
 
 
 def _rolling_out(
-    observed: Sequence[ServiceProgress], waiting_seconds: float, deadline_seconds: float, hint: str
+    observed: Sequence[ServiceProgress], waiting: str, waiting_seconds: float, deadline_seconds: float
 ) -> Said:
-    waiting = "; ".join(_progress(r) for r in observed if not r.stable) + hint
     if all(r.complete for r in observed):
         return progressing("RollingOut", waiting), RequeueAfter(max(r.settles_in for r in observed))
     if waiting_seconds > deadline_seconds:
-        message = f"no progress for {deadline_seconds:.0f} s: {waiting}"
+        message = (
+            f"no progress for {deadline_seconds:.0f} s: {waiting}. Swarm goes on trying; mend that, or change the spec"
+        )
         return progressing(PROGRESS_DEADLINE_EXCEEDED, message), _patiently(waiting_seconds)
     return progressing("RollingOut", waiting), _poll(waiting_seconds)
 
@@ -108,6 +110,8 @@ def declared_seconds(snapshot: EnvironmentSnapshot) -> float:
 def advice(snapshot: EnvironmentSnapshot, rollout: ServiceProgress) -> str:
     """What to change when an image does not get along with the security baseline; empty when that is not the cause."""
     code = rollout.exit_code or 0
+    if rollout.check:  # the check says what is wrong; the exit code, how it took being stopped
+        return ""
     if code == _S6:
         return ". An image with s6-overlay must be process 1 itself: set init to false" if snapshot.init else ""
     if not 0 < code < _KILLED_BY_A_SIGNAL:
@@ -127,7 +131,10 @@ def _suspended(observed: Sequence[ServiceProgress], waiting_seconds: float) -> S
     if not still:
         return ready("Suspended", "stopped on request: no task runs; clear `suspended` to start it again"), Done()
     tasks = sum(r.stopping + r.running + r.outdated for r in still)
-    message = f"Stopping: {tasks} task(s) of {', '.join(r.service for r in still)} were asked to stop and still run"
+    message = (
+        f"Stopping: {tasks} task(s) of {', '.join(r.service for r in still)} were asked to stop and still run, "
+        "for their grace period at most"
+    )
     return progressing("Stopping", message), RequeueAfter(min(_PATIENT_SECONDS, max(POLL_FASTEST, waiting_seconds / 5)))
 
 
@@ -135,24 +142,35 @@ def _blocked(rollout: ServiceProgress, image: str) -> str:
     """What failed and how, and what runs meanwhile."""
     same = image in rollout.images
     text = f"{rollout.service}: {'a new version of ' if same else ''}{image} failed and was taken back"
+    cause = rollout.check or rollout.failure or rollout.problem
     if rollout.failures > 1:  # going back costs the history some of them
-        text += f": it was a crash loop: {rollout.failure}"
-    elif rollout.failure or rollout.problem:
-        text += f": {rollout.failure or rollout.problem}"
+        text += f": it was a crash loop: {cause}"
+    elif cause:
+        text += f": {cause}"
     meanwhile = (
         "the one before runs" if same else f"{', '.join(rollout.images)} runs" if rollout.images else "no task runs"
     )
-    return f"{text}; {meanwhile} meanwhile; change the spec to try again"
+    return f"{text}; {meanwhile} meanwhile; change the spec to try again, or `skypanel reconcile` it as it is"
 
 
-def _looping(rollout: ServiceProgress) -> str:
-    return f"its tasks end again and again, {CRASH_LOOP} times or more within ten minutes: {rollout.failure}"
+def _looping(rollout: ServiceProgress, image: str) -> str:
+    """In words that hold as long as it goes on."""
+    return (
+        f"tasks of {image} end again and again, {CRASH_LOOP} times or more within ten minutes: "
+        f"{rollout.check or rollout.failure}; Swarm goes on starting them, and those that stay up serve meanwhile; "
+        "change the spec, or let them stay up"
+    )
+
+
+def _image(snapshot: EnvironmentSnapshot) -> str:
+    return snapshot.image_ref or ""
 
 
 def _progress(rollout: ServiceProgress) -> str:
     parts = [f"{rollout.service}: {rollout.running}/{rollout.desired} run"]
     if rollout.outdated:
-        parts.append(f"{rollout.outdated} older still run")
+        older = f" of {', '.join(rollout.images)}" if not rollout.running and rollout.images else ""
+        parts.append(f"{rollout.outdated} older{older} still run")
     if rollout.stopping and not rollout.desired:
         parts.append(f"{rollout.stopping} stop")
     if rollout.pending:
@@ -161,7 +179,9 @@ def _progress(rollout: ServiceProgress) -> str:
         parts.append("Swarm is watching the new tasks")
     if rollout.complete:
         parts.append("ready when they have stayed up")
-    if rollout.problem:
+    if rollout.check:
+        parts.append(rollout.check)
+    elif rollout.problem:
         parts.append(f"newest error: {rollout.problem}")
     elif rollout.failure:
         parts.append(f"a previous one ended: {rollout.failure}")

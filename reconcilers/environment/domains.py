@@ -68,13 +68,15 @@ def reached(
         message = f"{hostname} is not answered: the environment is suspended; clear `suspended` to start it again"
         return (Condition("Ready", "False", "Suspended", message),)
     if not rollout.desired:
-        message = f"{hostname} is not answered: {rollout.service} has 0 instances"
+        message = f"{hostname} is not answered: {rollout.service} has 0 instances: set its replicas"
         return (Condition("Ready", "False", "NoTasks", message),)
     problem = edge_problem(live.edge_place())
     if problem is not None:
         return progressing(problem.reason, problem.message)
     if not live.edge_is_on(network):
-        return progressing("NotRouted", f"the edge is not on network {network} yet")
+        return progressing(
+            "NotRouted", f"the edge is not on network {network} yet; it is joined by itself: see the organization"
+        )
     if not routers.asked:
         return ready(
             "RouteGiven",
@@ -86,15 +88,21 @@ def reached(
 
 def _confirmed(hostname: str, service: str, routers: Routers) -> tuple[Condition, ...]:
     if routers.problem:
-        return progressing("NotRouted", f"whether {hostname} is routed is unknown: {routers.problem}")
+        return progressing(
+            "NotRouted",
+            f"whether {hostname} is routed is unknown: {routers.problem}; asked again until it is known",
+        )
     fault = routers.faults.get(router_of(service, hostname))
     if fault is None:
-        return progressing("NotRouted", f"the edge does not have the route of {hostname} yet")
+        return progressing(
+            "NotRouted",
+            f"the edge does not have the route of {hostname} yet; asked again until it has",
+        )
     if "entrypoint" in fault.lower():
         message = f"the edge does not route {hostname}: {fault}; see SKYPANEL_EDGE_ENTRYPOINTS and the edge's flags"
         return progressing("EntryPointUnknown", message)
     if fault:
-        return progressing("NotRouted", f"the edge does not route {hostname}: {fault}")
+        return progressing("NotRouted", f"the edge does not route {hostname}: {fault}; mend that at the edge")
     return ready("Routed", f"the edge sends {hostname} to {service}")
 
 

@@ -33,6 +33,6 @@ def process_statuses(
             reason = "Suspended" if snapshot.suspended else "Deployed"
             own = ready(reason, f"{found.running} of {found.desired} task(s) run")
         elif found.stable:
-            own = progressing("RollingOut", "waits for the other processes of the environment")
+            own = progressing("RollingOut", "all its tasks run; waits for the other processes of the environment")
         statuses.append(ChildStatus("process", str(process.id), process.generation, own))
     return statuses

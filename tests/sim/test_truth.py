@@ -200,3 +200,56 @@ def test_a_rollout_of_many_tasks_that_goes_on_is_no_lack_of_progress() -> None:
 
 def runs_now(sim: Simulation, key: Key) -> bool:
     return sim.service(key) in sim.swarm.state()["services"] and runs(sim, key)[0] > 0
+
+
+CHECK = {"command": ["/bin/check"], "interval_seconds": 2, "retries": 2}
+SAYS = Behaviour(healthy=False, check_says="no route\x1b[31m to\n the database ")
+SAID = "its health check failed ([/bin/check], every 2s): exit code 1: no route [31m to the database"
+
+
+def test_a_version_whose_health_check_fails_is_told_with_the_check_and_its_last_words_and_read_once() -> None:
+    made: list[Key] = []
+
+    async def body(sim: Simulation, world: World) -> None:
+        shop = environment(sim, organization(sim, "acme"), "shop", healthcheck=CHECK)
+        made.append(shop)
+        await sim.settle()
+        sim.swarm.behave(WEB2, SAYS)
+        sim.change(shop, image_ref=WEB2)
+        await sim.sleep(300.0)
+        assert sim.reason(shop) == "RolledBack"
+        assert SAID in message(world, shop)
+        sim.swarm.behave(WEB2, replace(SAYS, check_says="something else"))
+        sim.database.touch(shop)
+        await sim.sleep(60.0)
+        assert SAID in message(world, shop)
+
+    world = run(body)
+    asked = [s.at.name for s in world.course.steps if "GET /containers/" in s.at.name and "edge" not in s.at.name]
+    assert len([name for name in asked if not name.endswith("/containers/json")]) == 1, set(asked)
+
+
+@pytest.mark.parametrize(
+    ("node", "told"),
+    [("manager", SAID), ("worker", "its health check failed ([/bin/check], every 2s): `docker inspect ")],
+)
+def test_a_first_version_whose_health_check_fails_says_the_same_as_long_as_it_fails(node: str, told: str) -> None:
+    """The engine that is asked has the containers of its own node; of others it is said which node has them."""
+    made: list[Key] = []
+
+    async def body(sim: Simulation, world: World) -> None:
+        sim.swarm.behave(WEB2, SAYS)
+        for other in sim.swarm.store.nodes.values():
+            if not other.hostname.startswith(node):
+                sim.swarm.update_node(other, availability="drain")
+        shop = environment(sim, organization(sim, "acme"), "shop", image_ref=WEB2, healthcheck=CHECK)
+        made.append(shop)
+        await sim.sleep(400.0)
+        assert sim.reason(shop) == "CrashLoop"
+        assert told in message(world, shop)
+        sim.swarm.behave(WEB2, replace(SAYS, healthy=True))
+        await sim.sleep(400.0)
+        assert sim.reason(shop) == "Deployed"
+
+    world = run(body)
+    assert [reason for _, reason in said(world, made[0])].count("CrashLoop") == 1

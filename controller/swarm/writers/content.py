@@ -93,7 +93,7 @@ class ContentWriter:
         owner = live.labels.get(labels.OWNER, "")
         tasks = await self._client.tasks({"label": [f"{labels.OWNER}={owner}"]})
         if any(live.id in references.template_ids(t.get("Spec") or {}) for t in tasks if _can_need_it(t)):
-            raise InUseError(f"{self._type} {live.name}: a task that has not ended refers to it")
+            raise InUseError(f"{self._type} {live.name}: a task that has not ended refers to it; waiting until it has")
         self._own.wrote(live.id, "remove")
         try:
             await self._client.remove_content(self._type, live.id)
@@ -101,7 +101,7 @@ class ContentWriter:
             pass  # somebody was faster; that is what was wanted
         except InUse as error:  # the view does not show it yet
             self._own.did_not_write(live.id, "remove")
-            raise InUseError(f"{self._type} {live.name}: {error.message}") from error
+            raise InUseError(f"{self._type} {live.name}: {error.message}; tried again until nothing uses it") from error
         except EngineError:
             self._own.did_not_write(live.id, "remove")
             raise

@@ -130,7 +130,11 @@ class NetworkWriter:
     async def remove(self, live: LiveNetwork) -> list[InventoryUpdate]:
         """The edge leaves last of all, and comes back when the engine does not let the network go."""
         if users := self._live.on_network(live.id):
-            raise NotReadyError("InUse", f"network {live.name}: {', '.join(users[:3])} still on it", retry_after=0.5)
+            raise NotReadyError(
+                "InUse",
+                f"network {live.name}: {', '.join(users[:3])} still on it; waiting until they have gone",
+                retry_after=0.5,
+            )
         await self._engine.edge.leave(live)
         self._own.wrote(live.id, "remove")
         try:

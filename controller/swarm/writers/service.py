@@ -53,7 +53,7 @@ class ServiceWriter:
         """
         for object_type, name in references.named(target.spec):
             if self._live.find(object_type, name) is None:
-                message = f"{self._type} {target.name}: {object_type} {name} does not exist yet"
+                message = f"{self._type} {target.name}: {object_type} {name} does not exist yet; waiting until it does"
                 raise NotReadyError("ContentNotReady", message, retry_after=0.3)
         return references.filled(target.spec, self._live.id_of)
 

@@ -243,6 +243,28 @@ async def test_a_container_that_is_never_healthy_is_stopped_and_its_exit_code_sa
     assert ended["DesiredState"] == "shutdown"
 
 
+async def test_a_container_that_has_ended_still_tells_what_its_health_check_said_last(here: EngineHarness) -> None:
+    await here.create(replicas=1, container={"Args": ["unhealthy"], "Healthcheck": CHECK})
+    (ended, *_) = await here.ends("complete")
+    container = await here.get(f"/containers/{ended['Status']['ContainerStatus']['ContainerID']}/json")
+    assert container["State"]["Running"] is False
+    assert container["State"]["Health"]["Status"] == "unhealthy"
+    last = container["State"]["Health"]["Log"][-1]
+    assert (last["ExitCode"], last["Output"]) == (1, "")
+    declared = container["Config"]["Healthcheck"]
+    assert (declared["Test"], declared["Interval"]) == (CHECK["Test"], CHECK["Interval"])
+
+
+async def test_a_container_without_a_health_check_tells_of_none(here: EngineHarness) -> None:
+    await here.create(replicas=1, container={"Args": ["crash"]})
+    (ended, *_) = await here.ends("failed")
+    container = await here.get(f"/containers/{ended['Status']['ContainerStatus']['ContainerID']}/json")
+    assert "Health" not in container["State"]
+    assert not container["Config"].get("Healthcheck")
+    answer = await here.ask("GET", "/containers/0123456789ab/json")
+    assert (answer.status, answer.error) == (404, "NotFound")
+
+
 async def test_tasks_of_a_removed_service_are_listed_until_they_have_ended(here: EngineHarness) -> None:
     service = await here.create(replicas=1)
     (task,) = await here.runs()

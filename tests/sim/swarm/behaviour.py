@@ -41,6 +41,7 @@ class Behaviour:
         exit_code: with which it ends then.
         stop_code: with which it ends when it is told to stop.
         healthy: whether its health check, if it has one, ever passes.
+        check_says: what its health check prints when it fails.
         pullable: whether a node can have its image.
         fits: whether any node has room for it.
     """
@@ -50,6 +51,7 @@ class Behaviour:
     exit_code: int = 0
     stop_code: int = 0
     healthy: bool = True
+    check_says: str = ""
     pullable: bool = True
     fits: bool = True
 

@@ -122,14 +122,29 @@ class Networks:
         return [self._container_document(task, node) for task in self._running(node)]
 
     def container(self, asked: str, node: Node) -> Document:
-        """One of them, as ``GET /containers/{id}/json`` has it."""
+        """One of them, or one that has ended and whose task is remembered, as ``GET /containers/{id}/json`` has it."""
+        ended = next((t for t in self.store.tasks.values() if t.container == asked and t.node is node), None)
+        if ended is not None and ended.rank > RUNNING:
+            state: Document = {"Status": "exited", "Running": False, "ExitCode": ended.exit_code or 0}
+            return {"Id": asked, **self._health(ended, state), "NetworkSettings": {"Networks": {}}}
         listed = self._container_document(self._container(asked, node), node)
+        state = {"Status": listed["State"], "Running": listed["State"] == "running"}
         return {
             "Id": listed["Id"],
             "Name": listed["Names"][0],
-            "State": {"Status": listed["State"], "Running": listed["State"] == "running"},
+            **self._health(self._container(asked, node), state),
             "NetworkSettings": {"Networks": listed["NetworkSettings"]["Networks"]},
         }
+
+    def _health(self, task: Task, state: Document) -> Document:
+        """``State`` and ``Config`` with what there is of its health check."""
+        check = task.spec["ContainerSpec"].get("Healthcheck") or {}
+        if not check.get("Test") or check["Test"] == ["NONE"]:
+            return {"State": state, "Config": {}}
+        does = self.agents.behaviours.of(task.spec["ContainerSpec"])
+        log = [{"ExitCode": int(not does.healthy), "Output": "" if does.healthy else does.check_says}]
+        health = {"Status": "healthy" if does.healthy else "unhealthy", "Log": log}
+        return {"State": {**state, "Health": health}, "Config": {"Healthcheck": check}}
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

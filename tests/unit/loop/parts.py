@@ -31,7 +31,7 @@ from controller.records import (
 from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.outcomes import Outcome
-from reconcilers.ports import Context, Live, Options, Routers, ServiceProgress
+from reconcilers.ports import Context, Live, Options, Routers, ServiceProgress, Suspect
 from reconcilers.registry import Reconciler
 
 
@@ -128,6 +128,9 @@ class Nothing:
 
     async def service_progress(self, services: Sequence[Service], blocked: Mapping[str, str]) -> list[ServiceProgress]:
         return []
+
+    async def last_words(self, found: Suspect) -> str:
+        return ""
 
     async def job_progress(self, jobs: Sequence[Job]) -> list[JobProgress]:
         return []

@@ -10,7 +10,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from controller.records import Key
+from controller.records import InventoryRow, Key
 from reconcilers.conditions import Condition
 from reconcilers.environment.gates import admit
 from reconcilers.outcomes import Outcome
@@ -31,7 +31,9 @@ DOCUMENT = {
 }
 
 
-async def said(document: Mapping[str, Any], refuse: Any = admit) -> tuple[Condition, ...]:
+async def said(
+    document: Mapping[str, Any], refuse: Any = admit, inventory: tuple[InventoryRow, ...] = ()
+) -> tuple[Condition, ...]:
     """The conditions that the worker writes of ``document``."""
 
     async def body(_: Context, __: Any) -> Outcome:
@@ -39,7 +41,7 @@ async def said(document: Mapping[str, Any], refuse: Any = admit) -> tuple[Condit
 
     store = Table()
     store.declare(KEY, "acme")
-    store.rows[KEY] = replace(store.rows[KEY], document=document)
+    store.rows[KEY] = replace(store.rows[KEY], document=document, inventory=inventory)
     kind = replace(thing(body, concurrency=1), snapshot=EnvironmentSnapshot, admit=refuse)
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
@@ -79,3 +81,9 @@ async def test_what_would_have_no_effect_is_stalled_as_not_supported() -> None:
 
     _, stalled = await said(DOCUMENT, refuse)
     assert (stalled.reason, stalled.message) == ("NotSupported", "region: has no effect yet (set it to NULL)")
+
+
+async def test_where_something_runs_it_is_said_that_it_does() -> None:
+    made = InventoryRow("service", "web", "e1", state="present")
+    _, stalled = await said({**DOCUMENT, "port": 0}, inventory=(made,))
+    assert stalled.message.endswith("; what worked last runs meanwhile")

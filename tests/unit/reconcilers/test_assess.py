@@ -101,6 +101,44 @@ def test_what_was_taken_back_is_named_with_what_runs_meanwhile() -> None:
     assert "no task runs meanwhile" in said(BLOCKED)[0].message
 
 
+CHECKED = "its health check failed ([/bin/check], every 2s): exit code 1, no output"
+NOT_READY = {
+    "RolledBack": ([replace(BLOCKED, failure="CAUSE", images=("web:2",))], {}),
+    "CrashLoop": ([replace(DYING, failure="CAUSE")], {}),
+    "ProgressDeadlineExceeded": (
+        [replace(STARTING, running=0, outdated=2, problem="CAUSE", images=("web:2",))],
+        {"waiting": 999.0},
+    ),
+    "RollingOut": ([replace(STARTING, running=0, outdated=2, problem="CAUSE", images=("web:2",))], {}),
+}
+"""By reason: what leads to it, and how else it is asked."""
+MEANWHILE = {
+    "RolledBack": "web:2 runs meanwhile",
+    "CrashLoop": "those that stay up serve meanwhile",
+    "ProgressDeadlineExceeded": "2 older of web:2 still run",
+    "RollingOut": "2 older of web:2 still run",
+}
+MEND = {
+    "RolledBack": "change the spec to try again, or `skypanel reconcile`",
+    "CrashLoop": "change the spec, or let them stay up",
+    "ProgressDeadlineExceeded": "mend that, or change the spec",
+    "RollingOut": "0/2 run",  # it is on its way
+}
+
+
+@pytest.mark.parametrize("expected", NOT_READY)
+def test_what_is_not_ready_names_version_cause_what_runs_meanwhile_and_the_mend(expected: str) -> None:
+    rollouts, how = NOT_READY[expected]
+    condition, _ = said(*rollouts, **how)
+    assert condition.reason == expected
+    for part in (WANTED, "CAUSE", MEANWHILE[expected], MEND[expected]):
+        assert str(part) in condition.message
+    told, _ = said(*[replace(r, check=CHECKED, exit_code=1) for r in rollouts], **how)
+    assert CHECKED in told.message
+    assert "CAUSE" not in told.message, "how it took being stopped is not the cause"
+    assert "capabilities" not in told.message
+
+
 def test_the_last_good_version_is_looked_at_until_all_of_it_runs() -> None:
     _, outcome = said(replace(BLOCKED, running=1))
     assert isinstance(outcome, RequeueAfter)
