@@ -24,20 +24,31 @@ def doubts(entries: Sequence[Located], below: Below) -> Iterator[str]:
     for entry in entries:
         resource = entry.resource
         label = f"{resource.kind} {'/'.join(resource.key.path)}"
-        for field, message in (*_overruled(entry, entries, below), *_too_much(resource)):
+        for field, message in (*_inert(resource), *_overruled(entry, entries, below), *_too_much(resource)):
             name = type(resource.spec).model_fields[field].alias or field
             yield f"{entry.at(('spec', name))}: {label}: spec.{name}: {message}"
 
 
+def _inert(resource: Resource) -> Iterator[tuple[str, str]]:
+    for field, why in resource.facts.inert.items():
+        if _is_said(resource, field):
+            yield field, f"has no effect yet: {why}"
+
+
+def _is_said(resource: Resource, field: str) -> bool:
+    """Whether it says something else than leaving it out."""
+    return bool(getattr(resource.spec, field) != type(resource.spec).model_fields[field].default)
+
+
 def _overruled(entry: Located, entries: Sequence[Located], below: Below) -> Iterator[tuple[str, str]]:
     resource = entry.resource
-    for field, kind in resource.facts.overruled.items():
-        if getattr(resource.spec, field) == type(resource.spec).model_fields[field].default:
+    for field, (kind, heir) in resource.facts.overruled.items():
+        if not _is_said(resource, field):
             continue
         path = (*resource.metadata.parents.values(), resource.metadata.name)
         own = [e.resource for e in entries if e.resource.kind == kind]
         names = {r.metadata.name for r in own if tuple(r.metadata.parents.values()) == path} | {*below(resource, kind)}
-        if names:
+        if names and heir not in names:
             yield field, f"has no effect, as it has a {kind} (say it there: {', '.join(sorted(names))})"
 
 

@@ -49,7 +49,9 @@ class KindFacts:
         serves: its services run tenants' programs: the fuse counts the processes and host names that it would lose.
         whole_rules: its rules take more than one resource, so its whole document is read before a commit.
         images: spec fields with image references, which nodes are sent to.
-        overruled: spec field to the kind of its children that say it in its place, where it has any.
+        inert: spec fields that may be written down and do nothing yet, and why.
+        overruled: spec field to the kind of its children that say it in its place, where it has any, and to the name of
+            the child that takes it over all the same; empty: none does.
         columns: heading to cell of ``skypanel get``, after its readiness.
         wide: more of them, of ``skypanel get -o wide``.
         refusals: constraint of the database to what is wrong and how to mend it.
@@ -65,7 +67,8 @@ class KindFacts:
     serves: bool = False
     whole_rules: bool = False
     images: tuple[str, ...] = ()
-    overruled: Mapping[str, str] = field(default_factory=dict)
+    inert: Mapping[str, str] = field(default_factory=dict)
+    overruled: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     columns: Mapping[str, Cell] = field(default_factory=dict)
     wide: Mapping[str, Cell] = field(default_factory=dict)
     refusals: Mapping[str, tuple[str, str]] = field(default_factory=dict)

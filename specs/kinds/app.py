@@ -47,6 +47,10 @@ class App(Resource):
     )
     facts: ClassVar[KindFacts] = KindFacts(
         status_from="Environment",
+        inert={
+            "repo_url": "nothing is built from it; name the image of each environment",
+            "buildpack": "nothing is built with it; name the image of each environment",
+        },
         columns={"ENVIRONMENTS": detail("environments")},
         refusals={
             "paas_apps_organization_not_deleted": (

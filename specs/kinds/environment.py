@@ -177,7 +177,8 @@ class Environment(Resource):
         serves=True,
         whole_rules=True,
         images=("image",),
-        overruled={"replicas": "Process"},
+        inert={"deploy_mode": "nothing is built; what image names runs, and nothing where it is left out"},
+        overruled={"replicas": ("Process", ""), "port": ("Process", "web"), "healthcheck": ("Process", "web")},
         columns={"TASKS": tasks, "IMAGE": image},
         wide={"GENERATION": generation, "PLAN": spec("plan")},
         refusals={

@@ -60,6 +60,11 @@ class Plan(Resource):
         },
     )
     facts: ClassVar[KindFacts] = KindFacts(
+        inert={
+            "storage_gb": "nothing is limited by it, it is for the price list",
+            "bandwidth_gb": "nothing is limited by it, it is for the price list",
+            "autoscaling": "nothing scales by itself, it is for the price list",
+        },
         columns={"CPU": spec("cpu"), "MEMORY": spec("memory"), "PIDS": spec("pids"), "MONTHLY": spec("priceMonthly")},
     )
 
