@@ -46,7 +46,7 @@ engine-down: setup ## End a private Docker Swarm and remove it (NAME=lab)
 
 .PHONY: test
 test: setup ## Run the test suite, on a real engine (ARGS="-k repair" for a part; LONG=1: what takes long)
-	@$(PYTHON) -m deploy.engine images >/dev/null # outside of any test's time
+	@$(PYTHON) -m deploy.engine images $(if $(LONG),--long) >/dev/null # outside of any test's time
 	@$(PYTHON) -m deploy.prometheus >/dev/null
 	@$(PYTHON) -m $(if $(ARGS),pytest $(ARGS),tests.parts $(if $(LONG),--long))
 

@@ -93,7 +93,7 @@ def _wire(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _images(options: argparse.Namespace) -> list[dict[str, Any]]:
-    chosen = options.load or list(images.recipes())
+    chosen = options.load or [name for name, recipe in images.recipes().items() if options.long or not recipe.long]
     return [
         {
             "image": image.reference,
@@ -193,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     command("edge", _edge, "deploy Traefik as the service skypanel-edge")
     built = command("images", _images, "build or fetch images that are not in the cache", named=False)
     built.add_argument("--load", type=_listed, default=[], metavar="IMAGES", help="only these")
+    built.add_argument("--long", action="store_true", help="also those that only what takes long uses")
     return parser
 
 

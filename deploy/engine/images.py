@@ -35,6 +35,7 @@ class Recipe:
     name: str
     about: str
     tags: tuple[str, ...]
+    long: bool = False
     public: str | None = None
     shell: bool = False
     suite: str = SHELL_SUITE
@@ -43,6 +44,7 @@ class Recipe:
     folders: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     wheel: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
     make: dict[str, str] = field(default_factory=dict)
     users: dict[str, int] = field(default_factory=dict)
     fifos: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ class Recipe:
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
     user: str = ""
     workdir: str = ""
     stop_signal: str = ""
@@ -146,7 +149,8 @@ def _layer(recipe: Recipe) -> Layer:
     for folder in ("/etc", "/proc", "/sys", "/dev", "/run", "/var"):
         layer.folder(folder)
     layer.folder("/tmp", mode=0o1777)
-    people = "".join(f"{name}:x:{uid}:{uid}::/:/bin/sh\n" for name, uid in recipe.users.items())
+    homes = {name: home if (home := f"/home/{name}") in recipe.make else "/" for name in recipe.users}
+    people = "".join(f"{name}:x:{uid}:{uid}::{homes[name]}:/bin/sh\n" for name, uid in recipe.users.items())
     groups = "".join(f"{name}:x:{uid}:\n" for name, uid in recipe.users.items())
     layer.file("/etc/passwd", (PASSWD + people).encode())
     layer.file("/etc/group", (GROUP + groups).encode())
@@ -163,6 +167,8 @@ def _layer(recipe: Recipe) -> Layer:
     for path, owner in recipe.make.items():
         uid, mode = owner.split(":")
         layer.folder(path, mode=int(mode, 8), uid=int(uid))
+    for path, leads_to in recipe.links.items():
+        layer.link(path, leads_to)
     for path in recipe.fifos:
         layer.fifo(path)
     return layer
@@ -175,6 +181,7 @@ def _config(recipe: Recipe, tag: str) -> dict[str, Any]:
         "Entrypoint": [part.format(tag=tag) for part in recipe.entrypoint],
         "Cmd": [part.format(tag=tag) for part in recipe.command],
         "ExposedPorts": {port: {} for port in recipe.ports},
+        "Volumes": {path: {} for path in recipe.volumes},
         "User": recipe.user,
         "WorkingDir": recipe.workdir,
         "StopSignal": recipe.stop_signal,

@@ -2,9 +2,12 @@
 # Makes a database cluster in $PGDATA when there is none, then becomes PostgreSQL.
 #
 #   POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE   the first user's password (one of them is required)
+#   POSTGRES_HOST_AUTH_METHOD=trust                instead of a password: whoever reaches it may do all
+#   POSTGRES_INITDB_ARGS                           more arguments of initdb
 #   POSTGRES_USER (postgres), POSTGRES_DB (the user's name)
 #
-# It needs no writable file system but $PGDATA and /run/postgresql or /tmp, and no capability.
+# As root it gives $PGDATA to the user postgres and becomes that, as the public image does. As that user it needs no
+# writable file system but $PGDATA and /run/postgresql or /tmp, and no capability.
 set -eu
 
 fail() { echo "postgres: $*" >&2 && exit 1; }
@@ -25,6 +28,13 @@ postgres) ;;
 *) exec "$@" ;;
 esac
 
+mkdir -p "$PGDATA"
+chmod 0700 "$PGDATA" || :
+if [ "$(id -u)" = 0 ]; then
+	[ "$(stat -c %u "$PGDATA")" = "$(id -u postgres)" ] || chown -R postgres "$PGDATA"
+	exec gosu postgres "$0" "$@"
+fi
+
 sockets=/run/postgresql
 [ -w "$sockets" ] || sockets=/tmp
 user=${POSTGRES_USER:-postgres}
@@ -35,8 +45,14 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 	mkdir -p "$PGDATA"
 	[ -w "$PGDATA" ] || fail "$PGDATA cannot be written by user $(id -u)"
 	rm -rf "$PGDATA"/.new && mkdir "$PGDATA"/.new
-	password | initdb -D "$PGDATA"/.new -U "$user" -A scram-sha-256 --pwfile=/dev/stdin -E UTF8 --locale=C.UTF-8 >/dev/null
-	echo "host all all all scram-sha-256" >>"$PGDATA"/.new/pg_hba.conf
+	if [ "${POSTGRES_HOST_AUTH_METHOD:-}" = trust ]; then
+		# shellcheck disable=SC2086 # words
+		initdb ${POSTGRES_INITDB_ARGS:-} -D "$PGDATA"/.new -U "$user" -A trust -E UTF8 --locale=C.UTF-8 >/dev/null
+		echo "host all all all trust" >>"$PGDATA"/.new/pg_hba.conf
+	else
+		password | initdb ${POSTGRES_INITDB_ARGS:-} -D "$PGDATA"/.new -U "$user" -A scram-sha-256 --pwfile=/dev/stdin -E UTF8 --locale=C.UTF-8 >/dev/null
+		echo "host all all all scram-sha-256" >>"$PGDATA"/.new/pg_hba.conf
+	fi
 	database=${POSTGRES_DB:-$user}
 	if [ "$database" != postgres ]; then
 		printf 'CREATE DATABASE "%s";\n' "$database" | postgres --single -D "$PGDATA"/.new postgres >/dev/null
