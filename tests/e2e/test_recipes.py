@@ -55,6 +55,21 @@ spec:
   healthcheck: {{command: {command}, interval: 5s, retries: 60}}
 """
 """An app that is well when it reaches another by its internal name."""
+SICK = """---
+apiVersion: skypanel.io/v1
+kind: App
+metadata: {{name: sick, organization: {organization}}}
+---
+apiVersion: skypanel.io/v1
+kind: Environment
+metadata: {{name: production, app: sick, organization: {organization}}}
+spec:
+  image: {image}
+  memory: 64Mi
+  healthcheck: {{command: [sh, -c, "echo no database; exit 3"], interval: 2s, retries: 2}}
+"""
+"""An app that is not well, and ends well when it is stopped: no task has a word of that."""
+TOLD = "its health check failed ([sh -c echo no database; exit 3], every 2s): exit code 3: no database"
 ASKED = {
     "cache": ("redis:7", "[redis-cli, -h, redis.production.cache.internal, ping]"),
     "db": ("postgres:15", "[psql, -h, postgres.production.db.internal, -U, postgres, -c, SELECT 1]"),
@@ -83,7 +98,7 @@ def as_they_stand(text: str) -> str:
     return re.sub(added, "", text, flags=re.MULTILINE)
 
 
-def test_common_images_fail_with_the_mend_as_they_stand_and_are_ready_as_the_recipes_write_them(here: World) -> None:
+def test_common_images_fail_with_the_mend_as_they_stand_and_are_ready_as_recipes_have_them(here: World) -> None:
     for image in images.load(sorted(IMAGES.values())):
         image.load_into(here.engine)
     good, plain = here.slug("good"), here.slug("plain")
@@ -127,10 +142,13 @@ def test_common_images_fail_with_the_mend_as_they_stand_and_are_ready_as_the_rec
         host = f"{app}.{good}.localhost"
         eventually(partial(answers, host, answer), seconds=20, what=f"{app} answers")
 
-    apply(as_they_stand(recipes(plain)))
+    apply(as_they_stand(recipes(plain)) + SICK.format(organization=plain, image=local("python:3")))
     for app in ("node", "python"):
         eventually(partial(is_so, plain, app, "Deployed"), what=f"{app} runs as it stands")
     for app, parts in REFUSED.items():
         eventually(partial(is_so, plain, app, "CrashLoop"), seconds=120, what=f"{app} is a crash loop")
         message = conditions(plain)[app][1]
         assert all(part in message for part in parts), (app, message)
+    eventually(partial(is_so, plain, "sick", "CrashLoop"), seconds=120, what="what fails its check is a crash loop")
+    assert TOLD in conditions(plain)["sick"][1]
+    assert "no database" not in here.controllers[0].text(), "what a check prints is its tenant's"

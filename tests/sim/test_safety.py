@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from controller import changes
+from controller.kit import flow
 from controller.loop import worker
 from controller.loop.context import ReconcileContext
 from controller.loop.gates.fuse import Fuse
@@ -278,7 +279,7 @@ def test_a_fault_that_is_put_back_is_found(case: Mutant, monkeypatch: pytest.Mon
 
 def test_a_secret_that_is_told_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "_CONFIDENTIAL", ())
-    monkeypatch.setattr(changes, "_SHOWN", 1000)
+    monkeypatch.setattr(flow, "_SHOWN", 1000)
     problems = execute(scenarios()["environment.is_repaired"], Plan("environment.is_repaired")).problems
     assert {p for p in problems if "secret" in p} == {
         "an event has a value that is secret",

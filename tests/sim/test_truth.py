@@ -225,6 +225,7 @@ def test_a_version_whose_health_check_fails_is_told_with_the_check_and_its_last_
         assert SAID in message(world, shop)
 
     world = run(body)
+    assert not [line for line in world.lines if "no route" in str(line)], "what a check prints is its tenant's"
     asked = [s.at.name for s in world.course.steps if "GET /containers/" in s.at.name and "edge" not in s.at.name]
     assert len([name for name in asked if not name.endswith("/containers/json")]) == 1, set(asked)
 
