@@ -56,7 +56,7 @@ def assess(
         told = "; ".join(f"{r.service}: {_looping(r, _image(snapshot))}{advice(snapshot, r)}" for r in looping)
         return stalled("CrashLoop", told), _patiently(waiting_seconds)
     progress = "; ".join(_progress(r) for r in observed if not r.stable)
-    waiting = f"{_image(snapshot)}: {progress}{_room(snapshot, observed)}"
+    waiting = f"{progress}; {_image(snapshot)} is on its way{_room(snapshot, observed)}"
     return _rolling_out(observed, waiting, waiting_seconds, deadline_seconds + declared_seconds(snapshot))
 
 
