@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
-from controller.actions.doctor import database, engine, identity, packages
+from controller.actions.doctor import database, engine, identity, next_step, packages
 from controller.actions.doctor import settings as given
 from controller.actions.doctor.findings import Check
 from controller.settings import Settings
+
+_PARTS = (packages, database, engine, identity)
 
 
 def examine(settings: Settings, files: Sequence[Path]) -> Iterator[Check]:
@@ -18,6 +21,9 @@ def examine(settings: Settings, files: Sequence[Path]) -> Iterator[Check]:
         settings: of the controller.
         files: that they come from, beside the environment.
     """
-    yield from given.examine(settings, files)
-    for part in (packages, database, engine, identity):
-        yield from part.examine(settings)
+    done: list[Check] = []
+    for check in chain(given.examine(settings, files), *(part.examine(settings) for part in _PARTS)):
+        done.append(check)
+        yield check
+    if coming := next_step.after(done):
+        yield coming

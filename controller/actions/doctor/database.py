@@ -62,6 +62,7 @@ def _checks(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
     yield _known(lambda: hidden_check(conn), "rows")
     yield _known(lambda: fuse_check(conn), "fuse")
     yield _known(lambda: pause_check(conn), "pauses")
+    yield _known(lambda: organizations_check(conn), "organizations")
 
 
 def clock_check(conn: psycopg.Connection) -> Check:
@@ -177,6 +178,15 @@ def pause_check(conn: psycopg.Connection) -> Check:
         )
     organizations = sum(pause.scope == TENANT_WORD for pause in found)
     return ok("pauses", f"{organizations} organization(s) and {len(found) - organizations} object(s) are paused")
+
+
+def organizations_check(conn: psycopg.Connection) -> Check:
+    """Is there something to work for?"""
+    row = conn.execute("SELECT count(*) FROM public.organizations").fetchone()
+    assert row is not None
+    if row[0]:
+        return ok("organizations", str(row[0]))
+    return warn("organizations", "there is none yet", "skypanel user add ADDRESS, then skypanel apply a file with one")
 
 
 def _known(check: object, name: str) -> Check:

@@ -115,8 +115,19 @@ def _a_tasks_network(engine: Engine) -> Path | None:
     """The network namespace of any task on this node that has a way out."""
     query = {"filters": {"label": ["com.docker.swarm.task.id"], "status": ["running"]}}
     for container in engine.call("GET", "/containers/json", query=query) or ():
-        settings = engine.call("GET", f"/containers/{container['Id']}/json").get("NetworkSettings") or {}
-        path = Path(settings.get("SandboxKey") or "/nonexistent")
-        if path.exists():
+        found = engine.call("GET", f"/containers/{container['Id']}/json")
+        path = Path((found.get("NetworkSettings") or {}).get("SandboxKey") or "/nonexistent")
+        if not path.exists() or path.samefile("/proc/self/ns/net"):
+            continue  # a task on the host's own network is no tenant's
+        if _leads_out(Path(f"/proc/{(found.get('State') or {}).get('Pid')}/net/route")):
             return path
     return None
+
+
+def _leads_out(routes: Path) -> bool:
+    """Whether there is a default route: a task on internal networks alone reaches nothing, and proves nothing."""
+    try:
+        lines = routes.read_text(encoding="ascii").splitlines()[1:]
+    except OSError:
+        return False
+    return any(fields[1:2] == ["00000000"] for fields in map(str.split, lines))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from controller.actions.doctor.firewall import METADATA, examine, targets, verdict
+from controller.actions.doctor.firewall import METADATA, _leads_out, examine, targets, verdict
 
 SCRIPT = Path(__file__).parents[3] / "deploy/firewall/skypanel-firewall"
 
@@ -39,6 +40,24 @@ def test_what_is_reached_is_named_with_how_to_mend_it() -> None:
 def test_an_engine_elsewhere_is_not_called_safe() -> None:
     (found,) = examine(Silent(), {}, [], local=False)
     assert found.level == "warn"
+
+
+def test_a_task_on_the_hosts_own_network_is_no_tenants(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Engine:
+        def call(self, method: str, path: str, query: object = None) -> object:
+            found = {"NetworkSettings": {"SandboxKey": "/proc/self/ns/net"}, "State": {"Pid": os.getpid()}}
+            return found if path.endswith("/1/json") else [{"Id": "1"}]
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (found,) = examine(Engine(), {}, [], local=True)
+    assert (found.level, found.message.partition(":")[0]) == ("warn", "not checked")
+
+
+@pytest.mark.parametrize(("routes", "out"), [("00000000\t0100000A", True), ("0000000A\t00000000", False), ("", False)])
+def test_only_a_task_with_a_default_route_can_reach_anything(tmp_path: Path, routes: str, out: bool) -> None:
+    (tmp_path / "route").write_text("Iface\tDestination\tGateway\n" + (f"eth0\t{routes}\n" if routes else ""))
+    assert _leads_out(tmp_path / "route") is out
+    assert not _leads_out(tmp_path / "gone")
 
 
 def rules(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
