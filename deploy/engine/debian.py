@@ -89,7 +89,7 @@ def _download(suite: str, packages: Sequence[str], *, with_dependencies: bool) -
             (home / folder).mkdir(parents=True, exist_ok=True)
         (home / "status").touch()
         (home / "apt.conf").write_text(APT_CONFIGURATION.format(home=home))
-        (home / "sources/lab.sources").write_text(SOURCE.format(mirror=_mirror(), suite=suite, keyring=_keyring()))
+        (home / "sources/lab.sources").write_text(SOURCE.format(mirror=mirror(), suite=suite, keyring=_keyring()))
         environment = {**os.environ, "APT_CONFIG": str(home / "apt.conf")}
         archives = home / "cache/archives"
         _run(["apt-get", "update", "-qq"], environment)
@@ -113,7 +113,7 @@ def _unpack(archives: list[Path], target: Path) -> None:
     shutil.rmtree(archives[0].parent)
 
 
-def _mirror() -> str:
+def mirror() -> str:
     """Address of the machine's own Debian archive, from its apt configuration."""
     listing = _run(
         ["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI) $(COMPONENT)", "Created-By: Packages"]
