@@ -21,16 +21,19 @@ from deploy.demo.errors import DemoError
 from deploy.demo.paths import DEFAULT_NAME, DEFAULT_PORT, ROOT, DemoPaths
 
 APP = "bakery.yaml"
+SETTLES = "skypanel apply bakery.yaml --wait  # unseen"
+"""Between two of the commands, seen by nobody: what was made again is up, as it would be for who types."""
 COMMANDS = (
-    ("skypanel user add ops@bakery.example", 0),
-    ("skypanel apply bakery.yaml --wait", 0),
-    ("curl -s http://bakery.localhost:8080/", 0),
-    ("docker service rm $(docker service ls -q -f name=bakery-shop)", 3),
-    ("skypanel get environment bakery/shop", 0),
-    ("sed -i s/web:1/web:9/ bakery.yaml; skypanel apply bakery.yaml --wait", 0),
-    ("curl -s http://bakery.localhost:8080/", 0),
+    "skypanel user add ops@bakery.example",
+    "skypanel apply bakery.yaml --wait",
+    "curl -s http://bakery.localhost:8080/",
+    "docker service rm $(docker service ls -q -f name=bakery-shop)",
+    "until curl -fs http://bakery.localhost:8080/; do sleep 0.1; done",
+    "skypanel describe environment bakery/shop/production | grep Repaired",
+    SETTLES,
+    "sed -i s/web:1/web:9/ bakery.yaml; skypanel apply bakery.yaml --wait",
+    "curl -s http://bakery.localhost:8080/",
 )
-"""What is typed, and how many seconds its effect takes before one goes on."""
 COLUMNS = 110
 INDENT = "    "
 TYPING, READING = 0.8, 1.5
@@ -65,7 +68,10 @@ def record(paths: DemoPaths, port: int) -> list[Line]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / APP).write_text(app_of_the_readme())
         shell = f"set -a; . {paths.environment}; set +a; cd {folder}; exec 2>&1; "
-        for command, pause in COMMANDS:
+        for command in COMMANDS:
+            if command == SETTLES:
+                subprocess.run(["bash", "-c", shell + command], check=True, stdout=subprocess.DEVNULL)
+                continue
             lines.append(Line(f"$ {command}", clock, typed=True))
             clock += TYPING
             typed = command.replace(f":{DEFAULT_PORT}/", f":{port}/")
@@ -77,7 +83,6 @@ def record(paths: DemoPaths, port: int) -> list[Line]:
                     shown = said.rstrip("\n").replace(f":{port}", f":{DEFAULT_PORT}")
                     lines += [Line(part, at) for part in wrapped(shown)]
             clock += time.monotonic() - begun + READING
-            time.sleep(pause)
     return lines
 
 

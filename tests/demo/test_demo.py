@@ -73,15 +73,14 @@ def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(paths:
     shown = [block for block in blocks("README.md", "Two commands") if block.language == "text"]
     assert difference("...\n" + shown[0].text, first.stdout) is None, first.stdout
     port = re.findall(r"http://hello\.localhost:(\d+)/", first.stdout)[0]
+    as_recorded(recording.record(paths, int(port)))
+    here = f"set -a; . .run/{NAME}.env; set +a; cd {tmp_path}\n"
+    follow([Block("", 0, "", "sh", "skypanel delete organization bakery --yes --wait\n")], ROOT, prelude=here)
     read = follow_the_page(port, tmp_path, blocks("README.md", "Then"))
     assert "environment bakery/shop/production" in read
     assert re.search(r"hello from \w+ .*host bakery.localhost", read)
-    here = f"set -a; . .run/{NAME}.env; set +a; cd {tmp_path}\n"
     follow_the_page(port, tmp_path, blocks("docs/reference/cli.md", "plan"), prelude=here)
     follow_the_page(port, tmp_path, blocks("docs/reference/cli.md", "trace"), prelude=here)
-
-    follow([Block("", 0, "", "sh", "skypanel delete organization bakery --yes --wait\n")], ROOT, prelude=here)
-    as_recorded(recording.record(paths, int(port)))
 
     down = demo("down")
     assert down.returncode == 0, down.stderr
