@@ -10,13 +10,16 @@ imported is left out and kept in ``broken()``, with the reason: everything else 
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 GROUP = "skypanel.kinds"
 MIGRATIONS = "migrations"
@@ -43,6 +46,8 @@ class Package:
         """Import the module, and its submodule ``part`` where there is one; whether that went well."""
         if self.is_broken:
             return False
+        from importlib.util import find_spec  # noqa: PLC0415 - needed only where a package is installed
+
         try:
             module = import_module(self.module)
             if part and hasattr(module, "__path__") and find_spec(f"{self.module}.{part}") is not None:
@@ -68,6 +73,8 @@ class Package:
         """Its folder of migrations; None where it has none, or is broken."""
         if self.is_broken or not hasattr(import_module(self.module), "__path__"):
             return None
+        from importlib.resources import files  # noqa: PLC0415 - needed only where a package is installed
+
         folder = files(self.module).joinpath(MIGRATIONS)
         return folder if folder.is_dir() else None
 
@@ -75,10 +82,35 @@ class Package:
 @cache
 def packages() -> tuple[Package, ...]:
     """All that are installed, by name; also broken ones."""
+    if not _named_anywhere():
+        return ()
+    from importlib.metadata import entry_points  # noqa: PLC0415 - needed only where a package is installed
+
     found = {
         Package(entry.dist.name if entry.dist else entry.name, entry.module) for entry in entry_points(group=GROUP)
     }
     return tuple(sorted(found, key=lambda package: (package.name, package.module)))
+
+
+def _named_anywhere() -> bool:
+    """Whether any distribution on the path names the group: a look at some small files, where ``entry_points`` parses
+    everything that is installed, which is a tenth of the start of a command.
+    """
+    for folder in sys.path:
+        try:
+            with os.scandir(folder or ".") as entries:
+                found = [entry.path for entry in entries if entry.name.endswith((".dist-info", ".egg-info"))]
+        except FileNotFoundError:
+            continue
+        except OSError:  # an archive, which cannot be looked into so
+            return True
+        for path in found:
+            try:
+                if GROUP in Path(path, "entry_points.txt").read_text(encoding="utf-8", errors="replace"):
+                    return True
+            except OSError:
+                continue
+    return False
 
 
 def broken() -> list[str]:
