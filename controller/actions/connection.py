@@ -11,6 +11,7 @@ from psycopg.types.json import set_json_loads
 from controller.actions.errors import ActionError
 from controller.postgres.connecting import connection_string, session
 from controller.postgres.decoding import shown
+from controller.schema.files import newest
 
 
 @contextmanager
@@ -34,3 +35,23 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
         conn.execute(session(conninfo).encode())
         set_json_loads(shown, conn)
         yield conn
+
+
+def refuse_newer(conn: psycopg.Connection) -> None:
+    """Before anything is declared: a schema that is newer may mean another thing by the same columns.
+
+    Raises:
+        ActionError: it has migrations that this version lacks.
+    """
+    try:
+        found = conn.execute(
+            "SELECT version, name FROM skypanel.schema_migrations WHERE version > %s ORDER BY version DESC LIMIT 1",
+            [newest()],
+        ).fetchone()
+    except psycopg.errors.UndefinedTable:  # no schema yet, which what follows says better
+        return
+    if found is not None:
+        raise ActionError(
+            f"the database has migration {found[0]:04}_{found[1]}, which this version lacks",
+            "install the version that applied it, or a newer one",
+        )

@@ -42,7 +42,7 @@ def apply(
     limit = seconds(timeout)
     entries = read_files(file, files)
     options = settings().options
-    with database() as conn:
+    with database(declares=True) as conn:
         written = apply_files(conn, entries, options)
         for said in of_rows(conn, entries):
             warn(said)

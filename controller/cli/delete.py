@@ -60,7 +60,7 @@ def delete(
         skypanel delete -f shop.yaml --yes
     """
     limit = seconds(timeout)
-    with database() as conn:
+    with database(declares=True) as conn:
         targets = _chosen(conn, kind, name, file)
         asks = not yes and sys.stdin.isatty() and output is Format.TABLE
         if asks and not _is_meant(targets, [o for target in targets for o in below(conn, target)]):

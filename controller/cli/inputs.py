@@ -98,24 +98,27 @@ def use_env_file(path: Path) -> None:
 
 
 @contextmanager
-def database(*, as_controller: bool = False) -> Iterator[psycopg.Connection]:
+def database(*, as_controller: bool = False, declares: bool = False) -> Iterator[psycopg.Connection]:
     """An autocommit connection as the role of DATABASE_URL; raises as ``controller.actions.connection.connected``.
 
     Args:
         as_controller: with the rights of the controller's role; else with those of people, where the installation
             has a file of theirs.
+        declares: something is to be written, which a database that is newer than the program refuses.
 
     Raises:
-        ActionError: the role may not do what was done with it.
+        ActionError: the role may not do what was done with it; the database is newer.
     """
     from psycopg import errors  # noqa: PLC0415 - who asks no database starts in two thirds of the time
 
-    from controller.actions.connection import connected  # noqa: PLC0415 - as above
+    from controller.actions.connection import connected, refuse_newer  # noqa: PLC0415 - as above
 
     people = None if _named_files or as_controller else installed_file(PEOPLE)
     found = read(Settings, sources([*env_files(), people])) if people else settings()
     try:
         with connected(found.database_url.get_secret_value()) as conn:
+            if declares:
+                refuse_newer(conn)
             yield conn
     except errors.InsufficientPrivilege as error:
         said = (error.diag.message_primary or "").rstrip(".")

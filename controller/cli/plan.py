@@ -42,7 +42,7 @@ def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format
     entries = read_files(file, files)
     found = settings()
     live, why = swarm_view.look(found)
-    with database() as conn:
+    with database(declares=True) as conn:
         looked_ahead = preview(conn, entries, found.options, live, of_kinds())
         looked_ahead.problems += of_rows(conn, entries)
     looked_ahead.unknown = looked_ahead.unknown or why

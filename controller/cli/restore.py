@@ -37,7 +37,7 @@ def restore(
         skypanel restore environment acme/shop/production --wait
     """
     limit = seconds(timeout)
-    with database() as conn:
+    with database(declares=True) as conn:
         written = restore_object(conn, kind, name)
         show_written([written], output)
         if output is Format.TABLE:

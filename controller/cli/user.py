@@ -33,6 +33,6 @@ def add(
 
         skypanel user add ops@example.com --name "Operations"
     """
-    with database() as conn:
+    with database(declares=True) as conn:
         made = add_user(conn, email, name)
     say(f"user {email} {'created' if made else 'already exists'}")

@@ -52,6 +52,12 @@ def load() -> tuple[Migration, ...]:
     return _numbered(resources.files("migrations"), "")
 
 
+def newest() -> int:
+    """Number of this version's last migration, by the names of the files alone."""
+    names = (_FILE_NAME.fullmatch(file.name) for file in resources.files("migrations").iterdir())
+    return max(int(match[1]) for match in names if match)
+
+
 def load_packages() -> tuple[Migration, ...]:
     """All migrations of the packages that are installed and can be used, in order.
 

@@ -87,6 +87,15 @@ def test_an_export_makes_the_same_on_an_empty_platform(run: Run) -> None:
     assert run("get", "all", "-n", "acme", "-o", "yaml") == exported
 
 
+def test_a_database_that_is_newer_than_the_program_is_read_and_not_written(run: Run, database: Database) -> None:
+    run("apply", "-f", EXAMPLES)
+    database.execute("INSERT INTO skypanel.schema_migrations (version, name, checksum) VALUES (900, 'later', 'x')")
+    for command in (["apply", "-f", EXAMPLES], ["plan", "-f", EXAMPLES], ["delete", "org", "acme", "--yes"]):
+        assert "0900_later, which this version lacks" in run(*command, code=ExitCode.ERROR)
+    assert "acme/shop/production" in run("get", "env")
+    run("pause", "env", "acme/shop/production")
+
+
 def test_a_path_chooses_one_or_all_below_it(run: Run) -> None:
     run("apply", "-f", EXAMPLES)
     assert json.loads(run("get", "env", "acme/shop/production", "-o", "json"))["metadata"]["app"] == "shop"
