@@ -32,7 +32,7 @@ def parts() -> list[list[str]]:
 
 def long_parts() -> list[list[str]]:
     """The long ones: two controllers under faults, and what is marked."""
-    return [[f"tests/{LONG}"], ["tests/e2e", "-m", "long"]]
+    return [[f"tests/{LONG}"], ["tests/e2e", "tests/install", "-m", "long"]]
 
 
 def main() -> int:

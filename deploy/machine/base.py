@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.engine import debian
@@ -44,19 +45,20 @@ def base(suite: str) -> Path:
     return target
 
 
+def bootstrap(suite: str, target: Path, packages: Sequence[str], *options: str) -> None:
+    """Let mmdebstrap make a folder or a tar of a suite's packages, without what they only recommend.
+
+    It mounts /proc, /sys and the like below the target: in a mount namespace of its own, so that they go with it even
+    when it is killed, and whoever removes what it left removes nothing else.
+    """
+    private = ("unshare", "--mount", "--propagation", "private", "--")
+    chosen = (f"--include={','.join(packages)}", '--aptopt=APT::Install-Recommends "false"', *options)
+    _run(*private, "mmdebstrap", *chosen, suite, str(target), debian.mirror())
+
+
 def _make(suite: str, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    mirror = debian.mirror()
-    _run(
-        "mmdebstrap",
-        "--variant=apt",
-        f"--include={','.join(PACKAGES)}",
-        '--aptopt=APT::Install-Recommends "false"',
-        "--skip=cleanup/apt/lists",
-        suite,
-        str(folder),
-        mirror,
-    )
+    bootstrap(suite, folder, PACKAGES, "--variant=apt", "--skip=cleanup/apt/lists")
     (folder / "etc/apt/apt.conf.d/99mmdebstrap").unlink(missing_ok=True)
     (folder / "etc/dpkg/dpkg.cfg.d/lab").write_text("force-unsafe-io\n")
     (folder / "etc/apt/apt.conf.d/99lab").write_text(_of_apt())

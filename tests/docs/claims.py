@@ -8,12 +8,16 @@ from __future__ import annotations
 
 CLAIMS = {
     ("README.md", "Two commands"): "tests/demo/test_demo.py",
+    ("README.md", "Install"): "tests/install/test_install.py",
     ("README.md", "Then"): "tests/demo/test_demo.py",
     ("CONTRIBUTING.md", "Contributing"): "tests/docs/test_blocks.py",
     ("CONTRIBUTING.md", "Tests"): "tests/docs/test_blocks.py",
     ("docs/extending.md", "4. The scenario"): "tests/sim/test_example.py",
     ("docs/extending.md", "Use it"): "tests/e2e/test_extending.py",
     ("docs/operations.md", "Backup and restore"): "tests/docs/test_sql.py",
+    ("docs/operations.md", "Install"): "tests/install/test_install.py",
+    ("docs/operations.md", "In a container"): "tests/install/test_install.py",
+    ("docs/operations.md", "Stop and remove"): "tests/install/test_install.py",
     ("docs/reference/cli.md", "plan"): "tests/demo/test_demo.py",
     ("docs/reference/cli.md", "trace"): "tests/demo/test_demo.py",
     ("docs/reference/schema.md", "Database schema"): "tests/docs/test_sql.py",
