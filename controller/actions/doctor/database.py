@@ -182,7 +182,7 @@ def pause_check(conn: psycopg.Connection) -> Check:
 
 def organizations_check(conn: psycopg.Connection) -> Check:
     """Is there something to work for?"""
-    row = conn.execute("SELECT count(*) FROM public.organizations").fetchone()
+    row = conn.execute("SELECT count(*) FROM skypanel.names WHERE kind = %s AND NOT deleted", [TENANT_WORD]).fetchone()
     assert row is not None
     if row[0]:
         return ok("organizations", str(row[0]))

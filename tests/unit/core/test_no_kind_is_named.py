@@ -36,6 +36,8 @@ MEANS_SOMETHING_ELSE = {
     ("cli/gc.py", "processes"): "what the fuse counts",
     ("store/state.py", "processes"): "what the fuse counts",
     ("actions/doctor/limits.py", "organizations"): "for people: of what there are so many",
+    ("actions/doctor/database.py", "organizations"): "for people: what is looked at",
+    ("actions/doctor/next_step.py", "organizations"): "the same",
     ("cli/application.py", "plan"): "the command",
     ("cli/plan.py", "plan"): "the command",
     ("schema/migrate.py", "plan"): "what of migrations is to be applied",
