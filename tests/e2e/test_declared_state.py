@@ -54,7 +54,7 @@ def test_a_new_image_is_rolled_out_and_ready_only_when_all_tasks_run_it(shop: tu
     tasks = world.engine.get("/tasks", filters={"service": [service_of(world)], "desired-state": ["running"]})
     assert {t["Spec"]["ContainerSpec"]["Image"] for t in tasks} == {f"{WEB}:2"}
     eventually(lambda: "image 2" in world.curl(f"shop.{world.name}.localhost")[1], what="the new image answers")
-    assert "Image: " in world.events(environment)[-1]["message"]
+    assert "image: " in world.events(environment)[-1]["message"]
 
 
 def test_a_renamed_domain_answers_on_the_new_host_and_no_longer_on_the_old(shop: tuple[World, str, str]) -> None:
