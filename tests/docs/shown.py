@@ -21,6 +21,7 @@ _MASKS = (
     (re.compile(r"\b(success|requeue_after) in N ms(, again after N s)?"), "RESULT in N ms"),
     (re.compile(r"\bReady=(True|False):\w+( Reconciling=True:\w+)?"), "READY"),
     (re.compile(r"\b\d+/\d+\b"), "N/N"),
+    (re.compile(r"^[a-z0-9]{12}$"), "ID"),  # as the engine's client prints it
     (re.compile(r"\s+"), " "),
 )
 

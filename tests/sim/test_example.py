@@ -16,7 +16,7 @@ SETTINGS = {**OF_THE_EXAMPLE, "PYTHONHASHSEED": "0"}
 def test_every_fault_strikes_a_kind_that_a_package_brings(tmp_path: Path) -> None:
     install_example(tmp_path)
     typed = [b.commands() for b in blocks("docs/extending.md", "4. The scenario") if b.language == "sh"]
-    assert [command.split()[:5] for command in typed[0]] == [["python", "-m", "tests.sim", "--only", "acme_mail"]] * 2
+    assert typed[0][0].split() == ["python", "-m", "tests.sim", "--only", "acme_mail"]
     said = run(
         tmp_path, "-m", "tests.sim", "--only", "acme_mail", "--each", "6", "--keep", str(tmp_path), code=0, **SETTINGS
     )
