@@ -18,7 +18,6 @@ from typer.main import get_group
 
 from controller.actions import habits
 from controller.actions.errors import ActionError
-from controller.cli import version as own
 from controller.cli.errors import ExitCode, explain, readable
 from controller.cli.helped import Command, Group
 from specs import installed
@@ -133,7 +132,9 @@ def _application() -> typer.Typer:
 
 def _say_version(wanted: bool) -> None:
     if wanted:
-        own.version()
+        from controller.cli.version import version  # noqa: PLC0415 - see ``loaded``
+
+        version()
         raise typer.Exit
 
 
@@ -162,7 +163,8 @@ def options(
 
         use_env_file(env_file)
     context.obj = {"debug": debug}
-    gc.enable()  # all is imported
+    gc.freeze()  # all is imported, and stays: it need not be looked through, now or at the end
+    gc.enable()
     if context.invoked_subcommand != "up":  # which logs it
         _warn_of_packages()
 
