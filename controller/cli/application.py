@@ -163,7 +163,8 @@ def options(
 
         use_env_file(env_file)
     context.obj = {"debug": debug}
-    gc.freeze()  # all is imported, and stays: it need not be looked through, now or at the end
+    if not gc.get_freeze_count():  # once, where one process runs several
+        gc.freeze()  # all is imported, and stays: it need not be looked through, now or at the end
     gc.enable()
     if context.invoked_subcommand != "up":  # which logs it
         _warn_of_packages()
