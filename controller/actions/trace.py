@@ -91,7 +91,8 @@ def _ask(address: str, kind: str, object_id: str) -> dict[str, Any]:
         with direct.open(url, timeout=_SECONDS) as reply:
             found: dict[str, Any] = json.loads(reply.read())
     except urllib.error.HTTPError as error:
-        said = error.read().decode(errors="replace").strip()
+        with error:
+            said = error.read().decode(errors="replace").strip()
         if error.code == 404:
             raise ActionError(f"what answers at {address} is not a controller of this version", "see --from") from None
         raise ActionError(f"the controller at {address} says: {said}") from None

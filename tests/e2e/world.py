@@ -336,7 +336,8 @@ class World:
             with urllib.request.urlopen(request, timeout=5) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
-            return error.code, error.read().decode(errors="replace")
+            with error:
+                return error.code, error.read().decode(errors="replace")
 
     def clean(self) -> None:
         """Stop the controllers; remove everything of this installation from the engine."""

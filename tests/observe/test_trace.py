@@ -87,5 +87,6 @@ def test_where_nobody_answers_it_says_what_to_set(seen: Seen) -> None:
 def test_a_question_that_names_no_object_is_refused(seen: Seen) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"http://127.0.0.1:{seen.controller.port}/debug/reconciles")
-    assert refused.value.code == 400
-    assert "kind=environment&id=UUID" in refused.value.read().decode()
+    with refused.value:
+        assert refused.value.code == 400
+        assert "kind=environment&id=UUID" in refused.value.read().decode()

@@ -81,6 +81,7 @@ class HttpPostmaster(Postmaster):
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code == 404:
                 return None
             raise TransientError("PostmasterUnavailable", f"the postmaster says {error.code}") from None
