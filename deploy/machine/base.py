@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def _of_apt() -> str:
 
 def _of_pip() -> str:
     """Where pip looks outside, but for what lies on the outer machine's disk."""
-    done = subprocess.run(["pip", "config", "list"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
     found: dict[str, str] = {}
     for line in done.stdout.splitlines():
         name, _, value = line.partition("=")

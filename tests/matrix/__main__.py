@@ -85,6 +85,10 @@ def _commit() -> str:
     return subprocess.check_output(command, cwd=ROOT, text=True).strip()
 
 
+def _can_be_had(cell: Cell) -> bool:
+    return cell.python is None or python.can_be_had(cell.python)
+
+
 def main() -> int:
     """0 when all that was run is good."""
     known = cells()
@@ -96,9 +100,11 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := sorted(set(options.names) - known.keys()):
         parser.error(f"no cell is called {', '.join(unknown)} (known: {', '.join(known)})")
-    chosen = [in_turn(known, commits())] if options.turn else [known[name] for name in options.names or known]
+    chosen = (
+        [in_turn(known, commits(), _can_be_had)] if options.turn else [known[name] for name in options.names or known]
+    )
     if options.list:
-        turn = in_turn(known, commits()).name
+        turn = in_turn(known, commits(), _can_be_had).name
         for cell in known.values():
             print(f"{'*' if cell.name == turn else ' '} {cell.name:<14} {cell.about}")
         return 0

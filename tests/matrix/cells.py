@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,9 +37,14 @@ def cells() -> dict[str, Cell]:
     return {name: Cell(name, **{**given, "tests": tuple(given["tests"])}) for name, given in listed.items()}
 
 
-def in_turn(known: dict[str, Cell], commits: int) -> Cell:
-    """The cell whose turn it is after so many commits: each submission moves on by what it brings."""
-    return list(known.values())[commits % len(known)]
+def in_turn(known: dict[str, Cell], commits: int, can_be_had: Callable[[Cell], bool] = lambda _: True) -> Cell:
+    """The cell whose turn it is after so many commits: each submission moves on by what it brings.
+
+    One whose parts are not on this machine and in no archive of Debian's is passed over.
+    """
+    listed = list(known.values())
+    turn = commits % len(listed)
+    return next(cell for cell in (*listed[turn:], *listed[:turn]) if can_be_had(cell))
 
 
 def commits() -> int:

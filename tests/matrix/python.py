@@ -38,17 +38,28 @@ def environment(minor: str) -> Path:
     return folder / "bin/python"
 
 
+def can_be_had(minor: str) -> bool:
+    """Whether there is an interpreter of that version on this machine, or in a release of Debian."""
+    return minor in SUITES or _here(minor) is not None
+
+
 def interpreter(minor: str) -> Path:
     """A Python of that minor version which can make virtual environments."""
+    if found := _here(minor):
+        return found
+    if minor not in SUITES:
+        raise LabError(f"there is no Python {minor} on this machine, and no release of Debian has it: install it")
+    return _of_debian(minor)
+
+
+def _here(minor: str) -> Path | None:
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     candidates = [shutil.which(f"python{minor}"), *sorted(pyenv.glob(f"versions/{minor}.*/bin/python{minor}"))]
     for candidate in candidates:
         # A name on PATH may be a shim for a version that is not there.
         if candidate and not run([str(candidate), "-c", "import ensurepip, venv"], check=False).returncode:
             return Path(candidate)
-    if minor not in SUITES:
-        raise LabError(f"there is no Python {minor} on this machine, and no release of Debian has it: install it")
-    return _of_debian(minor)
+    return None
 
 
 def _of_debian(minor: str) -> Path:

@@ -25,6 +25,14 @@ def test_each_cell_has_its_turn_before_one_has_a_second() -> None:
     assert {in_turn(known, 100 + n).name for n in range(len(known))} == known.keys()
 
 
+def test_a_cell_that_cannot_be_had_here_leaves_its_turn_to_the_next() -> None:
+    known = cells()
+    first, second, *_ = known
+    assert in_turn(known, 0, lambda cell: cell.name != first).name == second
+    last = list(known)[-1]
+    assert in_turn(known, len(known) - 1, lambda cell: cell.name != last).name == first
+
+
 def test_every_version_that_is_accepted_and_can_be_had_is_in_a_cell() -> None:
     known = cells().values()
     assert {cell.postgresql for cell in known} >= set(VERSIONS) - {15} >= set(range(OLDEST_MAJOR + 2, max(VERSIONS)))
