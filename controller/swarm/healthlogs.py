@@ -20,6 +20,7 @@ _LONGEST_OUTPUT, _LONGEST_COMMAND = 200, 100
 _SECOND = 1_000_000_000
 _DEFAULT_INTERVAL = 30 * _SECOND
 _TIMED_OUT = -1
+_KILLED = 137
 
 
 def suspect(tasks: Sequence[Document]) -> Suspect | None:
@@ -72,14 +73,24 @@ def told(container: Mapping[str, Any]) -> str:
     """What an inspected container shows of its check. Pure."""
     state = container.get("State") or {}
     health = state.get("Health") or {}
-    log = health.get("Log") or []
+    log = [entry for entry in health.get("Log") or [] if state.get("Running") or not _cut_short(entry)]
     if not health or health.get("Status") == "healthy" or not log:
         return ""
-    last = log[-1]
-    if not last.get("ExitCode"):
+    if not log[-1].get("ExitCode"):
         return ""
+    failures = [entry for entry in reversed(log) if entry.get("ExitCode")]
+    last = next((entry for entry in failures if _spoke(entry)), failures[0])
     check = (container.get("Config") or {}).get("Healthcheck") or {}
     return _failed(check, _result(int(last["ExitCode"]), str(last.get("Output") or "")))
+
+
+def _cut_short(entry: Mapping[str, Any]) -> bool:
+    """Whether a check may have been killed with its container: that says nothing of its health."""
+    return entry.get("ExitCode") == _KILLED and not _spoke(entry)
+
+
+def _spoke(entry: Mapping[str, Any]) -> bool:
+    return bool(str(entry.get("Output") or "").strip())
 
 
 def _result(code: int, output: str) -> str:

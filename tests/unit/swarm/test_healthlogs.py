@@ -20,9 +20,9 @@ def task(state: str, at: str = "00:01:00", *, container: str = "c1", **status: A
     }
 
 
-def container(*log: tuple[int, str], status: str = "unhealthy", **check: Any) -> dict[str, Any]:
+def container(*log: tuple[int, str], status: str = "unhealthy", running: bool = False, **check: Any) -> dict[str, Any]:
     health = {"Status": status, "Log": [{"ExitCode": code, "Output": output} for code, output in log]}
-    return {"State": {"Health": health}, "Config": {"Healthcheck": {**CHECK, **check}}}
+    return {"State": {"Running": running, "Health": health}, "Config": {"Healthcheck": {**CHECK, **check}}}
 
 
 def test_the_newest_task_that_a_check_may_have_ended_is_suspected() -> None:
@@ -59,3 +59,13 @@ def test_a_container_without_a_failing_check_is_not_told_of() -> None:
     assert told(container((0, "ok"), status="healthy")) == ""
     assert told(container((1, "once"), (0, "ok"), status="starting")) == ""
     assert told(container(status="starting")) == ""
+
+
+def test_a_check_that_was_killed_with_its_container_says_nothing() -> None:
+    assert told(container((1, "no database"), (137, ""))).endswith("exit code 1: no database")
+    assert told(container((137, ""), status="starting")) == ""
+    assert told(container((137, ""), running=True)).endswith("exit code 137, no output")
+
+
+def test_the_newest_failure_with_a_word_is_told() -> None:
+    assert told(container((1, "first"), (1, "second"), (1, " "))).endswith("exit code 1: second")
