@@ -44,9 +44,11 @@ from specs.problems import InvalidSpec, Problem, abbreviate, describe, problems_
 
 __all__ = [
     "AppReference",
+    "ConfigSnapshot",
     "DomainSnapshot",
     "EnvironmentSnapshot",
     "HealthcheckSnapshot",
+    "ImageSnapshot",
     "InvalidSpec",
     "OrganizationReference",
     "OrganizationSnapshot",
@@ -122,6 +124,30 @@ class AppReference(_Part):
 
     id: UUID
     slug: Slug
+
+
+class ConfigSnapshot(_Part):
+    """What is set for an environment, by its versions: no value, and no ciphertext.
+
+    ``digest`` is another one with every change of a name or a value; ``variables`` is their number, and ``files`` are
+    the names of those that are given as files.
+    """
+
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    variables: int = 0
+    files: tuple[str, ...] = ()
+
+
+class ImageSnapshot(_Part):
+    """What was found out of an image; see ``reconcilers.images.ImageFacts``. ``reference`` is what was asked for."""
+
+    reference: str
+    pinned: Image
+    architecture: str
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    healthcheck: dict[str, Any] | None = None
+    shell: tuple[str, ...] = ("/bin/sh", "-c")
 
 
 class ProcessSnapshot(_Part):
