@@ -41,13 +41,19 @@ END
 $$;
 
 -- Records of what was done.
-REVOKE ALL ON public.paas_releases, public.paas_containers, public.paas_usage, public.caas_exec_audit
+REVOKE ALL ON public.paas_releases, public.paas_containers, public.paas_usage, public.caas_exec_audit, public.paas_image_facts
     FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
-GRANT SELECT ON public.paas_releases, public.paas_containers, public.paas_usage, public.caas_exec_audit
+GRANT SELECT ON public.paas_releases, public.paas_containers, public.paas_usage, public.caas_exec_audit, public.paas_image_facts
     TO skypanel_panel, skypanel_controller, skypanel_reader;
-GRANT INSERT, UPDATE, DELETE ON public.paas_containers, public.paas_usage TO skypanel_controller;
+GRANT INSERT, UPDATE, DELETE ON public.paas_containers, public.paas_usage, public.paas_image_facts TO skypanel_controller;
 GRANT INSERT, DELETE, UPDATE (is_primary) ON public.paas_releases TO skypanel_controller;
 GRANT INSERT, UPDATE (duration_ms, status) ON public.caas_exec_audit TO skypanel_controller;
+
+-- Data keys: whoever seals a value needs its organization's, which the key of his own process opens.
+REVOKE ALL ON skypanel.data_keys FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
+GRANT SELECT, INSERT (id, organization_id, kek_id, wrapped), UPDATE (kek_id, wrapped) ON skypanel.data_keys TO skypanel_panel;
+GRANT SELECT ON skypanel.data_keys TO skypanel_controller;
+GRANT SELECT (id, organization_id, kek_id, created_at, updated_at) ON skypanel.data_keys TO skypanel_reader;
 
 -- The controller's own state.
 REVOKE ALL ON
@@ -90,7 +96,7 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION skypanel.allocate_subnet, skypanel.release_subnet, skypanel.adopt_subnet, skypanel.lowest_free_subnet TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.prune TO skypanel_controller;
-GRANT EXECUTE ON FUNCTION skypanel.pause_of TO skypanel_panel, skypanel_controller, skypanel_reader;
+GRANT EXECUTE ON FUNCTION skypanel.pause_of, skypanel.config_of TO skypanel_panel, skypanel_controller, skypanel_reader;
 
 -- The panel's tables. Only their owner can grant on them; where that is someone else, the docs list what he grants.
 DO $$

@@ -40,7 +40,7 @@ from specs.fields import (
     Slug,
     TmpfsPaths,
 )
-from specs.problems import InvalidSpec, Problem, abbreviate, describe, problems_of, quote
+from specs.problems import InvalidSpec, Problem, describe, problems_of, quote
 
 __all__ = [
     "AppReference",
@@ -224,7 +224,8 @@ class EnvironmentSnapshot(_Document):
     tmpfs_paths: TmpfsPaths = ("/tmp",)  # noqa: S108 - a path in the container
     run_as: RunAs | None = None
     region: Slug | None = None
-    config_vars: tuple[str, ...] = ()
+    config: ConfigSnapshot | None = None
+    resolved: ImageSnapshot | None = None
     plan: PlanSnapshot | None = None
     processes: tuple[ProcessSnapshot, ...] = ()
     domains: tuple[DomainSnapshot, ...] = ()
@@ -243,9 +244,9 @@ class EnvironmentSnapshot(_Document):
         for field in ("ports", "volumes"):
             if value := getattr(self, field):
                 yield Problem(field, value, "has no effect yet", "set it to []")
-        if self.config_vars:
-            names = abbreviate(", ".join(self.config_vars))
-            yield Problem("config_vars", None, f"has no effect yet: no task is given {names}", "delete its rows")
+        if self.config is not None:
+            said = f"has no effect yet: no task is given the {self.config.variables} variables that are set"
+            yield Problem("config_vars", None, said, "delete its rows")
 
     def overruled(self) -> str:
         """What is declared and its processes say in its place; empty when nothing is."""

@@ -84,6 +84,7 @@ _WHERE: dict[str, LiteralString] = {
     "caas_volume_snapshots": "volume_id IN (SELECT id FROM paas_volumes WHERE organization_id = %(o)s)",
     "skypanel.config_vars": "environment_id = %(e)s",
     "skypanel.gitops_sources": "organization_id = %(o)s",
+    "skypanel.data_keys": "organization_id = %(o)s",
     "skypanel.reconcile_controls": "id IN (%(o)s, %(e)s)",
     # The operator's, of no tenant.
     "paas_stacks": "true", "paas_buildpacks": "true", "paas_stack_buildpacks": "true", "paas_addon_plans": "true",
@@ -106,6 +107,7 @@ _MAKE: tuple[LiteralString, ...] = (
     "INSERT INTO paas_deployments (environment_id) VALUES (%(e)s)",
     "INSERT INTO paas_runs (environment_id, command) VALUES (%(e)s, '{a}')",
     "INSERT INTO skypanel.gitops_sources (organization_id, name, repo_url) VALUES (%(o)s, 'site', 'https://a.b/c')",
+    "INSERT INTO skypanel.data_keys (organization_id, kek_id, wrapped) VALUES (%(o)s, '00000000', 'x')",
     "INSERT INTO skypanel.reconcile_controls (scope, kind, id) VALUES ('object', 'environment', %(e)s)",
 )
 # Made only for a change of them: they stall whom they belong to.

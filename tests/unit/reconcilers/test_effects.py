@@ -63,10 +63,11 @@ ELSEWHERE = {
 refused to new environments, an owner gets a row, a prefix is what the address plan gives.
 """
 REFUSED = {("Environment", "region")}
-IN_ROWS = {"ports": [8080], "volumes": ["data"], "config_vars": ["DATABASE_URL"], "region": "eu"}
+IN_ROWS = {"ports": [8080], "volumes": ["data"], "config": {"digest": "0" * 32, "variables": 1}, "region": "eu"}
 """Columns of an environment that nothing is built for: they stall it."""
 BOUND = {"organization", "app", "id", "name", "swarm_name", "processes", "domains", "plan", "suspended", "deploy_mode"}
-"""What else a snapshot has: whose it is, and its parts."""
+BOUND |= {"resolved"}
+"""What else a snapshot has: whose it is, its parts, and what was found out of its image."""
 FIELDS = [(kind, field) for kind, cls in KINDS.items() for field in cls.model_fields["spec"].annotation.model_fields]  # type: ignore[union-attr] # a Spec
 WRITTEN = """
 apiVersion: skypanel.io/v1
