@@ -2,14 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg
 
 from controller.actions.errors import ActionError
-from controller.actions.paths import form
+from controller.actions.paths import ALL, depth, form, is_full, kind_of, path_of
 from controller.declared import reader
 from controller.declared.reader import DeclaredObject
+from specs.kinds import KINDS, of_tenant
+
+Found = Mapping[str, Sequence[DeclaredObject]]
+
+
+def question(
+    word: str, name: str | None, organizations: Sequence[str], *, everything: bool
+) -> Callable[[psycopg.Connection], Found]:
+    """What asks for the objects that are meant, by kind, owners first.
+
+    Args:
+        word: a kind, or all.
+        name: a path; what is below it is meant where it has fewer names than the kind.
+        organizations: only these, when any is given.
+        everything: also those whose deletion is finished.
+
+    Raises:
+        ActionError: nothing can be meant by that; then, or when one object is meant that is not there.
+    """
+    if word.lower() == ALL:
+        names = tuple(name.strip("/").split("/")) if name else ()
+        kinds = _below(names)
+        if not all(names) or not kinds:
+            raise ActionError(f"{name!r} is not a path", "write ORGANIZATION, or ORGANIZATION/APP")
+    else:
+        kind = kind_of(word)
+        kinds = {kind: path_of(kind, name)}
+
+    def ask(conn: psycopg.Connection) -> Found:
+        found = {
+            kind: reader.objects(conn, kind, path, organizations=organizations, everything=everything)
+            for kind, path in kinds.items()
+        }
+        kind, path = next(iter(kinds.items()))
+        if name and not any(found.values()) and (len(kinds) > 1 or is_full(kind, path)):
+            missing = "nothing" if len(kinds) > 1 else f"no {kind.lower()}"
+            raise ActionError(f"there is {missing} {name}", f"`skypanel get {word}` lists them")
+        return found
+
+    return ask
+
+
+def _below(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """By which path each kind is asked for, to find what is at ``names`` and below."""
+    return {kind: names for kind in KINDS if not names or (of_tenant(kind) and depth(kind) >= len(names))}
 
 
 def find_one(conn: psycopg.Connection, kind: str, path: tuple[str, ...]) -> DeclaredObject:

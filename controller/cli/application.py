@@ -53,6 +53,7 @@ _COMMANDS = {
     ),
     "get": _Command("get", "Show declared objects and whether they are as declared."),
     "describe": _Command("describe", "Show all that is known of one object: what is wanted, how it is, and why."),
+    "export": _Command("export", "Write declared objects as YAML that `apply` takes and `plan` finds equal."),
     "trace": _Command(
         "trace",
         "Show the last reconciles of one object: what woke them, what they saw, planned and did, and for how long.",

@@ -5,36 +5,24 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated
 
-import psycopg
 import typer
 from rich.text import Text
 
 from controller.actions.errors import ActionError
-from controller.actions.objects import status_document
-from controller.actions.paths import ALL, apart, complete_or_all, depth, is_full, kind_of, listed, path_of
+from controller.actions.objects import Found, question, status_document
+from controller.actions.paths import ALL, apart, is_full, kind_of, path_of
 from controller.cli.formats import Format, emit, to_plain
-from controller.cli.inputs import Named, database
+from controller.cli.inputs import KindOrAll, Named, OrganizationFilter, database
 from controller.cli.output import age, aligned, console, say
 from controller.cli.states import ready_text
-from controller.declared import reader
 from controller.declared.reader import DeclaredObject
 from specs.facts import Cell
-from specs.kinds import KINDS, of_tenant
+from specs.kinds import KINDS
 
-Kind = Annotated[
-    str,
-    typer.Argument(
-        help=f"{listed()}, or all; KIND/PATH in one word works, too.", metavar="KIND", autocompletion=complete_or_all
-    ),
-]
-OrganizationFilter = Annotated[
-    list[str] | None,
-    typer.Option("--organization", "-n", help="Only of this organization; may be repeated.", metavar="NAME"),
-]
 _PERIOD_SECONDS = 1.0
 
 
@@ -48,16 +36,13 @@ class ListFormat(StrEnum):
     YAML = "yaml"
 
 
-Found = Mapping[str, Sequence[DeclaredObject]]
-
-
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
     app.command(name="get")(get)
 
 
 def get(
-    kind: Kind,
+    kind: KindOrAll,
     name: Named = None,
     *,
     organization: OrganizationFilter = None,
@@ -90,7 +75,7 @@ def get(
     if watch and output is ListFormat.YAML:
         raise ActionError("--watch shows tables, names or JSON", "leave out -o yaml")
     word, path = apart(kind, name)
-    ask = _question(word, path, organization or (), everything=everything)
+    ask = question(word, path, organization or (), everything=everything)
     with database() as conn:
         if watch:
             _watch(lambda: ask(conn), output)
@@ -112,45 +97,9 @@ def get(
         )
 
 
-def _question(
-    word: str, name: str | None, organizations: Sequence[str], *, everything: bool
-) -> Callable[[psycopg.Connection], Found]:
-    """What asks for the objects that are meant, by kind.
-
-    Raises:
-        ActionError: nothing can be meant by that; then, or when one object is meant that is not there.
-    """
-    if word.lower() == ALL:
-        names = tuple(name.strip("/").split("/")) if name else ()
-        kinds = _below(names)
-        if not all(names) or not kinds:
-            raise ActionError(f"{name!r} is not a path", "write ORGANIZATION, or ORGANIZATION/APP")
-    else:
-        kind = kind_of(word)
-        kinds = {kind: path_of(kind, name)}
-
-    def ask(conn: psycopg.Connection) -> Found:
-        found = {
-            kind: reader.objects(conn, kind, path, organizations=organizations, everything=everything)
-            for kind, path in kinds.items()
-        }
-        kind, path = next(iter(kinds.items()))
-        if name and not any(found.values()) and (len(kinds) > 1 or is_full(kind, path)):
-            missing = "nothing" if len(kinds) > 1 else f"no {kind.lower()}"
-            raise ActionError(f"there is {missing} {name}", f"`skypanel get {word}` lists them")
-        return found
-
-    return ask
-
-
 def _is_one(word: str, name: str | None) -> bool:
     """Whether one object is meant, and not a list that has one by chance."""
     return bool(name) and word.lower() != ALL and is_full(kind_of(word), path_of(kind_of(word), name))
-
-
-def _below(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """By which path each kind is asked for, to find what is at ``names`` and below."""
-    return {kind: names for kind in KINDS if not names or (of_tenant(kind) and depth(kind) >= len(names))}
 
 
 def _watch(ask: Callable[[], Found], form: ListFormat) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from controller import settings_sources
 from controller.actions.errors import ActionError
-from controller.actions.paths import complete
+from controller.actions.paths import complete, complete_or_all, listed
 from controller.settings import Settings
 from controller.settings_sources import PEOPLE, installed_file, read, sources
 from specs.problems import RefusedError
@@ -42,6 +42,16 @@ Kind = Annotated[
     typer.Argument(
         help="Its kind, such as env; KIND/PATH in one word works, too.", metavar="KIND", autocompletion=complete
     ),
+]
+KindOrAll = Annotated[
+    str,
+    typer.Argument(
+        help=f"{listed()}, or all; KIND/PATH in one word works, too.", metavar="KIND", autocompletion=complete_or_all
+    ),
+]
+OrganizationFilter = Annotated[
+    list[str] | None,
+    typer.Option("--organization", "-n", help="Only of this organization; may be repeated.", metavar="NAME"),
 ]
 Named = Annotated[
     str | None,

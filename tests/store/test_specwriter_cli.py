@@ -87,6 +87,35 @@ def test_an_export_makes_the_same_on_an_empty_platform(run: Run) -> None:
     assert run("get", "all", "-n", "acme", "-o", "yaml") == exported
 
 
+def test_an_export_is_what_plan_finds_equal_and_says_what_is_not_in_it(run: Run) -> None:
+    run("apply", "-f", EXAMPLES)
+    exported = run("export")
+    assert exported.startswith("# Not exported: config vars and secrets")
+    assert "nothing would change" in run("plan", "-f", "-", stdin=exported)
+    assert exported.index("kind: Plan") < exported.index("kind: App") < exported.index("kind: Environment")
+    assert not [word for word in ("generation", "createdAt", "status:") if word in exported]
+    assert "globex" not in run("export", "-n", "acme")
+    assert run("export", "env", "acme/shop").count("kind: ") == 1
+    assert "warning: nothing is declared" in run("export", "-n", "nobody", "apps")
+
+
+def test_what_is_being_deleted_is_not_exported(run: Run) -> None:
+    run("apply", "-f", EXAMPLES)
+    run("delete", "app", "acme/shop")
+    assert "hello" in run("export", "all", "acme")
+    assert "shop" not in run("export", "all", "acme")
+
+
+def test_a_row_that_no_file_may_declare_is_left_out_with_all_below_it_and_said(run: Run, database: Database) -> None:
+    run("apply", "-f", EXAMPLES)
+    database.execute("ALTER TABLE paas_environments DROP CONSTRAINT paas_environments_image_ref_bounded")
+    database.execute("UPDATE paas_environments SET image_ref = 'UPPER/x' WHERE swarm_name LIKE 'acme-shop%'")
+    exported = run("export", code=ExitCode.ERROR)
+    assert "error: left out with all below it: environment acme/shop/production: spec.image" in exported
+    assert "shop.localhost" not in exported
+    assert exported.count("left out") == 1
+
+
 def test_a_database_that_is_newer_than_the_program_is_read_and_not_written(run: Run, database: Database) -> None:
     run("apply", "-f", EXAMPLES)
     database.execute("INSERT INTO skypanel.schema_migrations (version, name, checksum) VALUES (900, 'later', 'x')")

@@ -196,7 +196,7 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
         for kind in KINDS
     },
 }  # fmt: skip
-LINES = {"up", "migrate", "version", "setup", "reconcile", "pause", "resume", "validate", "schema", "user"}
+LINES = {"up", "migrate", "version", "setup", "reconcile", "pause", "resume", "validate", "schema", "user", "export"}
 """These print lines, each by itself, through ``say``."""
 AS_ANOTHER = {"delete": "apply", "restore": "apply"}
 

@@ -1,0 +1,49 @@
+"""Declared objects as resources that ``apply`` takes: owners first, and always in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from controller.declared.reader import DeclaredObject
+from specs.kinds import KINDS, ancestors, in_apply_order
+from specs.problems import InvalidSpec
+from specs.resource import Resource
+
+NOT_EXPORTED = "config vars and secrets, status, users, and what is being deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What can be written down, and what cannot.
+
+    Args:
+        resources: in the order in which they are applied.
+        left_out: of each object that breaks a rule of specs, what is wrong; what is below it is left out with it.
+    """
+
+    resources: list[Resource] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def export(objects: Iterable[DeclaredObject]) -> Exported:
+    """The living ones of ``objects``, which are given owners first.
+
+    A row that was written with SQL may break rules that files have to keep; ``apply`` would refuse it.
+    """
+    found, without = Exported(), set[tuple[str, Sequence[str]]]()
+    for declared in objects:
+        owners = [(kind, declared.path[: depth + 1]) for depth, kind in enumerate(ancestors(declared.kind))]
+        if declared.deleted_at is not None:
+            continue
+        if not without.isdisjoint(owners):
+            without.add((declared.kind, declared.path))
+            continue
+        try:
+            found.resources.append(KINDS[declared.kind].model_validate(declared.document()))
+        except ValidationError as error:
+            without.add((declared.kind, declared.path))
+            found.left_out.append(f"{declared.kind.lower()} {declared.name}: {InvalidSpec.of(error)}")
+    return Exported(in_apply_order(found.resources), found.left_out)

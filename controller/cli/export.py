@@ -1,0 +1,49 @@
+"""``export``: rows as the spec files that declare them."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from psycopg import IsolationLevel
+
+from controller.actions.export import NOT_EXPORTED
+from controller.actions.export import export as resources_of
+from controller.actions.objects import question
+from controller.actions.paths import ALL, apart
+from controller.cli.errors import ExitCode
+from controller.cli.inputs import KindOrAll, Named, OrganizationFilter, database
+from controller.cli.output import complain, warn
+from specs.dump import dump_yaml
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(name="export")(export)
+
+
+def export(kind: KindOrAll = ALL, name: Named = None, *, organization: OrganizationFilter = None) -> None:
+    """Write declared objects as YAML that `apply` takes and `plan` finds equal.
+
+    Owners come first, always in the same order, so that two exports can be compared. Values of config vars, status,
+    users and what is being deleted are not in it. KIND and PATH choose as those of `get` do.
+
+    **Examples**
+
+        skypanel export > everything.yaml
+        skypanel export all acme/shop | skypanel plan -f -
+        skypanel export -n acme > acme.yaml
+    """
+    ask = question(*apart(kind, name), organization or (), everything=False)
+    with database() as conn:
+        conn.isolation_level = IsolationLevel.REPEATABLE_READ  # all kinds as they are at one moment
+        with conn.transaction():
+            found = resources_of(entry for entries in ask(conn).values() for entry in entries)
+    sys.stdout.write(f"# Not exported: {NOT_EXPORTED}.\n")
+    if found.resources:
+        sys.stdout.write(dump_yaml(found.resources))
+    elif not found.left_out:
+        warn("nothing is declared")
+    if found.left_out:
+        complain((f"left out with all below it: {why}" for why in found.left_out), "Mend the rows, or delete them.")
+        raise typer.Exit(ExitCode.ERROR)

@@ -1,0 +1,144 @@
+"""Resources of every kind with any spec that their models take, for tests that hold for all of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+
+from specs import names
+from specs.kinds import KINDS
+from specs.resource import Resource
+
+
+def matching(pattern: str) -> st.SearchStrategy[str]:
+    return st.from_regex(pattern.replace("$", r"\Z"))
+
+
+slugs = matching(names.SLUG_PATTERN)
+hostnames = st.lists(slugs, min_size=1, max_size=3).map(lambda labels: ".".join([*labels, "example"]))
+process_types = matching(names.PROCESS_TYPE_PATTERN)
+lines = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=40)
+words = st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20), max_size=4).map(
+    lambda found: tuple(found) or None
+)
+amounts = st.integers(1, 999_999).map(lambda milli: Decimal(milli) / 1000)
+memory = st.integers(4, 2**31 - 1).map(lambda mebibytes: f"{mebibytes}Mi")
+grace = st.integers(0, 3600).map(lambda seconds: timedelta(seconds=seconds))
+periods = st.integers(1, 86_400_000).map(lambda milliseconds: timedelta(milliseconds=milliseconds))
+counts = st.integers(0, 1000)
+ports = st.none() | st.integers(1, 65535)
+
+
+def prices(digits: int, places: int) -> st.SearchStrategy[Decimal]:
+    return st.integers(0, 10**digits - 1).map(lambda units: Decimal(units).scaleb(-places))
+
+
+checks = st.sampled_from([None, "none"]) | st.fixed_dictionaries(
+    {
+        "command": words.filter(bool),
+        "interval": periods,
+        "timeout": periods,
+        "retries": st.integers(1, 100),
+        "start_period": periods,
+    }
+)
+specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "Organization": {
+        "display_name": st.none() | lines,
+        "owner": st.none() | st.just("ops@acme.example"),
+        "suspended": st.booleans(),
+        "network_prefix": st.integers(16, 28),
+    },
+    "Plan": {
+        "description": st.none() | lines,
+        "cpu": amounts,
+        "memory": memory,
+        "pids": st.integers(1, 4_194_304),
+        "storage_gb": counts,
+        "bandwidth_gb": st.none() | counts,
+        "price_hourly": prices(12, 6),
+        "price_monthly": prices(12, 4),
+        "enabled": st.booleans(),
+        "autoscaling": st.booleans(),
+    },
+    "App": {
+        "display_name": lines,
+        "suspended": st.booleans(),
+        "repo_url": st.none() | st.just("https://git.example.com/team/app.git"),
+        "buildpack": st.none() | lines,
+    },
+    "Environment": {
+        "image": st.sampled_from(["redis", "127.0.0.1:5000/skypanel/web:1", "a/b@sha256:" + "0" * 64]),
+        "deploy_mode": st.sampled_from(["image", "buildpack"]),
+        "plan": st.none() | slugs,
+        "region": st.none(),  # not supported yet
+        "command": words,
+        "args": words,
+        "replicas": counts,
+        "port": ports,
+        "cpu": st.none() | amounts,
+        "memory": st.none() | memory,
+        "healthcheck": checks,
+        "stop_grace_period": grace,
+        "read_only_root_filesystem": st.booleans(),
+        "init": st.booleans(),
+        "tmpfs": st.sampled_from([(), ("/tmp",), ("/tmp", "/var/cache/app")]),
+        "run_as": st.none() | st.sampled_from(["0", "1000", "999:999"]),
+        "suspended": st.booleans(),
+    },
+    "Process": {
+        "command": words,
+        "args": words,
+        "replicas": counts,
+        "port": ports,
+        "healthcheck": checks,
+        "stop_grace_period": st.none() | grace,
+    },
+    "Domain": {"process": process_types},
+}
+own_names = {"Process": process_types, "Domain": hostnames}
+
+
+@st.composite
+def resources(draw: st.DrawFn) -> Resource:
+    kind = draw(st.sampled_from(sorted(KINDS)))
+    metadata_fields: Any = KINDS[kind].model_fields["metadata"].annotation
+    metadata = {field: draw(slugs) for field in metadata_fields.model_fields if field != "renamed_from"}
+    metadata["name"] = draw(own_names.get(kind, slugs))
+    fields = {name: draw(values) for name, values in specs[kind].items()}
+    return KINDS[kind].from_fields({"metadata": metadata, "spec": fields})
+
+
+def resource(draw: st.DrawFn, kind: str, metadata: dict[str, str], **fixed: Any) -> Resource:
+    """One of ``kind``; what is not ``fixed`` in its spec is drawn."""
+    fields = {name: draw(values) for name, values in specs[kind].items() if name not in fixed}
+    return KINDS[kind].from_fields({"metadata": metadata, "spec": fields | fixed})
+
+
+@st.composite
+def platforms(draw: st.DrawFn) -> list[Resource]:
+    """Resources that a platform can have all at once: each owner is there, each domain leads to a port."""
+    plans = draw(st.lists(slugs, max_size=2, unique=True))
+    found = [resource(draw, "Plan", {"name": plan}, enabled=True) for plan in plans]
+    hosts = draw(st.lists(hostnames, max_size=3, unique=True))
+    for organization in draw(st.lists(slugs, min_size=1, max_size=2, unique=True)):
+        owners = {"organization": organization}
+        found.append(resource(draw, "Organization", {"name": organization}, owner="ops@acme.example"))
+        for app in draw(st.lists(slugs, max_size=2, unique=True)):
+            found.append(resource(draw, "App", {"name": app, **owners}))
+            for environment in draw(st.lists(slugs, max_size=2, unique=True)):
+                plan = draw(st.sampled_from([None, *plans]))
+                below = {**owners, "app": app}
+                found.append(resource(draw, "Environment", {"name": environment, **below}, plan=plan))
+                below["environment"] = environment
+                types = draw(st.lists(process_types, max_size=2, unique=True))
+                for process in types:
+                    port = draw(st.integers(1, 65535))
+                    found.append(resource(draw, "Process", {"name": process, **below}, port=port))
+                if types and hosts:
+                    process = draw(st.sampled_from(types))
+                    found.append(resource(draw, "Domain", {"name": hosts.pop(), **below}, process=process))
+    return found
