@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from controller.loop.config import LoopConfig
+from controller.vault.keyring import Keyring
+from controller.vault.vault import Vault
 from reconcilers.options import Options
 
 if TYPE_CHECKING:
@@ -114,6 +116,17 @@ class Settings(BaseModel):
     skypanel_edge_api_url: SecretStr = Field(
         default=SecretStr(""),
         description="Traefik's API, http://user:password@host:port, to ask whether it took a route; empty: not asked.",
+    )
+    skypanel_key_file: Path | None = Field(
+        default=None,
+        description="File with the keys that open config vars, one a line, the current one first; `skypanel keys "
+        "generate` makes them. Others must not be able to read it.",
+    )
+    skypanel_keys: SecretStr = Field(
+        default=SecretStr(""), description="The same in place of a file, or after it; separated by commas."
+    )
+    ssh_cred_secret: SecretStr = Field(
+        default=SecretStr(""), description="The panel's secret, to open what it encrypted itself, as the panel has it."
     )
     skypanel_rollout_monitor_seconds: float = Field(
         default=5.0, gt=0, description="How long Swarm watches a new task before it goes on."
@@ -218,6 +231,12 @@ class Settings(BaseModel):
         folder = tempfile.mkdtemp(prefix="skypanel-tls-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         return Path(folder)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """What this process can seal and open. No key is read before one is needed."""
+        keyring = Keyring(self.skypanel_key_file, self.skypanel_keys.get_secret_value())
+        return Vault(keyring, self.ssh_cred_secret.get_secret_value())
 
     @property
     def options(self) -> Options:

@@ -1,0 +1,39 @@
+-- Config vars as they are written: ciphertext, and the data key that it is under.
+
+-- name: data_key
+SELECT id::text, kek_id, wrapped FROM skypanel.data_keys WHERE organization_id = %(organization)s
+
+-- name: add_data_key
+-- Somebody may have added one in between: that counts.
+INSERT INTO skypanel.data_keys (id, organization_id, kek_id, wrapped)
+VALUES (%(id)s, %(organization)s, %(kek)s, %(wrapped)s)
+ON CONFLICT ON CONSTRAINT data_keys_organization_unique DO NOTHING
+
+-- name: lock
+-- The row is held until the transaction ends: its version is what the ciphertext is bound to.
+SELECT id::text, version FROM skypanel.config_vars WHERE {owner} = %(owner)s AND name = %(name)s AND deleted_at IS NULL FOR UPDATE
+
+-- name: add
+INSERT INTO skypanel.config_vars ({owner}, id, name, ciphertext, key_id, as_file)
+VALUES (%(owner)s, %(id)s, %(name)s, %(ciphertext)s, %(key_id)s, %(as_file)s)
+RETURNING version
+
+-- name: change
+UPDATE skypanel.config_vars SET ciphertext = %(ciphertext)s, key_id = %(key_id)s, as_file = %(as_file)s WHERE id = %(id)s
+RETURNING version
+
+-- name: remove
+UPDATE skypanel.config_vars SET deleted_at = now() WHERE {owner} = %(owner)s AND name = ANY (%(names)s) AND deleted_at IS NULL
+RETURNING name
+
+-- name: data_keys
+-- Which keys data keys are under, and of how many organizations.
+SELECT kek_id, count(*) FROM skypanel.data_keys GROUP BY kek_id ORDER BY kek_id
+
+-- name: data_keys_under_others
+SELECT id::text, organization_id::text, kek_id, wrapped FROM skypanel.data_keys
+WHERE kek_id = ANY (%(keks)s) AND id > %(after)s ORDER BY id LIMIT 100
+
+-- name: rewrap
+-- Only what is still as it was read: of two that do it at once, one does.
+UPDATE skypanel.data_keys SET kek_id = %(kek)s, wrapped = %(wrapped)s WHERE id = %(id)s AND kek_id = %(was)s

@@ -1,0 +1,106 @@
+"""What is kept of values and keys: ciphertext, and what it is bound to. None of it shows itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Literal
+
+Layer = Literal["organization", "app", "environment"]
+DATA_KEY = "dek:"
+"""``key_id`` of a value that is sealed under a data key; the id of that follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands, which its ciphertext is bound to.
+
+    Args:
+        organization_id: whose it is.
+        layer: of what it is set for.
+        owner_id: id of the organization, app or environment that it is set for.
+        id: of its row.
+        name: of the variable.
+        version: of the row that has the ciphertext.
+    """
+
+    organization_id: str
+    layer: Layer
+    owner_id: str
+    id: str
+    name: str
+    version: int
+
+    @property
+    def bound(self) -> bytes:
+        """As the cipher is given it."""
+        return listed(
+            "skypanel config var",
+            self.organization_id,
+            self.layer,
+            self.owner_id,
+            self.id,
+            self.name,
+            self.version,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """A row of ``skypanel.data_keys``.
+
+    Args:
+        id: of the row.
+        organization_id: whose values it seals.
+        kek_id: which key opens it.
+        wrapped: the key, sealed under that.
+    """
+
+    id: str
+    organization_id: str
+    kek_id: str
+    wrapped: bytes = field(repr=False)
+
+    @property
+    def bound(self) -> bytes:
+        """As the cipher is given it."""
+        return listed("skypanel data key", self.organization_id, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A value as it is kept.
+
+    Args:
+        place: where it stands.
+        key_id: what opens it: ``dek:<id of a data key>``, ``panel`` or ``panel-org``.
+        ciphertext: the value, sealed.
+        as_file: whether tasks get it as a file.
+    """
+
+    place: Place
+    key_id: str
+    ciphertext: bytes = field(repr=False)
+    as_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSet:
+    """All that is set for an environment.
+
+    Args:
+        digest: of the versions, as the environment's document has it; None: nothing is set.
+        values: by name.
+        data_key: of its organization; None: it has none.
+        too_large: names of the largest when there is more than can be delivered; then there are no values.
+    """
+
+    digest: str | None
+    values: tuple[Sealed, ...] = ()
+    data_key: DataKey | None = None
+    too_large: tuple[str, ...] = ()
+
+
+def listed(*parts: str | int) -> bytes:
+    """A list that is other bytes for every other list: a JSON array without spaces."""
+    return json.dumps(parts, separators=(",", ":")).encode("ascii")

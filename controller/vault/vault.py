@@ -1,0 +1,143 @@
+"""The vault: seals values under the data key of their organization, and opens what this process has the keys of.
+
+It knows no database: rows are given to it. What cannot be opened is said by the name of the variable or the id of the
+key, never with a value.
+"""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from controller.kit.expected import ExpectedError
+from controller.vault import envelope, panel
+from controller.vault.envelope import BrokenSealError
+from controller.vault.keyring import FILE_VARIABLE, VARIABLE, Key, KeyFileError, Keyring
+from controller.vault.sealed import DATA_KEY, DataKey, Place, Sealed
+
+
+class KeyUnavailable(ExpectedError):  # noqa: N818 - the reason that a status gives
+    """No key that this process has opens it; says which, whose values it opens, and how to mend it."""
+
+
+class ConfigUnreadable(ExpectedError):  # noqa: N818 - the reason that a status gives
+    """A ciphertext is not what was sealed for its place; says which, and how to mend it."""
+
+
+class Vault:
+    """What this process can seal and open.
+
+    Args:
+        keyring: its key-encryption keys.
+        panel_secret: ``SSH_CRED_SECRET`` of the panel; empty: its values cannot be opened.
+    """
+
+    def __init__(self, keyring: Keyring | None = None, panel_secret: str = "") -> None:
+        self.keyring = keyring or Keyring()
+        self._panel_secret = panel_secret
+
+    # -- data keys -----------------------------------------------------------------------------------------------
+
+    def new_data_key(self, organization_id: str) -> DataKey:
+        """A data key for an organization that has none, under the current key.
+
+        Raises:
+            KeyUnavailable: this process has no key at all.
+        """
+        return self._wrapped(str(uuid4()), organization_id, envelope.new_key())
+
+    def rewrapped(self, key: DataKey) -> DataKey:
+        """The same data key under the current key.
+
+        Raises:
+            KeyUnavailable: the key that it is under now is not here.
+            ConfigUnreadable: it is not what it should be.
+        """
+        return self._wrapped(key.id, key.organization_id, self._unwrapped(key))
+
+    def _wrapped(self, key_id: str, organization_id: str, secret: bytes) -> DataKey:
+        current = self._current(organization_id)
+        bare = DataKey(key_id, organization_id, current.id, b"")
+        return DataKey(key_id, organization_id, current.id, envelope.seal(current.secret, secret, bare.bound))
+
+    def _current(self, organization_id: str) -> Key:
+        try:
+            current = self.keyring.current()
+        except KeyFileError as error:
+            raise KeyUnavailable(f"{error}; needed for organization {organization_id}") from None
+        if current is None:
+            raise KeyUnavailable(
+                f"there is no key to seal values of organization {organization_id} with: set {VARIABLE} or "
+                f"{FILE_VARIABLE} as the controller has them; for a new installation `skypanel keys generate` makes one"
+            )
+        return current
+
+    def _unwrapped(self, key: DataKey) -> bytes:
+        try:
+            found = self.keyring.find(key.kek_id)
+        except KeyFileError as error:
+            raise KeyUnavailable(f"{error}; needed for organization {key.organization_id}") from None
+        if found is None:
+            raise KeyUnavailable(
+                f"key {key.kek_id}, which opens the values of organization {key.organization_id}, is not in "
+                f"{FILE_VARIABLE} or {VARIABLE}: add its line there"
+            )
+        try:
+            return envelope.unseal(found.secret, key.wrapped, key.bound)
+        except BrokenSealError:
+            raise ConfigUnreadable(
+                f"the data key {key.id} of organization {key.organization_id} is not what key {key.kek_id} sealed: "
+                "correct its row of skypanel.data_keys from a backup",
+            ) from None
+
+    # -- values --------------------------------------------------------------------------------------------------
+
+    def seal(self, key: DataKey, place: Place, value: bytes, *, as_file: bool = False) -> Sealed:
+        """``value``, for the row that ``place`` names.
+
+        Raises:
+            ValueError: the data key is another organization's.
+            KeyUnavailable: its key is not here.
+            ConfigUnreadable: the data key is not what it should be.
+        """
+        if key.organization_id != place.organization_id:
+            raise ValueError("the data key of another organization")
+        text = envelope.seal(self._unwrapped(key), value, place.bound)
+        return Sealed(place, f"{DATA_KEY}{key.id}", text, as_file)
+
+    def open(self, sealed: Sealed, key: DataKey | None) -> bytes:
+        """The value.
+
+        Args:
+            sealed: as it is kept.
+            key: data key of its organization; None: it has none.
+
+        Raises:
+            KeyUnavailable: a key is missing; says which, whose, and how to mend it.
+            ConfigUnreadable: it is not what was sealed for this place; says which variable.
+        """
+        place = sealed.place
+        try:
+            if sealed.key_id in panel.FORMS:
+                secret = self._secret_of_the_panel(place)
+                return panel.unseal(sealed.key_id, secret, place.organization_id, sealed.ciphertext)
+            if key is None or sealed.key_id != f"{DATA_KEY}{key.id}":
+                raise _unreadable(place, f"its organization has no key {sealed.key_id[:50]!r}")
+            return envelope.unseal(self._unwrapped(key), sealed.ciphertext, place.bound)
+        except BrokenSealError:
+            other = " or was written with another SSH_CRED_SECRET" if sealed.key_id in panel.FORMS else ""
+            why = f"its ciphertext is not what was sealed for this {place.layer}, name and version{other}"
+            raise _unreadable(place, why) from None
+
+    def _secret_of_the_panel(self, place: Place) -> str:
+        if len(self._panel_secret) < panel.SHORTEST_SECRET:
+            raise KeyUnavailable(
+                f"the panel sealed {place.name} of organization {place.organization_id}: set SSH_CRED_SECRET as the "
+                f"panel has it, which is no secret with less than {panel.SHORTEST_SECRET} characters"
+            )
+        return self._panel_secret
+
+
+def _unreadable(place: Place, why: str) -> ConfigUnreadable:
+    return ConfigUnreadable(
+        f"the config var {place.name} of the {place.layer} {place.owner_id} cannot be opened: {why}; set it again"
+    )
