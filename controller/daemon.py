@@ -29,6 +29,8 @@ from controller.loop.outside import Outside
 from controller.loop.trace import Recorder
 from controller.postgres.database import Database
 from controller.records import Key
+from controller.registry.addresses import Reach
+from controller.registry.images import RegistryImages
 from controller.schema.fitness import Fitness
 from controller.settings import Settings
 from controller.store.identity import Register
@@ -41,8 +43,10 @@ from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient
 from controller.swarm.errors import EngineUnavailable, UnsupportedEngine
 from controller.swarm.identity import Marks
+from controller.swarm.local_images import LocalImages
 from controller.swarm.types import BY_NAME, WRITTEN
 from controller.telemetry import loop_lag, metrics
+from reconcilers.images import Images
 from reconcilers.outcomes import TransientError
 from reconcilers.port import Place, Port, adapters
 from reconcilers.registry import programs, registered
@@ -83,7 +87,7 @@ class Daemon:
                 self._cluster,
                 options=settings.options,
                 tuning=settings.tuning,
-                ports=_ports(settings.skypanel_installation, self._lease.guard),
+                ports=_ports(settings.skypanel_installation, self._lease.guard, {Images: self._images}),
             ),
             listen=partial(listen, self._database.conninfo),
             options=settings.options,
@@ -138,6 +142,10 @@ class Daemon:
             log.info("daemon.stopped")
         if refused is not None:
             raise refused
+
+    def _images(self) -> RegistryImages:
+        reach = Reach(self._settings.skypanel_allowed_registries, self._settings.skypanel_insecure_registries)
+        return RegistryImages(LocalImages(self._client), reach)
 
     async def _serve(self, listener: socket.socket) -> None:
         self._server = HealthServer(self._checks, self._reconciles)
@@ -238,8 +246,12 @@ async def run(settings: Settings, of_kinds: Mapping[str, BaseModel]) -> None:
     await Daemon(settings, of_kinds).run()
 
 
-def _ports(installation: str, guard: Callable[[], None]) -> dict[type[Port], Port]:
-    """The real adapter of every port that a kind uses."""
-    makers = adapters()
+def _ports(
+    installation: str, guard: Callable[[], None], own: Mapping[type[Port], Callable[[], Port]]
+) -> dict[type[Port], Port]:
+    """The real adapter of every port that a kind uses; ``own`` are made from parts of this process."""
+    place = Place(installation, os.environ, guard)
+    makers: dict[type[Port], Callable[[], Port]] = {port: partial(make, place) for port, make in adapters().items()}
+    makers.update(own)
     used = {port for made in registered().values() for port in made.uses}
-    return {port: makers[port](Place(installation, os.environ, guard)) for port in used if port in makers}
+    return {port: makers[port]() for port in used if port in makers}

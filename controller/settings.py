@@ -109,6 +109,11 @@ class Settings(BaseModel):
         description="Registries on private hosts that images may come from, host:port, separated by commas; * stands "
         "for any characters.",
     )
+    skypanel_insecure_registries: tuple[str, ...] = Field(
+        default=(),
+        description="Registries that may be asked without TLS, or with a certificate that nobody vouches for, "
+        "host:port, separated by commas; * stands for any characters. Those of this host may be.",
+    )
     skypanel_edge_entrypoints: tuple[str, ...] = Field(
         default=("web",), description="Traefik entry points of the routers, separated by commas."
     )
@@ -147,7 +152,9 @@ class Settings(BaseModel):
     )
     skypanel_log_level: Literal["debug", "info", "warning", "error"] = Field(default="info")
 
-    @field_validator("skypanel_edge_entrypoints", "skypanel_allowed_registries", mode="before")
+    @field_validator(
+        "skypanel_edge_entrypoints", "skypanel_allowed_registries", "skypanel_insecure_registries", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -5,7 +5,8 @@ An image reference that names a host of a private network would let a tenant kno
 public in every spelling that some resolver takes (``127.1``, ``0x7f.1``, ``2130706433``), and names that no public
 registry has (one label, ``localhost``, ``internal`` ...). What an operator lists is allowed.
 
-A public name that leads to a private address cannot be told from its text: that is for the node's firewall.
+A public name that leads to a private address cannot be told from its text: that is for the node's firewall. Where the
+controller asks a registry itself, it looks at every address that the name leads to, by the same rule.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def check_registry(image: str, allowed: Iterable[str] = ()) -> str:
         RefusedError: it is on a private host that is not ``allowed``.
     """
     domain = parse_image(image).domain
-    if domain and not any(_matches(domain, pattern) for pattern in allowed) and (why := _private(domain)):
+    if domain and not is_listed(domain, allowed) and (why := private_host(domain)):
         raise RefusedError(
             f"{quote(domain)} is not a registry that may be used: {why}",
             f"use a public one, or have the operator list it in {SETTING}",
@@ -46,11 +47,17 @@ def check_registry(image: str, allowed: Iterable[str] = ()) -> str:
     return image
 
 
-def _matches(domain: str, pattern: str) -> bool:
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), domain) is not None
+def is_listed(domain: str, patterns: Iterable[str]) -> bool:
+    """Whether ``domain``, a host with its port, is one of those that an operator lists; ``*``: any characters."""
+    return any(re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), domain) for pattern in patterns)
 
 
-def _private(domain: str) -> str:
+def private_address(address: str) -> str:
+    """Why ``address``, as a resolver gives it, is not public; empty when it is."""
+    return _private_ipv6(address) if ":" in address else _private_ipv4(address)
+
+
+def private_host(domain: str) -> str:
     """Why ``domain`` is not a public host; empty when it is one, as far as its text tells."""
     if domain.startswith("["):
         return _private_ipv6(domain[1:].partition("]")[0])

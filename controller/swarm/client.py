@@ -205,6 +205,14 @@ class EngineClient:
         """One container of this engine, running or ended, inspected."""
         return dict(await self.request("GET", f"/containers/{quote(container_id)}/json"))
 
+    async def architecture(self) -> str:
+        """Of this engine's machine, such as ``amd64``."""
+        return str((await self.request("GET", "/version"))["Arch"])
+
+    async def image(self, name: str) -> Document:
+        """An image of this engine, inspected."""
+        return dict(await self.request("GET", f"/images/{quote(name)}/json"))
+
     async def nodes(self) -> list[Document]:
         """Nodes of the Swarm."""
         return list(await self.request("GET", "/nodes") or [])

@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 
 from reconcilers import labels
+from tests.sim import images as images  # noqa: PLC0414 - stands for its port in every world
 from tests.sim.border import FROZEN_SECONDS, LATE_SECONDS, LOST_SECONDS, Course, SimCrash
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.rows import Held

@@ -1,0 +1,66 @@
+"""What becomes of an image that a registry does not give: the outcomes of ``reconcilers.images``, in words.
+
+A message names the host, what was asked and a status; of what an answer says no word is passed on but the codes that
+the specification has: a tenant's registry could put anything there, and what it was sent, too.
+"""
+
+from __future__ import annotations
+
+from reconcilers.outcomes import TerminalError, TransientError
+
+_AWAY = "what runs goes on, and it is tried again"
+
+
+class RegistryUnavailable(TransientError):  # noqa: N818 - reads as what happened
+    """It did not answer, or not with what is asked for, and may later.
+
+    Args:
+        host: which one; also that of its token service, or where it stores its blobs.
+        why: what happened.
+        absent: nobody is there to ask: the name does not exist, or the connection was refused.
+        again_seconds: how long it need not be asked again.
+    """
+
+    def __init__(self, host: str, why: str, *, absent: bool = False, again_seconds: float = 0.0) -> None:
+        super().__init__("RegistryUnavailable", f"registry {host} {why}; {_AWAY}")
+        self.host = host
+        self.why = why
+        self.absent = absent
+        self.again_seconds = again_seconds
+
+
+class ImageNotFound(TerminalError):  # noqa: N818 - as above
+    """The registry says that there is no such image."""
+
+    def __init__(self, image: str, said: str) -> None:
+        super().__init__(
+            "ImageNotFound",
+            f"{image} is not there ({said}): push it, or set an image that exists; what runs goes on",
+        )
+
+
+class ImageDenied(TerminalError):  # noqa: N818 - as above
+    """The registry does not give it to us."""
+
+    def __init__(self, image: str, said: str) -> None:
+        super().__init__(
+            "ImageDenied",
+            f"{image} is not given to us ({said}): either there is no such repository, which many registries do not "
+            "tell from a private one, or it needs a user who may pull it. Correct the name, set an image that "
+            "everybody may pull, or push it to a registry that asks for no user; what runs goes on",
+        )
+
+
+class ImageRefused(TerminalError):  # noqa: N818 - as above
+    """What is there cannot be used here.
+
+    Args:
+        image: which one.
+        why: what is wrong with it.
+        mend: what to do.
+    """
+
+    def __init__(self, image: str, why: str, mend: str) -> None:
+        super().__init__(
+            "ImageRefused", f"{image} cannot be used: {why}; {mend}, or set another image; what runs goes on"
+        )

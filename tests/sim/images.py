@@ -1,0 +1,69 @@
+"""Registries of a simulated world: every image is there, and what it is follows from its reference.
+
+ports[Images].failures["registry.example.com/app:2"] = missing
+ports[Images].images["registry.example.com/app:2"] = ImageFacts(...)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from reconcilers.images import ImageFacts, Images
+from reconcilers.outcomes import ReconcileError, TerminalError, TransientError
+from specs.images import parse_image
+from tests.sim.ports import simulated
+
+Failure = Callable[[str], ReconcileError]
+
+
+def unavailable(reference: str) -> ReconcileError:
+    """The registry does not answer."""
+    said = f"the registry of {reference} answered 503; what runs goes on, and it is tried again"
+    return TransientError("RegistryUnavailable", said)
+
+
+def missing(reference: str) -> ReconcileError:
+    """There is no such image."""
+    return TerminalError("ImageNotFound", f"{reference} is not there: push it, or set an image that exists")
+
+
+def denied(reference: str) -> ReconcileError:
+    """It is not given to us."""
+    return TerminalError("ImageDenied", f"{reference} is not given to us: set an image that everybody may pull")
+
+
+def refused(reference: str) -> ReconcileError:
+    """It does not run here."""
+    return TerminalError("ImageRefused", f"{reference} cannot be used: it is for windows/amd64; set another image")
+
+
+@simulated(Images)
+class SimImages(Images):
+    """What registries say in one world.
+
+    Attributes:
+        images: what is known of a reference, where it does not follow from it.
+        failures: what happens instead, by reference.
+        asked: every reference that was asked for, in order.
+    """
+
+    def __init__(self) -> None:
+        self.images: dict[str, ImageFacts] = {}
+        self.failures: dict[str, Failure] = {}
+        self.asked: list[str] = []
+
+    async def look_up(self, reference: str, organization_id: str) -> ImageFacts:
+        """See ``Images``."""
+        self.asked.append(reference)
+        if reference in self.failures:
+            raise self.failures[reference](reference)
+        return self.images.get(reference) or facts_of(reference)
+
+
+def facts_of(reference: str) -> ImageFacts:
+    """What ``reference`` means unless a scenario says otherwise."""
+    image = parse_image(reference)
+    digest = image.digest or f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
+    program = f"/bin/{image.path.rpartition('/')[2]}"
+    return ImageFacts(f"{image.name}@{digest}", "amd64", (program,), ("serve", image.tag or "latest"))
