@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import io
 import json
+import os
 import subprocess
 import tarfile
 import time
@@ -113,20 +114,24 @@ class RealRegistry:
 
 
 @contextmanager
-def running(folder: Path, *, port: int = 0, private: bool = False) -> Iterator[RealRegistry]:
+def running(
+    folder: Path, *, port: int = 0, private: bool = False, within: Sequence[str] = ()
+) -> Iterator[RealRegistry]:
     """A registry of one's own, with what ``folder`` has from before.
 
     Args:
         folder: for its data.
         port: 0: any.
         private: whether it asks for ``USER``.
+        within: command line in front of its own, such as one that enters a node's network; who calls stands there, too.
     """
     program = debian.fetch("bookworm", ["docker-registry"]) / "usr/bin/docker-registry"
     port = port or free_port()
     (folder / "htpasswd").write_text(_HTPASSWD)
     config = folder / "config.yml"
     config.write_text((_CONFIG + (_AUTH if private else "")).format(folder=folder, port=port))
-    process = subprocess.Popen([program, "serve", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={})
+    command = [*within, str(program), "serve", str(config)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": os.defpath})
     try:
         _wait(process, port)
         yield RealRegistry(f"127.0.0.1:{port}", process, USER if private else None)
