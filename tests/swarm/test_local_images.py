@@ -21,7 +21,7 @@ from reconcilers.images import ImageFacts
 from tests.registry.engine import StandIn
 from tests.registry.real import RealRegistry, running
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "Entrypoint": ["/bin/app", "a b"],
     "Cmd": ["serve"],
     "Shell": ["/bin/ash", "-c"],
