@@ -263,8 +263,8 @@ check_engine() {
 fingerprint() {
     (cd "$source" && {
         python3 --version
-        find controller reconcilers specs migrations pyproject.toml requirements.lock README.md LICENSE \
-            -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum
+        find controller reconcilers specs migrations hatch_build.py pyproject.toml requirements.lock README.md LICENSE \
+            -type f ! -name '*.pyc' ! -path '*/helper/env-*' -print0 | sort -z | xargs -0 sha256sum
     }) | sha256sum | cut -c1-12
 }
 
@@ -675,8 +675,10 @@ remove_program() {
 
 remove_swarm() {
     in_swarm || return 0
-    local mark=skypanel-identity-$installation
-    ! docker config inspect "$mark" >/dev/null 2>&1 || run "remove the Swarm's mark" docker config rm "$mark"
+    local configs
+    configs=$(ours config)
+    # shellcheck disable=SC2086 # one word each
+    [ -z "$configs" ] || run "remove the Swarm's mark, and what is shared by its tasks" docker config rm $configs
     recorded swarm this-node || return 0
     if [ -n "$(docker service ls -q)" ] || [ "$(docker node ls -q | wc -l)" != 1 ]; then
         keep 'the Swarm, as it has other services or nodes'

@@ -9,6 +9,7 @@ from controller.loop.address_plan import StoredAddressPlan
 from controller.loop.config import LoopConfig
 from controller.loop.ports import Store, Swarm
 from reconcilers.address_plan import AddressPlan
+from reconcilers.helper import Helper
 from reconcilers.port import Port
 from reconcilers.ports import Options
 
@@ -37,6 +38,6 @@ class Outside:
         tuning: LoopConfig,
         ports: Mapping[type[Port], Port] | None = None,
     ) -> Outside:
-        """With the ports that the store itself has, and ``ports``."""
+        """With the ports that the store and the engine themselves have, and ``ports``."""
         plan = StoredAddressPlan(store, pool=options.subnet_pool, quarantine_seconds=tuning.quarantine_seconds)
-        return cls(store, swarm, {AddressPlan: plan, **(ports or {})})
+        return cls(store, swarm, {AddressPlan: plan, Helper: swarm.helper, **(ports or {})})

@@ -20,6 +20,7 @@ from controller.records import (
     Loss,
     Report,
 )
+from reconcilers.helper import Helper
 from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.port import read, write
@@ -93,6 +94,8 @@ class Swarm(Protocol):
 
     @property
     def live(self) -> Live: ...
+    @property
+    def helper(self) -> Helper: ...
     @property
     def synced(self) -> bool: ...
     @property

@@ -17,6 +17,7 @@ from controller.swarm.client import EngineClient
 from controller.swarm.errors import NotFound, outcomes
 from controller.swarm.feed import Feed
 from controller.swarm.healthlogs import HealthLogs
+from controller.swarm.helper.engine import EngineHelper
 from controller.swarm.hints import Hints
 from controller.swarm.job_progress import JobCounts
 from controller.swarm.liveview import LiveView
@@ -44,6 +45,7 @@ class SwarmAdapter:
         self._hints = Hints(client, own)
         self.live = LiveView(installation, self._hints.changed)
         self._feed = Feed(client, self.live)
+        self.helper = EngineHelper(client, self.live, self._feed, own)
         self._applier = Applier(client, self.live, self._feed, own)
         self.write = self._applier.write
         planner = Planner(self.live)

@@ -6,6 +6,8 @@ cd "$(dirname "$0")/../.."
 
 readonly venv=.venv
 readonly stamp=$venv/.installed
+# Compiled by the installation, into the source tree.
+readonly helper=controller/swarm/helper
 # Debian's python3 comes without the parts that make virtual environments; other builds have them.
 readonly usable='import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))'
 readonly new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
@@ -16,7 +18,7 @@ fail() {
 }
 
 wanted() {
-    { printf '%s\n' "$PWD"; cat requirements-dev.lock pyproject.toml deploy/setup/setup.sh; } | sha256sum | cut -d' ' -f1
+    { printf '%s\n' "$PWD"; cat requirements-dev.lock pyproject.toml hatch_build.py $helper/env.c deploy/setup/setup.sh; } | sha256sum | cut -d' ' -f1
 }
 
 # The first Python whose check succeeds; a name that is only a shim for a version that is not there fails it.
@@ -48,6 +50,9 @@ python() {
     fail "no Python 3.11 or newer that can make virtual environments: install python3 and python3-venv, or set PYTHON"
 }
 
+if [ ! -e $helper/env-amd64 ] || [ ! -e $helper/env-arm64 ]; then
+    rm -f $stamp
+fi
 if [ -x $venv/bin/python ] && [ "$(cat $stamp 2>/dev/null)" = "$(wanted)" ] && $venv/bin/python -c '' 2>/dev/null; then
     exit 0
 fi

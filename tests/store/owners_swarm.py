@@ -45,6 +45,7 @@ class OwnersSwarm(Nothing):
     """One object of each owner; what is removed is remembered."""
 
     live: Any = Bare()
+    helper: Any = None
 
     def __init__(self, owners: Iterable[Key]) -> None:
         self.owned = dict.fromkeys(owners, 1)

@@ -28,6 +28,7 @@ from controller.records import (
     Loss,
     Report,
 )
+from reconcilers.helper import Helper
 from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.outcomes import Outcome
@@ -112,6 +113,7 @@ class Nothing:
     """A Swarm on which nothing lives."""
 
     live: Live
+    helper: Helper
     synced = True
     silent_seconds: float | None = 0.0
 

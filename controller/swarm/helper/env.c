@@ -1,0 +1,245 @@
+/*
+ * Stands in front of a tenant's program: sets variables that are in a file, and becomes the program.
+ *
+ *     /.skypanel/env VARS PROGRAM [ARGUMENT...]
+ *
+ * VARS is the path, from the root, of a file of NAME=VALUE, each ended by a NUL. A variable of the file takes the place
+ * of one of the same name that is set; of several in the file the last counts. PROGRAM is found as execvp finds it, in
+ * the PATH that results; only a file that the kernel has no format for is not given to a shell, as no engine does that.
+ *
+ * It needs nothing of the image that it runs in: no library, no /proc, nothing to write to. When it cannot become the
+ * program it says why, in one line on stderr and without a value, and ends with
+ *
+ *     125  the call or VARS is wrong      126  PROGRAM cannot be executed      127  PROGRAM is not there
+ *
+ * A first word that does not begin with a stroke is kept for other things to do.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__x86_64__)
+enum { READ = 0, WRITE = 1, CLOSE = 3, MMAP = 9, EXECVE = 59, EXIT_GROUP = 231, OPENAT = 257 };
+__asm__(".globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call begin\n hlt");
+
+static long call(long number, long a, long b, long c, long d, long e, long f) {
+    register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
+    __asm__ volatile("syscall"
+                     : "+a"(number)
+                     : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return number;
+}
+#elif defined(__aarch64__)
+enum { OPENAT = 56, CLOSE = 57, READ = 63, WRITE = 64, EXIT_GROUP = 94, EXECVE = 221, MMAP = 222 };
+__asm__(".globl _start\n_start: mov x29, #0\n mov x30, #0\n mov x0, sp\n bl begin\n brk #0");
+
+static long call(long number, long a, long b, long c, long d, long e, long f) {
+    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+    return x0;
+}
+#else
+#error "no system calls are known for this architecture"
+#endif
+
+enum { NOENT = -2, TOOBIG = -7, NOEXEC = -8, NOMEM = -12, ACCES = -13, INTR = -4 }; /* as system calls return them */
+enum { IO = -5, PERM = -1, NOTDIR = -20, ISDIR = -21, TXTBSY = -26, NAMETOOLONG = -36, LOOP = -40 };
+enum { WRONG = 125, CANNOT = 126, ABSENT = 127 };
+enum { MOST = 512000, LONGEST_PATH = 4096 }; /* bytes of VARS, more than an engine's secret has; of a path, with its NUL */
+
+static const char DEFAULT_PATH[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+static char vars[1 + MOST + 1]; /* the file, from 1; one byte more is read, to see that it is too large */
+
+/* -- what is said at the end -------------------------------------------------------------------------------------- */
+
+static char said[1024];
+static size_t length;
+
+/* Control characters are shown as question marks, so that it stays one line; what is too long is cut. */
+static void say(const char *text) {
+    for (; *text && length < sizeof said - 1; text++)
+        said[length++] = (unsigned char)*text < ' ' || *text == 127 ? '?' : *text;
+}
+
+static const char *meaning(long error) {
+    switch (error) {
+    case PERM: return "not permitted";
+    case NOENT: return "no such file";
+    case IO: return "it cannot be read: input/output error";
+    case NOMEM: return "not enough memory";
+    case ACCES: return "permission denied";
+    case NOTDIR: return "a part of its path is no folder";
+    case ISDIR: return "it is a folder";
+    case TXTBSY: return "it is being written to";
+    case NAMETOOLONG: return "its path is too long";
+    case LOOP: return "too many links";
+    case NOEXEC: return "no program for this machine, or a script without #! in its first line";
+    case TOOBIG: return "one argument or variable has more than 128 kB, or all of them have more than the kernel takes";
+    default: return "the kernel refuses it";
+    }
+}
+
+static _Noreturn void end(int code, const char *what, const char *why) {
+    say("/.skypanel/env: ");
+    say(what);
+    say(": ");
+    say(why);
+    said[length++] = '\n';
+    (void)call(WRITE, 2, (long)said, (long)length, 0, 0, 0);
+    for (;;)
+        (void)call(EXIT_GROUP, code, 0, 0, 0, 0, 0);
+}
+
+/* -- variables ----------------------------------------------------------------------------------------------------- */
+
+/* Reads the file into ``vars``; how many variables it has. */
+static size_t read_vars(const char *path) {
+    long file = call(OPENAT, -100 /* the working folder */, (long)path, 02000000 /* O_RDONLY | O_CLOEXEC */, 0, 0, 0);
+    if (file < 0)
+        end(WRONG, path, meaning(file));
+    size_t size = 0, count = 0;
+    for (long got = 1; got && size <= MOST; size += (size_t)(got > 0 ? got : 0)) {
+        got = call(READ, file, (long)(vars + 1 + size), (long)(MOST + 1 - size), 0, 0, 0);
+        if (got < 0 && got != INTR)
+            end(WRONG, path, meaning(got));
+    }
+    (void)call(CLOSE, file, 0, 0, 0, 0, 0);
+    if (size > MOST)
+        end(WRONG, path, "it has more than 512000 bytes");
+    if (vars[size])
+        end(WRONG, path, "its last variable is not ended by a NUL");
+    for (size_t at = 1; at <= size; at++, count++) {
+        if (!vars[at] || vars[at] == '=')
+            end(WRONG, path, "it has a variable without a name");
+        for (; vars[at] != '='; at++)
+            if (!vars[at])
+                end(WRONG, path, "it has something that is not NAME=VALUE");
+        while (vars[at])
+            at++;
+    }
+    return count;
+}
+
+static int same_name(const char *one, const char *other) {
+    for (; *one == *other && *one && *one != '='; one++)
+        other++;
+    return (!*one || *one == '=') && (!*other || *other == '=');
+}
+
+static uint32_t *slots; /* where in ``vars`` the last variable of a name begins, by its hash; 0: nothing */
+static size_t mask;     /* their number less one, a power of two; at most half of them are taken */
+
+static uint32_t *slot(const char *variable) {
+    uint32_t hash = 2166136261U; /* FNV-1a */
+    for (const char *at = variable; *at && *at != '='; at++)
+        hash = (hash ^ (unsigned char)*at) * 16777619U;
+    size_t index = hash & mask;
+    while (slots[index] && !same_name(vars + slots[index], variable))
+        index = (index + 1) & mask;
+    return slots + index;
+}
+
+static void *memory(size_t bytes) {
+    long found = call(MMAP, 0, (long)bytes, 3 /* read, write */, 0x22 /* private, anonymous */, -1, 0);
+    if (found < 0 && found > -4096)
+        end(WRONG, "variables", meaning(NOMEM));
+    return (void *)found;
+}
+
+/* What was set and is not in the file, then what is in the file, in its order. */
+static char **environment(char **set, size_t count) {
+    size_t had = 0, size = 0;
+    while (set[had])
+        had++;
+    for (mask = 1; mask < 2 * count; mask *= 2)
+        ;
+    slots = memory(mask * sizeof *slots);
+    mask--;
+    char **made = memory((had + count + 1) * sizeof *made);
+    size_t at = 1;
+    for (size_t n = 0; n < count; n++, at++) {
+        *slot(vars + at) = (uint32_t)at;
+        while (vars[at])
+            at++;
+    }
+    for (; *set; set++)
+        if (!*slot(*set))
+            made[size++] = *set;
+    at = 1;
+    for (size_t n = 0; n < count; n++, at++) {
+        if (*slot(vars + at) == at)
+            made[size++] = vars + at;
+        while (vars[at])
+            at++;
+    }
+    return made; /* the kernel gave zeros: it is ended by one */
+}
+
+/* -- the program ---------------------------------------------------------------------------------------------------- */
+
+/* Returns only if it cannot be done: why. */
+static long execute(const char *path, char **arguments, char **variables) {
+    return call(EXECVE, (long)path, (long)arguments, (long)variables, 0, 0, 0);
+}
+
+static long search(char **arguments, char **variables) {
+    const char *folder = DEFAULT_PATH;
+    for (char **each = variables; *each; each++)
+        if (same_name(*each, DEFAULT_PATH)) {
+            folder = *each;
+            break;
+        }
+    long found = NOENT;
+    static char path[LONGEST_PATH];
+    for (folder += sizeof "PATH=" - 1;; folder++) {
+        size_t size = 0;
+        for (; *folder && *folder != ':'; folder++)
+            if (size < sizeof path - 2)
+                path[size++] = *folder;
+            else
+                size = sizeof path; /* too long to be a path: passed over */
+        if (size && size < sizeof path - 1)
+            path[size++] = '/'; /* an empty one is the working folder */
+        for (const char *at = arguments[0]; *at && size < sizeof path; at++)
+            path[size++] = *at;
+        if (size < sizeof path) {
+            path[size] = 0;
+            long error = execute(path, arguments, variables);
+            if (error == ACCES)
+                found = error; /* another folder may have one that can be executed */
+            else if (error != NOENT && error != NOTDIR && error != NAMETOOLONG)
+                return error;
+        }
+        if (!*folder)
+            return found;
+    }
+}
+
+static int has_stroke(const char *text) {
+    while (*text && *text != '/')
+        text++;
+    return *text;
+}
+
+static _Noreturn void become(char **arguments, char **variables) {
+    const char *program = arguments[0];
+    long error = NOENT;
+    if (has_stroke(program))
+        error = execute(program, arguments, variables);
+    else if (*program)
+        error = search(arguments, variables);
+    if (error == NOENT)
+        end(ABSENT, program, "not found, or what it is run by (its #! line, its loader) is not there");
+    end(error == NOTDIR || error == NAMETOOLONG || error == LOOP ? ABSENT : CANNOT, program, meaning(error));
+}
+
+/* What the kernel leaves on the stack: how many arguments, these, NULL, the environment, NULL. */
+__attribute__((used)) _Noreturn void begin(long *stack) {
+    char **arguments = (char **)(stack + 1), **set = arguments + stack[0] + 1;
+    if (stack[0] < 3 || arguments[1][0] != '/')
+        end(WRONG, "usage", "/.skypanel/env VARS PROGRAM [ARGUMENT...]");
+    become(arguments + 2, environment(set, read_vars(arguments[1])));
+}
