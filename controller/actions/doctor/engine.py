@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from controller.actions.doctor import address_pool, edge, firewall, limits
+from controller.actions.doctor import address_pool, config_mounts, edge, firewall, limits
 from controller.actions.doctor.findings import Check, fail, ok, warn
 from controller.actions.swarm_view import client
 from controller.settings import Settings
@@ -42,6 +42,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         yield from edge.examine(engine, networks, settings)
         local = settings.engine_host.startswith("unix://")
         yield from firewall.examine(engine, info, nodes, local=local)
+        yield from config_mounts.examine(engine, local=local)
         services = len(engine.call("GET", "/services") or ())
         yield from limits.examine(info, services, networks, settings.skypanel_installation)
     except EngineError as error:
