@@ -11,6 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import zip_longest
 
 import anyio
 import anyio.to_thread
@@ -78,7 +79,7 @@ class Gate:
         if not listed:
             for address in found:
                 self._refuse(origin, private_address(address))
-        return found[:_MOST_ADDRESSES]
+        return _alternating(found)[:_MOST_ADDRESSES]
 
     def insecure(self, origin: Origin, addresses: Sequence[str]) -> bool:
         """Whether it may be asked without TLS: listed, or on this host itself, as engines have it."""
@@ -109,6 +110,13 @@ class Resolver:
         self._limiter = self._limiter or anyio.CapacityLimiter(_RESOLVERS)
         found = await anyio.to_thread.run_sync(_addresses, host, abandon_on_cancel=True, limiter=self._limiter)
         return list(dict.fromkeys(found))
+
+
+def _alternating(addresses: Sequence[str]) -> list[str]:
+    """One of each family in turn: where one of them leads nowhere, the other is not far."""
+    first = [address for address in addresses if (":" in address) == (":" in addresses[0])]
+    rest = [address for address in addresses if address not in first]
+    return [address for pair in zip_longest(first, rest) for address in pair if address]
 
 
 def _addresses(host: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from tests.registry.internet import Authority, Internet, Server, authority, listening
 from tests.registry.real import RealRegistry, running
@@ -41,3 +42,10 @@ def internet(signed: Authority) -> Iterator[Internet]:
     server = Server()
     with listening(signed.serving, server) as port:
         yield Internet(port, signed.trust, server)
+
+
+@pytest.fixture(autouse=True)
+def _no_blocking() -> Iterator[None]:
+    """A call of the controller that blocks the event loop fails its test."""
+    with blockbuster_ctx("controller"):
+        yield

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 import pytest
 
 from controller.registry.credentials import Credentials
@@ -248,3 +250,47 @@ async def test_a_connection_that_was_closed_in_between_is_made_anew(internet: In
     internet.server.says = says
     assert (await internet.images().look_up(IMAGE, "a")).cmd == ("x",)
     assert len(internet.dialled) == 3
+
+
+async def test_a_failure_is_told_to_all_who_asked_at_once(internet: Internet) -> None:
+    internet.server.says = lambda _: reply(404)
+    images = internet.images()
+    told: list[str] = []
+
+    async def ask() -> None:
+        try:
+            await images.look_up(IMAGE, "a")
+        except TerminalError as error:
+            told.append(error.reason)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(ask)
+    assert told == 50 * ["ImageNotFound"]
+    assert len(internet.server.asked) == 1
+
+
+async def test_a_slow_registry_is_asked_by_few_at_once_and_holds_up_no_other(internet: Internet) -> None:
+    inside, most, lock = 0, 0, threading.Lock()
+    go_on = threading.Event()
+
+    def says(request: Request) -> Sent | None:
+        nonlocal inside, most
+        if request.host == REGISTRY and request.method == "HEAD":
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            go_on.wait(5)
+            with lock:
+                inside -= 1
+        return None
+
+    internet.server.says = says
+    images = internet.images()
+    async with anyio.create_task_group() as tasks:
+        for n in range(20):
+            tasks.start_soon(images.look_up, f"{REGISTRY}/team/app{n}:1", "a")
+        assert (await images.look_up("nginx:1", "a")).cmd == ("x",)
+        assert not go_on.is_set()
+        go_on.set()
+    assert most == 4

@@ -176,3 +176,10 @@ async def test_a_registry_on_loopback_is_asked_with_its_own_tags_after_it_came_b
         await images.look_up(f"127.0.0.1:{port}/app:1", "a")
     with running(folder, port=port):
         assert (await images.look_up(f"127.0.0.1:{port}/app:1", "a")).cmd == ("serve", "--port=80")
+
+
+async def test_a_name_of_this_host_is_asked_as_its_address_is(registry: RealRegistry) -> None:
+    registry.push("named", "1", CONFIG)
+    host = registry.host.replace("127.0.0.1", "localhost")
+    images = RegistryImages(StandIn(), Reach(allowed=("localhost:*",)))
+    assert (await images.look_up(f"{host}/named:1", "a")).cmd == ("serve", "--port=80")
