@@ -58,9 +58,9 @@ static char vars[1 + MOST + 1]; /* the file, from 1; one byte more is read, to s
 static char said[1024];
 static size_t length;
 
-/* Control characters are shown as question marks, so that it stays one line; what is too long is cut. */
+/* Control characters are shown as question marks, so that it stays one line; the end of long words is left out. */
 static void say(const char *text) {
-    for (; *text && length < sizeof said - 1; text++)
+    for (size_t most = length + 500; *text && length < most && length < sizeof said - 1; text++)
         said[length++] = (unsigned char)*text < ' ' || *text == 127 ? '?' : *text;
 }
 
