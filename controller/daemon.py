@@ -87,6 +87,7 @@ class Daemon:
                 self._cluster,
                 options=settings.options,
                 tuning=settings.tuning,
+                vault=settings.vault,
                 ports=_ports(settings.skypanel_installation, self._lease.guard, {Images: self._images}),
             ),
             listen=partial(listen, self._database.conninfo),

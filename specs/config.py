@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from specs.problems import RefusedError, quote
+
+Layer = Literal["organization", "app", "environment"]
+"""What a variable can be set for; of a name that is set in several, the later one counts."""
 
 NAME_CHARACTERS = 255
 VARIABLE_BYTES = 128 * 1024

@@ -14,9 +14,9 @@ import psycopg
 from psycopg import errors, sql
 
 from controller.postgres.statements import statement
-from controller.vault.sealed import DataKey, Layer, Place
+from controller.vault.sealed import DataKey, Place
 from controller.vault.vault import Vault
-from specs.config import check_name, check_value
+from specs.config import Layer, check_name, check_value
 
 _ATTEMPTS = 5
 
@@ -100,12 +100,12 @@ def data_key(conn: psycopg.Connection, vault: Vault, organization_id: str) -> Da
         KeyUnavailable: it has none, and this process has no key to make one under.
     """
     for attempt in ("add", "take what somebody else has added"):
-        found = conn.execute(statement("declared/sealing/data_key"), {"organization": organization_id}).fetchone()
+        found = conn.execute(statement("declared/sealing/data_key"), {"tenant": organization_id}).fetchone()
         if found is not None:
             return DataKey(found[0], organization_id, found[1], found[2])
         if attempt == "add":
             made = vault.new_data_key(organization_id)
-            row = {"id": made.id, "organization": organization_id, "kek": made.kek_id, "wrapped": made.wrapped}
+            row = {"id": made.id, "tenant": organization_id, "kek": made.kek_id, "wrapped": made.wrapped}
             conn.execute(statement("declared/sealing/add_data_key"), row)
     raise LookupError(f"organization {organization_id} is not there any more")
 

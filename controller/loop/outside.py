@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 from controller.loop.address_plan import StoredAddressPlan
 from controller.loop.config import LoopConfig
+from controller.loop.config_vars import StoredConfigVars
 from controller.loop.ports import Store, Swarm
+from controller.vault.vault import Vault
 from reconcilers.address_plan import AddressPlan
+from reconcilers.config_vars import ConfigVars
 from reconcilers.helper import Helper
 from reconcilers.port import Port
 from reconcilers.ports import Options
@@ -36,8 +39,10 @@ class Outside:
         *,
         options: Options,
         tuning: LoopConfig,
+        vault: Vault | None = None,
         ports: Mapping[type[Port], Port] | None = None,
     ) -> Outside:
-        """With the ports that the store and the engine themselves have, and ``ports``."""
+        """With the ports that store and engine themselves have, and ``ports``; without ``vault`` nothing is opened."""
         plan = StoredAddressPlan(store, pool=options.subnet_pool, quarantine_seconds=tuning.quarantine_seconds)
-        return cls(store, swarm, {AddressPlan: plan, Helper: swarm.helper, **(ports or {})})
+        config = StoredConfigVars(store, vault or Vault())
+        return cls(store, swarm, {AddressPlan: plan, ConfigVars: config, Helper: swarm.helper, **(ports or {})})

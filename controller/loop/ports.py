@@ -20,6 +20,7 @@ from controller.records import (
     Loss,
     Report,
 )
+from controller.vault.sealed import SealedSet
 from reconcilers.helper import Helper
 from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import Objects, Service, SpecDocument
@@ -63,6 +64,8 @@ class Store(Protocol):
     async def dependents(self, key: Key) -> list[Key]: ...
     @read
     async def pauses(self) -> dict[str, int]: ...
+    @read
+    async def config_values(self, environment_id: str) -> SealedSet: ...
     @property
     def leads(self) -> bool: ...
     @write  # it locks the lease's row: what a take-over waits for

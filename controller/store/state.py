@@ -28,6 +28,8 @@ from controller.store.lease import Lease
 from controller.store.loading import consume_statement, load_statement, loaded, readable
 from controller.store.prefetch import Prefetched
 from controller.store.report_rows import apart, fields, report_parameters, storable
+from controller.store.sealed_rows import sealed_set
+from controller.vault.sealed import LARGEST_SET, SealedSet
 from reconcilers.outcomes import FencedError
 
 CONSUME_LIMIT = 2000
@@ -131,6 +133,13 @@ class StateStore:
     async def pauses(self) -> dict[str, int]:
         """How many pauses there are, by scope."""
         return dict(await self._database.fetch(statement("store/loop/pauses")))
+
+    async def config_values(self, environment_id: str) -> SealedSet:
+        """What is set for an environment, as ciphertext."""
+        rows = await self._database.fetch(
+            statement("store/loop/config_values"), {"id": environment_id, "largest": LARGEST_SET}
+        )
+        return sealed_set(rows)
 
     # -- writes, all fenced --------------------------------------------------------------------------------------
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Literal
 
-Layer = Literal["organization", "app", "environment"]
+from specs.config import Layer
+
 DATA_KEY = "dek:"
 """``key_id`` of a value that is sealed under a data key; the id of that follows."""
+LARGEST_SET = 1 << 20
+"""Bytes; what can be delivered is well within it in every form."""
+LARGEST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +89,13 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class SealedSet:
-    """All that is set for an environment.
+    """All that is set for an environment, as long as it is no more than ``LARGEST_SET`` bytes of ciphertext.
 
     Args:
         digest: of the versions, as the environment's document has it; None: nothing is set.
         values: by name.
         data_key: of its organization; None: it has none.
-        too_large: names of the largest when there is more than can be delivered; then there are no values.
+        too_large: names of the largest when there is more than that; then there are no values.
     """
 
     digest: str | None

@@ -21,6 +21,8 @@ _WRITTEN = (
         ("skypanel", name)
         for name in (
             "change_log",
+            "config_vars",
+            "data_keys",
             "lease",
             "inventory",
             "object_status",

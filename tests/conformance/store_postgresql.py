@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -10,7 +10,8 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from controller.declared import controls
+from controller.declared import controls, sealing
+from controller.declared.sealing import Owner
 from controller.postgres.statements import statement
 from controller.records import Key, Loaded, Loss
 from controller.store import loading
@@ -18,6 +19,7 @@ from controller.store.identity import Register
 from controller.store.listener import CHANNEL
 from tests.conformance.store_world import APP, NAME, Contender, Declarer, Ledger, StoreWorld
 from tests.sim.database import documents
+from tests.sim.database.config import VAULT
 from tests.store import leading
 from tests.store.conftest import Database
 
@@ -81,6 +83,17 @@ class PostgresDesk:
         row = documents.domain(self._ledger.next_id(), hostname)
         self._ledger.attach(environment, "domains", row, "hostname")
         self._insert("paas_domains", {"id": row["id"], "environment_id": environment.id, "hostname": hostname})
+
+    def config(self, environment: Key, values: Mapping[str, bytes], files: Collection[str] = ()) -> None:
+        owner = Owner(self._ledger.owner[environment].id, "environment", environment.id)
+        with self._transaction() as panel:
+            set_now = panel.execute(
+                "SELECT name FROM skypanel.config_vars WHERE environment_id = %s AND deleted_at IS NULL",
+                [environment.id],
+            )
+            sealing.remove(panel, owner, [name for (name,) in set_now if name not in values])
+            for name, value in values.items():
+                sealing.put(panel, VAULT, owner, name, value, as_file=name in files)
 
     def change(self, key: Key, **columns: Any) -> None:
         self._ledger.change(key, columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from typing import Any
@@ -11,7 +11,7 @@ import orjson
 
 from controller.records import Key, Loaded, Loss
 from tests.conformance.store_world import NAME, Contender, Declarer, Ledger, StoreWorld
-from tests.sim.database import documents
+from tests.sim.database import config, documents
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.identity import SimRegister
 from tests.sim.database.lease import SimLease
@@ -60,6 +60,13 @@ class SimulatedDesk:
     def domain(self, environment: Key, hostname: str) -> None:
         row = documents.domain(self._ledger.next_id(), hostname)
         self._ledger.attach(environment, "domains", row, "hostname")
+        self._put(environment)
+
+    def config(self, environment: Key, values: Mapping[str, bytes], files: Collection[str] = ()) -> None:
+        owner = self._ledger.owner[environment].id
+        self._ledger.change(
+            environment, {"config": config.put(self._database, environment, owner, values, files=files)}
+        )
         self._put(environment)
 
     def change(self, key: Key, **columns: Any) -> None:

@@ -29,6 +29,7 @@ from controller.swarm.identity import Marks
 from reconcilers.port import Port, calls
 from reconcilers.registry import registered
 from tests.sim.border import Border, Course, SimCrash
+from tests.sim.database.config import VAULT
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.identity import SimRegister
 from tests.sim.database.lease import SimLease
@@ -88,6 +89,7 @@ class SimProcess:
                 SwarmAdapter(self._client, INSTALLATION, edge=swarm.routers),
                 options=OPTIONS,
                 tuning=TUNING,
+                vault=VAULT,
                 ports=bordered(ports, self.border, self.lease.guard),
             ),
             listen=self._listen,

@@ -1,12 +1,12 @@
 -- Config vars as they are written: ciphertext, and the data key that it is under.
 
 -- name: data_key
-SELECT id::text, kek_id, wrapped FROM skypanel.data_keys WHERE organization_id = %(organization)s
+SELECT id::text, kek_id, wrapped FROM skypanel.data_keys WHERE organization_id = %(tenant)s
 
 -- name: add_data_key
 -- Somebody may have added one in between: that counts.
 INSERT INTO skypanel.data_keys (id, organization_id, kek_id, wrapped)
-VALUES (%(id)s, %(organization)s, %(kek)s, %(wrapped)s)
+VALUES (%(id)s, %(tenant)s, %(kek)s, %(wrapped)s)
 ON CONFLICT ON CONSTRAINT data_keys_organization_unique DO NOTHING
 
 -- name: lock

@@ -31,6 +31,11 @@ SELECT d.dependent_kind, d.dependent_id::text
 FROM skypanel.dependents d
 WHERE d.kind = %(kind)s AND d.id = %(id)s
 
+-- name: config_values
+-- What is set for an environment, as ciphertext.
+SELECT organization_id::text, digest, id::text, name, layer, owner_id::text, version, as_file, key_id, ciphertext, data_key_id::text, kek_id, wrapped
+FROM skypanel.sealed_config_of(%(id)s, %(largest)s)
+
 -- name: pauses
 -- How many pauses there are of each scope.
 SELECT scope, count(*) FROM skypanel.reconcile_controls WHERE paused GROUP BY scope

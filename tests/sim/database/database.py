@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any
 
 from controller.records import Claim, Key
+from controller.vault.sealed import SealedSet
 from tests.sim.database.controls import Controls, place
 from tests.sim.database.link import now
 from tests.sim.database.rows import (
@@ -58,6 +59,9 @@ class SimDatabase:
         self.subnets: list[Subnet] = []
         self.rows: dict[tuple[str, tuple[tuple[str, object], ...]], dict[str, object]] = {}
         """Rows that kinds write, by table and unique columns."""
+        self.sealed: dict[str, SealedSet] = {}
+        """Config vars by environment; see ``tests.sim.database.config``."""
+        self.sealed_numbers = count(1 << 96)
         self.fuse: Fuse | None = None
         self.losses: dict[Key, Waiting] = {}
         self.tombstones: set[Key] = set()

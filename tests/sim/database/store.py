@@ -27,9 +27,10 @@ from controller.records import (
     Report,
 )
 from controller.store import state as real
+from controller.vault.sealed import SealedSet
 from reconcilers.outcomes import FencedError
 from specs.problems import InvalidSpec
-from tests.sim.database import retention, subnets
+from tests.sim.database import config, retention, subnets
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.lease import SimLease
 from tests.sim.database.link import Link, direct, now
@@ -138,6 +139,11 @@ class SimStore:
         return await self._link(
             "pauses", (), lambda: dict(Counter(p.scope for p in self._database.controls.pauses.values()))
         )
+
+    async def config_values(self, environment_id: str) -> SealedSet:
+        """What is set for an environment, as ciphertext."""
+        key = Key("environment", environment_id)
+        return await self._link("config_values", (key,), lambda: config.values(self._database, environment_id))
 
     # -- writes, all fenced --------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from controller.records import (
     Loss,
     Report,
 )
+from controller.vault.sealed import SealedSet
 from reconcilers.helper import Helper
 from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import Objects, Service, SpecDocument
@@ -69,6 +70,9 @@ class Table:
     async def consume(self, *, anew: bool = False) -> tuple[list[Changed], bool]:
         taken, self.log[:2000] = self.log[:2000], []
         return taken, len(taken) == 2000
+
+    async def config_values(self, environment_id: str) -> SealedSet:
+        return SealedSet(None)
 
     async def dependents(self, key: Key) -> list[Key]:
         return []
