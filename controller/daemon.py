@@ -34,6 +34,7 @@ from controller.registry.images import RegistryImages
 from controller.schema.fitness import Fitness
 from controller.settings import Settings
 from controller.store.identity import Register
+from controller.store.key_watch import KeyWatch
 from controller.store.lease import Lease
 from controller.store.listener import listen
 from controller.store.state import StateStore
@@ -125,6 +126,7 @@ class Daemon:
                 tasks.start_soon(forever, "http", self._serve, listener)
                 tasks.start_soon(forever, "signals", self._signals)
                 tasks.start_soon(forever, "event_loop", loop_lag.measure)
+                tasks.start_soon(forever, "keys", KeyWatch(self._database, self._settings.vault).run)
                 try:
                     await self._unless_stopped(self._wait_for_engine)
                     await self._process.run()

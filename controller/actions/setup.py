@@ -1,5 +1,7 @@
 """Sets an installation up: roles, database and schema on a PostgreSQL server, and the files with connection strings.
 
+The controller's has a key for config vars as well, made once, and never where data keys are under another one.
+
 A connection string that stands in a file is never replaced, as a running controller may work with it: one that does not
 work is told. Where there is none, the login gets a new password and the file a line. So a crash between the two is
 mended by the next run, and a second run changes nothing.
@@ -26,6 +28,7 @@ from controller.schema import setup as roles
 from controller.schema.setup import Login, Steps, controller_of, people_of
 from controller.settings_sources import INSTALLED
 from controller.settings_sources import PEOPLE as OF_PEOPLE
+from controller.vault.keyring import FILE_VARIABLE, VARIABLE, generate
 
 URL = "DATABASE_URL"
 _LONGEST = 40
@@ -91,8 +94,9 @@ def setup(wanted: Wanted, say: Callable[[str], None], *, dry: bool = False) -> N
             url = _url(login.name, password, host, admin.info.port, wanted.database)
             if not dry:
                 _try(url, login)
-                _write(path, url)
+                _write(path, URL, url)
             say(f"{'would have ' if dry else ''}written {path}")
+        _key(admin, wanted.folder / INSTALLED.name, steps)
 
 
 @contextmanager
@@ -169,14 +173,27 @@ def _try(url: str, login: Login) -> None:
         ) from None
 
 
-def _write(path: Path, url: str) -> None:
+def _key(admin: psycopg.Connection, path: Path, steps: Steps) -> None:
+    """The key that opens config vars, beside the controller's connection string, where none is needed or named yet."""
+    named = dotenv_values(path) if path.exists() else {}
+    if named.get(VARIABLE) or named.get(FILE_VARIABLE):
+        return
+    needed = admin.execute("SELECT EXISTS (SELECT FROM skypanel.data_keys)").fetchone() if not steps.dry else None
+    if needed is not None and needed[0]:
+        return  # it is somewhere, or lost: another one would open nothing
+    if not steps.dry:
+        _write(path, VARIABLE, generate())
+    steps.say(f"{'would have ' if steps.dry else ''}put a key for config vars into {path}: keep a copy of it")
+
+
+def _write(path: Path, name: str, value: str) -> None:
     """Put the line into the file, whose other lines stay; whole or not at all, and for its owner alone."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    lines = [line for line in before if not line.removeprefix("export ").startswith(f"{URL}=")]
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    lines = [line for line in before if not line.removeprefix("export ").startswith(f"{name}=")]
+    descriptor, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in [f"{URL}={url}", *lines])
+        file.writelines(f"{line}\n" for line in [f"{name}={value}", *lines])
         file.flush()
         os.fsync(file.fileno())
-    Path(name).replace(path)
+    Path(made).replace(path)

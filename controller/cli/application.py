@@ -70,6 +70,7 @@ _COMMANDS = {
     ),
     "gc": _Command("gc", "Show which removals wait for confirmation, by owner, and confirm them with `--confirm`."),
     "identity": _Command("identity", "Show whether database, Swarm and installation belong together."),
+    "keys": _Command("keys", "Keys: what opens config vars."),
     "user": _Command("user", "Users: an organization has an owner."),
 }
 """In the order of the help."""

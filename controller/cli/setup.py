@@ -39,8 +39,8 @@ def setup(
     """Make roles, database and schema on a PostgreSQL server, and write the files that the commands read.
 
     Only what is missing is made: run it again after an upgrade, or when it was interrupted. `env` has the
-    controller's connection string, `panel.env` the one of people's commands and of a panel; both are for root alone.
-    No password is shown, and none stands in the server's log.
+    controller's connection string and a key for config vars, `panel.env` the connection string of people's commands and
+    of a panel; both are for root alone. No password is shown, and none stands in the server's log.
 
     A password on a command line can be seen by others: put the URL into SKYPANEL_ADMIN_URL, or into a PGPASSFILE.
 

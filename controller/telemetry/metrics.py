@@ -16,7 +16,7 @@ LONG_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 3
 LOOPS = (
     *("election", "renewal", "lease_watch", "identity_watch", "database_hints", "engine_hints", "engine_events"),
     *("work", "first_comparison", "comparison", "changes", "dependents", "pauses", "tasks", "pruning"),
-    *("http", "signals", "event_loop"),
+    *("http", "signals", "event_loop", "keys"),
 )
 
 LOOP_FAILURES = Counter(
@@ -27,6 +27,9 @@ HINTS = Counter("skypanel_hints_total", "Hints that a stream gave.", ["stream"])
 HINT_AGE = Gauge("skypanel_hint_age_seconds", "Time since a stream gave its last hint, or since the start.", ["stream"])
 HINT_RECONNECTS = Counter("skypanel_hint_reconnects_total", "Times that a lost stream was reconnected.", ["stream"])
 DATABASE_UP = Gauge("skypanel_database_up", "1 when the last statement was answered.")
+DATA_KEYS_UNAVAILABLE = Gauge(
+    "skypanel_data_keys_unavailable", "Organizations whose config vars this process has no key to open."
+)
 BUILD_INFO = Gauge("skypanel_build_info", "What runs; always 1.", ["version", "python"])
 
 

@@ -35,6 +35,11 @@ class Vault:
         self.keyring = keyring or Keyring()
         self._panel_secret = panel_secret
 
+    @property
+    def opens_the_panels(self) -> bool:
+        """Whether it can open what the panel sealed, if its secret is the right one."""
+        return len(self._panel_secret) >= panel.SHORTEST_SECRET
+
     # -- data keys -----------------------------------------------------------------------------------------------
 
     def new_data_key(self, organization_id: str) -> DataKey:
@@ -129,7 +134,7 @@ class Vault:
             raise _unreadable(place, why) from None
 
     def _secret_of_the_panel(self, place: Place) -> str:
-        if len(self._panel_secret) < panel.SHORTEST_SECRET:
+        if not self.opens_the_panels:
             raise KeyUnavailable(
                 f"the panel sealed {place.name} of organization {place.organization_id}: set SSH_CRED_SECRET as the "
                 f"panel has it, which is no secret with less than {panel.SHORTEST_SECRET} characters"

@@ -6,6 +6,8 @@ import os
 import shlex
 import shutil
 import sys
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 from deploy import engine
@@ -17,6 +19,7 @@ from deploy.postgres.binaries import find_bindir
 
 # Settings of a person's own controller must not reach the demo's.
 FOREIGN = ("SKYPANEL_", "DOCKER_", "PG", "DATABASE_URL")
+KEY = b64encode(sha256(b"the key of a demo, which is no secret").digest()).decode()
 KEPT = ("SKYPANEL_LAB", "SKYPANEL_LAB_CACHE", "PGBIN")
 
 
@@ -34,6 +37,7 @@ def settings(edge: Edge, server: Server, role: str, listen: str) -> dict[str, st
         "DOCKER_HOST": edge.lab.docker_host,
         "SKYPANEL_LISTEN": listen,
         "SKYPANEL_PIN_IMAGE": f"{engine.IMAGE_PREFIX}/pause:1",
+        "SKYPANEL_KEYS": KEY,
         "SKYPANEL_ALLOWED_REGISTRIES": engine.IMAGE_PREFIX.partition("/")[0],
     }
 

@@ -155,3 +155,30 @@ def test_a_dry_run_says_what_would_be_made_and_makes_nothing(setup: Setup, serve
 
 def test_who_is_no_superuser_is_told_what_to_do(setup: Setup) -> None:
     assert "needs a superuser" in setup(code=ExitCode.ERROR, role="reader")
+
+
+def test_a_key_for_config_vars_is_made_once_and_not_shown(setup: Setup, server: Server, tmp_path: Path) -> None:
+    said = setup()
+    file = tmp_path / "etc" / "env"
+    key = dotenv_values(file)["SKYPANEL_KEYS"] or ""
+    assert len(b64decode(key)) == 32
+    assert "keep a copy of it" in said
+    assert key not in said
+    assert "SKYPANEL_KEYS" not in (tmp_path / "etc" / "panel.env").read_text()
+    setup()
+    assert dotenv_values(file)["SKYPANEL_KEYS"] == key
+    (without,) = [line for line in file.read_text().splitlines() if line.startswith("DATABASE_URL")]
+    file.write_text(f"{without}\nSKYPANEL_KEY_FILE=/etc/skypanel/keys\n")
+    assert setup() == "everything is there\n"
+    with psycopg.connect(server.dsn_for("postgres", DATABASE), autocommit=True) as conn:
+        conn.execute(
+            "WITH u AS (INSERT INTO users (email, password_hash, name) VALUES ('a@b.example', 'x', 'A') RETURNING id),"
+            " o AS (INSERT INTO organizations (name, slug, owner_id) SELECT 'a', 'a', id FROM u RETURNING id)"
+            " INSERT INTO paas_organizations (organization_id) SELECT id FROM o"
+        )
+        conn.execute(
+            "INSERT INTO skypanel.data_keys (organization_id, kek_id, wrapped)"
+            " SELECT organization_id, '0123abcd', 'x' FROM paas_organizations"
+        )
+    file.write_text(f"{without}\n")
+    assert setup() == "everything is there\n", "another key would open nothing"

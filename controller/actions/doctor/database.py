@@ -9,6 +9,7 @@ import anyio
 import psycopg
 from psycopg import errors
 
+from controller.actions import keys
 from controller.actions.connection import connected
 from controller.actions.doctor.findings import Check, fail, ok, warn
 from controller.actions.errors import ActionError
@@ -19,6 +20,7 @@ from controller.schema import migrate
 from controller.schema.errors import MigrationError, PendingMigrationsError
 from controller.schema.fitness import POOLER, hears
 from controller.settings import Settings
+from controller.vault.keyring import FILE_VARIABLE, VARIABLE, KeyFileError
 from specs.kinds import TENANT_WORD
 
 _CLOCK_SECONDS = 2.0
@@ -62,6 +64,7 @@ def _checks(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
     yield _known(lambda: hidden_check(conn), "rows")
     yield _known(lambda: fuse_check(conn), "fuse")
     yield _known(lambda: pause_check(conn), "pauses")
+    yield _known(lambda: keys_check(conn, settings), "keys")
     yield _known(lambda: organizations_check(conn), "organizations")
 
 
@@ -178,6 +181,25 @@ def pause_check(conn: psycopg.Connection) -> Check:
         )
     organizations = sum(pause.scope == TENANT_WORD for pause in found)
     return ok("pauses", f"{organizations} organization(s) and {len(found) - organizations} object(s) are paused")
+
+
+def keys_check(conn: psycopg.Connection, settings: Settings) -> Check:
+    """Can everything be opened that is set?"""
+    try:
+        found = keys.status(conn, settings.vault.keyring)
+    except KeyFileError as error:
+        return fail("keys", str(error), "")
+    lost = {key.id: key.organizations for key in found if key.state == "missing"}
+    if lost:
+        said = ", ".join(f"{key} (of {count})" for key, count in lost.items())
+        return fail(
+            "keys",
+            f"keys that open config vars are missing, of so many organizations: {said}",
+            f"add their lines to {FILE_VARIABLE} or {VARIABLE}, from a backup",
+        )
+    if not found:
+        return ok("keys", "there is none, and none is needed: `skypanel keys generate` makes one for config vars")
+    return ok("keys", f"{found[0].id} is current; all data keys can be opened")
 
 
 def organizations_check(conn: psycopg.Connection) -> Check:

@@ -18,10 +18,11 @@ from controller.actions.doctor.findings import Check
 from controller.actions.explain import Explanation
 from controller.actions.fuse import Waiting
 from controller.actions.identity import Identity
+from controller.actions.keys import KeyState
 from controller.actions.preview import Preview
 from controller.actions.swarm_view import Task
 from controller.changes import Change, Difference
-from controller.cli import describe, doctor, gc, get, identity, plan, progress, shown, states, trace
+from controller.cli import describe, doctor, gc, get, identity, keys, plan, progress, shown, states, trace
 from controller.cli.application import commands, main
 from controller.cli.formats import Format
 from controller.cli.output import console
@@ -187,6 +188,10 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
         ["environment", "nordwind/shop/production", "it loses a part", "2 processes stop", "host names"],
     ),
     "identity": (lambda: identity.show(IDENTITY, Format.TABLE), ["swarm", "mgj53cero3jzpqcyg61cedchv", "--accept"]),
+    "keys status": (
+        lambda: keys.show([KeyState("0123abcd", "current", 3), KeyState("89abcdef", "missing", 1)], Format.TABLE),
+        ["KEY", "ORGANIZATIONS", "0123abcd", "current", "89abcdef", "missing", "from a backup"],
+    ),
     **{
         f"describe {kind.lower()}": (
             lambda kind=kind: describe.show(explanation(kind)),  # type: ignore[misc]
