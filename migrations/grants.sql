@@ -61,16 +61,18 @@ REVOKE ALL ON
     skypanel.fuse, skypanel.fuse_losses, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.tombstones,
     skypanel.serving, skypanel.hidden_tables, skypanel.identity,
     skypanel.objects, skypanel.present, skypanel.parts, skypanel.status, skypanel.leader, skypanel.dependents, skypanel.organization_slugs,
-    skypanel.kinds, skypanel.kind_views, skypanel.names, skypanel.concerns, skypanel.served, skypanel.kept
+    skypanel.kinds, skypanel.kind_views, skypanel.names, skypanel.concerns, skypanel.served, skypanel.kept,
+    skypanel.sizes, skypanel.quotas, skypanel.quota_checks
     FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT SELECT ON
     skypanel.schema_migrations, skypanel.package_migrations, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.status, skypanel.leader,
-    skypanel.kinds, skypanel.names, skypanel.concerns
+    skypanel.kinds, skypanel.names, skypanel.concerns, skypanel.sizes, skypanel.quotas
     TO skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT SELECT ON
     skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.fuse_losses, skypanel.tombstones,
     skypanel.serving, skypanel.hidden_tables, skypanel.identity, skypanel.declared_tables,
-    skypanel.objects, skypanel.present, skypanel.parts, skypanel.served, skypanel.kept, skypanel.kind_views, skypanel.dependents, skypanel.organization_slugs
+    skypanel.objects, skypanel.present, skypanel.parts, skypanel.served, skypanel.kept, skypanel.kind_views, skypanel.dependents, skypanel.organization_slugs,
+    skypanel.quota_checks
     TO skypanel_controller, skypanel_reader;
 GRANT INSERT, UPDATE, DELETE ON
     skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets, skypanel.fuse, skypanel.fuse_losses,

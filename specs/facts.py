@@ -30,6 +30,8 @@ class Shown(Protocol):
         """What its status has beside conditions."""
 
 
+SAID = "{said}"
+"""In the words of a refusal: what the database says of it, where that has numbers."""
 Cell = Callable[[Shown], object]
 """What a list shows of an object; None is shown as a dash."""
 
@@ -54,7 +56,8 @@ class KindFacts:
             the child that takes it over all the same; empty: none does.
         columns: heading to cell of ``skypanel get``, after its readiness.
         wide: more of them, of ``skypanel get -o wide``.
-        refusals: constraint of the database to what is wrong and how to mend it.
+        refusals: constraint of the database to what is wrong and how to mend it; ``SAID`` stands for the database's
+            words.
     """
 
     plural: str = ""

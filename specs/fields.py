@@ -107,6 +107,7 @@ Port = Annotated[int, Whole(1, 65535, "a port")]
 Replicas = Annotated[int, Whole(0, 1000, "a number of replicas")]
 NetworkPrefix = Annotated[int, Whole(16, 28, "the prefix length of an organization's network")]
 Pids = Annotated[int, Whole(1, 4_194_304, "a limit of processes")]  # the kernel's PID_MAX_LIMIT
+Quota = Annotated[int, Whole(0, 1_000_000, "a quota")]
 Retries = Annotated[int, Whole(1, 100, "a number of retries")]
 GraceSeconds = Annotated[int, Whole(0, 3600, "a stop grace period in seconds")]
 Gigabytes = Annotated[int, Whole(0, 1_000_000, "a number of gigabytes")]

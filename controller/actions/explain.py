@@ -15,12 +15,12 @@ from controller.actions.objects import find_one, status_document
 from controller.actions.paths import one
 from controller.actions.swarm_view import Task
 from controller.declared import lookups, reader
-from controller.declared.lookups import Event
+from controller.declared.lookups import Event, Quota
 from controller.declared.reader import DeclaredObject
 from controller.records import InventoryRow
 from controller.settings import Settings
 from reconcilers.registry import registered
-from specs.kinds import children
+from specs.kinds import TENANT, children
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Explanation:
         inventory_error: why that is not known; empty when it is.
         tasks: as the engine knows them; None for a kind that has none of its own.
         engine_error: why they are not known; empty when they are.
+        quotas: of a tenant: how much it has of what it may have so much of.
     """
 
     object: DeclaredObject
@@ -44,6 +45,7 @@ class Explanation:
     inventory_error: str
     tasks: Sequence[Task] | None
     engine_error: str
+    quotas: Sequence[Quota] = ()
 
     def document(self) -> dict[str, Any]:
         """For programs."""
@@ -52,6 +54,7 @@ class Explanation:
             "parts": [status_document(o) for o in self.parts],
             "events": [_fields(e) for e in self.events],
             "tasks": None if self.engine_error else [_fields(t) for t in self.tasks or ()],
+            **({"quotas": [_fields(q) for q in self.quotas]} if self.quotas else {}),
             "inventory": None if self.inventory_error else [_fields(row) for row in self.inventory],
         }
 
@@ -81,6 +84,7 @@ def explain(conn: psycopg.Connection, settings: Settings, word: str, name: str |
         inventory_error=inventory_error,
         tasks=tasks,
         engine_error=engine_error,
+        quotas=lookups.quotas(conn, found.id) if kind == TENANT else (),
     )
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from controller.actions.admit import check_whole
 from controller.changes import Change
+from controller.cost import Cost, Sized, compare
 from controller.declared import lookups, readiness, writer
 from controller.declared.lookups import Document
 from controller.declared.writer import Written
@@ -26,6 +27,7 @@ from reconcilers.objects import Objects
 from reconcilers.port import External
 from reconcilers.ports import LookAhead, Options
 from reconcilers.registry import registered
+from specs.kinds import of_tenant
 from specs.loader import Located
 from specs.problems import InvalidSpec
 
@@ -39,12 +41,14 @@ class Preview:
         changes: what would be done on the Swarm; None when that cannot be told.
         problems: objects that would stall, and why.
         unknown: why the Swarm's part cannot be told; empty when it can.
+        costs: of the tenants that changed rows concern.
     """
 
     rows: list[Written]
     changes: list[Change] | None = None
     problems: list[str] = field(default_factory=list)
     unknown: str = ""
+    costs: list[Cost] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -61,6 +65,7 @@ class _Wanted:
     inventory: dict[tuple[str, UUID], list[InventoryRow]] = field(default_factory=dict)
     subnets: dict[UUID, str] = field(default_factory=dict)
     unknown: str = ""
+    sizes: list[Sized] = field(default_factory=list)
 
 
 def preview(
@@ -84,6 +89,7 @@ def preview(
     """
     wanted = _try(conn, entries, options)
     found = Preview(wanted.rows, unknown=wanted.unknown)
+    found.costs = compare(_sizes(conn, wanted.rows), wanted.sizes)
     if live is not None and not wanted.unknown:
         found.changes = list(_swarm_changes(wanted, live, options, of_kinds or {}, found.problems))
     return found
@@ -104,6 +110,7 @@ def _try(conn: psycopg.Connection, entries: Sequence[Located], options: Options)
     with conn.transaction(force_rollback=True):
         wanted = _Wanted(writer.write(conn, entries))
         check_whole(conn, wanted.rows, options)
+        wanted.sizes = _sizes(conn, wanted.rows)
         keys = readiness.affected(conn, [w.status_key for w in wanted.rows if w.id])
         try:
             with conn.transaction():
@@ -116,6 +123,13 @@ def _try(conn: psycopg.Connection, entries: Sequence[Located], options: Options)
                 f"the role of DATABASE_URL may not read what the controller reads ({error.diag.message_primary})"
             )
     return wanted
+
+
+def _sizes(conn: psycopg.Connection, rows: Sequence[Written]) -> list[Sized]:
+    """Of the tenants that changed rows are of, and of those who use what belongs to no tenant."""
+    changed = [w for w in rows if w.changed]
+    tenants = {w.target.path[0] for w in changed if of_tenant(w.target.kind)}
+    return lookups.sizes(conn, sorted(tenants), [w.id for w in changed if w.id and not of_tenant(w.target.kind)])
 
 
 def _swarm_changes(

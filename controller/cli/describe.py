@@ -15,7 +15,7 @@ from controller.cli.formats import Format, Output, emit, to_plain, yaml_text
 from controller.cli.inputs import Kind, Named, database, settings
 from controller.cli.output import age, aligned, console, paragraph, say, table
 from controller.cli.states import brief, ready_text
-from controller.declared.lookups import Event
+from controller.declared.lookups import Event, Quota
 from controller.declared.reader import DeclaredObject
 from controller.records import InventoryRow
 from specs.kinds import KINDS
@@ -59,6 +59,7 @@ def show(found: Explanation) -> None:
     """For people."""
     _head(found.object)
     _conditions(found.object)
+    _quotas(found.quotas)
     _parts(found)
     if found.tasks is not None:
         _tasks(found.tasks, found.engine_error)
@@ -109,6 +110,20 @@ def _conditions(found: DeclaredObject) -> None:
             paragraph(Text(f"{_RULE}{said[0]} {said[1]}  "), body, hang=_HANG)
     if status.details:
         _indented(status.details)
+
+
+def _quotas(quotas: Sequence[Quota]) -> None:
+    if quotas:
+        _section("Quotas")
+        rows = [
+            [
+                _RULE + q.quota.replace("_mb", " (MiB)").replace("_", " "),
+                f"{q.used.normalize():f}",
+                "-" if q.allowed is None else str(q.allowed),
+            ]
+            for q in quotas
+        ]
+        table([f"{_RULE}OF", "USED", "ALLOWED"], rows)
 
 
 def _parts(found: Explanation) -> None:

@@ -14,7 +14,9 @@ from controller.actions.preview import Preview, preview
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Files, MoreFiles, database, of_kinds, read_files, settings
-from controller.cli.output import counted, paragraph, say, warn
+from controller.cli.output import counted, paragraph, say, table, warn
+from controller.cost import Cost
+from specs.kinds import TENANT
 
 _HANG = 6
 _SIGNS = {"create": "+", "created": "+", "update": "~", "updated": "~", "connect": "~", "recreate": "±", "delete": "-"}
@@ -30,7 +32,8 @@ def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format
     """Show what `apply -f` would change, in the rows and then on the Swarm, and change nothing.
 
     `+` is created, `~` changed, `±` recreated, `-` removed. The Swarm's part also shows drift of the objects that the
-    files name. Without the engine, only the rows are compared.
+    files name. Without the engine, only the rows are compared. At the end stands what the organizations of changed rows
+    cost by the hour and by the month, before and after.
 
     Exit code 0: nothing would change; 2: something would; 1: it would be refused.
 
@@ -70,6 +73,8 @@ def show(found: Preview, form: Format) -> None:
             else f"{change.object_type} {change.name}"
         )
         _print(_SIGNS[change.action], name, change.told())
+    if found.costs:
+        _cost(found.costs)
     for problem in found.problems:
         warn(problem)
     if found.unknown:
@@ -79,6 +84,15 @@ def show(found: Preview, form: Format) -> None:
         return
     objects = "an unknown number of objects" if found.changes is None else counted(len(found.changes), "object")
     say(f"{counted(len(rows), 'row')} and {objects} on the Swarm would change")
+
+
+def _cost(costs: Sequence[Cost]) -> None:
+    say("Cost", "bold")
+    table(
+        [f"  {TENANT.upper()}", "AN HOUR", "A MONTH"], [[f"  {c.tenant}", str(c.hourly), str(c.monthly)] for c in costs]
+    )
+    for path in (path for cost in costs for path in cost.without_plan):
+        say(f"  {path}: no plan, and so no price")
 
 
 def _print(sign: str, name: str, details: Sequence[str]) -> None:
@@ -105,6 +119,7 @@ def _document(found: Preview) -> dict[str, object]:
         "changed": found.changed,
         "rows": [written_document(w) for w in found.rows],
         "swarm": changes,
+        "cost": [c.document() for c in found.costs],
         "problems": found.problems,
         "unknown": found.unknown or None,
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import errors
 
+from specs.facts import SAID
 from specs.kinds import KINDS
 
 _MEANINGS = {constraint: said for cls in KINDS.values() for constraint, said in cls.facts.refusals.items()}
@@ -60,9 +61,10 @@ def explain(error: psycopg.Error) -> tuple[str, str] | None:
     if isinstance(error, psycopg.OperationalError) or error.sqlstate is None:
         return None
     constraint = error.diag.constraint_name or ""
-    if constraint in _MEANINGS:
-        return _MEANINGS[constraint]
     said = (error.diag.message_primary or "").rstrip(".")
+    if constraint in _MEANINGS:
+        meaning, hint = _MEANINGS[constraint]
+        return meaning.replace(SAID, said), hint
     known = next((text for sort, text in _SORTS.items() if isinstance(error, sort)), None)
     if isinstance(error, errors.InsufficientPrivilege):
         return f"{known} ({said})", "use a role that is a member of skypanel_panel"

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
 
+from controller.cost import Sized
 from controller.postgres.statements import statement
 from controller.records import InventoryRow
+from specs.kinds import TENANT_WORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,29 @@ class Event:
     count: int
     first_at: datetime
     last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much there is of what a tenant may have so much of; ``allowed`` None: as much as it likes."""
+
+    quota: str
+    used: Decimal
+    allowed: int | None
+
+
+def quotas(conn: psycopg.Connection, tenant: UUID) -> list[Quota]:
+    """Every quota of a tenant; empty for one that nothing is declared of."""
+    return [Quota(*row) for row in conn.execute(statement("declared/lookups/quotas"), {"tenant": tenant})]
+
+
+def sizes(conn: psycopg.Connection, tenants: Sequence[str], shared: Sequence[UUID]) -> list[Sized]:
+    """What is declared of some tenants, and of all that use rows of nobody's: those with the ids ``shared``."""
+    rows = conn.execute(
+        statement("declared/lookups/sizes"),
+        {"tenants": list(tenants), "shared": list(shared), "tenant_kind": TENANT_WORD},
+    )
+    return [Sized(*row) for row in rows]
 
 
 def events(conn: psycopg.Connection, kind: str, object_id: UUID, limit: int) -> list[Event]:

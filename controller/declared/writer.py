@@ -125,6 +125,9 @@ def apply(conn: psycopg.Connection, entries: Sequence[Located], *, check: Check 
         except SpecRefused as refused:
             if attempt == _ATTEMPTS or not isinstance(refused.__cause__, RETRYABLE):
                 raise
+        except RETRYABLE:
+            if attempt == _ATTEMPTS:
+                raise
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -149,6 +152,7 @@ def write(conn: psycopg.Connection, entries: Sequence[Located]) -> list[Written]
             _refuse(error, target)
     if refusals:
         raise SpecRefused(filter(None, refusals.values()))
+    _check_as_a_whole(conn, results)
     return results
 
 
@@ -169,6 +173,7 @@ def delete(conn: psycopg.Connection, targets: Sequence[Target]) -> list[Written]
                 results.append(writer.delete(target))
             except psycopg.Error as error:
                 _refuse(error, target)
+        _check_as_a_whole(conn, results)
     return results
 
 
@@ -210,6 +215,18 @@ def _is_owner_deleted(conn: psycopg.Connection, target: Target, row_id: UUID) ->
         "parent_column": sql.Identifier(binding.parent_column or ""),
     }
     return rows.run(conn, "deleted_owner", parts, {"row_id": row_id}) is not None
+
+
+def _check_as_a_whole(conn: psycopg.Connection, results: Sequence[Written]) -> None:
+    """What the database looks at when everything is written, quotas; the refusal is of the object that it names."""
+    changed = [w for w in results if w.changed]
+    if not changed:
+        return
+    try:
+        rows.run(conn, "check_now", {}, {})
+    except psycopg.Error as error:
+        named = error.diag.message_detail or ""
+        _refuse(error, next((w for w in changed if str(w.id) in named), changed[-1]).target)
 
 
 def _refuse(error: psycopg.Error, target: Target) -> NoReturn:

@@ -11,8 +11,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from specs.binding import AttachedTable, Column, Reference, TableBinding
-from specs.facts import KindFacts, detail
-from specs.fields import Email, Flag, Line, NetworkPrefix, Slug
+from specs.facts import SAID, KindFacts, detail
+from specs.fields import Email, Flag, Line, MemoryText, NetworkPrefix, Quota, Slug
 from specs.resource import Metadata, Resource, Spec
 
 _OWNER = Reference(table="users", key_column="email")
@@ -34,6 +34,23 @@ class OrganizationSpec(Spec):
     suspended: Flag = Field(False, description="Stops everything that the organization runs.")
     network_prefix: NetworkPrefix = Field(
         24, description="Prefix length of the organization's network: 24 holds about 120 tasks."
+    )
+    quota_apps: Quota | None = Field(None, description="Apps that it may have; not limited when left out.")
+    quota_environments: Quota | None = Field(
+        None, description="Environments that it may have; not limited when left out."
+    )
+    quota_tasks: Quota | None = Field(
+        None, description="Replicas that it may declare, also of what is suspended; not limited when left out."
+    )
+    quota_cores: Quota | None = Field(
+        None, description="Cores that all its tasks together may use; not limited when left out."
+    )
+    quota_memory: MemoryText | None = Field(
+        None, description='Memory that all its tasks together may use: "64Gi"; not limited when left out.'
+    )
+    quota_domains: Quota | None = Field(None, description="Host names that it may have; not limited when left out.")
+    quota_config_vars: Quota | None = Field(
+        None, description="Config vars that it may have, of all layers; not limited when left out."
     )
 
 
@@ -59,7 +76,17 @@ class Organization(Resource):
             AttachedTable(
                 "paas_organizations",
                 "organization_id",
-                {"suspended": Column("suspended"), "network_prefix": Column("network_prefix")},
+                {
+                    "suspended": Column("suspended"),
+                    "network_prefix": Column("network_prefix"),
+                    "quota_apps": Column("quota_apps"),
+                    "quota_environments": Column("quota_environments"),
+                    "quota_tasks": Column("quota_tasks"),
+                    "quota_cores": Column("quota_cores"),
+                    "quota_memory": Column("quota_memory_mb", from_db=lambda mebibytes: f"{mebibytes}Mi"),
+                    "quota_domains": Column("quota_domains"),
+                    "quota_config_vars": Column("quota_config_vars"),
+                },
             ),
         ),
         deleted_in="paas_organizations",
@@ -69,7 +96,13 @@ class Organization(Resource):
         tenant=True,
         reconciled=True,
         columns={"SUBNET": detail("subnet")},
-        refusals={"organizations_slug_key": ("an organization with this slug exists", "run it again")},
+        refusals={
+            "organizations_slug_key": ("an organization with this slug exists", "run it again"),
+            "paas_organizations_quota": (
+                SAID,
+                "lower or remove something of it, or raise its quota: `skypanel describe organization` shows both",
+            ),
+        },
     )
 
     kind: Literal["Organization"] = "Organization"

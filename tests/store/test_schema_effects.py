@@ -65,7 +65,21 @@ REFUSED = {
     "paas_environments": {"region": "eu", "ports": Jsonb([{"port": 1}]), "volumes": Jsonb([{"name": "x"}])},
 }
 INFORMATION = {
-    "paas_organizations": {"network_prefix": "the prefix of a network that is made anew; a network cannot be changed"},
+    "paas_organizations": {
+        "network_prefix": "the prefix of a network that is made anew; a network cannot be changed",
+        **dict.fromkeys(
+            (
+                "quota_apps",
+                "quota_environments",
+                "quota_tasks",
+                "quota_cores",
+                "quota_memory_mb",
+                "quota_domains",
+                "quota_config_vars",
+            ),
+            "a trigger refuses what exceeds it",
+        ),
+    },
     "paas_plans": {
         "name": "what specs call it",
         "description": "for people",

@@ -247,3 +247,16 @@ def test_writers_at_the_same_time_all_succeed_and_make_one_row_each(
     assert not failures
     assert database.one("SELECT count(*) FROM paas_environments") == 4
     assert database.one("SELECT count(*) FROM paas_domains") == 3
+
+
+@pytest.mark.parametrize("failure", [psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure])
+def test_a_transaction_that_met_another_is_run_again(conn: psycopg.Connection, failure: type[psycopg.Error]) -> None:
+    met: list[object] = []
+
+    def check(written: object) -> None:
+        met.append(written)
+        if len(met) == 1:
+            raise failure
+
+    assert actions(writer.apply(conn, declared(ALL), check=check)) == {"created"}
+    assert len(met) == 2

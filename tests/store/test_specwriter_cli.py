@@ -398,3 +398,64 @@ def test_the_shell_is_given_the_names_that_begin_so(run: Run, database: Database
         assert names(conn, "domain", "sh") == ["shop.localhost"]
         assert names(conn, "plan", "") == ["nano", "small"]
         assert names(conn, "nothing", "") == []
+
+
+def quota_file(*apps: str, quotas: str = "quotaApps: 1") -> str:
+    organization = (
+        "apiVersion: skypanel.io/v1\nkind: Organization\nmetadata: {name: initech}\n"
+        f"spec: {{owner: ops@acme.example, {quotas}}}\n"
+    )
+    app = "apiVersion: skypanel.io/v1\nkind: App\nmetadata: {{name: {}, organization: initech}}\n"
+    return "---\n".join([organization, *(app.format(name) for name in apps)])
+
+
+def test_what_exceeds_a_quota_is_refused_with_numbers_and_place(run: Run, database: Database) -> None:
+    refusal = (
+        "<stdin>:6:1: App initech/a: organization initech may have 1 app, this would be 2 "
+        "(lower or remove something of it, or raise its quota: `skypanel describe organization` shows both)"
+    )
+    for command in ("plan", "apply"):
+        assert refusal in run(command, "-f", "-", stdin=quota_file("a", "b"), code=ExitCode.ERROR)
+    assert database.one("SELECT count(*) FROM paas_apps") == 0
+    run("apply", "-f", "-", stdin=quota_file("a"))
+    said = run("apply", "-f", "-", stdin=quota_file("a", "b"), code=ExitCode.ERROR)
+    assert "<stdin>:10:1: App initech/b: organization initech may have 1 app, this would be 2" in said
+    run("delete", "app", "initech/a", "--yes")
+    run("apply", "-f", "-", stdin=quota_file("b"))
+    assert "may have 1 app, this would be 2" in run("restore", "app", "initech/a", code=ExitCode.ERROR)
+    assert "updated" in run("apply", "-f", "-", stdin=quota_file("a", "b", quotas="quotaApps: 2"))
+
+
+def test_a_quota_may_be_lowered_and_what_is_over_it_is_shown(run: Run) -> None:
+    run("apply", "-f", "-", stdin=quota_file("a", "b", quotas="quotaApps: 2, quotaMemory: 1Gi"))
+    run("apply", "-f", "-", stdin=quota_file("a", "b", quotas="quotaApps: 1, quotaMemory: 1Gi"))
+    rows = [line.split() for line in run("describe", "organization", "initech").splitlines()]
+    assert ["apps", "2", "1"] in rows
+    assert ["memory", "(MiB)", "0", "1024"] in rows
+    assert ["tasks", "0", "-"] in rows
+    described = json.loads(run("describe", "organization", "initech", "-o", "json"))
+    assert {"quota": "apps", "used": "2", "allowed": 1} in described["quotas"]
+    assert "quotaApps: 1" in run("get", "organization", "initech", "-o", "yaml")
+
+
+def test_a_plan_says_what_the_change_costs(run: Run) -> None:
+    run("apply", "-f", EXAMPLES)
+    text = run("get", "all", "acme", "-o", "yaml").replace("replicas: 2", "replicas: 4")
+    assert json.loads(run("plan", "-f", EXAMPLES, "-o", "json"))["cost"] == []
+    planned = json.loads(run("plan", "-f", "-", "-o", "json", stdin=text, code=ExitCode.CHANGES))
+    (cost,) = planned["cost"]
+    assert cost["organization"] == "acme"
+    before, after = (float(cost["monthly"][when]) for when in ("before", "after"))
+    assert after > before > 0
+    shown = run("plan", "-f", "-", stdin=text, code=ExitCode.CHANGES)
+    assert f"{cost['hourly']['before']} -> {cost['hourly']['after']}" in shown
+    assert f"{cost['monthly']['before']} -> {cost['monthly']['after']}" in shown
+
+
+def test_a_plan_that_gets_dearer_is_shown_for_all_who_have_it(run: Run) -> None:
+    run("apply", "-f", EXAMPLES)
+    spec = '{cpu: 250m, memory: 64Mi, priceHourly: "9"}'
+    text = f"apiVersion: skypanel.io/v1\nkind: Plan\nmetadata: {{name: nano}}\nspec: {spec}\n"
+    planned = json.loads(run("plan", "-f", "-", "-o", "json", stdin=text, code=ExitCode.CHANGES))
+    assert [cost["organization"] for cost in planned["cost"]] == ["acme", "globex"]
+    assert all(float(cost["hourly"]["after"]) >= 9 for cost in planned["cost"])

@@ -20,3 +20,15 @@ ORDER BY object_type, name
 
 -- name: subnets
 SELECT organization_id, subnet::text FROM skypanel.subnets WHERE organization_id = ANY (%(ids)s)
+
+-- name: quotas
+SELECT quota, used, allowed FROM skypanel.quotas WHERE organization_id = %(tenant)s
+
+-- name: sizes
+-- With every size of a tenant: what a change of one costs is told of the whole.
+SELECT n.path, s.plan, s.price_hourly, s.price_monthly, s.tasks, s.suspended
+FROM skypanel.sizes s
+JOIN skypanel.names n ON n.kind = s.kind AND n.id = s.id
+WHERE s.organization_id IN (SELECT id FROM skypanel.names WHERE kind = %(tenant_kind)s AND path = ANY (%(tenants)s))
+   OR s.organization_id IN (SELECT organization_id FROM skypanel.sizes WHERE plan_id = ANY (%(shared)s))
+ORDER BY n.path

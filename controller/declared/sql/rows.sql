@@ -44,5 +44,9 @@ FROM {table} t
 JOIN skypanel.names n ON n.kind = %(owner)s AND n.id = t.{parent_column}
 WHERE t.{key_column} = %(key)s AND t.deleted_at IS NULL
 
+-- name: check_now
+-- What the database checks at the end of a transaction, it checks now, and from now on at once.
+SET CONSTRAINTS ALL IMMEDIATE
+
 -- name: reference
 SELECT {id_column} FROM {table} WHERE {key_column} = %(key)s

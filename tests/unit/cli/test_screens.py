@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from io import StringIO
 from itertools import pairwise
 from typing import Any
@@ -26,13 +27,15 @@ from controller.cli import describe, doctor, gc, get, identity, keys, plan, prog
 from controller.cli.application import commands, main
 from controller.cli.formats import Format
 from controller.cli.output import console
+from controller.cost import Change as Price
+from controller.cost import Cost
 from controller.declared.fields import FieldChange
-from controller.declared.lookups import Event
+from controller.declared.lookups import Event, Quota
 from controller.declared.reader import DeclaredObject, ObjectStatus
 from controller.declared.readiness import Progress
 from controller.declared.writer import Target, Written
 from controller.records import Claim, InventoryRow
-from specs.kinds import KINDS, ancestors, children
+from specs.kinds import KINDS, TENANT, ancestors, children
 
 WIDTHS = (80, 120, 200)
 ID = UUID("0b8f7f0e-7d0c-4c52-a1d4-0d6f0c1b9a11")
@@ -93,6 +96,7 @@ def explanation(kind: str) -> Explanation:
         inventory_error="",
         tasks=tasks,
         engine_error="",
+        quotas=[Quota("tasks", Decimal(7), 10), Quota("memory_mb", Decimal("512.000"), None)] if kind == TENANT else (),
     )
 
 
@@ -120,6 +124,14 @@ PREVIEW = Preview(
                 Difference("TaskTemplate.Resources.Limits.NanoCPUs", 250_000_000, 500_000_000),
                 Difference("Mode.Replicated.Replicas", 2, 4),
             ),
+        ),
+    ],
+    costs=[
+        Cost(
+            "nordwind",
+            Price(Decimal("0.0138"), Decimal("0.0276")),
+            Price(Decimal(10), Decimal(20)),
+            ("nordwind/shop/staging",),
         ),
     ],
     problems=[f"environment nordwind-shop would stall, and stay as it is: {LONG}"],
@@ -179,6 +191,7 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
     "plan": (
         lambda: plan.show(PREVIEW, Format.TABLE),
         ["~ environment nordwind/shop/production", "image: ", "cpu: 250m -> 500m", "replicas: 2 -> 4",
+         "0.0138 -> 0.0276", "10.00 -> 20.00", "nordwind/shop/staging: no plan",
          "1 row and 2 objects on the Swarm would change"],
     ),
     "doctor": (of_doctor, ["ok   role", "warn userns-remap", "fix: set"]),

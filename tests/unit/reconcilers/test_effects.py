@@ -54,13 +54,21 @@ ELSEWHERE = {
     ("Organization", "owner"),
     ("Organization", "suspended"),
     ("Organization", "network_prefix"),
+    ("Organization", "quota_apps"),
+    ("Organization", "quota_environments"),
+    ("Organization", "quota_tasks"),
+    ("Organization", "quota_cores"),
+    ("Organization", "quota_memory"),
+    ("Organization", "quota_domains"),
+    ("Organization", "quota_config_vars"),
     ("Plan", "description"),
     ("Plan", "price_hourly"),
     ("Plan", "price_monthly"),
     ("Plan", "enabled"),
 }
 """Shown to people, or done by the database and the loop: who is suspended runs no task, a plan that is not enabled is
-refused to new environments, an owner gets a row, a prefix is what the address plan gives.
+refused to new environments, an owner gets a row, a prefix is what the address plan gives, what exceeds a quota is not
+taken.
 """
 REFUSED = {("Environment", "region")}
 IN_ROWS = {"ports": [8080], "volumes": ["data"], "config": {"digest": "0" * 32, "variables": 1}, "region": "eu"}

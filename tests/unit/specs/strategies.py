@@ -45,12 +45,15 @@ checks = st.sampled_from([None, "none"]) | st.fixed_dictionaries(
         "start_period": periods,
     }
 )
+QUOTAS = ("apps", "environments", "tasks", "cores", "domains", "config_vars")
 specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "Organization": {
         "display_name": st.none() | lines,
         "owner": st.none() | st.just("ops@acme.example"),
         "suspended": st.booleans(),
         "network_prefix": st.integers(16, 28),
+        **dict.fromkeys((f"quota_{of}" for of in QUOTAS), st.none() | counts),
+        "quota_memory": st.none() | memory,
     },
     "Plan": {
         "description": st.none() | lines,
