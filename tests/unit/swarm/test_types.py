@@ -37,6 +37,7 @@ def test_the_simulated_swarm_has_it(type_: ObjectType) -> None:
 
 def test_no_type_is_spelled_out_elsewhere() -> None:
     homes = {ROOT / "swarm" / "types", ROOT / "swarm" / "writers"}
+    homes |= {ROOT / "registry"}  # it knows no Swarm: a config is an image's there, a service one that gives tokens
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in sorted(ROOT.rglob("*.py"))
