@@ -45,6 +45,8 @@ MEANS_SOMETHING_ELSE = {
     ("loop/converge.py", "plan"): "a step of a reconcile",
     ("swarm/diff.py", "Env"): "a field of a container's spec",
     ("cli/gc.py", "organization"): "the tenant, as programs read it",
+    ("cli/keys.py", "organizations"): "for programs: how many tenants need a key",
+    ("cli/keys.py", "ORGANIZATIONS"): "the same, for people",
     ("loop/turns.py", "organization"): "the tenant, which gets its fair share",
     ("loop/metrics.py", "organization"): "the scope of a pause: a tenant's",
 }
