@@ -95,7 +95,7 @@ def load(sources: Iterable[str | Path], *, stdin: BinaryIO | None = None) -> lis
     """
     found: list[Located] = []
     problems: list[FileProblem] = []
-    for name, content in _contents(sources, stdin):
+    for name, content in contents(sources, stdin):
         if isinstance(content, FileProblem):
             problems.append(content)
             continue
@@ -147,7 +147,7 @@ def _kind(data: Any) -> tuple[type[Resource] | None, tuple[str, str, str]]:
     if not isinstance(data, dict):
         return None, ("", "is not a resource", f"it begins with apiVersion: {API_VERSION} and kind")
     if "services" in data and "apiVersion" not in data:
-        return None, ("", "is a Compose file, which is not read", "declare an App, an Environment and its Processes")
+        return None, ("", "is a Compose file", "`skypanel import compose FILE` makes a spec file of it")
     version, kind = f"write apiVersion: {API_VERSION}", f"one of {', '.join(KINDS)}"
     for key, known, missing, wrong in (
         ("apiVersion", [API_VERSION], version, version),
@@ -183,8 +183,8 @@ def _duplicates(found: Iterable[Located]) -> Iterator[FileProblem]:
             yield FileProblem(entry.file, entry.position, label, "", message, "keep one of them")
 
 
-def _contents(sources: Iterable[str | Path], stdin: BinaryIO | None) -> Iterator[tuple[str, str | FileProblem]]:
-    """Name and text of every file, each file once."""
+def contents(sources: Iterable[str | Path], stdin: BinaryIO | None) -> Iterator[tuple[str, str | FileProblem]]:
+    """Name and text of every file, each file once; a problem in the place of a text that cannot be had."""
     seen: set[str] = set()
     for source in sources:
         if str(source) == STDIN:

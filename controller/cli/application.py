@@ -64,6 +64,7 @@ _COMMANDS = {
     "delete": _Command("delete", "Delete one declared object, or all that files declare, with everything below it."),
     "restore": _Command("restore", "Undo the deletion of an object, with what was deleted together with it."),
     "validate": _Command("validate", "Check spec files; every problem is named with its file, line, column and field."),
+    "import": _Command("importing", "Write spec files from what other programs read."),
     "schema": _Command("validate", "Print the JSON Schema of a kind, for editors and other programs."),
     "doctor": _Command(
         "doctor", "Check the engine, the Swarm, the edge, the database and its roles; say how to fix what is wrong."

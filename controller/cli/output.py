@@ -40,6 +40,11 @@ def warn(text: str) -> None:
     paragraph(Text("warning: ", style="yellow"), text, out=error_console())
 
 
+def note(text: str) -> None:
+    """One line on standard error of what should be known, wrapped on a terminal."""
+    paragraph(Text("note: ", style="cyan"), text, out=error_console())
+
+
 def paragraph(head: Text, body: str, *, style: str = "", hang: int | None = None, out: Console | None = None) -> None:
     """``head`` and ``body`` in one line; on a terminal wrapped at words, for whoever reads it there.
 

@@ -214,7 +214,20 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
         for kind in KINDS
     },
 }  # fmt: skip
-LINES = {"up", "migrate", "version", "setup", "reconcile", "pause", "resume", "validate", "schema", "user", "export"}
+LINES = {
+    "up",
+    "migrate",
+    "version",
+    "setup",
+    "reconcile",
+    "pause",
+    "resume",
+    "validate",
+    "schema",
+    "user",
+    "export",
+    "import",
+}
 """These print lines, each by itself, through ``say``."""
 AS_ANOTHER = {"delete": "apply", "restore": "apply"}
 
