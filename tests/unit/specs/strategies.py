@@ -123,13 +123,16 @@ def resource(draw: st.DrawFn, kind: str, metadata: dict[str, str], **fixed: Any)
 
 @st.composite
 def platforms(draw: st.DrawFn) -> list[Resource]:
-    """Resources that a platform can have all at once: each owner is there, each domain leads to a port."""
+    """Resources that a platform can have all at once: owners, ports of domains, within quotas."""
     plans = draw(st.lists(slugs, max_size=2, unique=True))
     found = [resource(draw, "Plan", {"name": plan}, enabled=True) for plan in plans]
     hosts = draw(st.lists(hostnames, max_size=3, unique=True))
     for organization in draw(st.lists(slugs, min_size=1, max_size=2, unique=True)):
         owners = {"organization": organization}
-        found.append(resource(draw, "Organization", {"name": organization}, owner="ops@acme.example"))
+        ample = {f"quota_{of}": draw(st.sampled_from([None, 1_000_000])) for of in QUOTAS if of != "cores"}
+        unlimited = {"quota_cores": None, "quota_memory": None}
+        owner = {"name": organization}
+        found.append(resource(draw, "Organization", owner, owner="ops@acme.example", **ample, **unlimited))
         for app in draw(st.lists(slugs, max_size=2, unique=True)):
             found.append(resource(draw, "App", {"name": app, **owners}))
             for environment in draw(st.lists(slugs, max_size=2, unique=True)):
