@@ -459,3 +459,12 @@ def test_a_plan_that_gets_dearer_is_shown_for_all_who_have_it(run: Run) -> None:
     planned = json.loads(run("plan", "-f", "-", "-o", "json", stdin=text, code=ExitCode.CHANGES))
     assert [cost["organization"] for cost in planned["cost"]] == ["acme", "globex"]
     assert all(float(cost["hourly"]["after"]) >= 9 for cost in planned["cost"])
+
+
+def test_a_deletion_that_leaves_more_than_the_quota_is_refused_with_numbers(run: Run, database: Database) -> None:
+    run("apply", "-f", EXAMPLES)
+    database.execute("UPDATE paas_environments SET instances = 50 WHERE swarm_name = 'acme-cache-production'")
+    database.execute("UPDATE paas_organizations SET quota_tasks = 10")
+    said = run("delete", "process", "acme/cache/production/redis", "--yes", code=ExitCode.ERROR)
+    assert "organization acme may have 10 tasks, this would be 55" in said
+    assert database.one("SELECT count(*) FROM paas_processes WHERE deleted_at IS NOT NULL") == 0
