@@ -22,6 +22,7 @@ def dump_documents(documents: Iterable[Mapping[str, Any]]) -> str:
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.explicit_start = True
+    yaml.width = 10_000  # a long image stays on the line of its field
     stream = StringIO()
     yaml.dump_all(list(documents), stream)
     return stream.getvalue()

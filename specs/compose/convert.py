@@ -89,8 +89,8 @@ def convert(project: Project, wanted: Wanted) -> Result:
             service, report, f"{wanted.organization}/{names[service.name]}/{wanted.environment}",
             wanted.images.get(service.name, ""),
         )  # fmt: skip
-        found = reader.converted()
-        documents = _documents(service, found, names[service.name], wanted=wanted, report=report, hosts=hosts)
+        made = reader.converted()
+        documents = _documents(service, made, names[service.name], wanted=wanted, report=report, hosts=hosts)
         if not documents:
             report.notes[service.name] = [n for n in report.notes.get(service.name, ()) if n.field in _WHY_LEFT_OUT]
         elif len(project.services) > 1:
@@ -98,17 +98,21 @@ def convert(project: Project, wanted: Wanted) -> Result:
             said = f"other apps reach it as {address}, and not as {shown(service.name)}"
             report.note(service.name, service.item, "", said, "write that where it is named, such as in config vars")
         parts.append((service.name, documents))
+    for found in report.notes.values():
+        found.sort(key=_place)
     if report.problems:
-        raise SpecFilesError(
-            sorted(report.problems, key=lambda problem: (problem.file, problem.position or Position(0, 0)))
-        )
-    notes = [note for found in report.notes.values() for note in found]
+        raise SpecFilesError(sorted(report.problems, key=_place))
+    notes = [note for name in ("", *project.services) for note in report.notes.get(name, ())]
     written = [name for name, documents in parts if documents]
     if not written:
         raise SpecFilesError([*notes, FileProblem(_file(project), None, "", "", "no service of it can be written")])
     text = _text(parts, report)
     _check(text)
     return Result(text, notes, written)
+
+
+def _place(said: FileProblem) -> tuple[str, Position]:
+    return said.file, said.position or Position(0, 0)
 
 
 def _file(project: Project) -> str:
@@ -164,11 +168,13 @@ def _documents(
         try:
             check_hostname(host)
         except RefusedError as error:
-            report.note(service.name, item, "labels", f"no Domain is written: {error.message}", error.hint)
+            message, hint = report.without_values(item, error.message, error.hint)
+            report.note(service.name, item, "labels", f"no Domain is written: {message}", hint)
             continue
         if host in hosts:
             if hosts[host] != service.name:
-                said = f"{host} leads to {shown(hosts[host])} already, so no other Domain is written"
+                named = "it" if report.used(item) else host
+                said = f"{named} leads to {shown(hosts[host])} already, so no other Domain is written"
                 report.note(service.name, item, "labels", said, "a host name leads to one process")
             continue
         hosts[host] = service.name
@@ -186,7 +192,8 @@ def _settled(service: Service, found: Converted, document: dict[str, Any], wante
     try:
         check_registry(str(found.spec["image"]), wanted.registries)
     except RefusedError as error:
-        report.note(service.name, image, "image", f"{error.message}, so it is left out", error.hint)
+        message, hint = report.without_values(image, error.message, error.hint)
+        report.note(service.name, image, "image", f"{message}, so it is left out", hint)
         return False
     kind = KINDS["Environment"]
     while True:
@@ -197,8 +204,8 @@ def _settled(service: Service, found: Converted, document: dict[str, Any], wante
                 name = str(problem.path[1])
                 for gone in _ALL_BELOW if name in _ALL_BELOW else (name,):
                     document["spec"].pop(gone, None)
-                said = f"is left out: {problem.message}"
-                report.note(service.name, found.items[name], name, said, problem.hint)
+                message, hint = report.without_values(found.items[name], problem.message, problem.hint)
+                report.note(service.name, found.items[name], name, f"is left out: {message}", hint)
                 if name == "image":
                     return False
         else:

@@ -47,7 +47,7 @@ def opened(value: Any) -> Opened:
         if protocol == "tcp":
             found.ports.append(port)
         else:
-            found.without.append(f"port {port} over {protocol} has no counterpart")
+            found.without.append(f"port {port} over {protocol}")
     return found
 
 

@@ -9,12 +9,12 @@ from specs.compose.keys import Key
 from specs.compose.project import Item
 from specs.compose.variables import Variables
 from specs.loader import FileProblem
-from specs.problems import RefusedError, quote
+from specs.problems import Path, RefusedError, quote
 
 
 @dataclass(slots=True)
 class Report:
-    """Collects both. Values that variables were filled into are in no message, as far as these words are its own.
+    """Collects both. A value that variables were filled into is in no message: it may be a secret.
 
     Args:
         values: of variables, by name.
@@ -26,6 +26,7 @@ class Report:
     notes: dict[str, list[FileProblem]] = field(default_factory=dict)
     problems: list[FileProblem] = field(default_factory=list)
     _unset: set[str] = field(default_factory=set)
+    _used: dict[tuple[str, Path], set[str]] = field(default_factory=dict)
 
     def note(self, service: str, item: Item, name: str, message: str, hint: str = "", *below: str | int) -> None:
         """Something is not carried over, or not as it was."""
@@ -40,8 +41,18 @@ class Report:
 
     def problem(self, service: str, item: Item, name: str, error: RefusedError, *below: str | int) -> None:
         """Something is wrong."""
-        place = item.below(*below)
-        self.problems.append(FileProblem(item.file, place, service, name, error.message, error.hint))
+        message, hint = self.without_values(item, error.message, error.hint)
+        self.problems.append(FileProblem(item.file, item.below(*below), shown(service), name, message, hint))
+
+    def without_values(self, item: Item, message: str, hint: str) -> tuple[str, str]:
+        """What is said of a value, unless variables were filled into it: then only which ones."""
+        if used := self.used(item):
+            return "what its variables make of it cannot be used", f"look at {', '.join(used)}"
+        return message, hint
+
+    def used(self, item: Item) -> list[str]:
+        """The variables whose values were filled into an item."""
+        return sorted(self._used.get((item.file, item.path), ()))
 
     def filled(self, service: str, item: Item, value: Any, name: str, *below: str | int) -> tuple[Any, set[str]]:
         """``value`` with the values of its variables, and which were filled in; those that are not set are told once.
@@ -55,6 +66,7 @@ class Report:
             said = f"the variable {unset} is not set, and was taken as empty"
             self.note(service, item, name, said, "set it, or name a file with --env-file", *below)
         self._unset |= variables.unset
+        self._used.setdefault((item.file, item.path), set()).update(variables.used)
         return found, variables.used
 
 

@@ -179,7 +179,7 @@ class ServiceReader:
             self.put("replicas", self.read(values.number, *path), path[0])
         mode = self.read(values.text, "deploy", "mode")
         if mode not in (None, "replicated"):
-            self.partly("deploy.mode", quote(mode), "mode")
+            self.partly("deploy.mode", quote(self.value("deploy", "mode")), "mode")
             self.found.left_out |= mode != "global"
         restart = self.read(lambda value: "no" if value is False else values.text(value), "restart")
         if restart not in (None, "", "always", "unless-stopped"):
@@ -206,13 +206,16 @@ class ServiceReader:
             self.found.items["port"] = self.service.keys.get(key, self.service.item)
         others = ", ".join(str(other) for other in ports if other != port)
         if others:
-            self.note(key, f"the edge is given port {port} and not {others}", SERVICE["expose"].why)
+            named = "one port" if self.report.used(self.found.items["port"]) else f"port {port} and not {others}"
+            self.note(key, f"the edge is given {named}", SERVICE["expose"].why)
         for name, entry in zip(("ports", "expose"), both, strict=True):
             for said in entry.without:
-                self.note(name, f"{said}: the edge speaks HTTP over TCP")
+                named = "a port" if self.report.used(self.service.keys[name]) else said
+                self.note(name, f"{named} has no counterpart: the edge speaks HTTP over TCP")
         if self.found.hosts and port is None:
             for host, item in self.found.hosts:
-                said = f"{host} leads to no port that is known, so no Domain is written"
+                named = "a host name" if self.report.used(item) else quote(host)
+                said = f"{named} leads to no port that is known, so no Domain is written"
                 self.report.note(self.service.name, item, "labels", said, "say which with ports, expose or a label")
             self.found.hosts.clear()
 
@@ -226,7 +229,8 @@ class ServiceReader:
             if said.port:
                 port = int(said.port) if re.fullmatch(r"[0-9]{1,5}", said.port, re.ASCII) else port
             if said.rest:
-                named = ", ".join(shown(label) for label in said.rest)
+                filled = self.report.used(self.service.keys[path[0]])
+                named = f"{len(said.rest)} labels" if filled else ", ".join(map(shown, said.rest))
                 self.note(name, f"no counterpart: {named}", SERVICE["labels"].why, *path[1:])
         return port
 
@@ -262,7 +266,7 @@ class ServiceReader:
             bare, _, options = path.partition(":")
             paths.append(values.normal_path(bare))
             if options:
-                self.partly("tmpfs", quote(bare))
+                self.partly("tmpfs", "" if self.report.used(self.service.keys["tmpfs"]) else quote(bare))
         paths += volumes(self)
         self.found.spec["tmpfs"] = list(dict.fromkeys(paths))
         self.found.items["tmpfs"] = self.service.keys.get("tmpfs", self.service.item)

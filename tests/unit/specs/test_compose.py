@@ -16,8 +16,10 @@ from specs.compose.values import cores, duration, mebibytes, split_words
 from specs.loader import Located, SpecFilesError, load
 from specs.problems import RefusedError
 from specs.units import format_duration
+from tests.compose_catalogue import outcomes
 
 ROOT = Path(__file__).parents[3]
+FIXTURES = ROOT / "tests/fixtures/compose"
 WRITTEN_OUT = {"init": False, "readOnlyRootFilesystem": False, "tmpfs": []}
 """What Compose has as defaults, and an environment has not."""
 STANDARD = {"interval": "30s", "timeout": "30s", "retries": 3, "startPeriod": "0s"}
@@ -209,7 +211,7 @@ TOLD = {
     "tmpfs: /run:size=64m": '4:5: web: tmpfs: "/run": options are not carried over',
     "tmpfs: /proc/x": "4:5: web: tmpfs: is left out",
     "labels: {a.b: c, traefik.enable: 'true'}": "4:5: web: labels: no counterpart: a.b (of labels only Traefik's",
-    "labels: ['traefik.http.routers.a.rule=Host(`a.example`)']": "a.example leads to no port that is known",
+    "labels: ['traefik.http.routers.a.rule=Host(`a.example`)']": '"a.example" leads to no port that is known',
     "networks: {a: {aliases: [b]}}": "4:16: web: networks: a: aliases and addresses are not given",
     "deploy: {mode: global}": '4:14: web: deploy.mode: "global": an environment has a number of replicas',
     "deploy: {update_config: {order: start-first}}": "4:14: web: deploy.update_config: the platform rolls out",
@@ -228,6 +230,25 @@ def test_what_is_not_carried_over_is_told_with_place_reason_and_what_to_do(keys:
     assert all(f"# {text}\n" in result.text for text in said), "the file has them as comments"
     assert not [text for text in (*said, result.text) if "=secret" in text or "A: secret" in text]
     assert "hunter2" not in "".join(said)
+
+
+FILLED = [
+    *["image: $S", "tmpfs: '/$S:x'", "user: $S", "command: [a, $S]", "ports: ['$S']", "ports: ['$S/udp']", "cpus: $S"],
+    *["labels: ['$S=x']", "labels: ['traefik.http.routers.a.rule=Host(`$S`)']", "stop_grace_period: $S", "restart: $S"],
+    *["read_only: $S", "healthcheck: {test: [$S]}", "entrypoint: $S;", "networks: [$S]", "volumes: ['$S:/x']"],
+    *["deploy: {mode: $S}", "expose: ['1', '$S']"],
+]
+
+
+@pytest.mark.parametrize("value", ["hunter2/UPPER", "8h30m", "1000.5", "4321"])
+@pytest.mark.parametrize("keys", FILLED)
+def test_a_value_that_was_filled_in_is_in_no_message(keys: str, value: str) -> None:
+    image = "" if keys.startswith("image") else "    image: web:1\n"
+    try:
+        said = imported(f"services:\n  web:\n{image}    {keys}\n", variables={"S": value}).notes
+    except SpecFilesError as error:
+        said = error.problems
+    assert value.lower() not in "\n".join(map(str, said)).lower()
 
 
 NOTHING_TO_TELL = ["privileged: false", "tty: false", "cap_add: []", "environment: {}", "volumes: []", "profiles: []",
@@ -393,3 +414,23 @@ def test_amounts_are_read_as_compose_reads_them() -> None:
     for wrong, parse in (("x", mebibytes), (True, duration), ("1d", duration), ("nan", cores), ("1e99", duration)):
         with pytest.raises(RefusedError):
             parse(wrong)
+
+
+CATALOGUE = {
+    # file: services that are written, things that are told; or why nothing is written
+    "blog.yaml": (2, 9),
+    "built.yaml": "no service of it can be written",
+    "cache.yaml": (1, 0),
+    "half-built.yaml": (3, 10),
+    "hardened.yaml": (1, 1),
+    "metrics.yaml": (3, 12),
+    "profiles.yaml": (2, 4),
+    "required.yaml": "needs the variable IMAGE, which is not set",
+    "stack.yml": (3, 12),
+    "tunnel.yaml": (1, 6),
+}
+
+
+def test_files_of_the_shapes_that_people_have_are_written_or_refused_as_they_were() -> None:
+    found = {outcome.file: outcome.refused or (outcome.services, outcome.notes) for outcome in outcomes(FIXTURES)}
+    assert found == CATALOGUE
