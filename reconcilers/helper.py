@@ -11,6 +11,7 @@ variables, sets them, and becomes the program that follows: no process more, no 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 from reconcilers.port import Port, write
 
@@ -24,6 +25,11 @@ ARCHITECTURES = ("amd64", "arm64")
 def helper_name(installation: str, architecture: str) -> str:
     """Name of the config that is the helper; it stays the same as long as what it does is the same."""
     return f"skypanel-helper-{installation}-{VERSION}-{architecture}"
+
+
+def without_helper(words: Sequence[str]) -> Sequence[str]:
+    """What stands behind the helper, to be shown."""
+    return words[2:] if tuple(words[:2]) == (PROGRAM, VARIABLES) else words
 
 
 class Helper(Port, name="helper", fenced=True):

@@ -163,8 +163,9 @@ class Content:
 
     Args:
         name: at most 64 characters, with the keyed digest of the content at its end.
-        data: the bytes; in no representation, log, plan or event.
-        hash: the keyed digest.
+        data: the bytes; in no representation, log, plan or event. None: it is on the engine already, and what is in it
+            was not looked for.
+        hash: the keyed digest, or that of the versions.
         labels: with the owner's.
     """
 
@@ -174,9 +175,21 @@ class Content:
     title: ClassVar[str]
     """What fields of a reference begin with."""
     name: str
-    data: bytes = field(repr=False)
+    data: bytes | None = field(repr=False)
     hash: str
     labels: Mapping[str, str]
+
+    @classmethod
+    def versioned(cls, base: str, versions: str, *, labels: Mapping[str, str]) -> Self:
+        """Name a content by what it is made of, and leave it out: it is put in when the engine is to be given it.
+
+        Args:
+            base: as of ``named``.
+            versions: hex digits; other ones with every change of what is in it, or of whose it is.
+            labels: with the owner's.
+        """
+        digest = versions[:_DIGEST]
+        return cls(cls._name(base, digest), None, digest, labels)
 
     @classmethod
     def named(cls, base: str, data: bytes, *, key: bytes, labels: Mapping[str, str]) -> Self:
@@ -195,8 +208,12 @@ class Content:
             raise ValueError(f"{cls.object_type} {base}: {len(data)} bytes; 1 to {cls.limit - 1} are possible")
         text = b"\0".join((cls.object_type.encode(), base.encode(), data))
         digest = hmac.new(key, text, hashlib.sha256).hexdigest()[:_DIGEST]
+        return cls(cls._name(base, digest), data, digest, labels)
+
+    @staticmethod
+    def _name(base: str, digest: str) -> str:
         room = _CONTENT_NAME - _DIGEST - 1
-        return cls(f"{base[:room].rstrip('-_.')}-{digest}", data, digest, labels)
+        return f"{base[:room].rstrip('-_.')}-{digest}"
 
     def file(self, target: str, *, mode: int = 0o400, uid: str = "0", gid: str = "0") -> SpecDocument:
         """A reference for a container: a file at ``target``. By name alone: the id is filled in when it is written."""

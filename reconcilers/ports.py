@@ -138,6 +138,9 @@ class Routers:
 class Live(Protocol):
     """The live view, as far as reconcilers need it. Reads never block."""
 
+    def find(self, object_type: str, name: str) -> LiveObject | None:
+        """The object of a type and of exactly this name: of this installation, or a network whoever owns it."""
+
     def network(self, name: str) -> LiveNetwork | None:
         """The network of exactly this name, whoever owns it."""
 

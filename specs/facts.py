@@ -54,6 +54,7 @@ class KindFacts:
         inert: spec fields that may be written down and do nothing yet, and why.
         overruled: spec field to the kind of its children that say it in its place, where it has any, and to the name of
             the child that takes it over all the same; empty: none does.
+        configurable: config vars can be set for it; those of what is below it win.
         columns: heading to cell of ``skypanel get``, after its readiness.
         wide: more of them, of ``skypanel get -o wide``.
         refusals: constraint of the database to what is wrong and how to mend it; ``SAID`` stands for the database's
@@ -72,6 +73,7 @@ class KindFacts:
     images: tuple[str, ...] = ()
     inert: Mapping[str, str] = field(default_factory=dict)
     overruled: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    configurable: bool = False
     columns: Mapping[str, Cell] = field(default_factory=dict)
     wide: Mapping[str, Cell] = field(default_factory=dict)
     refusals: Mapping[str, tuple[str, str]] = field(default_factory=dict)

@@ -129,8 +129,8 @@ class AppReference(_Part):
 class ConfigSnapshot(_Part):
     """What is set for an environment, by its versions: no value, and no ciphertext.
 
-    ``digest`` is another one with every change of a name or a value; ``variables`` is their number, and ``files`` are
-    the names of those that are given as files.
+    ``digest`` is another one with every change of a name or a value; ``variables`` is the number of all, and ``files``
+    are the names of those that are given as files.
     """
 
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -244,9 +244,6 @@ class EnvironmentSnapshot(_Document):
         for field in ("ports", "volumes"):
             if value := getattr(self, field):
                 yield Problem(field, value, "has no effect yet", "set it to []")
-        if self.config is not None:
-            said = f"has no effect yet: no task is given the {self.config.variables} variables that are set"
-            yield Problem("config_vars", None, said, "delete its rows")
 
     def overruled(self) -> str:
         """What is declared and its processes say in its place; empty when nothing is."""

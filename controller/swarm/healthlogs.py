@@ -14,6 +14,7 @@ from typing import Any
 from controller.swarm.client import EngineClient
 from controller.swarm.endings import Document, shorten, timestamp
 from controller.swarm.errors import EngineError, EngineUnavailable, outcomes
+from reconcilers.helper import without_helper
 from reconcilers.ports import Suspect
 
 _LONGEST_OUTPUT, _LONGEST_COMMAND = 200, 100
@@ -107,8 +108,7 @@ def one_line(text: str) -> str:
 
 def _failed(check: Mapping[str, Any], result: str) -> str:
     words = check.get("Test") or []
-    command = shorten(
-        one_line(" ".join(words[1:] if words and words[0] in ("CMD", "CMD-SHELL") else words)), _LONGEST_COMMAND
-    )
+    said = without_helper(words[1:]) if words and words[0] in ("CMD", "CMD-SHELL") else words
+    command = shorten(one_line(" ".join(said)), _LONGEST_COMMAND)
     seconds = (check.get("Interval") or _DEFAULT_INTERVAL) / _SECOND
     return f"its health check failed ([{command}], every {seconds:g}s): {result}"

@@ -1,7 +1,8 @@
 """Environment: one Swarm service a process, on the organization's network, with the routes of its domains.
 
-Expected flow: the organization's network is there -> render (pure) -> apply -> observe the tasks until all of them run
-the new spec and Swarm has stopped watching them -> Ready.
+Expected flow: the organization's network is there -> with config vars: what the image is, and their values for secrets
+that are new -> render (pure) -> apply -> observe the tasks until all of them run the new spec and Swarm has stopped
+watching them -> Ready.
 
 Guarantees: the names are deterministic, so a create that was lost and is done again finds itself; a task template that
 failed is reported and not tried again before it changes, whatever else does; services of removed processes go.
@@ -11,18 +12,24 @@ Assumptions: the snapshot is valid (for one that is not, the loop keeps what ``s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from reconcilers.conditions import is_stuck
+from reconcilers.config_vars import ConfigVars
 from reconcilers.environment.assessment import assess
+from reconcilers.environment.config import as_declared
 from reconcilers.environment.domains import domain_statuses
 from reconcilers.environment.gates import admit, home
 from reconcilers.environment.handover import handing_over
 from reconcilers.environment.processes import process_statuses
 from reconcilers.environment.salvage import salvaged
 from reconcilers.environment.service import preview, render
+from reconcilers.environment.supplies import FACTS, looked_up, supplied
+from reconcilers.helper import Helper
+from reconcilers.images import Images
 from reconcilers.outcomes import Outcome
-from reconcilers.ports import Child, Context
+from reconcilers.ports import Child, Context, ServiceProgress
 from reconcilers.registry import reconciler
 from specs.snapshots import EnvironmentSnapshot
 
@@ -44,15 +51,18 @@ def children(snapshot: EnvironmentSnapshot) -> list[Child]:
     speaks_for=("process", "domain"),
     salvage=salvaged,
     wakes_on=("organization",),
+    uses=(ConfigVars, Helper, Images),
+    writes=(FACTS,),
     concurrency=128,
     resync_seconds=300.0,
 )
 async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot) -> Outcome:
     """Converge one environment's services."""
     network = home(snapshot, context.live)
+    snapshot = await looked_up(context, snapshot)
     objects = render(snapshot, context.options, network)
-    await context.apply(objects)
-    observed = await context.observe(objects.services)
+    await context.apply(await supplied(context, snapshot, objects))
+    observed = [_in_words(snapshot, found) for found in await context.observe(objects.services)]
     former = await context.retire(objects, [found.service for found in observed if found.stable])
     judge = partial(
         assess,
@@ -80,3 +90,8 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
         ],
     )
     return outcome
+
+
+def _in_words(snapshot: EnvironmentSnapshot, found: ServiceProgress) -> ServiceProgress:
+    """With images as they were declared."""
+    return replace(found, images=tuple(sorted({as_declared(snapshot, image) for image in found.images})))

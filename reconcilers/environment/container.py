@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from reconcilers import labels
 from reconcilers.baseline import harden
+from reconcilers.environment.config import given
 from reconcilers.environment.durations import nanoseconds
 from reconcilers.environment.healthcheck import healthcheck
 from reconcilers.objects import SpecDocument
+from reconcilers.ports import Options
 from specs.snapshots import EnvironmentSnapshot, ProcessSnapshot
 
 
 def container_spec(
-    snapshot: EnvironmentSnapshot, process: ProcessSnapshot, owner: dict[str, str], port: int
+    snapshot: EnvironmentSnapshot, process: ProcessSnapshot, options: Options, owner: dict[str, str], port: int
 ) -> SpecDocument:
     """What runs, under the security baseline; ``owner`` are the labels that say whose it is."""
     environment = {
@@ -36,7 +38,7 @@ def container_spec(
     if check := healthcheck(process):
         container["Healthcheck"] = check
     return harden(
-        container,
+        given(container, snapshot, process, options),
         read_only_root=snapshot.read_only_root,
         init=snapshot.init,
         tmpfs_paths=tuple(snapshot.tmpfs_paths),

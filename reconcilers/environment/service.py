@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from reconcilers import labels
+from reconcilers.environment.config import platform, secrets
 from reconcilers.environment.container import container_spec
 from reconcilers.environment.durations import nanoseconds
 from reconcilers.environment.resources import resources
@@ -22,12 +23,10 @@ LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 def render(snapshot: EnvironmentSnapshot, options: Options, network: HomeNetwork) -> Objects:
     """The services of an environment; the same snapshot, options and network give the same documents, byte for byte."""
-    return Objects(
-        tuple(
-            Service.seal(service_spec(snapshot, process, options, network))
-            for process in snapshot.effective_processes()
-        ),
+    services = (
+        Service.seal(service_spec(snapshot, process, options, network)) for process in snapshot.effective_processes()
     )
+    return Objects((*secrets(snapshot, options), *services))
 
 
 def service_of(snapshot: EnvironmentSnapshot, process_type: str, options: Options) -> str:
@@ -60,7 +59,7 @@ def service_spec(
         "Name": name,
         "Labels": {**owner, labels.PROCESS: process.type, **routes},
         "TaskTemplate": {
-            "ContainerSpec": container_spec(snapshot, process, owner, port),
+            "ContainerSpec": container_spec(snapshot, process, options, owner, port),
             "Resources": resources(snapshot),
             "RestartPolicy": {
                 "Condition": "any",
@@ -69,6 +68,7 @@ def service_spec(
             },
             "Networks": [{"Target": network.id, "Aliases": [internal_hostname(snapshot, process)]}],
             "LogDriver": {"Name": "json-file", "Options": dict(LOG_OPTIONS)},
+            **({"Placement": placement} if (placement := platform(snapshot)) else {}),
         },
         "Mode": {"Replicated": {"Replicas": 0 if snapshot.suspended else process.instances}},
         "UpdateConfig": update_config("rollback", options),

@@ -47,6 +47,7 @@ class App(Resource):
     )
     facts: ClassVar[KindFacts] = KindFacts(
         status_from="Environment",
+        configurable=True,
         inert={
             "repo_url": "nothing is built from it; name the image of each environment",
             "buildpack": "nothing is built with it; name the image of each environment",

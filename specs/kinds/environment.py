@@ -176,6 +176,7 @@ class Environment(Resource):
         reconciled=True,
         serves=True,
         whole_rules=True,
+        configurable=True,
         images=("image",),
         inert={"deploy_mode": "nothing is built; what image names runs, and nothing where it is left out"},
         overruled={"replicas": ("Process", ""), "port": ("Process", "web"), "healthcheck": ("Process", "web")},

@@ -94,6 +94,7 @@ class Organization(Resource):
     facts: ClassVar[KindFacts] = KindFacts(
         short=("org",),
         tenant=True,
+        configurable=True,
         reconciled=True,
         columns={"SUBNET": detail("subnet")},
         refusals={

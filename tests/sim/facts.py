@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from controller.records import Key
 from reconcilers import labels
+from reconcilers.helper import VARIABLES
 
 _HOST = re.compile(r"Host\(([^)]*)\)")
 _QUOTED = re.compile(r"[`'\"]([^`'\"]+)[`'\"]")
@@ -103,6 +104,13 @@ class Wish:
     def image(self) -> str:
         """Of an environment; empty without one."""
         return str(self.document.get("image_ref") or "")
+
+    @cached_property
+    def files(self) -> frozenset[str]:
+        """What tasks of an environment are given of its config vars: all variables, and files by name."""
+        config = self.document.get("config") or {}
+        files = frozenset(config.get("files") or ())
+        return files | {VARIABLES} if config.get("variables", 0) > len(files) else files
 
     @cached_property
     def hosts(self) -> Mapping[str, str]:

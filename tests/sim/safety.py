@@ -20,6 +20,7 @@ from typing import Literal
 
 from controller.records import Key
 from reconcilers.conditions import Status
+from reconcilers.helper import VARIABLES
 from tests.sim.facts import NetworkFact, ServiceFact, View, Wish
 from tests.sim.settings import OPTIONS
 
@@ -330,8 +331,11 @@ def _tasks_lacking(view: View, key: Key, wish: Wish, *, steady: bool) -> str:
         service = services.get(process)
         if service is None:
             return f"there is no service of {process}"
-        if service.container.get("Image") != wish.image:
+        if service.container.get("Image", "").partition("@")[0] != wish.image.partition("@")[0]:
             return f"{service.name} runs {service.container.get('Image')} instead of {wish.image}"
+        given = {reference["File"]["Name"] for reference in service.container.get("Secrets") or ()}
+        if wish.files != given & (wish.files | {VARIABLES}):
+            return f"{service.name} is given {sorted(given)} instead of {sorted(wish.files)}"
         if service.replicas != wanted:
             return f"{service.name} has {service.replicas} task(s) instead of {wanted}"
         hosts = {host for host, answers in wish.hosts.items() if answers == process}

@@ -1,7 +1,7 @@
 """Secrets and configs through everything: planned, written, rotated, held as long as needed and removed, with faults.
 
-What an environment declares has no contents yet; here each of its services is given a secret and a config that change
-with its image.
+Config vars are secrets (``scenarios/config.py``). Here each service is given, beside them, another secret and a config
+that change with its image.
 """
 
 from __future__ import annotations

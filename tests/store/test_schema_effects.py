@@ -212,18 +212,18 @@ def test_a_column_without_effect_stalls_its_environment(place: Sample, column: s
     assert place.read("organization") is not None
 
 
-def test_config_vars_stall_their_environment_and_their_values_are_not_told(place: Sample) -> None:
+def test_config_vars_are_told_to_their_environment_by_number_and_not_by_value(place: Sample) -> None:
     generation = place.run("SELECT generation FROM paas_environments")
     place.run(
         "INSERT INTO skypanel.config_vars (environment_id, name, ciphertext, key_id)"
         " SELECT id, 'NAME_' || n, 'secret', 'k' FROM paas_environments, generate_series(1, 50) n"
     )
     assert place.run("SELECT generation FROM paas_environments") > generation
-    with pytest.raises(NotSupported, match=r"config_vars: has no effect yet.*50 variables") as refused:
-        place.read("environment")
-    assert "secret" not in str(refused.value)
+    found = place.read("environment").config
+    assert found.variables == 50
+    assert "secret" not in repr(found)
     place.run("UPDATE skypanel.config_vars SET deleted_at = now()")
-    assert place.read("environment") is not None
+    assert place.read("environment").config is None
 
 
 @pytest.mark.parametrize("table", STALLING)

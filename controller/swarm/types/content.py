@@ -76,7 +76,7 @@ class ContentType:
             for key in sorted(own.keys() | wanted.labels.keys())
             if own.get(key) != wanted.labels.get(key)
         ]
-        if live.digest not in (None, _digest(wanted.data)):
+        if wanted.data is not None and live.digest not in (None, _digest(wanted.data)):
             users = planning.view.referring(live.id)
             if users:
                 return Verdict(target=wanted, kept=f"its content does not match its name; {users[0]} refers to it")

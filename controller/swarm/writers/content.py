@@ -31,6 +31,8 @@ class ContentWriter:
     async def create(self, target: Content, _row: InventoryRow | None) -> list[InventoryUpdate]:
         """Make one; the answer to an earlier create may have been lost."""
         what = f"{self._type} {target.name}"
+        if target.data is None:
+            raise ConflictError("Conflict", f"{what} was there and is gone; retrying")
         self._own.wrote(target.name, "create")
         try:
             made = await self._client.create_content(

@@ -16,6 +16,7 @@ from typing import Any
 from controller.records import Claim, Key
 from controller.vault.sealed import SealedSet
 from tests.sim.database.controls import Controls, place
+from tests.sim.database.documents import image_facts, with_facts
 from tests.sim.database.link import now
 from tests.sim.database.rows import (
     Declared,
@@ -251,6 +252,8 @@ class SimDatabase:
     def look(self, key: Key) -> Version:
         """How the object looks."""
         row, said, made = self.objects.get(key), self.statuses.get(key), tuple(self._owned.get(key, {}).values())
+        if row is not None and (facts := self.rows.get(image_facts(key))) is not None:
+            row = row._replace(document=with_facts(row.document, facts))
         paused = self.controls.pause_of(key, self.organization_of(key))
         hidden, tombstone = row is not None and key in self.hidden, row is None and key in self.tombstones
         return Version(row, made, said, paused, self.controls.tokens.get(key, ""), hidden, tombstone)

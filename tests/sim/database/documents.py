@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from controller.records import Key
 
 _ENVIRONMENT: Mapping[str, Any] = {
@@ -88,3 +90,17 @@ def process(process_id: str, type_: str, **columns: Any) -> dict[str, Any]:
 def domain(domain_id: str, hostname: str, process_type: str = "web", generation: int = 1) -> dict[str, Any]:
     """One of an environment's ``domains``, which the view orders by host name."""
     return {"id": domain_id, "hostname": hostname, "process_type": process_type, "generation": generation}
+
+
+def image_facts(key: Key) -> tuple[str, tuple[tuple[str, object], ...]]:
+    """Where the row of ``paas_image_facts`` of an environment is, among the rows that kinds write."""
+    return "paas_image_facts", (("environment_id", key.id),)
+
+
+def with_facts(document: bytes, facts: Mapping[str, object]) -> bytes:
+    """``document`` as the view gives it, where something was found out of an image: of the one that is named now."""
+    found = orjson.loads(document)
+    if not isinstance(found, dict) or found.get("image_ref") != facts["reference"]:
+        return document
+    resolved = {name: value for name, value in facts.items() if name != "environment_id"}
+    return orjson.dumps({**found, "resolved": resolved})

@@ -79,7 +79,7 @@ class Behaviours:
     def of(self, container: Mapping[str, Any]) -> Behaviour:
         """What this container does."""
         image = container.get("Image", "")
-        found = self.by_image.get(image)
+        found = self.by_image.get(image) or self.by_image.get(image.partition("@")[0])
         if found is not None:
             return found
         path, _, tag = image.partition("@")[0].rpartition("/")[2].partition(":")

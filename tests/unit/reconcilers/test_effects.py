@@ -71,11 +71,12 @@ refused to new environments, an owner gets a row, a prefix is what the address p
 taken.
 """
 REFUSED = {("Environment", "region")}
-IN_ROWS = {"ports": [8080], "volumes": ["data"], "config": {"digest": "0" * 32, "variables": 1}, "region": "eu"}
+IN_ROWS = {"ports": [8080], "volumes": ["data"], "region": "eu"}
 """Columns of an environment that nothing is built for: they stall it."""
 BOUND = {"organization", "app", "id", "name", "swarm_name", "processes", "domains", "plan", "suspended", "deploy_mode"}
-BOUND |= {"resolved"}
-"""What else a snapshot has: whose it is, its parts, and what was found out of its image."""
+BOUND |= {"resolved", "config"}
+"""What else a snapshot has: whose it is, its parts, what is set for it, and what was found out of
+its image."""
 FIELDS = [(kind, field) for kind, cls in KINDS.items() for field in cls.model_fields["spec"].annotation.model_fields]  # type: ignore[union-attr] # a Spec
 WRITTEN = """
 apiVersion: skypanel.io/v1

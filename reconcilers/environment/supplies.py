@@ -1,0 +1,73 @@
+"""What an environment with config vars needs before it is rendered and written: its image's facts, values, the helper.
+
+Each is asked for only when it is lacking: facts once for each image, values when the engine does not have the secret.
+So nothing that runs depends on a registry, or on a key, once it was deployed.
+"""
+
+from __future__ import annotations
+
+from reconcilers.config_vars import ConfigVars
+from reconcilers.environment.config import filled, has_helper
+from reconcilers.helper import ARCHITECTURES, Helper, helper_name
+from reconcilers.images import Images
+from reconcilers.objects import Config, Objects, Secret
+from reconcilers.outcomes import TerminalError
+from reconcilers.ports import Context
+from specs.snapshots import EnvironmentSnapshot, ImageSnapshot
+
+FACTS = "paas_image_facts"
+"""The table of what was found out: one row an environment, of the image that it names."""
+_LARGEST = 65_536
+
+
+async def looked_up(context: Context, snapshot: EnvironmentSnapshot) -> EnvironmentSnapshot:
+    """``snapshot`` with what its image is, where that has to be known; it is written down, and not asked for again.
+
+    Raises:
+        ReconcileError: it cannot be found out; see ``Images``. What runs goes on as it is.
+    """
+    reference = snapshot.image_ref
+    if not has_helper(snapshot) or snapshot.resolved is not None or reference is None:
+        return snapshot
+    found = await context.port(Images).look_up(reference, context.organization_id)
+    if found.architecture not in ARCHITECTURES:
+        message = (
+            f"{reference} is for {found.architecture}; with config vars an image has to be for one of "
+            f"{', '.join(ARCHITECTURES)}"
+        )
+        raise TerminalError("ImageRefused", message)
+    facts = {
+        "reference": reference,
+        "pinned": found.pinned,
+        "architecture": found.architecture,
+        "entrypoint": list(found.entrypoint),
+        "cmd": list(found.cmd),
+        "healthcheck": None if found.healthcheck is None else dict(found.healthcheck),
+        "shell": list(found.shell),
+    }
+    if len(repr(facts)) > _LARGEST:
+        message = (
+            f"{reference}: entry point, command and health check of the image are too long: set command and healthcheck"
+        )
+        raise TerminalError("ImageRefused", message)
+    await context.write_row(FACTS, {"environment_id": context.id}, facts)
+    return snapshot.model_copy(update={"resolved": ImageSnapshot.model_validate(facts)})
+
+
+async def supplied(context: Context, snapshot: EnvironmentSnapshot, objects: Objects) -> Objects:
+    """``objects``, with values in those secrets that the engine does not have; the helper is there, too.
+
+    Raises:
+        ReconcileError: a value cannot be had; see ``ConfigVars``. What runs goes on as it is.
+    """
+    if snapshot.config is None:
+        return objects
+    if has_helper(snapshot) and snapshot.resolved is not None:
+        architecture = snapshot.resolved.architecture
+        name = helper_name(context.options.installation, architecture)
+        if context.live.find(Config.object_type, name) is None:
+            await context.port(Helper).provide(architecture)
+    if all(context.live.find(Secret.object_type, secret.name) for secret in objects.of(Secret)):
+        return objects
+    values = await context.port(ConfigVars).values(context.id, snapshot.config.digest)
+    return filled(objects, snapshot, context.options, values)
