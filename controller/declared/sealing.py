@@ -27,7 +27,7 @@ class Owner:
 
     Args:
         organization_id: whose it is.
-        layer: what it is.
+        layer: what it is: the word of its kind.
         id: of it.
     """
 

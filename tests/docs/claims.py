@@ -12,6 +12,7 @@ CLAIMS = {
     ("README.md", "Then"): "tests/demo/test_demo.py",
     ("CONTRIBUTING.md", "Contributing"): "tests/docs/test_blocks.py",
     ("CONTRIBUTING.md", "Tests"): "tests/docs/test_blocks.py",
+    ("docs/config.md", "Set, list, unset"): "tests/e2e/test_config.py",
     ("docs/extending.md", "4. The scenario"): "tests/sim/test_example.py",
     ("docs/extending.md", "Use it"): "tests/e2e/test_extending.py",
     ("docs/compose.md", "Example"): "tests/unit/cli/test_importing.py",

@@ -183,6 +183,7 @@ class World:
                 "SKYPANEL_ALLOWED_REGISTRIES": REGISTRY,
                 "SKYPANEL_SUBNET_POOL": self.subnet_pool,
                 "SKYPANEL_ROLLOUT_MONITOR_SECONDS": "1",
+                "SKYPANEL_KEYS": self.settings.get("SKYPANEL_KEYS", ""),
             },
             input=stdin,
             capture_output=True,
@@ -347,8 +348,9 @@ class World:
             self._panel.close()
         for service in self.services().values():
             self.engine.delete(f"/services/{service['ID']}")
-        for config in self.engine.get("/configs", filters={"label": [f"{CREATED}={self.name}"]}):
-            self.engine.delete(f"/configs/{config['ID']}")
+        for kind in ("configs", "secrets"):
+            for content in self.engine.get(f"/{kind}", filters={"label": [f"{CREATED}={self.name}"]}):
+                self.engine.delete(f"/{kind}/{content['ID']}")
         for network in self.networks().values():
             with contextlib.suppress(EngineApiError, LookupError):
                 self.engine.post(

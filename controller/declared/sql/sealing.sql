@@ -9,6 +9,10 @@ INSERT INTO skypanel.data_keys (id, organization_id, kek_id, wrapped)
 VALUES (%(id)s, %(tenant)s, %(kek)s, %(wrapped)s)
 ON CONFLICT ON CONSTRAINT data_keys_organization_unique DO NOTHING
 
+-- name: listed
+-- What is set for an owner, without what it is.
+SELECT name, version, as_file, updated_at FROM skypanel.config_vars WHERE {owner} = %(owner)s AND deleted_at IS NULL ORDER BY name
+
 -- name: lock
 -- The row is held until the transaction ends: its version is what the ciphertext is bound to.
 SELECT id::text, version FROM skypanel.config_vars WHERE {owner} = %(owner)s AND name = %(name)s AND deleted_at IS NULL FOR UPDATE

@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
+from controller.actions.config import Place
 from controller.actions.doctor.findings import Check
 from controller.actions.explain import Explanation
 from controller.actions.fuse import Waiting
@@ -23,12 +24,13 @@ from controller.actions.keys import KeyState
 from controller.actions.preview import Preview
 from controller.actions.swarm_view import Task
 from controller.changes import Change, Difference
-from controller.cli import describe, doctor, gc, get, identity, keys, plan, progress, shown, states, trace
+from controller.cli import config, describe, doctor, gc, get, identity, keys, plan, progress, shown, states, trace
 from controller.cli.application import commands, main
 from controller.cli.formats import Format
 from controller.cli.output import console
 from controller.cost import Change as Price
 from controller.cost import Cost
+from controller.declared.config_vars import Variable
 from controller.declared.fields import FieldChange
 from controller.declared.lookups import Event, Quota
 from controller.declared.reader import DeclaredObject, ObjectStatus
@@ -165,6 +167,12 @@ IDENTITY = Identity(
     Claim("here", str(ID), "here", "mgj53cero3jzpqcyg61cedchv", "skypanel", None, 1),
     "mgj53cero3jzpqcyg61cedchv", None, "other", "this database belongs to installation skypanel, not to other",
 )  # fmt: skip
+PLACE = Place((), ("organization nordwind", "app nordwind/shop", "environment nordwind/shop/production"))
+VARIABLES = [
+    Variable(0, "DATABASE_URL", 1, as_file=False, changed_at=THEN, effective=False),
+    Variable(2, "DATABASE_URL", 12, as_file=False, changed_at=THEN),
+    Variable(1, "TLS_KEY", 3, as_file=True, changed_at=THEN),
+]
 CHECKS = [
     Check("role", "ok", "operator may write specs and not status: good for `apply`, not for `up`"),
     Check("userns-remap", "warn", "off: root that breaks out of a container is root on the host",
@@ -196,6 +204,10 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
     ),
     "doctor": (of_doctor, ["ok   role", "warn userns-remap", "fix: set"]),
     "trace": (lambda: trace.show(RECONCILE), ["load", "write", f"~ service {SERVICE}:", "reconcile_id 9f2b6c0e81d4"]),
+    "config": (
+        lambda: config.show_variables(PLACE, VARIABLES, Format.TABLE),
+        ["DATABASE_URL", "variable", "environment nordwind/shop/production", "TLS_KEY", "file", "(overridden)"],
+    ),
     "gc": (
         lambda: gc.report([WAITING], THEN, 40, form=Format.TABLE),
         ["environment", "nordwind/shop/production", "it loses a part", "2 processes stop", "host names"],

@@ -1,0 +1,199 @@
+"""Config vars of an organization, an app or an environment: set, unset and listed, and never read back.
+
+What sets or unsets several, does so for all of them or for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import TypeVar, cast
+from uuid import UUID
+
+import psycopg
+
+from controller.actions.errors import ActionError
+from controller.actions.objects import find_one
+from controller.actions.paths import form
+from controller.declared import config_vars, sealing
+from controller.declared.config_vars import Variable
+from controller.declared.constraint_messages import RETRYABLE, explain
+from controller.declared.sealing import Owner
+from controller.vault.vault import Vault
+from specs.config import Layer, check_all, check_name, check_value
+from specs.kinds import KINDS, TENANT, ancestors
+from specs.problems import RefusedError
+
+T = TypeVar("T")
+LAYERS = tuple(kind for kind, cls in KINDS.items() if cls.facts.configurable)
+"""Kinds that variables can be set for, the outermost first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A value that is to be set.
+
+    Args:
+        as_file: None: as it is, and a new one as a variable.
+        place: where it came from, ``file:line``; for messages.
+    """
+
+    name: str
+    value: bytes = field(repr=False)
+    as_file: bool | None = None
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one; ``version`` is None where it was unset."""
+
+    name: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where variables are set.
+
+    Args:
+        owners: itself, after all that is above it.
+        words: kind and path of each.
+    """
+
+    owners: tuple[Owner, ...]
+    words: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, UUID]:
+        """As in the status tables."""
+        return self.owners[-1].layer, UUID(self.owners[-1].id)
+
+
+def place(conn: psycopg.Connection, path: str) -> Place:
+    """The object at ``path``: as many names as it has, as many layers.
+
+    Raises:
+        ActionError: there is none, or none that variables can be set for.
+    """
+    names = tuple(path.strip("/").split("/"))
+    kind = next((kind for kind in LAYERS if len(ancestors(kind)) + 1 == len(names)), None)
+    if kind is None or not all(names):
+        ways = ", ".join(form(kind) for kind in LAYERS)
+        raise ActionError(f"{path!r} is not a path that variables can be set for", f"write one of {ways}")
+    found = {each: find_one(conn, each, names[:depth]) for depth, each in enumerate([*ancestors(kind), kind], 1)}
+    for each, declared in found.items():
+        if declared.deleted_at is not None:
+            said = f"{KINDS[each].word()} {declared.name}"
+            raise ActionError(f"{said} is deleted", f"`skypanel restore {said}`")
+    tenant = str(found[TENANT].id)
+    owners = (Owner(tenant, cast("Layer", KINDS[each].word()), str(declared.id)) for each, declared in found.items())
+    words = (f"{KINDS[each].word()} {declared.name}" for each, declared in found.items())
+    return Place(tuple(owners), tuple(words))
+
+
+def listed(conn: psycopg.Connection, where: Place) -> list[Variable]:
+    """What is set there and above; by name, the one that counts last."""
+    return config_vars.listed(conn, where.owners)
+
+
+def assign(conn: psycopg.Connection, vault: Vault, where: Place, wanted: Sequence[Assignment]) -> list[Done]:
+    """Set all of ``wanted``, or nothing.
+
+    Raises:
+        ActionError: a name or a value is refused; says which and what to do, and never the value.
+        ExpectedError: there is no key.
+    """
+    by_name = {each.name: each for each in wanted}
+    for each in by_name.values():
+        with _said(each.place):
+            check_value(check_name(each.name), each.value)
+    with _said():
+        check_all({each.name: each.value for each in by_name.values()})
+
+    def attempt() -> list[Done]:
+        owner = where.owners[-1]
+        with conn.transaction():
+            files = {v.name for v in config_vars.listed(conn, [owner]) if v.as_file}
+            return [
+                Done(
+                    name,
+                    sealing.put(
+                        conn,
+                        vault,
+                        owner,
+                        name,
+                        each.value,
+                        as_file=name in files if each.as_file is None else each.as_file,
+                    ),
+                )
+                for name, each in sorted(by_name.items())  # always in one order: two that set the same do not block
+            ]
+
+    return _again(attempt)
+
+
+def unset(conn: psycopg.Connection, where: Place, names: Sequence[str]) -> list[Done]:
+    """Take all of ``names`` away, or nothing.
+
+    Raises:
+        ActionError: one is not set there.
+    """
+
+    def attempt() -> list[Done]:
+        with conn.transaction():
+            gone = sealing.remove(conn, where.owners[-1], names)
+            if missing := sorted(set(names) - set(gone)):
+                raise ActionError(
+                    f"{', '.join(missing)}: not set for {where.words[-1]}",
+                    "`skypanel config list` shows what is set, and where",
+                )
+            return [Done(name) for name in gone]
+
+    return _again(attempt)
+
+
+def parse(text: str, source: str) -> list[Assignment]:
+    """What a file of ``NAME=value`` lines sets, as such files are read everywhere; the last of a name counts.
+
+    Args:
+        text: its content.
+        source: its name.
+
+    Raises:
+        ActionError: a line is none; says which, and not what is in it.
+    """
+    from dotenv.parser import parse_stream  # noqa: PLC0415 - only one command reads such a file
+
+    found: dict[str, Assignment] = {}
+    for line in parse_stream(StringIO(text)):
+        at = f"{source}:{line.original.line}"
+        if line.error or (line.key is not None and line.value is None):
+            raise ActionError(f"{at}: this is not NAME=value", "quote a value of several lines, or set it by itself")
+        if line.key is not None and line.value is not None:
+            found[line.key] = Assignment(line.key, line.value.encode(), place=at)
+    return list(found.values())
+
+
+def _again(attempt: Callable[[], T]) -> T:
+    """What ``attempt`` gives; once more when somebody else did the same at the same time."""
+    for last in (False, True):
+        try:
+            return attempt()
+        except psycopg.Error as error:
+            if isinstance(error, RETRYABLE) and not last:
+                continue
+            if (meaning := explain(error)) is None:
+                raise
+            raise ActionError(*meaning) from None
+    raise AssertionError
+
+
+@contextmanager
+def _said(place: str = "") -> Iterator[None]:
+    try:
+        yield
+    except RefusedError as error:
+        raise ActionError(": ".join(filter(None, (place, error.message))), error.hint) from None

@@ -1,0 +1,211 @@
+"""``config``: config vars of organizations, apps and environments."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+
+from controller.actions.config import Assignment, Done, Place, assign, listed, parse, place
+from controller.actions.config import unset as take_away
+from controller.actions.errors import ActionError
+from controller.actions.wait import wait as wait_for
+from controller.cli.formats import Format, Output, emit
+from controller.cli.inputs import Timeout, Wait, database, seconds, settings
+from controller.cli.output import say, table, warn
+from controller.cli.progress import shown
+from controller.declared.config_vars import Variable
+from controller.declared.readiness import affected
+
+At = Annotated[
+    str,
+    typer.Argument(help="Organization, app or environment: acme, acme/shop or acme/shop/production.", metavar="PATH"),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    group = typer.Typer(
+        help="Config vars and secrets: set, unset and list them. Nothing gives a value back.", no_args_is_help=True
+    )
+    group.command(name="list")(list_)
+    group.command(name="set")(set_)
+    group.command(name="import")(import_)
+    group.command(name="unset")(unset)
+    app.add_typer(group, name="config")
+
+
+def list_(path: At, *, output: Output = Format.TABLE) -> None:
+    """List the names that are set, their versions and where they are set; never a value.
+
+    An environment is given its own variables, those of its app, and those of its organization; where a name is set in
+    several, the nearest counts.
+
+    **Examples**
+
+        skypanel config list acme/shop/production
+    """
+    with database() as conn:
+        where = place(conn, path)
+        show_variables(where, listed(conn, where), output)
+
+
+def set_(
+    path: At,
+    name: Annotated[str, typer.Argument(help="Its name.", metavar="NAME")],
+    *,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="Take the value from this file, byte for byte; - is standard input.", metavar="FILE"
+        ),
+    ] = None,
+    as_file: Annotated[
+        bool | None,
+        typer.Option(
+            "--as-file/--as-variable",
+            help="Tasks get it as the file /run/secrets/NAME, or as a variable; as before when left out.",
+        ),
+    ] = None,
+    wait: Wait = False,
+    timeout: Timeout = "5m",
+) -> None:
+    """Set one variable; its value is asked for, or read from standard input or a file.
+
+    It is not taken from the command line, which others on the machine can see and the shell remembers. Every
+    environment that it is for is rolled out with it, as with a new image.
+
+    **Examples**
+
+        skypanel config set acme/shop/production DATABASE_URL
+        printf %s "$token" | skypanel config set acme API_TOKEN --wait
+        skypanel config set acme/shop TLS_KEY --from key.pem --as-file
+    """
+    if "=" in name:
+        raise ActionError(
+            f"give the name {name.partition('=')[0]} alone: others could read a value on a command line",
+            "it is asked for; or `printf %s value | skypanel config set PATH NAME`",
+        )
+    limit = seconds(timeout)
+    value = _value(name, source)
+    with database(declares=True) as conn:
+        where = place(conn, path)
+        done = assign(conn, settings().vault, where, [Assignment(name, value, as_file)])
+        _say(where, done)
+        _wait(conn, where, limit if wait else None)
+
+
+def import_(
+    path: At,
+    file: Annotated[str, typer.Argument(help="File of NAME=value lines; - is standard input.", metavar="FILE")],
+    *,
+    wait: Wait = False,
+    timeout: Timeout = "5m",
+) -> None:
+    """Set all variables of a file of NAME=value lines (.env); others stay as they are.
+
+    Comments, `export` and quotes mean what they mean in such files everywhere; nothing is put in for `$NAME`.
+
+    **Examples**
+
+        skypanel config import acme/shop/production .env
+    """
+    limit = seconds(timeout)
+    try:
+        text = _read(file).decode()
+    except UnicodeDecodeError:
+        raise ActionError(f"{file} is not a text file", "set such a value by itself: config set --from") from None
+    wanted = parse(text, "<stdin>" if file == "-" else file)
+    if not wanted:
+        raise ActionError(f"{file}: nothing is set there", "it takes lines of NAME=value")
+    with database(declares=True) as conn:
+        where = place(conn, path)
+        _say(where, assign(conn, settings().vault, where, wanted))
+        _wait(conn, where, limit if wait else None)
+
+
+def unset(
+    path: At,
+    names: Annotated[list[str], typer.Argument(help="Names.", metavar="NAME...")],
+    *,
+    wait: Wait = False,
+    timeout: Timeout = "5m",
+) -> None:
+    """Take variables away; what is set above for the same name counts again.
+
+    **Examples**
+
+        skypanel config unset acme/shop/production DEBUG
+    """
+    limit = seconds(timeout)
+    with database(declares=True) as conn:
+        where = place(conn, path)
+        _say(where, take_away(conn, where, list(dict.fromkeys(names))))
+        _wait(conn, where, limit if wait else None)
+
+
+def show_variables(where: Place, found: Sequence[Variable], output: Format) -> None:
+    """Names and versions, by name."""
+    if output is not Format.TABLE:
+        document = [
+            {
+                "name": v.name,
+                "version": v.version,
+                "asFile": v.as_file,
+                "setFor": where.words[v.owner],
+                "effective": v.effective,
+                "changedAt": v.changed_at,
+            }
+            for v in found
+        ]
+        emit(document, output)
+        return
+    if not found:
+        say(f"nothing is set for {where.words[-1]}")
+        return
+    rows = [
+        (
+            v.name,
+            str(v.version),
+            "file" if v.as_file else "variable",
+            where.words[v.owner] + ("" if v.effective else " (overridden)"),
+        )
+        for v in found
+    ]
+    table(("NAME", "VERSION", "AS", "SET FOR"), rows)
+
+
+def _say(where: Place, done: Sequence[Done]) -> None:
+    for each in done:
+        say(f"{where.words[-1]}: {each.name} {'unset' if each.version is None else f'set (version {each.version})'}")
+
+
+def _wait(conn: psycopg.Connection, where: Place, limit: float | None) -> None:
+    if limit is None:
+        return
+    word, object_id = where.key
+    with shown(Format.TABLE) as show_progress:
+        wait_for(conn, affected(conn, [(word, object_id, True)]), limit, show_progress)
+
+
+def _value(name: str, source: str | None) -> bytes:
+    if source is not None:
+        return _read(source)
+    if sys.stdin.isatty():
+        return getpass.getpass(f"value of {name} (not shown): ").encode("utf-8", "surrogateescape")
+    return _read("-")
+
+
+def _read(source: str) -> bytes:
+    try:
+        value = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise ActionError(f"{source} cannot be read: {error.strerror}") from None
+    if source == "-" and value.endswith(b"\n") and value.count(b"\n") == 1:
+        warn("the value ends with a line break, as `echo` makes one; `printf %s` makes none")
+    return value
