@@ -31,6 +31,8 @@ from controller.swarm.liveview import LiveView
 from controller.swarm.plan import plan
 from reconcilers import labels
 from reconcilers.conditions import Status, ready, stalled
+from reconcilers.environment.config import UNKNOWN_PROGRAM
+from reconcilers.helper import PROGRAM
 from reconcilers.objects import HomeNetwork, Network, Objects
 from reconcilers.ports import LookAhead, Options
 from reconcilers.registry import registered
@@ -378,10 +380,15 @@ class FuzzHarness:
         for service in objects.services:
             task = service.spec["TaskTemplate"]
             inner = task["ContainerSpec"]
-            rendered[service.spec["Labels"][labels.PROCESS]] = (
+            behind = inner.get("Command") == [PROGRAM]
+            process = service.spec["Labels"][labels.PROCESS]
+            if behind:  # a program that the image has is not known ahead
+                image, command, args, *rest = declared[process]
+                declared[process] = (image, [*(command or [UNKNOWN_PROGRAM]), *(args or [])], None, *rest)
+            rendered[process] = (
                 inner["Image"],
-                inner.get("Command"),
-                inner.get("Args"),
+                inner["Args"][1:] if behind else inner.get("Command"),
+                None if behind else inner.get("Args"),
                 service.replicas,
                 inner.get("User"),
                 task["Resources"]["Limits"]["MemoryBytes"] // 2**20,
