@@ -111,6 +111,7 @@ def test_an_unchanged_image_sees_what_is_set_nearest_and_goes_back_to_what_it_wa
     assert now == before, "without any variable it is what it was"
 
 
+@pytest.mark.long
 def test_the_page_can_be_followed(here: World, shop: str, tmp_path: Path) -> None:
     given = {
         "DATABASE_URL": here.server.dsn_for("skypanel_owner", here.database),
@@ -129,6 +130,7 @@ def test_the_page_can_be_followed(here: World, shop: str, tmp_path: Path) -> Non
     assert b"WELCOME" not in found
 
 
+@pytest.mark.long
 def test_only_what_can_still_be_needed_is_kept_of_many_rotations(here: World, shop: str) -> None:
     for number in range(6):
         config(here, "set", "acme/shop/production", "TOKEN", stdin=f"{MARKER} {number}")
@@ -181,6 +183,7 @@ def test_a_lost_key_is_said_and_what_runs_goes_on(here: World, shop: str) -> Non
     eventually(partial(sees, here, "TOKEN", MARKER), what="what runs goes on")
 
 
+@pytest.mark.long
 def test_a_planted_value_is_nowhere_but_in_the_tasks(here: World, shop: str) -> None:
     for name in ("TOKEN", "OTHER"):
         config(here, "set", "acme/shop/production", name, stdin=f"{MARKER} {name}")

@@ -23,7 +23,7 @@ from tests.sim.scenario import scenarios
 from tests.sim.world import MARKER
 
 KEY = b"of this installation"
-ABOUT, OTHERS = 12, 4
+ABOUT, OTHERS = 5, 2
 """So many faults are tried at steps about contents, and at others, a scenario."""
 render = service.render
 
