@@ -51,7 +51,7 @@ def test_no_habit_hides_a_command_or_a_kind() -> None:
             kind_of(word)
 
 
-@pytest.mark.parametrize(("word", "hint"), [("pods", "describe environment"), ("Secrets", "not supported yet")])
+@pytest.mark.parametrize(("word", "hint"), [("pods", "describe environment"), ("Secrets", "skypanel config")])
 def test_a_kind_of_another_tool_is_answered_by_the_one_here(word: str, hint: str) -> None:
     with pytest.raises(ActionError) as refused:
         kind_of(word)

@@ -20,7 +20,10 @@ FIELDS = {
 @pytest.mark.parametrize(
     ("field", "said"),
     [
-        ("env", "is not a field here (environment variables and secrets are not supported yet)"),
+        (
+            "env",
+            "is not a field here (variables and secrets are set with `skypanel config set PATH NAME`, never in a file)",
+        ),
         ("volumes", "volumes are not supported yet"),
         ("ports", "write `port: 8080`"),
         ("instances", "did you mean replicas?"),

@@ -37,11 +37,12 @@ def test_the_simulated_swarm_has_it(type_: ObjectType) -> None:
 
 def test_no_type_is_spelled_out_elsewhere() -> None:
     homes = {ROOT / "swarm" / "types", ROOT / "swarm" / "writers"}
+    command = {ROOT / "cli/application.py", ROOT / "cli/config.py"}  # `skypanel config` is about variables
     homes |= {ROOT / "registry"}  # it knows no Swarm: a config is an image's there, a service one that gives tokens
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in sorted(ROOT.rglob("*.py"))
-        if path.parent not in homes
+        if path.parent not in homes and path not in command
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if SPELLED.search(line) and not FILTERS.search(line)
     ]
