@@ -5,7 +5,11 @@ variables, sets them, and becomes the program that follows: no process more, no 
 
     /.skypanel/env VARS PROGRAM [ARGUMENT ...]
 
-``VARS`` is a file of ``NAME=VALUE``, each ended by a NUL.
+``VARS`` is a file of ``NAME=VALUE``, each ended by a NUL. As a health check it asks the task itself, on 127.0.0.1,
+and needs nothing of the image either:
+
+    /.skypanel/env check tcp PORT
+    /.skypanel/env check http PORT PATH
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ VERSION = 1
 """Of the program. One that is raised restarts every task that has variables: the name of the config changes with it."""
 PROGRAM = "/.skypanel/env"
 VARIABLES = "/.skypanel/vars"
+CHECK = "check"
 ARCHITECTURES = ("amd64", "arm64")
 
 
@@ -29,7 +34,7 @@ def helper_name(installation: str, architecture: str) -> str:
 
 def without_helper(words: Sequence[str]) -> Sequence[str]:
     """What stands behind the helper, to be shown."""
-    return words[2:] if tuple(words[:2]) == (PROGRAM, VARIABLES) else words
+    return words[2:] if tuple(words[:2]) in ((PROGRAM, VARIABLES), (PROGRAM, CHECK)) else words
 
 
 class Helper(Port, name="helper", fenced=True):

@@ -12,7 +12,13 @@
  *
  *     125  the call or VARS is wrong      126  PROGRAM cannot be executed      127  PROGRAM is not there
  *
- * A first word that does not begin with a stroke is kept for other things to do.
+ * A first word that does not begin with a stroke is another thing to do. As the command of a health check
+ *
+ *     /.skypanel/env check tcp PORT
+ *     /.skypanel/env check http PORT PATH
+ *
+ * it connects to the task itself, 127.0.0.1, and asks for PATH: it ends with 0 when the connection is taken, or the answer
+ * is 2xx or 3xx, and else with 1 and a line on stderr. For how long it may wait is the engine's to say, which ends it.
  */
 
 #include <stddef.h>
@@ -20,6 +26,7 @@
 
 #if defined(__x86_64__)
 enum { READ = 0, WRITE = 1, CLOSE = 3, MMAP = 9, EXECVE = 59, EXIT_GROUP = 231, OPENAT = 257 };
+enum { SOCKET = 41, CONNECT = 42, SENDTO = 44 };
 __asm__(".globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call begin\n hlt");
 
 static long call(long number, long a, long b, long c, long d, long e, long f) {
@@ -32,6 +39,7 @@ static long call(long number, long a, long b, long c, long d, long e, long f) {
 }
 #elif defined(__aarch64__)
 enum { OPENAT = 56, CLOSE = 57, READ = 63, WRITE = 64, EXIT_GROUP = 94, EXECVE = 221, MMAP = 222 };
+enum { SOCKET = 198, CONNECT = 203, SENDTO = 206 };
 __asm__(".globl _start\n_start: mov x29, #0\n mov x30, #0\n mov x0, sp\n bl begin\n brk #0");
 
 static long call(long number, long a, long b, long c, long d, long e, long f) {
@@ -46,7 +54,8 @@ static long call(long number, long a, long b, long c, long d, long e, long f) {
 
 enum { NOENT = -2, TOOBIG = -7, NOEXEC = -8, NOMEM = -12, ACCES = -13, INTR = -4 }; /* as system calls return them */
 enum { IO = -5, PERM = -1, NOTDIR = -20, ISDIR = -21, TXTBSY = -26, NAMETOOLONG = -36, LOOP = -40 };
-enum { WRONG = 125, CANNOT = 126, ABSENT = 127 };
+enum { PIPE = -32, CONNRESET = -104, CONNREFUSED = -111 };
+enum { UNWELL = 1, WRONG = 125, CANNOT = 126, ABSENT = 127 };
 enum { MOST = 512000, LONGEST_PATH = 4096 }; /* bytes of VARS, more than an engine's secret has; of a path, with its NUL */
 
 static const char DEFAULT_PATH[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -76,6 +85,9 @@ static const char *meaning(long error) {
     case TXTBSY: return "it is being written to";
     case NAMETOOLONG: return "its path is too long";
     case LOOP: return "too many links";
+    case CONNREFUSED: return "nothing listens on this port of 127.0.0.1; listen on all addresses, 0.0.0.0";
+    case PIPE:
+    case CONNRESET: return "the connection was closed before there was an answer";
     case NOEXEC: return "no program for this machine, or a script without #! in its first line";
     case TOOBIG: return "one argument or variable has more than 128 kB, or all of them have more than the kernel takes";
     default: return "the kernel refuses it";
@@ -236,9 +248,98 @@ static _Noreturn void become(char **arguments, char **variables) {
     end(error == NOTDIR || error == NAMETOOLONG || error == LOOP ? ABSENT : CANNOT, program, meaning(error));
 }
 
+/* -- a health check ------------------------------------------------------------------------------------------------- */
+
+static char request[LONGEST_PATH + 128]; /* ended by a NUL, as the kernel gave zeros */
+static size_t asked;
+
+static void ask(const char *text) {
+    for (; *text; text++)
+        if (asked < sizeof request - 1)
+            request[asked++] = *text;
+}
+
+static int is_word(const char *one, const char *other) {
+    for (; *one && *one == *other; one++)
+        other++;
+    return *one == *other;
+}
+
+/* A port as it is written; 0: it is none. */
+static unsigned port_of(const char *text) {
+    unsigned port = 0;
+    for (; *text >= '0' && *text <= '9' && port <= 65535; text++)
+        port = 10 * port + (unsigned)(*text - '0');
+    return *text || port > 65535 ? 0 : port;
+}
+
+/* Whether a request can name it: it begins with a stroke, has no space or control character, and is not too long. */
+static int is_path(const char *text) {
+    size_t size = 0;
+    for (; text[size]; size++)
+        if ((unsigned char)text[size] <= ' ' || text[size] == 127 || size == LONGEST_PATH - 1)
+            return 0;
+    return text[0] == '/';
+}
+
+static long talk(const char *port) {
+    static unsigned char address[16] = {0, 0, 0, 0, 127, 0, 0, 1};
+    unsigned number = port_of(port);
+    *(uint16_t *)(void *)address = 2 /* AF_INET */;
+    address[2] = (unsigned char)(number >> 8);
+    address[3] = (unsigned char)number;
+    long found = call(SOCKET, 2, 02000001 /* SOCK_STREAM | SOCK_CLOEXEC */, 0, 0, 0, 0);
+    long error = found < 0 ? found : call(CONNECT, found, (long)address, sizeof address, 0, 0, 0);
+    if (error < 0)
+        end(UNWELL, port, meaning(error));
+    return found;
+}
+
+static _Noreturn void check(char **words, long count) {
+    int http = count == 3 && is_word(words[0], "http") && is_path(words[2]);
+    if (!(http || (count == 2 && is_word(words[0], "tcp"))) || !port_of(words[1]))
+        end(WRONG, "usage", "/.skypanel/env check tcp PORT, or /.skypanel/env check http PORT PATH");
+    long connection = talk(words[1]);
+    if (http) {
+        ask("GET ");
+        ask(words[2]);
+        ask(" HTTP/1.1\r\nHost: 127.0.0.1:");
+        ask(words[1]);
+        ask("\r\nUser-Agent: skypanel-check\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+        for (size_t sent = 0; sent < asked;) {
+            long got = call(SENDTO, connection, (long)(request + sent), (long)(asked - sent), 0x4000 /* no SIGPIPE */, 0, 0);
+            if (got < 0)
+                end(UNWELL, words[1], meaning(got));
+            sent += (size_t)got;
+        }
+        static char answer[4096]; /* most of it is not looked at, but taken, so that its sender is not cut off */
+        size_t size = 0;
+        while (size < sizeof "HTTP/1.1 200" - 1) {
+            long got = call(READ, connection, (long)(answer + size), (long)(sizeof answer - size), 0, 0, 0);
+            if (got <= 0)
+                end(UNWELL, words[1], meaning(got ? got : CONNRESET));
+            size += (size_t)got;
+        }
+        answer[sizeof "HTTP/1.1 200" - 1] = 0;
+        for (size_t at = 0; at < sizeof "HTTP/1." - 1; at++)
+            if (answer[at] != "HTTP/1."[at])
+                end(UNWELL, words[1], "what answers does not speak HTTP");
+        if (answer[9] != '2' && answer[9] != '3') {
+            static char told[] = "it answered with status 000";
+            for (size_t at = 0; at < 3; at++)
+                told[sizeof told - 4 + at] = answer[9 + at];
+            end(UNWELL, words[1], told);
+        }
+    }
+    for (;;)
+        (void)call(EXIT_GROUP, 0, 0, 0, 0, 0, 0);
+}
+
 /* What the kernel leaves on the stack: how many arguments, these, NULL, the environment, NULL. */
 __attribute__((used)) _Noreturn void begin(long *stack) {
     char **arguments = (char **)(stack + 1), **set = arguments + stack[0] + 1;
+    if (stack[0] > 1 && is_word(arguments[1], "check"))
+        check(arguments + 2, stack[0] - 2);
     if (stack[0] < 3 || arguments[1][0] != '/')
         end(WRONG, "usage", "/.skypanel/env VARS PROGRAM [ARGUMENT...]");
     become(arguments + 2, environment(set, read_vars(arguments[1])));

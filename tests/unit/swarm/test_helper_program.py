@@ -11,15 +11,18 @@ import platform
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from controller.swarm.helper.program import program
@@ -171,7 +174,7 @@ def test_it_needs_little_memory(native: Helper) -> None:
 
 def test_what_is_wrong_with_the_call_is_said(helper: Helper) -> None:
     usage = (125, "usage: /.skypanel/env VARS PROGRAM [ARGUMENT...]")
-    for call in ([], ["/vars"], ["vars", "/bin/true"], ["", "/bin/true"], ["check", "/bin/true"]):
+    for call in ([], ["/vars"], ["vars", "/bin/true"], ["", "/bin/true"], ["checks", "/bin/true"]):
         assert said(helper.start(*call)) == usage
     for vars_, why in (
         (f"{helper.folder}/none", "no such file"),
@@ -186,6 +189,106 @@ def test_what_is_wrong_with_the_call_is_said(helper: Helper) -> None:
         done = helper.start(str(helper.vars), CAT, user=65534, extra_groups=[])
         helper.vars.chmod(0o644)
         assert said(done) == (125, f"{helper.vars}: permission denied")
+
+
+@dataclass
+class Asked:
+    """A server on 127.0.0.1 that takes one request after the other, and answers all with the same bytes."""
+
+    answer: bytes = b"HTTP/1.1 204 No Content\r\n\r\n"
+    request: bytes = b""
+    port: int = 0
+
+    def serve(self, listening: socket.socket) -> None:
+        """Until the socket is shut."""
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection, suppress(ConnectionError):
+                connection.settimeout(10)
+                request = b""
+                while not request.endswith(b"\r\n\r\n") and (got := connection.recv(65536)):
+                    request += got
+                self.request = request
+                connection.sendall(self.answer)
+
+
+@pytest.fixture
+def asked() -> Iterator[Asked]:
+    found = Asked()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        found.port = listening.getsockname()[1]
+        thread = threading.Thread(target=found.serve, args=(listening,))
+        thread.start()
+        yield found
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+USAGE_OF_CHECK = (125, "usage: /.skypanel/env check tcp PORT, or /.skypanel/env check http PORT PATH")
+SAME_SERVER = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def ended_well(done: subprocess.CompletedProcess[bytes]) -> bool:
+    return (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_check_connects_to_the_port_of_the_task_itself(helper: Helper, asked: Asked) -> None:
+    assert ended_well(helper.start("check", "tcp", str(asked.port)))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        free = silent.getsockname()[1]
+        assert ended_well(helper.start("check", "tcp", str(free))), "it is enough that it is taken"
+    refused = "nothing listens on this port of 127.0.0.1; listen on all addresses, 0.0.0.0"
+    for way in (["tcp", str(free)], ["http", str(free), "/"]):
+        assert said(helper.start("check", *way)) == (1, f"{free}: {refused}")
+
+
+@SAME_SERVER
+@given(path=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=50) | st.just("x" * 4094))
+def test_a_check_asks_for_the_path_as_it_is(helper: Helper, asked: Asked, path: str) -> None:
+    assert ended_well(helper.start("check", "http", str(asked.port), f"/{path}"))
+    head, *fields = asked.request.decode().removesuffix("\r\n\r\n").split("\r\n")
+    assert head == f"GET /{path} HTTP/1.1"
+    assert f"Host: 127.0.0.1:{asked.port}" in fields
+    assert "Connection: close" in fields
+
+
+@SAME_SERVER
+@given(status=st.integers(100, 999), rest=st.binary(max_size=20) | st.just(b"x" * 100_000))
+def test_an_answer_of_2xx_or_3xx_is_well_and_no_other(helper: Helper, asked: Asked, status: int, rest: bytes) -> None:
+    asked.answer = b"HTTP/1.0 %d \r\n\r\n%b" % (status, rest)
+    done = helper.start("check", "http", str(asked.port), "/")
+    if 200 <= status < 400:
+        assert ended_well(done)
+    else:
+        assert said(done) == (1, f"{asked.port}: it answered with status {status}")
+
+
+@SAME_SERVER
+@given(answer=st.binary(max_size=40))
+def test_what_is_no_answer_is_not_well(helper: Helper, asked: Asked, answer: bytes) -> None:
+    asked.answer = answer
+    code, line = said(helper.start("check", "http", str(asked.port), "/"))
+    why = "what answers does not speak HTTP" if len(answer) >= 12 else "the connection was closed before there was an"
+    assert code == 1
+    assert line.startswith(f"{asked.port}: {why}")
+
+
+@settings(max_examples=150)
+@given(
+    call=st.lists(st.sampled_from(["tcp", "http", "/", "0", "65536", "-1", "80 ", ""]) | st.text("ht0/", max_size=3))
+)
+@example(call=["http", "80", "/a b"])
+@example(call=["http", "80", "/a\r\nb"])
+@example(call=["http", "80", "/" + "x" * 4095])
+@example(call=["http", "80", "a"])
+@example(call=["http", "80"])
+@example(call=["tcp", "80", "/"])
+@example(call=["tcp", "4294967376"])
+def test_another_call_for_a_check_is_refused(helper: Helper, call: list[str]) -> None:
+    assert said(helper.start("check", *call)) == USAGE_OF_CHECK
 
 
 def script(path: Path, text: str, mode: int = 0o755) -> str:
