@@ -8,9 +8,11 @@ moby CHANGELOG, api/types/swarm/container.go.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 NOFILE = 8192  # within the hard limit that common init systems give to an engine
+TMPFS_MB = 64
 
 
 def harden(
@@ -20,11 +22,16 @@ def harden(
     tmpfs_paths: tuple[str, ...],
     run_as: str | None,
     init: bool = True,
+    tmpfs_mb: Mapping[str, int] = MappingProxyType({}),
+    ulimits: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """``container`` (a ContainerSpec) with the baseline: no capability, no new privilege, default seccomp and AppArmor,
     a read-only root with tmpfs exceptions, an init process unless the image must be process 1 itself, bounded files and
     no core dumps, no host mounts.
+
+    ``tmpfs_mb`` is the size of those paths that have one of their own, ``ulimits`` are other limits than the usual.
     """
+    limits = {"core": 0, "nofile": NOFILE, **ulimits}
     hardened = {
         **container,
         "Init": init,
@@ -34,13 +41,14 @@ def harden(
             "Seccomp": {"Mode": "default"},
             "AppArmor": {"Mode": "default"},
         },
-        "Ulimits": [
-            {"Name": "core", "Soft": 0, "Hard": 0},
-            {"Name": "nofile", "Soft": NOFILE, "Hard": NOFILE},
-        ],
+        "Ulimits": [{"Name": name, "Soft": limit, "Hard": limit} for name, limit in limits.items()],
         "ReadOnly": read_only_root,
         "Mounts": [
-            {"Type": "tmpfs", "Target": path, "TmpfsOptions": {"SizeBytes": 64 * 1024 * 1024, "Mode": 0o1777}}
+            {
+                "Type": "tmpfs",
+                "Target": path,
+                "TmpfsOptions": {"SizeBytes": tmpfs_mb.get(path, TMPFS_MB) * 1024 * 1024, "Mode": 0o1777},
+            }
             for path in sorted(tmpfs_paths)
         ],
     }

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from specs import images, names, rules, units
+from specs import images, names, rules, run_rules, units
 from specs.problems import RefusedError, abbreviate
 
 
@@ -160,9 +160,43 @@ def _words(check: Callable[[tuple[str, ...]], tuple[str, ...]]) -> AfterValidato
 Command = Annotated[tuple[str, ...] | None, BeforeValidator(rules.refuse_shell_text), _words(rules.check_command)]
 Arguments = Annotated[tuple[str, ...] | None, BeforeValidator(rules.refuse_shell_text), _words(rules.check_arguments)]
 CheckCommand = Annotated[tuple[str, ...], BeforeValidator(rules.refuse_shell_text), AfterValidator(rules.check_command)]
-TmpfsPaths = Annotated[tuple[str, ...], AfterValidator(rules.check_tmpfs_paths)]
-
-Unbuilt = Annotated[str | None, AfterValidator(rules.refuse_unbuilt), WithJsonSchema({"type": "null"})]
+_PATH_SCHEMA = {"type": "string"}
+_SIZED_SCHEMA = {
+    "type": "object",
+    "required": ["path"],
+    "properties": {"path": _PATH_SCHEMA, "size": {"type": "string"}},
+    "additionalProperties": False,
+}
+RequestPath = Annotated[
+    str,
+    AfterValidator(rules.check_request_path),
+    WithJsonSchema({"type": "string", "pattern": "^/[!-~]*$", "maxLength": rules.PATH_CHARACTERS}),
+]
+CheckedPort = Literal[True] | Port
+TmpfsPaths = Annotated[
+    tuple[Annotated[str, BeforeValidator(run_rules.tmpfs_text)], ...],
+    AfterValidator(run_rules.check_tmpfs),
+    PlainSerializer(run_rules.tmpfs_shown, when_used="json"),
+    WithJsonSchema({"type": "array", "items": {"anyOf": [_PATH_SCHEMA, _SIZED_SCHEMA]}}),
+]
+StopSignal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH"]
+OpenFiles = Annotated[int, Whole(*run_rules.NOFILE, "a number of open files")]
+Sysctls = Annotated[
+    dict[str, Annotated[int, Strict()] | Annotated[str, Strict()]],
+    AfterValidator(run_rules.check_sysctls),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {
+                **{name: {"type": "integer", "minimum": a, "maximum": b} for name, (a, b) in run_rules.SYSCTLS.items()},
+                run_rules.PORT_RANGE: {"type": "string", "pattern": "^[0-9]+ [0-9]+$"},
+            },
+            "additionalProperties": False,
+        }
+    ),
+]
+ExtraHosts = Annotated[dict[str, str], AfterValidator(run_rules.check_extra_hosts)]
+Files = Annotated[dict[str, str], AfterValidator(run_rules.check_files)]
 
 Cores = Annotated[Decimal, BeforeValidator(rules.check_cores)]
 Mebibytes = Annotated[int, Strict(), AfterValidator(units.check_memory)]

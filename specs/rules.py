@@ -38,13 +38,6 @@ def refuse_shell_text(value: object) -> object:
     return value
 
 
-def refuse_unbuilt(value: object) -> object:
-    """A field whose meaning is decided and not built: a value would have no effect."""
-    if value is not None:
-        raise RefusedError("is not supported yet", "leave it out")
-    return value
-
-
 def check_command(words: tuple[str, ...]) -> tuple[str, ...]:
     """A program and its arguments."""
     if not words or not words[0]:
@@ -80,6 +73,13 @@ def check_tmpfs_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
     if len(paths) > TMPFS_PATHS:
         raise RefusedError(f"has {len(paths)} paths", f"at most {TMPFS_PATHS}")
     return paths
+
+
+def check_request_path(text: str) -> str:
+    """What is asked for by HTTP: a path, and a query if there is one."""
+    if not re.fullmatch(r"/[!-~]*", text) or len(text) > PATH_CHARACTERS:
+        raise RefusedError(f"{quote(text)} is not a path to ask for", "such as /health; printable ASCII without spaces")
+    return text
 
 
 def check_run_as(text: str) -> str:

@@ -21,26 +21,34 @@ from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, Va
 from specs.fields import (
     Arguments,
     CheckCommand,
+    CheckedPort,
     Command,
     Cores,
+    ExtraHosts,
+    Files,
     Flag,
     GraceSeconds,
     Hostname,
     Image,
     Mebibytes,
     NetworkPrefix,
+    OpenFiles,
     Pids,
     Port,
     PositiveSeconds,
     ProcessType,
     Replicas,
+    RequestPath,
     Retries,
     RunAs,
     Seconds,
     Slug,
+    StopSignal,
+    Sysctls,
     TmpfsPaths,
 )
 from specs.problems import InvalidSpec, Problem, describe, problems_of, quote
+from specs.run_rules import covered
 
 __all__ = [
     "AppReference",
@@ -80,26 +88,59 @@ class _Document(_Part):
             raise InvalidSpec(problems_of(error, model=cls, document=value)) from None
 
 
+class RequestSnapshot(_Part):
+    """What a task is asked for by HTTP; without a port, on the process's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: RequestPath = "/"
+    port: Port | None = None
+
+
 class HealthcheckSnapshot(_Part):
-    """How the engine asks a task whether it is well, times in seconds. Disabled: it does not, nor by the image."""
+    """How the engine asks a task whether it is well, times in seconds. Disabled: it does not, nor by the image.
+
+    By one of: a command, a request that is answered with 2xx or 3xx, a connection (``True``: to the process's port).
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     disabled: Flag = False
-    command: CheckCommand = ()
+    command: CheckCommand | None = None
+    http: RequestSnapshot | None = None
+    tcp: CheckedPort | None = None
     interval_seconds: PositiveSeconds = 10
     timeout_seconds: PositiveSeconds = 5
     retries: Retries = 3
     start_period_seconds: Seconds = 0
+    start_interval_seconds: PositiveSeconds | None = None
+    """Between two checks within the start period; None: as always."""
+
+    @property
+    def by_helper(self) -> bool:
+        """Whether a program of ours asks, and nothing of the image."""
+        return self.http is not None or self.tcp is not None
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> Self:
-        if not self.disabled and "command" not in self.model_fields_set:
-            raise InvalidSpec([Problem("command", None, "is required", "", ("command",))])
+        ways = [name for name in ("command", "http", "tcp") if getattr(self, name) is not None]
+        if not self.disabled and not ways:
+            raise InvalidSpec([Problem("command", None, "is required", "or http, or tcp", ("command",))])
+        if len(ways) > 1:
+            raise InvalidSpec([Problem(ways[1], None, f"stands beside {ways[0]}", "leave one of them out", (ways[1],))])
         if self.disabled and len(self.model_fields_set) > 1:
             hint = 'write {"disabled": true} and nothing else'
             raise InvalidSpec([Problem("disabled", None, "turns every check off", hint, ("disabled",))])
         return self
+
+
+class UlimitsSnapshot(_Part):
+    """Limits of each process of a task; None: as for everybody."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    nofile: OpenFiles | None = None
+    memlock_mb: Mebibytes | None = None
 
 
 class PlanSnapshot(_Part):
@@ -161,6 +202,7 @@ class ProcessSnapshot(_Part):
     port: Port | None = None
     healthcheck: HealthcheckSnapshot | None = None
     stop_grace_seconds: GraceSeconds | None = None
+    stop_signal: StopSignal | None = None
     generation: int = 0
 
 
@@ -219,11 +261,18 @@ class EnvironmentSnapshot(_Document):
     volumes: tuple[Any, ...] = ()
     healthcheck: HealthcheckSnapshot | None = None
     stop_grace_seconds: GraceSeconds = 10
+    stop_signal: StopSignal | None = None
     read_only_root: Flag = True
     init: Flag = True
     tmpfs_paths: TmpfsPaths = ("/tmp",)  # noqa: S108 - a path in the container
     run_as: RunAs | None = None
+    ulimits: UlimitsSnapshot | None = None
+    sysctls: Sysctls | None = None
+    extra_hosts: ExtraHosts | None = None
+    files: Files | None = None
     region: Slug | None = None
+    pool: Slug | None = None
+    spread: Slug | None = None
     config: ConfigSnapshot | None = None
     resolved: ImageSnapshot | None = None
     plan: PlanSnapshot | None = None
@@ -239,8 +288,6 @@ class EnvironmentSnapshot(_Document):
 
     def unsupported(self) -> Iterator[Problem]:
         """What is declared and would have no effect."""
-        if self.region is not None:
-            yield Problem("region", self.region, "has no effect yet: nothing is placed by region", "set it to NULL")
         for field in ("ports", "volumes"):
             if value := getattr(self, field):
                 yield Problem(field, value, "has no effect yet", "set it to []")
@@ -257,7 +304,7 @@ class EnvironmentSnapshot(_Document):
 
         A process without a command of its own runs the environment's, and with it the environment's
         arguments when it has none. Only ``web`` takes the environment's port and health check, which are
-        about answering requests; all take its stop grace period. The implicit process has the environment's
+        about answering requests; all take its stop grace period and signal. The implicit process has the environment's
         id.
         """
         if not self.processes:
@@ -282,6 +329,7 @@ class EnvironmentSnapshot(_Document):
             "port": self.port,
             "healthcheck": self.healthcheck,
             "stop_grace_seconds": self.stop_grace_seconds,
+            "stop_signal": self.stop_signal,
         }
 
     def _completed(self, process: ProcessSnapshot) -> ProcessSnapshot:
@@ -295,6 +343,8 @@ class EnvironmentSnapshot(_Document):
             changes["healthcheck"] = process.healthcheck or self.healthcheck
         if process.stop_grace_seconds is None:
             changes["stop_grace_seconds"] = self.stop_grace_seconds
+        if process.stop_signal is None:
+            changes["stop_signal"] = self.stop_signal
         return process.model_copy(update=changes)
 
     def _disagreements(self) -> Iterator[Problem]:
@@ -310,6 +360,7 @@ class EnvironmentSnapshot(_Document):
         for field, limit in (("processes", PROCESSES), ("domains", DOMAINS)):
             if len(getattr(self, field)) > limit:
                 yield Problem(field, None, f"has more than {limit}", "use more environments", (field,))
+        yield from covered(self.files or (), self.tmpfs_paths)
         yield from self._domain_problems()
 
     def _domain_problems(self) -> Iterator[Problem]:

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, Condition, progressing, ready, stalled
+from reconcilers.environment.placement import asked_of_nodes
 from reconcilers.environment.resources import resources
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
 from reconcilers.ports import CRASH_LOOP, ServiceProgress
+from specs.run_rules import tmpfs_of
 from specs.snapshots import EnvironmentSnapshot
 from specs.units import format_cpu, format_memory
 
@@ -21,6 +23,7 @@ _PATIENT_SECONDS, _MOST_PATIENT_SECONDS = 10.0, 300.0
 _KILLED_BY_A_SIGNAL = 125
 _S6 = 100
 _NO_ROOM = "insufficient resources"
+_NO_SUCH_NODE = "scheduling constraints not satisfied"
 
 Said = tuple[tuple[Condition, ...], Outcome]
 
@@ -56,7 +59,7 @@ def assess(
         told = "; ".join(f"{r.service}: {_looping(r, _image(snapshot))}{advice(snapshot, r)}" for r in looping)
         return stalled("CrashLoop", told), _patiently(waiting_seconds)
     progress = "; ".join(_progress(r) for r in observed if not r.stable)
-    waiting = f"{progress}; {_image(snapshot)} is on its way{_room(snapshot, observed)}"
+    waiting = f"{progress}; {_image(snapshot)} is on its way{_room(snapshot, observed)}{_nodes(snapshot, observed)}"
     return _rolling_out(observed, waiting, waiting_seconds, deadline_seconds + declared_seconds(snapshot))
 
 
@@ -80,6 +83,18 @@ def _room(snapshot: EnvironmentSnapshot, observed: Sequence[ServiceProgress]) ->
     reserved = resources(snapshot)["Reservations"]
     cpu, memory = format_cpu(Decimal(reserved["NanoCPUs"]) / 10**9), format_memory(reserved["MemoryBytes"] // 1024**2)
     return f". A task reserves {cpu} cores and {memory}, a part of its cpu and memory: ask for less, or add nodes"
+
+
+def _nodes(snapshot: EnvironmentSnapshot, observed: Sequence[ServiceProgress]) -> str:
+    """What labels a node must have, where none has them that is there and takes tasks."""
+    asked = asked_of_nodes(snapshot)
+    if not asked or not any(_NO_SUCH_NODE in r.problem for r in observed):
+        return ""
+    pairs = [f"{label}={value}" for label, value in asked.items()]
+    return (
+        f". It runs only on nodes with the label{'s' * (len(pairs) > 1)} {' and '.join(pairs)}: have one take tasks, "
+        f"label one (`docker node update --label-add {pairs[0]} NODE`), or ask for another region or pool"
+    )
 
 
 def _later(observed: Sequence[ServiceProgress]) -> Outcome:
@@ -118,7 +133,9 @@ def advice(snapshot: EnvironmentSnapshot, rollout: ServiceProgress) -> str:
         return ""
     hints = ["it has no capabilities, even as root"]
     if snapshot.read_only_root:
-        hints.append(f"it can write only to {', '.join(snapshot.tmpfs_paths) or 'nothing'}")
+        hints.append(
+            f"it can write only to {', '.join(path for path, _ in map(tmpfs_of, snapshot.tmpfs_paths)) or 'nothing'}"
+        )
     return (
         f". If its log says that an operation is not permitted or a file system is read-only: {', and '.join(hints)}; "
         "name more paths in tmpfs, set runAs to another user or readOnlyRootFilesystem to false, or take an image that "

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from reconcilers import labels
 from reconcilers.config_vars import ConfigValue
-from reconcilers.helper import PROGRAM, VARIABLES, helper_name
+from reconcilers.helper import CHECK, PROGRAM, VARIABLES, helper_name
 from reconcilers.objects import Objects, Secret, SpecDocument
 from reconcilers.ports import Options
 from specs.problems import InvalidSpec, Problem
@@ -32,6 +32,11 @@ _READABLE_BY_ALL = (
 def has_helper(snapshot: EnvironmentSnapshot) -> bool:
     """Whether something stands in front of the environment's programs."""
     return snapshot.config is not None and snapshot.config.variables > len(snapshot.config.files)
+
+
+def needs_helper(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> bool:
+    """Whether a task of ``process`` has to have it: in front of its program, or to ask it whether it is well."""
+    return has_helper(snapshot) or (process.healthcheck is not None and process.healthcheck.by_helper)
 
 
 def secrets(snapshot: EnvironmentSnapshot, options: Options) -> tuple[Secret, ...]:
@@ -64,13 +69,12 @@ def filled(objects: Objects, snapshot: EnvironmentSnapshot, options: Options, va
 def given(
     container: SpecDocument, snapshot: EnvironmentSnapshot, process: ProcessSnapshot, options: Options
 ) -> SpecDocument:
-    """``container`` with what is set for the environment; the same one where nothing is."""
-    if snapshot.config is None:
-        return container
-    made = dict(zip(_names(snapshot), secrets(snapshot, options), strict=True))
-    references = [secret.file(name or VARIABLES, mode=_READABLE_BY_ALL) for name, secret in sorted(made.items())]
-    container = {**container, "Secrets": references}
-    if not has_helper(snapshot):
+    """``container`` with what is set for the environment, and the helper where it needs it; else the same one."""
+    if snapshot.config is not None:
+        made = dict(zip(_names(snapshot), secrets(snapshot, options), strict=True))
+        references = [secret.file(name or VARIABLES, mode=_READABLE_BY_ALL) for name, secret in sorted(made.items())]
+        container = {**container, "Secrets": references}
+    if not needs_helper(snapshot, process):
         return container
     resolved = snapshot.resolved
     architecture = resolved.architecture if resolved else "amd64"
@@ -78,13 +82,15 @@ def given(
         "ConfigName": helper_name(options.installation, architecture),
         "File": {"Name": PROGRAM, "UID": "0", "GID": "0", "Mode": 0o555},
     }
+    container = {**container, "Configs": [helper]}
+    if not has_helper(snapshot):
+        return container
     check = container.get("Healthcheck") or _check_of(resolved)
     return {
         **container,
         "Image": pinned(snapshot),
         "Command": [PROGRAM],
         "Args": [VARIABLES, *program(snapshot, process)],
-        "Configs": [helper],
         **({"Healthcheck": {**check, "Test": behind_helper(check["Test"], resolved)}} if check else {}),
     }
 
@@ -123,16 +129,16 @@ def as_declared(snapshot: EnvironmentSnapshot, image: str) -> str:
     return name if digest and ":" in name.rpartition("/")[2] else image
 
 
-def platform(snapshot: EnvironmentSnapshot) -> SpecDocument:
+def platform(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> SpecDocument:
     """Where the helper can run: for ``Placement``; empty where there is none."""
-    if not has_helper(snapshot) or snapshot.resolved is None:
+    if not needs_helper(snapshot, process) or snapshot.resolved is None:
         return {}
     return {"Platforms": [{"Architecture": snapshot.resolved.architecture, "OS": "linux"}]}
 
 
 def behind_helper(test: Sequence[str], image: ImageSnapshot | None) -> list[str]:
-    """A health check's ``Test`` that sees the variables."""
-    if not test or test[0] not in (_BY_SHELL, _BY_ITSELF):
+    """A health check's ``Test`` that sees the variables; one that is the helper's own needs none."""
+    if tuple(test[1:3]) == (PROGRAM, CHECK) or not test or test[0] not in (_BY_SHELL, _BY_ITSELF):
         return list(test)
     shell = image.shell if image else ("/bin/sh", "-c")
     words = (*shell, *test[1:]) if test[0] == _BY_SHELL else test[1:]

@@ -6,9 +6,11 @@ from reconcilers import labels
 from reconcilers.baseline import harden
 from reconcilers.environment.config import given
 from reconcilers.environment.durations import nanoseconds
+from reconcilers.environment.files import with_files
 from reconcilers.environment.healthcheck import healthcheck
 from reconcilers.objects import SpecDocument
 from reconcilers.ports import Options
+from specs.run_rules import tmpfs_of
 from specs.snapshots import EnvironmentSnapshot, ProcessSnapshot
 
 
@@ -35,12 +37,31 @@ def container_spec(
         container["Command"] = list(process.command)
     if process.args:
         container["Args"] = list(process.args)
-    if check := healthcheck(process):
+    if check := healthcheck(process, port):
         container["Healthcheck"] = check
+    if process.stop_signal is not None:
+        container["StopSignal"] = process.stop_signal
+    if snapshot.sysctls:
+        container["Sysctls"] = {name: str(value) for name, value in snapshot.sysctls.items()}
+    if snapshot.extra_hosts:
+        container["Hosts"] = [f"{address} {name}" for name, address in snapshot.extra_hosts.items()]
+    container = with_files(given(container, snapshot, process, options), snapshot, options)
+    sizes = dict(map(tmpfs_of, snapshot.tmpfs_paths))
     return harden(
-        given(container, snapshot, process, options),
+        container,
         read_only_root=snapshot.read_only_root,
         init=snapshot.init,
-        tmpfs_paths=tuple(snapshot.tmpfs_paths),
+        tmpfs_paths=tuple(sizes),
+        tmpfs_mb={path: size for path, size in sizes.items() if size is not None},
         run_as=snapshot.run_as,
+        ulimits=_ulimits(snapshot),
     )
+
+
+def _ulimits(snapshot: EnvironmentSnapshot) -> dict[str, int]:
+    limits = snapshot.ulimits
+    if limits is None:
+        return {}
+    memlock = None if limits.memlock_mb is None else limits.memlock_mb * 1024 * 1024
+    found = {"memlock": memlock, "nofile": limits.nofile}
+    return {name: value for name, value in found.items() if value is not None}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from reconcilers import labels
-from reconcilers.environment.config import platform, secrets
+from reconcilers.environment.config import secrets
 from reconcilers.environment.container import container_spec
 from reconcilers.environment.durations import nanoseconds
+from reconcilers.environment.files import configs
+from reconcilers.environment.placement import placement
 from reconcilers.environment.resources import resources
 from reconcilers.environment.update_config import update_config
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
@@ -26,7 +28,7 @@ def render(snapshot: EnvironmentSnapshot, options: Options, network: HomeNetwork
     services = (
         Service.seal(service_spec(snapshot, process, options, network)) for process in snapshot.effective_processes()
     )
-    return Objects((*secrets(snapshot, options), *services))
+    return Objects((*secrets(snapshot, options), *configs(snapshot, options), *services))
 
 
 def service_of(snapshot: EnvironmentSnapshot, process_type: str, options: Options) -> str:
@@ -68,7 +70,7 @@ def service_spec(
             },
             "Networks": [{"Target": network.id, "Aliases": [internal_hostname(snapshot, process)]}],
             "LogDriver": {"Name": "json-file", "Options": dict(LOG_OPTIONS)},
-            **({"Placement": placement} if (placement := platform(snapshot)) else {}),
+            **({"Placement": placed} if (placed := placement(snapshot, process)) else {}),
         },
         "Mode": {"Replicated": {"Replicas": 0 if snapshot.suspended else process.instances}},
         "UpdateConfig": update_config("rollback", options),

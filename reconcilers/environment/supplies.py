@@ -1,4 +1,4 @@
-"""What an environment with config vars needs before it is rendered and written: its image's facts, values, the helper.
+"""What an environment with config vars, or a check by our helper, needs before it is rendered and written.
 
 Each is asked for only when it is lacking: facts once for each image, values when the engine does not have the secret.
 So nothing that runs depends on a registry, or on a key, once it was deployed.
@@ -7,7 +7,7 @@ So nothing that runs depends on a registry, or on a key, once it was deployed.
 from __future__ import annotations
 
 from reconcilers.config_vars import ConfigVars
-from reconcilers.environment.config import filled, has_helper
+from reconcilers.environment.config import filled, needs_helper
 from reconcilers.helper import ARCHITECTURES, Helper, helper_name
 from reconcilers.images import Images
 from reconcilers.objects import Config, Objects, Secret
@@ -27,13 +27,13 @@ async def looked_up(context: Context, snapshot: EnvironmentSnapshot) -> Environm
         ReconcileError: it cannot be found out; see ``Images``. What runs goes on as it is.
     """
     reference = snapshot.image_ref
-    if not has_helper(snapshot) or snapshot.resolved is not None or reference is None:
+    if not _helped(snapshot) or snapshot.resolved is not None or reference is None:
         return snapshot
     found = await context.port(Images).look_up(reference, context.organization_id)
     if found.architecture not in ARCHITECTURES:
         message = (
-            f"{reference} is for {found.architecture}; with config vars an image has to be for one of "
-            f"{', '.join(ARCHITECTURES)}"
+            f"{reference} is for {found.architecture}; with config vars, or a health check by http or tcp, an "
+            f"image has to be for one of {', '.join(ARCHITECTURES)}"
         )
         raise TerminalError("ImageRefused", message)
     facts = {
@@ -60,14 +60,19 @@ async def supplied(context: Context, snapshot: EnvironmentSnapshot, objects: Obj
     Raises:
         ReconcileError: a value cannot be had; see ``ConfigVars``. What runs goes on as it is.
     """
-    if snapshot.config is None:
-        return objects
-    if has_helper(snapshot) and snapshot.resolved is not None:
+    if _helped(snapshot) and snapshot.resolved is not None:
         architecture = snapshot.resolved.architecture
         name = helper_name(context.options.installation, architecture)
         if context.live.find(Config.object_type, name) is None:
             await context.port(Helper).provide(architecture)
-    if all(context.live.find(Secret.object_type, secret.name) for secret in objects.of(Secret)):
+    if snapshot.config is None or all(
+        context.live.find(Secret.object_type, secret.name) for secret in objects.of(Secret)
+    ):
         return objects
     values = await context.port(ConfigVars).values(context.id, snapshot.config.digest)
     return filled(objects, snapshot, context.options, values)
+
+
+def _helped(snapshot: EnvironmentSnapshot) -> bool:
+    """Whether a task of it has the helper."""
+    return any(needs_helper(snapshot, process) for process in snapshot.effective_processes())

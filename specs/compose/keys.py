@@ -40,6 +40,7 @@ _IMAGE_TIME = "it belongs to the image"
 _VOLUMES = "there are no volumes yet: what is written is lost with each task"
 _CONFIG = "values are not written to a spec"
 _LABELS = "of labels only Traefik's become something: its port, and rules that name hosts and nothing else"
+_NOT_YET = "it is not carried over yet"
 _HOOKS = "nothing is run beside the program"
 
 TOP_LEVEL: Mapping[str, Key] = {
@@ -113,14 +114,14 @@ SERVICE: Mapping[str, Key] = {
     "expose": Key("Environment port", "one port can be given to the edge; other apps reach all"),
     "extends": Key("what it extends, in the same file or in another"),
     "external_links": _not("apps reach each other by one name", "use the name below"),
-    "extra_hosts": _not(_DNS, "name what is meant where it is used"),
+    "extra_hosts": _not(_NOT_YET, "set extraHosts"),
     "gpus": _not(_HOST),
     "group_add": _not("a task has the user and the group of runAs", "set runAs"),
     "healthcheck": Key("Environment healthcheck"),
     "healthcheck.disable": Key("Environment healthcheck: none"),
     "healthcheck.interval": Key("Environment healthcheck.interval"),
     "healthcheck.retries": Key("Environment healthcheck.retries"),
-    "healthcheck.start_interval": _not("a check has one interval"),
+    "healthcheck.start_interval": _not(_NOT_YET, "set healthcheck.startInterval"),
     "healthcheck.start_period": Key("Environment healthcheck.startPeriod"),
     "healthcheck.test": Key("Environment healthcheck.command"),
     "healthcheck.timeout": Key("Environment healthcheck.timeout"),
@@ -164,12 +165,12 @@ SERVICE: Mapping[str, Key] = {
     "shm_size": _not("shared memory has the engine's size"),
     "stdin_open": _not("nothing is attached to a terminal"),
     "stop_grace_period": Key("Environment stopGracePeriod"),
-    "stop_signal": _not("SIGTERM is sent, or what the image says", "set STOPSIGNAL in the image"),
+    "stop_signal": _not(_NOT_YET, "set stopSignal"),
     "storage_opt": _not(_HOST),
-    "sysctls": _not("settings of the kernel are the node's"),
+    "sysctls": _not(_NOT_YET, "set sysctls: those of a task's own network"),
     "tmpfs": Key("Environment tmpfs", "options are not carried over"),
     "tty": _not("nothing is attached to a terminal"),
-    "ulimits": _not("every container has the same", "docs/containers.md says which"),
+    "ulimits": _not(_NOT_YET, "set ulimits: nofile and memlock"),
     "use_api_socket": _not("no container reaches an engine"),
     "user": Key("Environment runAs, where it is numeric", "a name means whatever the image says", "set runAs"),
     "userns_mode": _not(_RIGHTS),

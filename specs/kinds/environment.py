@@ -15,35 +15,63 @@ from specs.facts import KindFacts, generation, image, spec, tasks
 from specs.fields import (
     Arguments,
     CheckCommand,
+    CheckedPort,
     Command,
     CpuText,
     Duration,
+    ExtraHosts,
+    Files,
     Flag,
     GracePeriod,
     Image,
     MemoryText,
+    OpenFiles,
     Period,
     Port,
     Replicas,
+    RequestPath,
     Retries,
     RunAs,
     Slug,
+    StopSignal,
+    Sysctls,
     TmpfsPaths,
-    Unbuilt,
 )
 from specs.problems import InvalidSpec, Problem
 from specs.resource import RENAMED_FROM, Declared, Metadata, Resource, Spec
+from specs.run_rules import covered
 from specs.units import DAY_SECONDS, seconds_of
 
 
-class Healthcheck(Declared):
-    """How the engine asks a task whether it is well: exit code 0 says yes."""
+class HttpRequest(Declared):
+    """What a task is asked for on 127.0.0.1: an answer of 2xx or 3xx says that it is well."""
 
-    command: CheckCommand = Field(description='Program and arguments: ["wget", "-qO-", "http://127.0.0.1:8080/"].')
+    path: RequestPath = Field("/", description="Path, with a query if there is one.")
+    port: Port | None = Field(None, description="Port instead of the process's.")
+
+
+class Healthcheck(Declared):
+    """How the engine asks a task whether it is well, in one of three ways; http and tcp need nothing in the image."""
+
+    command: CheckCommand | None = Field(
+        None, description='Program and arguments, exit code 0 says yes: ["wget", "-qO-", "http://127.0.0.1:8080/"].'
+    )
+    http: HttpRequest | None = Field(None, description="Request that is to be answered with 2xx or 3xx.")
+    tcp: CheckedPort | None = Field(None, description="Port that takes connections; true: the process's.")
     interval: Period = Field(timedelta(seconds=10), description="Time between two checks.")
     timeout: Period = Field(timedelta(seconds=5), description="Time after which a check has failed.")
     retries: Retries = Field(3, description="Consecutive failures that make the task unhealthy.")
     start_period: Duration = Field(timedelta(0), description="Time after the start in which failures do not count.")
+    start_interval: Period | None = Field(None, description="Time between two checks within the start period.")
+
+    @model_validator(mode="after")
+    def _in_one_way(self) -> Self:
+        ways = [name for name in ("command", "http", "tcp") if getattr(self, name) is not None]
+        if not ways:
+            raise InvalidSpec([Problem("command", None, "is required", "or http, or tcp", ("command",))])
+        if len(ways) > 1:
+            raise InvalidSpec([Problem(ways[1], None, f"stands beside {ways[0]}", "leave one of them out", (ways[1],))])
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +100,15 @@ def _check_to_db(check: Healthcheck | Literal["none"]) -> dict[str, Any]:
     """The JSON document of the ``healthcheck`` columns; times in seconds."""
     if isinstance(check, str):
         return {"disabled": True}
+    way: dict[str, Any] = {"tcp": check.tcp}
+    if check.command is not None:
+        way = {"command": list(check.command)}
+    elif check.http is not None:
+        way = {"http": check.http.model_dump(exclude_none=True, by_alias=False)}
+    if check.start_interval is not None:
+        way["start_interval_seconds"] = seconds_of(check.start_interval)
     return {
-        "command": list(check.command),
+        **way,
         "interval_seconds": seconds_of(check.interval),
         "timeout_seconds": seconds_of(check.timeout),
         "retries": check.retries,
@@ -88,9 +123,32 @@ def _check_from_db(document: Any) -> Any:
     if len(document) == 1 and document.get("disabled") is True:
         return NO_CHECK
     fields = dict(document)
-    for name in ("interval", "timeout", "start_period"):
+    for name in ("interval", "timeout", "start_period", "start_interval"):
         if isinstance(seconds := fields.pop(f"{name}_seconds", None), int | float):
             fields[name] = timedelta(seconds=seconds) if 0 <= seconds <= DAY_SECONDS else seconds
+    return fields
+
+
+class Ulimits(Declared):
+    """Limits of each process of a task; what is left out is as for everybody."""
+
+    nofile: OpenFiles | None = Field(None, description="Open files.")
+    memlock: MemoryText | None = Field(None, description='Memory that it may lock: "64Mi".')
+
+
+def _ulimits_to_db(limits: Ulimits) -> dict[str, Any] | None:
+    """The JSON document of ``ulimits``; memory in MiB."""
+    found = {"nofile": limits.nofile, "memlock_mb": limits.memlock}
+    return {name: value for name, value in found.items() if value is not None} or None
+
+
+def _ulimits_from_db(document: Any) -> Any:
+    """The fields that the JSON document of ``ulimits`` stands for; what cannot be one is left as it is."""
+    if not isinstance(document, dict):
+        return document
+    fields = dict(document)
+    if isinstance(mebibytes := fields.pop("memlock_mb", None), int):
+        fields["memlock"] = f"{mebibytes}Mi"
     return fields
 
 
@@ -113,7 +171,11 @@ class EnvironmentSpec(Spec):
     image: Image | None = Field(None, description="Image reference; needed unless deployMode is buildpack.")
     deploy_mode: Literal["image", "buildpack"] = Field("image", description="Where the image comes from.")
     plan: Slug | None = Field(None, description="Name of the plan that limits each task.")
-    region: Unbuilt = Field(None, description="Where it runs; not supported yet: leave it out.")
+    region: Slug | None = Field(None, description="Only nodes with this value of the label io.skypanel.region run it.")
+    pool: Slug | None = Field(None, description="Only nodes with this value of the label io.skypanel.pool run it.")
+    spread: Slug | None = Field(
+        None, description="Tasks are spread over the values of the label io.skypanel.SPREAD of nodes, such as zone."
+    )
     command: Command = Field(None, description="Program instead of the image's entry point.")
     args: Arguments = Field(None, description="Arguments instead of the image's.")
     replicas: Replicas = Field(1, description="Tasks of the process web, when there are no Process resources.")
@@ -126,13 +188,29 @@ class EnvironmentSpec(Spec):
     stop_grace_period: GracePeriod = Field(
         timedelta(seconds=10), description="Time between SIGTERM and SIGKILL; whole seconds."
     )
+    stop_signal: StopSignal | None = Field(None, description="Signal that asks to stop instead of the image's.")
     read_only_root_filesystem: Flag = Field(True, description="Only tmpfs paths can be written to.")
     init: Flag = Field(
         True, description="A small init is process 1; false for images that must be process 1 themselves (s6-overlay)."
     )
-    tmpfs: TmpfsPaths = Field(("/tmp",), description="Writable paths, empty at each start.")  # noqa: S108
+    tmpfs: TmpfsPaths = Field(  # 64 MiB where no size is said
+        ("/tmp",),  # noqa: S108
+        description="Writable paths, empty at each start: /tmp, or {path: /tmp, size: 128Mi}.",
+    )
+    ulimits: Ulimits | None = Field(None, description="Limits of each process.")
+    sysctls: Sysctls | None = Field(None, description="Settings of the task's own network, by name.")
+    extra_hosts: ExtraHosts | None = Field(None, description="Addresses of host names that only tasks know.")
+    files: Files | None = Field(
+        None, description="Text of files by path, which managers of the Swarm can read: nothing secret."
+    )
     run_as: RunAs | None = Field(None, description='Numeric "uid" or "uid:gid" instead of the image\'s user.')
     suspended: Flag = Field(False, description="Stops the environment; nothing is lost.")
+
+    @model_validator(mode="after")
+    def _files_are_seen(self) -> Self:
+        if problems := list(covered(self.files or (), self.tmpfs)):
+            raise InvalidSpec(problems)
+        return self
 
     @model_validator(mode="after")
     def _has_an_image(self) -> Self:
@@ -153,6 +231,8 @@ class Environment(Resource):
             "deploy_mode": Column("deploy_mode"),
             "plan": Column("plan_id", reference=Reference("paas_plans", "name", kind="Plan")),
             "region": Column("region"),
+            "pool": Column("pool"),
+            "spread": Column("spread"),
             "command": Column("entrypoint", to_db=listed),
             "args": Column("cmd", to_db=listed),
             "replicas": Column("instances"),
@@ -161,9 +241,14 @@ class Environment(Resource):
             "memory": Column("memory_mb", from_db=lambda mebibytes: f"{mebibytes}Mi"),
             "healthcheck": HEALTHCHECK,
             "stop_grace_period": STOP_GRACE,
+            "stop_signal": Column("stop_signal"),
             "read_only_root_filesystem": Column("read_only_root"),
             "init": Column("init"),
             "tmpfs": Column("tmpfs_paths", to_db=listed),
+            "ulimits": Column("ulimits", to_db=_ulimits_to_db, from_db=_ulimits_from_db, json=True),
+            "sysctls": Column("sysctls", json=True),
+            "extra_hosts": Column("extra_hosts", json=True),
+            "files": Column("files", json=True),
             "run_as": Column("run_as"),
             "suspended": Column("suspended"),
         },

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from specs.binding import Column, TableBinding, listed
 from specs.facts import KindFacts, spec
-from specs.fields import Arguments, Command, GracePeriod, Port, ProcessType, Replicas, Slug
+from specs.fields import Arguments, Command, GracePeriod, Port, ProcessType, Replicas, Slug, StopSignal
 from specs.kinds.environment import HEALTHCHECK, STOP_GRACE, HealthcheckOrNone
 from specs.resource import RENAMED_FROM, Metadata, Resource, Spec
 
@@ -34,6 +34,7 @@ class ProcessSpec(Spec):
         None, description="Health check of the process; none: not even the image's own."
     )
     stop_grace_period: GracePeriod | None = Field(None, description="Time between SIGTERM and SIGKILL; whole seconds.")
+    stop_signal: StopSignal | None = Field(None, description="Signal that asks to stop instead of the environment's.")
 
 
 class Process(Resource):
@@ -49,6 +50,7 @@ class Process(Resource):
             "port": Column("port"),
             "healthcheck": HEALTHCHECK,
             "stop_grace_period": STOP_GRACE,
+            "stop_signal": Column("stop_signal"),
         },
         parent="Environment",
         parent_column="environment_id",

@@ -22,12 +22,12 @@ def test_an_image_that_must_be_process_1_runs_without_init_and_without_any_check
 
 def test_what_has_no_effect_yet_is_not_deployed_until_it_is_taken_back(here: World) -> None:
     here.controller().start()
-    environment = here.environment(here.app(here.organization("acme"), "shop"), region="eu-west")
+    environment = here.environment(here.app(here.organization("acme"), "shop"), ports='[{"port": 1}]')
     eventually(lambda: "Stalled" in here.conditions("environment", environment), what="it is stalled")
     stalled = here.conditions("environment", environment)["Stalled"]
-    assert (stalled["reason"], "region: has no effect yet" in stalled["message"]) == ("NotSupported", True)
+    assert (stalled["reason"], "ports: has no effect yet" in stalled["message"]) == ("NotSupported", True)
     assert not [name for name in here.services() if "-shop-" in name]
-    here.sql("UPDATE paas_environments SET region = NULL WHERE id = %s", environment)
+    here.sql("UPDATE paas_environments SET ports = '[]' WHERE id = %s", environment)
     here.wait_ready(environment)
 
 

@@ -33,7 +33,7 @@ from reconcilers import labels
 from reconcilers.conditions import Status, ready, stalled
 from reconcilers.environment.config import UNKNOWN_PROGRAM
 from reconcilers.helper import PROGRAM
-from reconcilers.objects import HomeNetwork, Network, Objects
+from reconcilers.objects import Config, HomeNetwork, Network, Objects
 from reconcilers.ports import LookAhead, Options
 from reconcilers.registry import registered
 from specs.kinds import KINDS
@@ -369,7 +369,9 @@ class FuzzHarness:
             " CASE WHEN c.args <> '{}' THEN c.args WHEN coalesce(c.command, '{}') = '{}' THEN e.cmd END,"
             " CASE WHEN e.suspended OR a.suspended OR o.suspended THEN 0"
             "  WHEN c.id IS NULL THEN e.instances ELSE c.instances END,"
-            " e.run_as, coalesce(e.memory_mb, p.memory_mb, 256), e.init, e.read_only_root, e.tmpfs_paths"
+            " e.run_as, coalesce(e.memory_mb, p.memory_mb, 256), e.init, e.read_only_root, e.tmpfs_paths,"
+            " coalesce(c.stop_signal, e.stop_signal), e.ulimits, e.sysctls, e.extra_hosts, e.files, e.region, e.pool,"
+            " e.spread"
             "  FROM paas_environments e JOIN paas_apps a ON a.id = e.app_id"
             "  JOIN paas_organizations o ON o.organization_id = a.organization_id"
             "  LEFT JOIN paas_plans p ON p.id = e.plan_id"
@@ -377,6 +379,7 @@ class FuzzHarness:
         )
         declared = {row[0] or "web": row[1:] for row in self.database.execute(query, environment)}
         rendered = {}
+        contents = {config.name: config.data for config in objects.of(Config)}
         for service in objects.services:
             task = service.spec["TaskTemplate"]
             inner = task["ContainerSpec"]
@@ -394,10 +397,18 @@ class FuzzHarness:
                 task["Resources"]["Limits"]["MemoryBytes"] // 2**20,
                 inner["Init"],
                 inner["ReadOnly"],
-                [mount["Target"] for mount in inner["Mounts"]],
+                [(mount["Target"], mount["TmpfsOptions"]["SizeBytes"] >> 20) for mount in inner["Mounts"]],
+                *_settings(task, contents),
             )
         plain = {
-            process: (*row[:1], row[1] or None, row[2] or None, *row[3:8], sorted(row[8]))
+            process: (
+                *row[:1],
+                row[1] or None,
+                row[2] or None,
+                *row[3:8],
+                sorted(map(_tmpfs, row[8])),
+                *_declared(row[9:]),
+            )
             for process, row in declared.items()
         }
         assert rendered == plain
@@ -405,6 +416,43 @@ class FuzzHarness:
     async def _report(self, key: Key, loaded: Loaded, conditions: Any) -> None:
         status = Status(key.kind, key.id, loaded.organization_id, loaded.generation, conditions, {})
         await self.process.store.report(Report(key, loaded.organization_id, [status]))
+
+
+def _tmpfs(entry: str) -> tuple[str, int]:
+    path, _, size = entry.partition(":size=")
+    return path, int(size.removesuffix("Mi") or 64)
+
+
+def _declared(row: Sequence[Any]) -> tuple[Any, ...]:
+    """Of a row, in a form that can be compared: signal, limits, kernel settings, host names, files, places."""
+    signal, ulimits, sysctls, hosts, files, region, pool, spread = row
+    limits = {**(ulimits or {})}
+    limits = {"nofile": limits.get("nofile") or 8192, "memlock": (limits.get("memlock_mb") or 0) * 2**20, "core": 0}
+    wanted = {"pool": pool, "region": region}
+    return (
+        signal,
+        {name: limit for name, limit in limits.items() if limit or name == "core"},
+        {name: str(value) for name, value in (sysctls or {}).items()},
+        {f"{address} {name}" for name, address in (hosts or {}).items()},
+        {path: text.encode() for path, text in (files or {}).items()},
+        [f"node.labels.io.skypanel.{name} == {value}" for name, value in wanted.items() if value is not None],
+        [] if spread is None else [{"Spread": {"SpreadDescriptor": f"node.labels.io.skypanel.{spread}"}}],
+    )
+
+
+def _settings(task: Mapping[str, Any], contents: Mapping[str, bytes | None]) -> tuple[Any, ...]:
+    """The same of a rendered task."""
+    inner, place = task["ContainerSpec"], task.get("Placement", {})
+    given = {each["File"]["Name"]: contents.get(each["ConfigName"]) for each in inner.get("Configs", ())}
+    return (
+        inner.get("StopSignal"),
+        {limit["Name"]: limit["Hard"] for limit in inner["Ulimits"]},
+        inner.get("Sysctls", {}),
+        set(inner.get("Hosts", ())),
+        {path: data for path, data in given.items() if not path.startswith("/.skypanel/")},
+        place.get("Constraints", []),
+        place.get("Preferences", []),
+    )
 
 
 def _plain(found: Mapping[Key, Loaded]) -> dict[Key, tuple[Loaded, str]]:

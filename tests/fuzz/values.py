@@ -68,9 +68,16 @@ def _document(members: dict[str, str]) -> str:
 
 
 _times = st.sampled_from(["10", "0.5", "1e-3", "86400", "0"]) | numbers | _plain
+_ports = st.sampled_from(["80", "true", "0", "65536", "80.0"]) | numbers
+_requests = st.fixed_dictionaries(
+    {}, optional={"path": texts.map(json.dumps) | st.sampled_from(['"/"', '"/up?a=b"', '"/a b"']), "port": _ports}
+).map(_document)
 healthchecks = st.fixed_dictionaries(
     {},
     optional={
+        "http": _requests | _plain,
+        "tcp": _ports | _plain,
+        "start_interval_seconds": _times,
         "command": words.map(json.dumps) | st.just('["/bin/check"]') | _plain,
         "interval_seconds": _times,
         "timeout_seconds": _times,
@@ -93,6 +100,33 @@ paths = st.lists(
     | st.from_regex(r"(/[!-~]{1,8}){1,3}", fullmatch=True),
     max_size=4,
 )
+paths |= st.lists(st.sampled_from(["/tmp:size=128Mi", "/data:size=4Mi", "/tmp:size=3Mi", "/x:size=1Gi"]), max_size=3)
+ulimits = st.fixed_dictionaries(
+    {},
+    optional={
+        "nofile": st.sampled_from(["1024", "65536", "1048577"]) | numbers,
+        "memlock_mb": st.sampled_from(["4", "64", "3"]) | numbers,
+        "nproc": st.just("10"),
+    },
+).map(_document)
+sysctls = st.fixed_dictionaries(
+    {},
+    optional={
+        "net.core.somaxconn": st.sampled_from(["4096", '"4096"', "4096.0"]) | numbers,
+        "net.ipv4.ip_local_port_range": st.sampled_from(['"2000 3000"', '"3000 2000"', '"2000  3000"']),
+        "kernel.msgmax": st.just("1"),
+    },
+).map(_document)
+extra_hosts = st.dictionaries(
+    slugs | texts,
+    st.sampled_from(["10.1.2.3", "2001:db8::7", "127.0.0.1", "::1", "010.1.2.3", "999.1.2.3", "2001:DB8::7", "1:::2"]),
+    max_size=4,
+).map(json.dumps)
+files = st.dictionaries(
+    st.sampled_from(["/etc/app.conf", "/app/x", "/tmp", "/proc/x", "/.skypanel/env", "a", "/{{.Node.ID}}"]) | texts,
+    texts,
+    max_size=4,
+).map(json.dumps)
 users = st.from_regex(r"[0-9]{1,11}(:[0-9]{1,11})?", fullmatch=True)
 
 _OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
@@ -118,6 +152,13 @@ _OF_NAME: dict[str, st.SearchStrategy[Any]] = {
     "slug": slugs,
     "name": slugs,
     "region": slugs,
+    "pool": slugs,
+    "spread": slugs,
+    "stop_signal": st.sampled_from(["SIGTERM", "SIGQUIT", "SIGKILL", "15"]),
+    "ulimits": ulimits,
+    "sysctls": sysctls,
+    "extra_hosts": extra_hosts,
+    "files": files,
     "type": st.sampled_from(["web", "worker", "release2"]),
     "process_type": st.sampled_from(["web", "worker", "nobody"]),
     "deploy_mode": st.sampled_from(["image", "buildpack"]),

@@ -347,8 +347,7 @@ def _tasks_lacking(view: View, key: Key, wish: Wish, *, steady: bool) -> str:
             count = sum(task.current for task in view.running(service.id))
         if count < wanted:
             return f"{count} of {wanted} task(s) of {service.name} run it" + (" steadily" if steady else "")
-    region = wish.document.get("region")
-    return f"nothing is done for region {region}" if region else ""
+    return ""
 
 
 def _network_lacking(view: View, key: Key) -> str:

@@ -133,7 +133,100 @@ SAMPLES: list[tuple[str, Any, bool]] = [
     ("healthcheck", {"command": ["a"], "retries": 0}, False),
     ("healthcheck", {"command": ["a"], "retries": 101}, False),
     ("healthcheck", {"command": ["a"], "retries": 3.5}, False),
+    ("healthcheck", {"command": ["a"], "start_interval_seconds": 1, "start_period_seconds": 9}, True),
+    ("healthcheck", {"tcp": True}, True),
+    ("healthcheck", {"tcp": 1, "retries": 2}, True),
+    ("healthcheck", {"tcp": 65_536}, False),
+    ("healthcheck", {"tcp": 1.5}, False),
+    ("healthcheck", {"tcp": "80"}, False),
+    ("healthcheck", {"tcp": None}, False),
+    ("healthcheck", {"tcp": False}, False),
+    ("healthcheck", {"tcp": True, "command": ["a"]}, False),
+    ("healthcheck", {"http": {}}, True),
+    ("healthcheck", {"http": {"path": "/up?now=1", "port": 80}, "interval_seconds": 2}, True),
+    ("healthcheck", {"http": {"path": "/" + "x" * 1023}}, True),
+    ("healthcheck", {"http": {"path": "/" + "x" * 1024}}, False),
+    ("healthcheck", {"http": {"path": "up"}}, False),
+    ("healthcheck", {"http": {"path": "/a b"}}, False),
+    ("healthcheck", {"http": {"path": "/a\r\nb"}}, False),
+    ("healthcheck", {"http": {"path": None}}, False),
+    ("healthcheck", {"http": {"port": 0}}, False),
+    ("healthcheck", {"http": {"port": None}}, True),
+    ("healthcheck", {"http": {"host": "x"}}, False),
+    ("healthcheck", {"http": "/"}, False),
+    ("healthcheck", {"http": {}, "tcp": True}, False),
+    ("tmpfs_paths", ["/tmp:size=4Mi", "/data:size=9999999Mi"], True),
+    ("tmpfs_paths", [f"/{'x' * 1021}{n:02}:size=1000Mi" for n in range(32)], True),
+    ("tmpfs_paths", ["/tmp:size=3Mi"], False),
+    ("tmpfs_paths", ["/tmp:size=64"], False),
+    ("tmpfs_paths", ["/tmp:size=1Gi"], False),
+    ("tmpfs_paths", ["/tmp:size="], False),
+    ("tmpfs_paths", ["/tmp:size=64Mi:size=64Mi"], False),
+    ("tmpfs_paths", ["/tmp", "/tmp:size=64Mi"], False),
+    ("tmpfs_paths", ["/proc:size=64Mi"], False),
+    ("stop_signal", "SIGQUIT", True),
+    ("stop_signal", "SIGKILL", False),
+    ("stop_signal", "sigterm", False),
+    ("stop_signal", "", False),
+    ("pool", "gpu", True),
+    ("pool", "GPU", False),
+    ("spread", "zone", True),
+    ("spread", "a.b", False),
+    ("ulimits", {"nofile": 1024, "memlock_mb": 4}, True),
+    ("ulimits", {"nofile": 1_048_576}, True),
+    ("ulimits", {"nofile": 1023}, False),
+    ("ulimits", {"nofile": 1_048_577}, False),
+    ("ulimits", {"nofile": 2000.5}, False),
+    ("ulimits", {"memlock_mb": 3}, False),
+    ("ulimits", {"nproc": 10}, False),
+    ("ulimits", [], False),
+    ("sysctls", {"net.core.somaxconn": 4096, "net.ipv4.ip_local_port_range": "15000 64000"}, True),
+    ("sysctls", {"net.ipv4.tcp_syncookies": 0}, True),
+    ("sysctls", {"net.core.somaxconn": 0}, False),
+    ("sysctls", {"net.core.somaxconn": "4096"}, False),
+    ("sysctls", {"net.core.somaxconn": True}, False),
+    ("sysctls", {"net.core.somaxconn": None}, False),
+    ("sysctls", {"net.core.somaxconn": 1.5}, False),
+    ("sysctls", {"kernel.msgmax": 1}, False),
+    ("sysctls", {"net.ipv4.ip_local_port_range": "64000 15000"}, False),
+    ("sysctls", {"net.ipv4.ip_local_port_range": "1000 64000"}, False),
+    ("sysctls", {"net.ipv4.ip_local_port_range": "15000 65536"}, False),
+    ("sysctls", {"net.ipv4.ip_local_port_range": 15000}, False),
+    ("sysctls", "x", False),
+    ("extra_hosts", {"db": "10.1.2.3", "api.partner.example": "2001:db8::7"}, True),
+    ("extra_hosts", {f"h{n}": "10.1.2.3" for n in range(64)}, True),
+    ("extra_hosts", {f"h{n}": "10.1.2.3" for n in range(65)}, False),
+    ("extra_hosts", {"localhost": "10.1.2.3"}, False),
+    ("extra_hosts", {"web.production.shop.internal": "10.1.2.3"}, False),
+    ("extra_hosts", {"internal": "10.1.2.3"}, False),
+    ("extra_hosts", {"DB": "10.1.2.3"}, False),
+    ("extra_hosts", {"a b": "10.1.2.3"}, False),
+    ("extra_hosts", {"10.1.2.4": "10.1.2.3"}, False),
+    ("extra_hosts", {"db": "127.0.0.1"}, False),
+    ("extra_hosts", {"db": "169.254.169.254"}, False),
+    ("extra_hosts", {"db": "::1"}, False),
+    ("extra_hosts", {"db": "fe80::1"}, False),
+    ("extra_hosts", {"db": "other"}, False),
+    ("extra_hosts", {"db": 1}, False),
+    ("files", {"/etc/app.conf": "a = 1\n", "/app/x": "\u00fc"}, True),
+    ("files", {"/a": "x" * 99_998}, True),
+    ("files", {"/a": "x" * 99_999}, False),
+    ("files", {f"/{n}": "x" for n in range(32)}, True),
+    ("files", {f"/{n}": "x" for n in range(33)}, False),
+    ("files", {"/a": ""}, False),
+    ("files", {"/a": 1}, False),
+    ("files", {"a": "x"}, False),
+    ("files", {"/a/": "x"}, False),
+    ("files", {"/a/../b": "x"}, False),
+    ("files", {"/proc/x": "x"}, False),
+    ("files", {"/run/secrets/x": "x"}, False),
+    ("files", {"/.skypanel/env": "x"}, False),
+    ("files", {"/{{.Node.ID}}": "x"}, False),
+    ("files", ["/a"], False),
 ]
+
+
+DOCUMENTS = {"healthcheck", "ulimits", "sysctls", "extra_hosts", "files"}
 
 
 def document(database: Database) -> dict[str, Any]:
@@ -148,7 +241,7 @@ def test_the_database_and_the_reader_agree(standing: Database, column: str, valu
         rule = ""
         try:
             with conn.transaction(force_rollback=True):
-                conn.execute(query, [Jsonb(value) if column == "healthcheck" else value])
+                conn.execute(query, [Jsonb(value) if column in DOCUMENTS else value])
         except psycopg.errors.CheckViolation as refused:
             rule = refused.diag.constraint_name or "?"
     read = True
@@ -189,7 +282,15 @@ def test_every_column_that_the_panel_may_write_is_bounded(database: Database) ->
             case "text[]":
                 return any(word in told for word in ("are_words(", "is_command(", "are_tmpfs_paths("))
             case "jsonb":
-                return any(word in told for word in ("is_bounded_json(", "is_health_check("))
+                forms = (
+                    "is_bounded_json(",
+                    "is_health_check(",
+                    "are_ulimits(",
+                    "are_sysctls(",
+                    "are_hosts(",
+                    "are_files(",
+                )
+                return any(form in told for form in forms)
             case _:
                 return type_ in OF_FIXED_SIZE
 

@@ -40,6 +40,14 @@ RENDERED: dict[str, dict[str, Any]] = {
         "cpu_limit": 3,
         "memory_mb": 333,
         "stop_grace_seconds": 99,
+        "stop_signal": "SIGQUIT",
+        "ulimits": Jsonb({"nofile": 2048}),
+        "sysctls": Jsonb({"net.core.somaxconn": 99}),
+        "extra_hosts": Jsonb({"db": "10.1.2.3"}),
+        "files": Jsonb({"/etc/app.conf": "a = 1"}),
+        "region": "eu",
+        "pool": "gpu",
+        "spread": "zone",
         "read_only_root": False,
         "init": False,
         "tmpfs_paths": [],
@@ -55,6 +63,7 @@ RENDERED: dict[str, dict[str, Any]] = {
         "port": 9999,
         "healthcheck": Jsonb({"disabled": True}),
         "stop_grace_seconds": 99,
+        "stop_signal": "SIGQUIT",
         "deleted_at": "now",
     },
     "paas_domains": {"hostname": "other.example", "process_type": "worker", "deleted_at": "now"},
@@ -62,7 +71,7 @@ RENDERED: dict[str, dict[str, Any]] = {
 # Only without process rows: they are of the process that an environment has by itself.
 OF_ITSELF = {"instances": 7, "port": 9999, "healthcheck": Jsonb({"command": ["check"]})}
 REFUSED = {
-    "paas_environments": {"region": "eu", "ports": Jsonb([{"port": 1}]), "volumes": Jsonb([{"name": "x"}])},
+    "paas_environments": {"ports": Jsonb([{"port": 1}]), "volumes": Jsonb([{"name": "x"}])},
 }
 INFORMATION = {
     "paas_organizations": {

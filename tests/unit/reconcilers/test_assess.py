@@ -49,6 +49,17 @@ def test_where_no_node_has_room_it_is_said_how_much_a_task_reserves() -> None:
     assert "reserves" not in said(STARTING)[0].message
 
 
+def test_where_no_node_has_the_labels_it_is_said_which_they_are() -> None:
+    nowhere = "no suitable node (scheduling constraints not satisfied on 2 nodes)"
+    short = replace(STARTING, pending=1, problem=nowhere)
+    message = said(short, region="eu", pool="gpu")[0].message
+    assert "only on nodes with the labels io.skypanel.pool=gpu and io.skypanel.region=eu: " in message
+    assert "`docker node update --label-add io.skypanel.pool=gpu NODE`" in message
+    assert "with the label io.skypanel.region=eu: " in said(short, region="eu")[0].message
+    assert "label" not in said(short)[0].message
+    assert "label" not in said(STARTING, region="eu")[0].message
+
+
 def test_what_is_ready_and_not_proven_is_looked_at_once_more() -> None:
     assert said(replace(GOOD, proves_in=20.0)) == (said(GOOD)[0], RequeueAfter(20.0))
 

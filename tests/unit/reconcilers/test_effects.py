@@ -1,4 +1,4 @@
-"""No field of a spec is silently without effect: each one is rendered, kept, refused, or warned about."""
+"""No field of a spec is silently without effect: each one is rendered, kept, or warned about."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reconcilers.environment.service import render
 from reconcilers.objects import Objects
 from specs.doubts import doubts
 from specs.kinds import KINDS
-from specs.loader import STDIN, SpecFilesError, load
+from specs.loader import STDIN, load
 from specs.problems import NotSupported
 from specs.snapshots import EnvironmentSnapshot
 from tests.unit.reconcilers.documents import HOME, OPTIONS, domain, environment, plan, process
@@ -29,6 +29,14 @@ RENDERED: dict[str, dict[str, tuple[str, Any]]] = {
         "memory": ("memory_mb", 96),
         "healthcheck": ("healthcheck", {"disabled": True}),
         "stop_grace_period": ("stop_grace_seconds", 33),
+        "stop_signal": ("stop_signal", "SIGQUIT"),
+        "ulimits": ("ulimits", {"nofile": 2048}),
+        "sysctls": ("sysctls", {"net.core.somaxconn": 9}),
+        "extra_hosts": ("extra_hosts", {"db": "10.1.2.3"}),
+        "files": ("files", {"/etc/app.conf": "a = 1"}),
+        "region": ("region", "eu"),
+        "pool": ("pool", "gpu"),
+        "spread": ("spread", "zone"),
         "read_only_root_filesystem": ("read_only_root", False),
         "init": ("init", False),
         "tmpfs": ("tmpfs_paths", ["/other"]),
@@ -41,6 +49,7 @@ RENDERED: dict[str, dict[str, tuple[str, Any]]] = {
         "port": ("port", 9000),
         "healthcheck": ("healthcheck", {"disabled": True}),
         "stop_grace_period": ("stop_grace_seconds", 33),
+        "stop_signal": ("stop_signal", "SIGQUIT"),
     },
     "Domain": {"process": ("process_type", "api")},
     "Plan": {"cpu": ("cpu_limit", 0.125), "memory": ("memory_mb", 96), "pids": ("pids_limit", 7)},
@@ -70,8 +79,7 @@ ELSEWHERE = {
 refused to new environments, an owner gets a row, a prefix is what the address plan gives, what exceeds a quota is not
 taken.
 """
-REFUSED = {("Environment", "region")}
-IN_ROWS = {"ports": [8080], "volumes": ["data"], "region": "eu"}
+IN_ROWS = {"ports": [8080], "volumes": ["data"]}
 """Columns of an environment that nothing is built for: they stall it."""
 BOUND = {"organization", "app", "id", "name", "swarm_name", "processes", "domains", "plan", "suspended", "deploy_mode"}
 BOUND |= {"resolved", "config"}
@@ -119,11 +127,10 @@ def warned_of(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("kind", "field"), FIELDS)
-def test_every_field_is_rendered_kept_refused_or_warned_about(kind: str, field: str) -> None:
+def test_every_field_is_rendered_kept_or_warned_about(kind: str, field: str) -> None:
     does = [
         field in RENDERED.get(kind, {}),
         (kind, field) in ELSEWHERE,
-        (kind, field) in REFUSED,
         field in KINDS[kind].facts.inert,
     ]
     assert does.count(True) == 1, f"{kind}.{field}: what does it do?"
@@ -143,12 +150,6 @@ def test_what_is_not_built_is_named_in_a_row_with_what_to_do(column: str) -> Non
 def test_every_column_of_an_environment_is_one_of_these() -> None:
     known = {column for column, _ in RENDERED["Environment"].values()} | IN_ROWS.keys() | BOUND
     assert set(EnvironmentSnapshot.model_fields) == known
-
-
-def test_what_is_not_built_is_refused_in_a_file() -> None:
-    text = WRITTEN.replace("deployMode: buildpack", "image: web, region: eu")
-    with pytest.raises(SpecFilesError, match=r"spec\.region: is not supported yet \(leave it out\)"):
-        warned_of(text)
 
 
 def test_what_is_written_and_has_no_effect_is_named_with_its_place() -> None:

@@ -36,16 +36,25 @@ def prices(digits: int, places: int) -> st.SearchStrategy[Decimal]:
     return st.integers(0, 10**digits - 1).map(lambda units: Decimal(units).scaleb(-places))
 
 
-checks = st.sampled_from([None, "none"]) | st.fixed_dictionaries(
+signals = st.sampled_from([None, "SIGTERM", "SIGQUIT", "SIGWINCH"])
+ways = st.one_of(
+    st.fixed_dictionaries({"command": words.filter(bool)}),
+    st.fixed_dictionaries({"http": st.fixed_dictionaries({"path": st.sampled_from(["/", "/up?a=b"]), "port": ports})}),
+    st.fixed_dictionaries({"tcp": st.just(True) | st.integers(1, 65535)}),
+)
+times = st.fixed_dictionaries(
     {
-        "command": words.filter(bool),
         "interval": periods,
         "timeout": periods,
         "retries": st.integers(1, 100),
         "start_period": periods,
+        "start_interval": st.none() | periods,
     }
 )
 QUOTAS = ("apps", "environments", "tasks", "cores", "domains", "config_vars")
+addresses = st.sampled_from(["203.0.113.7", "10.1.2.3", "2001:db8::7"])
+checks = st.sampled_from([None, "none"]) | st.builds(lambda way, rest: {**way, **rest}, ways, times)
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "Organization": {
         "display_name": st.none() | lines,
@@ -77,7 +86,9 @@ specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "image": st.sampled_from(["redis", "127.0.0.1:5000/skypanel/web:1", "a/b@sha256:" + "0" * 64]),
         "deploy_mode": st.sampled_from(["image", "buildpack"]),
         "plan": st.none() | slugs,
-        "region": st.none(),  # not supported yet
+        "region": st.none() | slugs,
+        "pool": st.none() | slugs,
+        "spread": st.none() | slugs,
         "command": words,
         "args": words,
         "replicas": counts,
@@ -86,9 +97,17 @@ specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "memory": st.none() | memory,
         "healthcheck": checks,
         "stop_grace_period": grace,
+        "stop_signal": signals,
         "read_only_root_filesystem": st.booleans(),
         "init": st.booleans(),
-        "tmpfs": st.sampled_from([(), ("/tmp",), ("/tmp", "/var/cache/app")]),
+        "tmpfs": st.sampled_from(
+            [(), ("/tmp",), ("/tmp", "/var/cache/app"), ("/tmp", {"path": "/a", "size": "1536Mi"}, "/b:size=1024Mi")]
+        ),
+        "ulimits": st.none()
+        | st.fixed_dictionaries({"nofile": st.integers(1024, 2**20), "memlock": st.none() | memory}),
+        "sysctls": st.sampled_from([None, {"net.core.somaxconn": 9, "net.ipv4.ip_local_port_range": "2000 3000"}]),
+        "extra_hosts": st.none() | st.dictionaries(slugs.map(lambda slug: f"x-{slug}"[:60].rstrip("-")), addresses),
+        "files": st.none() | st.dictionaries(st.sampled_from(["/etc/a.conf", "/app/b", "/.c"]), texts),
         "run_as": st.none() | st.sampled_from(["0", "1000", "999:999"]),
         "suspended": st.booleans(),
     },
@@ -99,6 +118,7 @@ specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "port": ports,
         "healthcheck": checks,
         "stop_grace_period": st.none() | grace,
+        "stop_signal": signals,
     },
     "Domain": {"process": process_types},
 }

@@ -205,7 +205,7 @@ TOLD = {
     "command: [a, $SECRET]": "4:5: web: command: the value of SECRET is in what is written",
     "command: [a, $NOT_SET]": "4:5: web: command: the variable NOT_SET is not set, and was taken as empty",
     "healthcheck: {interval: 1s}": "without a test the image's own check is taken, with its own times",
-    "healthcheck: {test: a, start_interval: 1s}": "4:28: web: healthcheck.start_interval: a check has one interval",
+    "healthcheck: {test: a, start_interval: 1s}": "4:28: web: healthcheck.start_interval: it is not carried over yet",
     "stop_grace_period: 500ms": "is rounded up to whole seconds",
     "stop_grace_period: 2h": "4:5: web: stopGracePeriod: is left out: 2h is not a stop grace period",
     "tmpfs: /run:size=64m": '4:5: web: tmpfs: "/run": options are not carried over',

@@ -143,7 +143,7 @@ def test_a_resource_cannot_be_changed() -> None:
         ),
         ("Environment", {"image": "a", "healthcheck": "off"}, "spec.healthcheck: is "),
         ("Environment", {"image": "a", "init": "no"}, "spec.init: is text, not true or false"),
-        ("Environment", {"image": "a", "region": "eu"}, "spec.region: is not supported yet (leave it out)"),
+        ("Environment", {"image": "a", "region": "EU"}, 'spec.region: "EU" is not a'),
         ("Plan", {"memory": "64Mi"}, "spec.cpu: is required"),
         (
             "Plan",

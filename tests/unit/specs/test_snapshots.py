@@ -240,7 +240,6 @@ def test_an_environment_that_waits_for_its_first_build_has_no_image_yet() -> Non
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"region": "eu"}, "region: has no effect yet: nothing is placed by region (set it to NULL)"),
         ({"ports": [{"port": 1}]}, "ports: has no effect yet (set it to [])"),
         ({"volumes": [{"name": "x"}], "deploy_mode": "buildpack"}, "volumes: has no effect yet (set it to [])"),
         ({}, ""),
