@@ -91,6 +91,8 @@ ALTER TABLE public.paas_environments
 ALTER TABLE public.paas_processes
     ADD COLUMN IF NOT EXISTS stop_signal text CONSTRAINT paas_processes_stop_signal_known
         CHECK (stop_signal IN ('SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH'));
+CALL skypanel.bound_table('public.paas_environments');
+CALL skypanel.bound_table('public.paas_processes');
 COMMENT ON COLUMN public.paas_environments.region IS 'spec: only nodes with this value of the label io.skypanel.region; NULL is anywhere';
 COMMENT ON COLUMN public.paas_environments.pool IS 'spec: only nodes with this value of the label io.skypanel.pool; NULL is anywhere';
 COMMENT ON COLUMN public.paas_environments.spread IS 'spec: tasks are spread over the values of the label io.skypanel.<spread> of nodes; NULL: over nodes';
