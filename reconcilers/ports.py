@@ -363,6 +363,10 @@ class Context(Protocol):
         """The live view."""
 
     @property
+    def requested(self) -> bool:
+        """Whether somebody asked for a look now: what was found out once may be another by now."""
+
+    @property
     def waiting_seconds(self) -> float:
         """How long this generation has not come any further on its way to ready."""
 
@@ -384,6 +388,15 @@ class Context(Protocol):
             ConflictError: an object changed meanwhile.
             TransientError: the engine did not answer.
             TerminalError: the engine refuses the document, or dropped a security field from it.
+            FencedError: this process does not lead any more.
+        """
+
+    async def keep(self) -> None:
+        """Have what worked last, as far as it is wanted today: suspended, scaled and routed as its row says.
+
+        For what cannot be rendered, or given to the engine, now; then the error that is in the way is raised.
+
+        Raises:
             FencedError: this process does not lead any more.
         """
 

@@ -49,9 +49,10 @@ def _admit_all(_: Any, __: Options) -> None:
     """Every valid document may be deployed."""
 
 
-def _as_it_was(
+def as_it_was(
     _: Mapping[str, Any], good: Sequence[SpecDocument], _options: Options, _home: HomeNetwork | None
 ) -> Sequence[Service]:
+    """All of what worked last, as it was."""
     return [Service.seal(spec) for spec in good]
 
 
@@ -99,7 +100,7 @@ class Reconciler:
     children: Callable[[Any], Sequence[Child]] = _childless
     speaks_for: tuple[str, ...] = ()
     admit: Admit = _admit_all
-    salvage: Salvage = _as_it_was
+    salvage: Salvage = as_it_was
 
     def read(self, document: Any, options: Options) -> Any:
         """The snapshot that ``document`` is.
@@ -134,7 +135,7 @@ def reconciler(
     children: Callable[[S], Sequence[Child]] = _childless,
     speaks_for: tuple[str, ...] = (),
     admit: Callable[[S, Options], None] = _admit_all,
-    salvage: Salvage = _as_it_was,
+    salvage: Salvage = as_it_was,
 ) -> Callable[[Callable[[Context, S], Awaitable[Outcome]]], Callable[[Context, S], Awaitable[Outcome]]]:
     """Register the decorated coroutine function for ``kind``.
 

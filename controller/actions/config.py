@@ -5,7 +5,7 @@ What sets or unsets several, does so for all of them or for none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
@@ -108,15 +108,16 @@ def assign(conn: psycopg.Connection, vault: Vault, where: Place, wanted: Sequenc
     """
     by_name = {each.name: each for each in wanted}
     for each in by_name.values():
-        with _said(each.place):
+        with refusals(each.place):
             check_value(check_name(each.name), each.value)
-    with _said():
+    with refusals():
         check_all({each.name: each.value for each in by_name.values()})
 
     def attempt() -> list[Done]:
         owner = where.owners[-1]
         with conn.transaction():
             files = {v.name for v in config_vars.listed(conn, [owner]) if v.as_file}
+            _refuse_empty_files(by_name.values(), files)
             return [
                 Done(
                     name,
@@ -177,6 +178,15 @@ def parse(text: str, source: str) -> list[Assignment]:
     return list(found.values())
 
 
+def _refuse_empty_files(wanted: Iterable[Assignment], files: Collection[str]) -> None:
+    for each in wanted:
+        if not each.value and (each.name in files if each.as_file is None else each.as_file):
+            raise ActionError(
+                ": ".join(filter(None, (each.place, f"{each.name} is a file, and a file must not be empty"))),
+                "set it to something, unset it, or make it a variable (--as-variable)",
+            )
+
+
 def _again(attempt: Callable[[], T]) -> T:
     """What ``attempt`` gives; once more when somebody else did the same at the same time."""
     for last in (False, True):
@@ -192,7 +202,8 @@ def _again(attempt: Callable[[], T]) -> T:
 
 
 @contextmanager
-def _said(place: str = "") -> Iterator[None]:
+def refusals(place: str = "") -> Iterator[None]:
+    """Refusals of names and values, as a command says them; with where they came from."""
     try:
         yield
     except RefusedError as error:

@@ -11,7 +11,7 @@ from typing import Annotated
 import psycopg
 import typer
 
-from controller.actions.config import Assignment, Done, Place, assign, listed, parse, place
+from controller.actions.config import Assignment, Done, Place, assign, listed, parse, place, refusals
 from controller.actions.config import unset as take_away
 from controller.actions.errors import ActionError
 from controller.actions.wait import wait as wait_for
@@ -21,7 +21,10 @@ from controller.cli.output import say, table, warn
 from controller.cli.progress import shown
 from controller.declared.config_vars import Variable
 from controller.declared.readiness import affected
+from specs.config import check_name
 
+_LONGEST_TYPED = 4095
+"""Of a line that a terminal gives at once; what is beyond it is lost without a word."""
 At = Annotated[
     str,
     typer.Argument(help="Organization, app or environment: acme, acme/shop or acme/shop/production.", metavar="PATH"),
@@ -92,6 +95,8 @@ def set_(
             "it is asked for; or `printf %s value | skypanel config set PATH NAME`",
         )
     limit = seconds(timeout)
+    with refusals():
+        check_name(name)
     value = _value(name, source)
     with database(declares=True) as conn:
         where = place(conn, path)
@@ -194,18 +199,27 @@ def _wait(conn: psycopg.Connection, where: Place, limit: float | None) -> None:
 
 
 def _value(name: str, source: str | None) -> bytes:
-    if source is not None:
-        return _read(source)
-    if sys.stdin.isatty():
-        return getpass.getpass(f"value of {name} (not shown): ").encode("utf-8", "surrogateescape")
-    return _read("-")
+    """From a file, standard input, or a person.
+
+    Raises:
+        ActionError: it cannot be read, or a terminal has certainly cut it.
+    """
+    if source is None and sys.stdin.isatty():
+        typed = getpass.getpass(f"value of {name} (not shown): ").encode("utf-8", "surrogateescape")
+        if len(typed) >= _LONGEST_TYPED or typed.startswith(b"-----BEGIN"):
+            raise ActionError(
+                f"a terminal gives no more than one line of {_LONGEST_TYPED} bytes; nothing was set",
+                f"put it into a file: skypanel config set PATH {name} --from FILE",
+            )
+        return typed
+    value = _read(source or "-")
+    if source in (None, "-") and value.endswith(b"\n") and value.count(b"\n") == 1:
+        warn("the value ends with a line break, as `echo` makes one; `printf %s` makes none")
+    return value
 
 
 def _read(source: str) -> bytes:
     try:
-        value = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+        return sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
         raise ActionError(f"{source} cannot be read: {error.strerror}") from None
-    if source == "-" and value.endswith(b"\n") and value.count(b"\n") == 1:
-        warn("the value ends with a line break, as `echo` makes one; `printf %s` makes none")
-    return value

@@ -25,7 +25,7 @@ from controller.records import Loaded
 from reconcilers.conditions import Condition
 from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import Objects, Service
-from reconcilers.outcomes import NotReadyError
+from reconcilers.outcomes import FencedError, NotReadyError, ReconcileError
 from reconcilers.port import External, Observed, Port
 from reconcilers.ports import ChildStatus, Former, Live, Options, Routers, ServiceProgress
 
@@ -90,6 +90,11 @@ class ReconcileContext:
         return self._tools.swarm.live
 
     @property
+    def requested(self) -> bool:
+        """Whether somebody asked for a look now."""
+        return self._loaded.requested
+
+    @property
     def waiting_seconds(self) -> float:
         """How long this generation has not come any further on its way to ready."""
         return self._waiting_seconds
@@ -107,6 +112,15 @@ class ReconcileContext:
     async def apply(self, objects: Objects) -> Mapping[str, str]:
         """Plan, and do what is planned; see ``reconcilers.ports.Context``."""
         return (await self.convergence.apply(objects)).kept
+
+    async def keep(self) -> None:
+        """What worked last, as far as it is wanted today; see ``reconcilers.ports.Context``."""
+        try:
+            await self.convergence.keep(self._tools.salvage)
+        except FencedError:
+            raise
+        except ReconcileError as error:  # what is in the way of the rest is what is told
+            self.trace.lap("keep", error.message)
 
     async def retire(self, objects: Objects, serving: Sequence[str]) -> Former | None:
         """Hand over from services with former names; see ``reconcilers.ports.Context``."""

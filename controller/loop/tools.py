@@ -13,6 +13,7 @@ from controller.loop.ports import Store, Swarm
 from controller.loop.stability import Stability
 from reconcilers.port import Port
 from reconcilers.ports import Options
+from reconcilers.registry import Salvage, as_it_was
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Tools:
         uses: ports that the kind declared.
         writes: tables that the kind declared.
         settings: the kind's own; None: it has none.
+        salvage: what of what worked is wanted while the rest cannot be had.
     """
 
     outside: Outside
@@ -36,6 +38,7 @@ class Tools:
     uses: Collection[type[Port]] = ()
     writes: Collection[str] = ()
     settings: BaseModel | None = None
+    salvage: Salvage = as_it_was
 
     @property
     def store(self) -> Store:

@@ -93,6 +93,7 @@ class Worker:
             uses=reconciler.uses,
             writes=reconciler.writes,
             settings=settings,
+            salvage=reconciler.salvage,
         )
         self._reporter = Reporter(outside.store)
         self.standing = Standing()
@@ -216,7 +217,10 @@ class Worker:
         except InvalidSpec as error:
             return await self._keep_last_good(context, error)
         context.draft.children = self._reconciler.children(snapshot)
-        outcome: Outcome = await self._reconciler.body(context, snapshot)
+        try:
+            outcome: Outcome = await self._reconciler.body(context, snapshot)
+        except InvalidSpec as error:  # what only shows when it is rendered
+            return await self._keep_last_good(context, error)
         await context.externals.sweep()
         later = isinstance(outcome, Done) and context.convergence.unfinished
         return RequeueAfter(_LEFT_SECONDS) if later else outcome
@@ -225,7 +229,7 @@ class Worker:
         """The document is wrong: say which field, and keep what worked before, as far as it is wanted today."""
         meanwhile = "; what worked last runs meanwhile" if context.convergence.rows else ""
         context.draft.state_all(stalled(error.reason, f"{error}{meanwhile}"))
-        later = await context.convergence.keep(self._reconciler.salvage)
+        later = await context.convergence.keep(self._tools.salvage)
         return Done() if later is None else RequeueAfter(later)
 
     def _remember(self, loaded: Loaded, context: ReconcileContext, *, done: bool, gone: bool) -> None:

@@ -80,8 +80,8 @@ class RegistryClient:
             credentials=credentials,
         )
         try:
-            with anyio.fail_after(LOOK_SECONDS):
-                async with self._turn(host):
+            async with self._turn(host):  # waiting for others is not the registry's delay
+                with anyio.fail_after(LOOK_SECONDS):
                     self._refuse_held(host)
                     try:
                         yield Asking(session, repository)

@@ -28,7 +28,7 @@ from reconcilers.environment.service import preview, render
 from reconcilers.environment.supplies import FACTS, looked_up, supplied
 from reconcilers.helper import Helper
 from reconcilers.images import Images
-from reconcilers.outcomes import Outcome
+from reconcilers.outcomes import Outcome, TerminalError, TransientError
 from reconcilers.ports import Child, Context, ServiceProgress
 from reconcilers.registry import reconciler
 from specs.snapshots import EnvironmentSnapshot
@@ -59,9 +59,14 @@ def children(snapshot: EnvironmentSnapshot) -> list[Child]:
 async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot) -> Outcome:
     """Converge one environment's services."""
     network = home(snapshot, context.live)
-    snapshot = await looked_up(context, snapshot)
-    objects = render(snapshot, context.options, network)
-    await context.apply(await supplied(context, snapshot, objects))
+    try:
+        snapshot = await looked_up(context, snapshot)
+        objects = render(snapshot, context.options, network)
+        whole = await supplied(context, snapshot, objects)
+    except (TerminalError, TransientError):
+        await context.keep()
+        raise
+    await context.apply(whole)
     observed = [_in_words(snapshot, found) for found in await context.observe(objects.services)]
     former = await context.retire(objects, [found.service for found in observed if found.stable])
     judge = partial(

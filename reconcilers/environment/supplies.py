@@ -6,12 +6,13 @@ So nothing that runs depends on a registry, or on a key, once it was deployed.
 
 from __future__ import annotations
 
+from reconcilers import labels
 from reconcilers.config_vars import ConfigVars
 from reconcilers.environment.config import filled, needs_helper
 from reconcilers.helper import ARCHITECTURES, Helper, helper_name
 from reconcilers.images import Images
 from reconcilers.objects import Config, Objects, Secret
-from reconcilers.outcomes import TerminalError
+from reconcilers.outcomes import TerminalError, TransientError
 from reconcilers.ports import Context
 from specs.snapshots import EnvironmentSnapshot, ImageSnapshot
 
@@ -21,15 +22,22 @@ _LARGEST = 65_536
 
 
 async def looked_up(context: Context, snapshot: EnvironmentSnapshot) -> EnvironmentSnapshot:
-    """``snapshot`` with what its image is, where that has to be known; it is written down, and not asked for again.
+    """``snapshot`` with what its image is, where that has to be known.
+
+    It is written down, and asked for again only when somebody asks for a look: that a registry is away then is no harm.
 
     Raises:
-        ReconcileError: it cannot be found out; see ``Images``. What runs goes on as it is.
+        ReconcileError: it cannot be found out; see ``Images``. What runs goes on.
     """
-    reference = snapshot.image_ref
-    if not _helped(snapshot) or snapshot.resolved is not None or reference is None:
+    reference, known = snapshot.image_ref, snapshot.resolved
+    if not _helped(snapshot) or reference is None or (known is not None and not context.requested):
         return snapshot
-    found = await context.port(Images).look_up(reference, context.organization_id)
+    try:
+        found = await context.port(Images).look_up(reference, context.organization_id)
+    except (TerminalError, TransientError):
+        if known is None:
+            raise
+        return snapshot
     if found.architecture not in ARCHITECTURES:
         message = (
             f"{reference} is for {found.architecture}; with config vars, or a health check by http or tcp, an "
@@ -58,19 +66,23 @@ async def supplied(context: Context, snapshot: EnvironmentSnapshot, objects: Obj
     """``objects``, with values in those secrets that the engine does not have; the helper is there, too.
 
     Raises:
-        ReconcileError: a value cannot be had; see ``ConfigVars``. What runs goes on as it is.
+        ReconcileError: a value cannot be had; see ``ConfigVars``. What runs goes on.
     """
     if _helped(snapshot) and snapshot.resolved is not None:
         architecture = snapshot.resolved.architecture
-        name = helper_name(context.options.installation, architecture)
-        if context.live.find(Config.object_type, name) is None:
+        helper = context.live.find(Config.object_type, helper_name(context.options.installation, architecture))
+        if helper is None or helper.labels.get(labels.INSTALLATION) != context.options.installation:
             await context.port(Helper).provide(architecture)
-    if snapshot.config is None or all(
-        context.live.find(Secret.object_type, secret.name) for secret in objects.of(Secret)
-    ):
+    if snapshot.config is None or all(_is_there(context, secret) for secret in objects.of(Secret)):
         return objects
     values = await context.port(ConfigVars).values(context.id, snapshot.config.digest)
     return filled(objects, snapshot, context.options, values)
+
+
+def _is_there(context: Context, secret: Secret) -> bool:
+    """Whether the engine has it, and it is ours: what somebody else calls so has something else in it."""
+    found = context.live.find(Secret.object_type, secret.name)
+    return found is not None and found.labels.get(labels.OWNER) == secret.labels[labels.OWNER]
 
 
 def _helped(snapshot: EnvironmentSnapshot) -> bool:

@@ -340,5 +340,5 @@ def test_what_is_set_for_one_environment_is_found_by_indexes_alone(database: Dat
         text = "\n".join(line for (line,) in plan)
         assert "Seq Scan on config_vars" not in text, text
         assert "Index Only Scan using config_vars_name_unique" in text, text
-        assert "Function Scan on config_of" not in text, "it is not put into the query"
+        assert "Function Scan on config_now" not in text, "it is not put into the query"
         assert "Seq Scan on paas_image_facts" not in text, text

@@ -37,8 +37,8 @@ class EngineHelper(Helper):
             ConflictError: it went while it was looked at.
         """
         name = helper_name(self._live.installation, architecture)
-        if self._is_there(name):
-            return
+        if self._live.find(CONFIG.name, name) is not None:
+            return self._insist(name)
         document = {
             "Name": name,
             "Labels": {labels.INSTALLATION: self._live.installation},
@@ -54,15 +54,15 @@ class EngineHelper(Helper):
                     raise
                 made = name  # of an earlier create whose answer was lost, or another process's
             await self._feed.refresh(CONFIG.name, made, tell=False)
-        if self._is_there(name):
-            return
         if self._live.find(CONFIG.name, name) is None:
             raise ConflictError("Conflict", f"config {name} was removed meanwhile; retrying")
-        raise TerminalError(
-            "NameConflict",
-            f"config {name} exists on the engine and was not made by this installation; it is left alone. Remove it",
-        )
+        return self._insist(name)
 
-    def _is_there(self, name: str) -> bool:
+    def _insist(self, name: str) -> None:
+        """What is there is ours: nothing else may stand in front of a tenant's program."""
         found = self._live.find(CONFIG.name, name)
-        return found is not None and self._live.is_ours(found)
+        if found is None or not self._live.is_ours(found):
+            raise TerminalError(
+                "NameConflict",
+                f"config {name} is on the engine and was not made by this installation; it is left alone. Remove it",
+            )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from controller.changes import Change
 from controller.records import InventoryRow
 from controller.swarm.diff import service_differences
-from controller.swarm.fate import fate
+from controller.swarm.fate import Fate, fate
 from controller.swarm.former import former
 from controller.swarm.service_cache import service_of
 from controller.swarm.types.base import Planning, Stay, Verdict, cause_of
@@ -48,6 +48,8 @@ class ServiceType:
         row = planning.row(wanted)
         live = mine(planning, wanted, row)
         found = fate(wanted, live, row)
+        if found.blocked and found.target is not None and _lacks(found.target, planning):
+            found = Fate(wanted)  # what is needed to go back is gone: today's is tried once more
         changes = () if found.target is None else _changes(found.target, live, row, found.note, planning)
         return Verdict(changes, found.target, found.blocked, found.failed)
 
@@ -62,6 +64,12 @@ class ServiceType:
             if unwanted and live.name in planning.view.on_network(network.id) and others_on(network, planning):
                 return Stay()
         return None
+
+
+def _lacks(target: Service, planning: Planning) -> bool:
+    """Whether a secret or a config that it refers to is neither there nor about to be made."""
+    wanted = planning.wanted.keys
+    return any(at not in wanted and planning.id_of(*at) is None for at in references.named(target.spec))
 
 
 def _changes(

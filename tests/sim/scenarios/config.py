@@ -9,13 +9,14 @@ from typing import Any
 
 from controller.records import Key
 from reconcilers.helper import PROGRAM, helper_name
-from reconcilers.images import Images
+from reconcilers.images import ImageFacts, Images
 from tests.sim import images
 from tests.sim.database import config
 from tests.sim.scenario import Simulation, scenario
 from tests.sim.scenarios.environment import BROKEN, WEB2, environment, process
 from tests.sim.scenarios.organization import organization
 from tests.sim.settings import INSTALLATION
+from tests.sim.swarm.behaviour import NORMAL
 from tests.sim.world import MARKER
 
 VALUE = MARKER
@@ -42,6 +43,12 @@ def container(sim: Simulation, service: str) -> dict[str, Any]:
     found = next(s for s in sim.swarm.store.services.values() if s.name == service)
     spec: dict[str, Any] = found.spec["TaskTemplate"]["ContainerSpec"]
     return spec
+
+
+def service(sim: Simulation, shop: Key) -> dict[str, Any]:
+    """What its service is."""
+    found: dict[str, Any] = next(s.spec for s in sim.swarm.store.services.values() if s.name == sim.service(shop))
+    return found
 
 
 def lose_key(sim: Simulation, key: Key) -> None:
@@ -94,10 +101,6 @@ async def what_worked_comes_back_with_its_variables(sim: Simulation) -> None:
     assert sim.reason(shop) == "RolledBack"
     (reference,) = container(sim, sim.service(shop))["Secrets"]
     assert secrets(sim)[reference["SecretName"]] == f"TOKEN={VALUE} 1\0".encode()
-    sim.change(shop, image_ref=WEB2)
-    await sim.settle()
-    (reference,) = container(sim, sim.service(shop))["Secrets"]
-    assert secrets(sim)[reference["SecretName"]] == f"TOKEN={VALUE} 2\0".encode()
 
 
 @scenario()
@@ -170,3 +173,71 @@ async def what_tasks_are_given_is_removed_by_hand(sim: Simulation) -> None:
     await sim.settle()
     assert [*secrets(sim).values()] == [f"TOKEN={VALUE}\0".encode()]
     assert sim.reason(shop) == "Deployed"
+
+
+@scenario()
+async def what_must_hold_at_once_holds_while_something_is_away(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop")
+    configure(sim, shop, {"TOKEN": VALUE})
+    await sim.settle()
+    sim.port(Images).failures[WEB2] = images.missing
+    sim.change(shop, image_ref=WEB2)
+    await sim.settle()
+    sim.change(shop, instances=2)
+    await sim.settle()
+    assert service(sim, shop)["Mode"]["Replicated"]["Replicas"] == 2, "the scale is today's"
+    sim.change(shop, suspended=True)
+    await sim.settle()
+    assert sim.reason(shop) == "ImageNotFound"
+    assert service(sim, shop)["Mode"]["Replicated"]["Replicas"] == 0, "it is suspended"
+
+
+@scenario()
+async def an_image_without_a_program_is_told_and_what_ran_runs_on(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop")
+    configure(sim, shop, {"TOKEN": VALUE})
+    await sim.settle()
+    sim.port(Images).images[WEB2] = ImageFacts(WEB2, "amd64")
+    sim.change(shop, image_ref=WEB2)
+    await sim.settle()
+    assert sim.reason(shop) == "InvalidSpec"
+    assert "web:1" in container(sim, sim.service(shop))["Image"]
+    sim.change(shop, entrypoint=["serve"])
+    await sim.settle()
+    assert sim.reason(shop) == "Deployed"
+
+
+@scenario(counts=False)
+async def somebody_else_has_the_name_of_the_helper(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop")
+    await sim.settle()
+    body = {"Name": helper_name(INSTALLATION, "amd64"), "Data": base64.b64encode(b"somebody's").decode(), "Labels": {}}
+    made = await sim.hands.call("POST", "/configs/create", body)
+    configure(sim, shop, {"TOKEN": VALUE})
+    await sim.sleep(30.0)  # it does not rest: each comparison tries again
+    assert sim.reason(shop) == "NameConflict"
+    assert not container(sim, sim.service(shop)).get("Configs"), "what is somebody else's is not executed"
+    await sim.hands.call("DELETE", f"/configs/{made['ID']}")
+    sim.database.ask(shop, "it is gone")
+    await sim.settle()
+    assert sim.reason(shop) == "Deployed"
+
+
+@scenario(counts=False)
+async def what_was_gone_back_to_is_lost(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop")
+    configure(sim, shop, {"TOKEN": f"{VALUE} 1"})
+    await sim.settle()
+    configure(sim, shop, {"TOKEN": f"{VALUE} 2"}, image_ref=BROKEN)
+    await sim.settle()
+    assert sim.reason(shop) == "RolledBack"
+    await sim.hands.remove_service(sim.service(shop))
+    for secret in list(sim.swarm.store.secrets):
+        await sim.hands.call("DELETE", f"/secrets/{secret}")
+    sim.swarm.behave(BROKEN, NORMAL)
+    await sim.settle()
+    assert sim.reason(shop) == "Deployed", "nothing is waited for that nobody can make"
