@@ -297,6 +297,6 @@ def test_an_app_without_a_slug_and_with_a_very_long_name_gets_one(place: Sample)
 
 def test_what_is_not_built_yet_is_listed_in_the_reference() -> None:
     section = REFERENCE.read_text().partition("\n## Not built yet\n")[2].partition("\n## ")[0]
-    named = WITHOUT_RECONCILER | STALLING.keys() | REFUSED["paas_environments"].keys() | {"skypanel.config_vars"}
+    named = WITHOUT_RECONCILER | STALLING.keys() | REFUSED["paas_environments"].keys()
     missing = {name for name in named if f"`{name.removeprefix('skypanel.')}`" not in section}
     assert not missing
