@@ -85,6 +85,23 @@ def test_the_later_layer_counts_and_what_it_hid_counts_again_without_it(database
     assert config(database, tenant.environment)["digest"] == seen[0]
 
 
+def test_a_version_that_comes_again_after_a_restore_is_another_digest(database: Database, tenant: Tenant) -> None:
+    """The engine may still have the secret of the first time, which has another value in it."""
+    row = put(database, "environment", tenant.environment, "A")
+    backup = database.execute("SELECT version, revision, ciphertext FROM skypanel.config_vars WHERE id = %s", row)[0]
+    change = "UPDATE skypanel.config_vars SET ciphertext = %s WHERE id = %s"
+    database.execute(change, b"two", row, role="panel")
+    second = config(database, tenant.environment)["digest"]
+    with database.connect() as conn:  # as a restored dump has it: no trigger
+        conn.execute("SET session_replication_role = replica")
+        conn.execute(
+            "UPDATE skypanel.config_vars SET version = %s, revision = %s, ciphertext = %s WHERE id = %s", [*backup, row]
+        )
+    database.execute(change, b"three", row, role="panel")
+    assert database.one("SELECT version FROM skypanel.config_vars WHERE id = %s", row) == 2
+    assert config(database, tenant.environment)["digest"] != second
+
+
 def test_the_document_says_versions_and_nothing_of_a_value(database: Database, tenant: Tenant) -> None:
     assert config(database, tenant.environment) is None
     for name in ("b", "A", "_C"):
