@@ -32,7 +32,8 @@ def parts() -> list[list[str]]:
 
 def long_parts() -> list[list[str]]:
     """The long ones: two controllers under faults, and what is marked."""
-    return [[f"tests/{LONG}"], ["tests/e2e", "tests/install", "-m", "long"]]
+    marked = ("e2e", "install", "sim", "store", "unit")
+    return [[f"tests/{LONG}"], [*(f"tests/{name}" for name in marked), "-m", "long"]]
 
 
 def main() -> int:

@@ -11,13 +11,18 @@ raise the errors of `controller.schema.errors`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
+from typing import TypeVar
 
 import psycopg
+from psycopg import errors
 from psycopg.pq import TransactionStatus
 
+from controller.kit import clock
 from controller.schema import privileges
 from controller.schema.errors import (
     DatabaseTooNewError,
@@ -33,13 +38,17 @@ from controller.schema.files import Migration, load, load_packages
 
 __all__ = ["Migration", "MigrationError", "Plan", "apply", "check", "describe", "load", "plan"]
 
+T = TypeVar("T")
 OLDEST_SERVER = 140000  # CREATE OR REPLACE TRIGGER
-# The panel's tables may be busy. Waiting for a lock on them makes all that come later wait too: not for long. What a
+# The panel's tables may be busy. Waiting for a lock on them makes all that come later wait too: not for long, and less
+# than PostgreSQL waits before it looks for a deadlock (a second), as it might end somebody else's transaction. What a
 # file makes is bound to PostgreSQL's own operators and functions, never to one that somebody else has put in public.
 _CAUTIONS = (
-    "SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = 0; SET LOCAL client_min_messages = warning;"
+    "SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = 0; SET LOCAL client_min_messages = warning;"
     " SET LOCAL search_path = pg_catalog, pg_temp"
 )
+_PATIENCE_SECONDS, _PAUSE_SECONDS = 20.0, 0.05
+"""So long a file is begun anew when a lock could not be had; in between others get theirs."""
 
 
 Record = dict[tuple[str, int], tuple[str, str]]
@@ -98,17 +107,36 @@ def apply(conn: psycopg.Connection, migrations: Sequence[Migration] | None = Non
     known = (*load(), *load_packages()) if migrations is None else migrations
     applied = []
     for migration in plan(conn, known).pending:
-        with readable(f"apply {migration}"), conn.transaction():
-            _take_turn(conn)
-            record = _record(conn)
-            if migration in _compare(known, record).pending:  # else another run has done it meanwhile
-                _apply_one(conn, migration, first=not record)
+        with readable(f"apply {migration}"):
+            if _patiently(conn, partial(_apply_if_pending, conn, migration, known)):
                 applied.append(migration)
     if migrations is None:
-        with readable("give the rights"), conn.transaction():
-            _take_turn(conn)
-            _give_rights(conn)
+        with readable("give the rights"):
+            _patiently(conn, partial(_give_rights, conn))
     return tuple(applied)
+
+
+def _patiently(conn: psycopg.Connection, do: Callable[[], T]) -> T:
+    """What ``do`` gives, in a transaction that one run at a time has; begun anew while others hold locks."""
+    begun = clock.monotonic()
+    while True:
+        try:
+            with conn.transaction():
+                _take_turn(conn)
+                return do()
+        except (errors.LockNotAvailable, errors.DeadlockDetected):
+            if clock.monotonic() - begun > _PATIENCE_SECONDS:
+                raise
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _apply_if_pending(conn: psycopg.Connection, migration: Migration, known: Sequence[Migration]) -> bool:
+    """Whether it was; else another run has done it meanwhile."""
+    record = _record(conn)
+    if migration not in _compare(known, record).pending:
+        return False
+    _apply_one(conn, migration, first=not record)
+    return True
 
 
 def describe(migrations: Sequence[Migration]) -> Iterator[str]:

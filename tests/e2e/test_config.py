@@ -158,6 +158,7 @@ def test_a_file_is_a_file_and_no_variable(here: World, shop: str) -> None:
     assert Path(f"/proc/{process.pid}/root/run/secrets/TLS_KEY").read_bytes() == AWKWARD.encode()
 
 
+@pytest.mark.long
 def test_a_health_check_sees_the_variables(here: World, shop: str) -> None:
     check = {"command": ["/bin/sh", "-c", f'[ "$GATE" = "{MARKER[:6]}" ]'], "interval_seconds": 1, "retries": 2}
     config(here, "set", "acme/shop/production", "GATE", stdin=MARKER[:6])
@@ -166,6 +167,7 @@ def test_a_health_check_sees_the_variables(here: World, shop: str) -> None:
     assert [c["State"]["Health"]["Status"] for c in containers(here)] == ["healthy"]
 
 
+@pytest.mark.long
 def test_a_lost_key_is_said_and_what_runs_goes_on(here: World, shop: str) -> None:
     config(here, "set", "acme/shop/production", "TOKEN", stdin=MARKER)
     here.wait_ready(shop)

@@ -60,6 +60,8 @@ NAMES = [
 ]
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", NAMES)
 def test_contents_keep_every_promise_with_and_without_faults(name: str) -> None:
     scenario = scenarios()[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import psycopg
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ def files(text: str) -> list[Located]:
     return [entry for entry in found if isinstance(entry, Located)]
 
 
+@pytest.mark.long
 @each
 @given(declared=platforms(), order=st.randoms(use_true_random=False))
 def test_an_export_changes_nothing_where_it_is_from_and_makes_the_same_elsewhere(

@@ -12,3 +12,8 @@ def test_every_folder_with_tests_is_in_one_part() -> None:
     listed.append(f"tests/{LONG}")
     assert sorted(listed) == sorted({f"tests/{p.relative_to(TESTS).parts[0]}" for p in TESTS.rglob("test_*.py")})
     assert "tests/unit" in parts()[-1]
+
+
+def test_every_folder_with_a_long_test_is_in_a_long_part() -> None:
+    marked = {p.relative_to(TESTS).parts[0] for p in TESTS.rglob("test_*.py") if "mark.long" in p.read_text()}
+    assert {f"tests/{name}" for name in marked} <= {word for part in long_parts() for word in part}

@@ -88,11 +88,7 @@ ALTER TABLE public.paas_environments
     ADD COLUMN IF NOT EXISTS files       jsonb CONSTRAINT paas_environments_files_bounded       CHECK (skypanel.are_files(files)),
     ADD COLUMN IF NOT EXISTS pool        text  CONSTRAINT paas_environments_pool_form           CHECK (skypanel.is_slug(pool)),
     ADD COLUMN IF NOT EXISTS spread      text  CONSTRAINT paas_environments_spread_form         CHECK (skypanel.is_slug(spread));
-ALTER TABLE public.paas_processes
-    ADD COLUMN IF NOT EXISTS stop_signal text CONSTRAINT paas_processes_stop_signal_known
-        CHECK (stop_signal IN ('SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH'));
 CALL skypanel.bound_table('public.paas_environments');
-CALL skypanel.bound_table('public.paas_processes');
 COMMENT ON COLUMN public.paas_environments.region IS 'spec: only nodes with this value of the label io.skypanel.region; NULL is anywhere';
 COMMENT ON COLUMN public.paas_environments.pool IS 'spec: only nodes with this value of the label io.skypanel.pool; NULL is anywhere';
 COMMENT ON COLUMN public.paas_environments.spread IS 'spec: tasks are spread over the values of the label io.skypanel.<spread> of nodes; NULL: over nodes';
@@ -102,10 +98,8 @@ COMMENT ON COLUMN public.paas_environments.ulimits IS 'spec: {"nofile": 65536, "
 COMMENT ON COLUMN public.paas_environments.sysctls IS 'spec: {"net.core.somaxconn": 4096}, of the task''s own network';
 COMMENT ON COLUMN public.paas_environments.extra_hosts IS 'spec: {"name": "address"} that only the tasks know';
 COMMENT ON COLUMN public.paas_environments.files IS 'spec: {"/path": "text"}; managers of the Swarm can read it: nothing secret';
-COMMENT ON COLUMN public.paas_processes.stop_signal IS 'spec: NULL takes the environment''s';
 CALL skypanel.declare_kind('environment', 'paas_environments', parent => 'app', parent_column => 'app_id', reconciled => true,
                            wakes_on => '{organization}', refers => '{"plan": "plan_id"}', derived => '{swarm_name,removed_at}');
-CALL skypanel.declare_kind('process', 'paas_processes', name => 'type', parent => 'environment', parent_column => 'environment_id', part => true);
 
 -- A check by a connection, or by a request, beside one by a command.
 
