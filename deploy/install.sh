@@ -298,7 +298,8 @@ install_program() {
             fi
             run 'install the locked packages' $venv/bin/pip install -q --disable-pip-version-check --require-hashes -r "$source/requirements.lock"
             run "install the program${before:+ in place of $before}" \
-                $venv/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall "$source"
+                env PYTHONDONTWRITEBYTECODE=1 $venv/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation \
+                --force-reinstall "$source"
             mend=''
             printf '%s\n' "$wanted" | write $stamp 0644
             say "$(program_version) ($wanted)"
