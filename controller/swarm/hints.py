@@ -130,6 +130,8 @@ class Hints:
     async def _refresh(self, wanted: list[tuple[str, str]]) -> None:
         if ("all", "") in wanted or len(wanted) > _LIST_INSTEAD:
             await self._feed.refresh_all()
+            for what, object_id in wanted:
+                self._tell(what, object_id)
             return
         for what, object_id in wanted:
             match what:
@@ -139,3 +141,12 @@ class Hints:
                     await self._feed.refresh_edge_services()
                 case _:
                     await self._feed.refresh(what, object_id)
+                    self._tell(what, object_id)
+
+    def _tell(self, what: str, object_id: str) -> None:
+        """Have the owner look, also when what was read is known.
+
+        What somebody did right after a write of ours is read back with it, and whoever wrote has planned before that.
+        """
+        if what in BY_NAME and (owner := self._live.owner(what, object_id)) is not None:
+            self._live.tell({owner})

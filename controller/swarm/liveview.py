@@ -132,6 +132,11 @@ class LiveView:
         """Whose a service of ours is."""
         return self._services.owner(service_id)
 
+    def owner(self, object_type: str, object_id: str) -> OwnerKey | None:
+        """Whose an object of ours is; None for one that is not held."""
+        found = self._caches[object_type].get(object_id)
+        return None if found is None else self._owner_of(found.labels)
+
     def astir(self, counts: Mapping[str, Counts], lost: Mapping[str, int]) -> list[str]:
         """Ids of services and jobs whose tasks should be looked at; see ``ServiceCache.astir``."""
         return self._services.astir(counts, lost)

@@ -50,7 +50,14 @@ def test_a_fight_is_spaced_out_named_and_ended_on_request(here: World) -> None:
         said = eventually(contested, what="it is named")
         assert f"service {name}: Labels.somebody.was" in said["message"]
         assert "repaired 5 times since" in said["message"]
-        eventually(lambda: re.search(r"repaired ([7-9]|\d\d) times", str(contested())), what="it goes on, slower")
+
+        def repaired_further() -> bool:
+            ready = here.conditions("environment", environment)["Ready"]
+            if re.search(r"repaired ([7-9]|\d\d) times", ready["message"]):
+                return True
+            raise LookupError(ready)
+
+        eventually(repaired_further, what="it goes on, slower")
         eventually(lambda: controller.metric("skypanel_contested") == 1, what="it is counted")
         assert controller.metric("skypanel_drift_repairs_total") < 10
     answer = here.skypanel("reconcile", "environment", path, "--wait", role="panel")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -30,6 +32,29 @@ async def test_the_owner_of_a_service_is_told_of_its_update(lab: Lab) -> None:
             here.change(service.name, lambda spec: spec["Labels"].update(by="hand"))
             await told.wait_for(here.key)
             assert here.live(service.name).labels["by"] == "hand"
+
+
+async def test_a_change_between_our_write_and_its_reading_back_is_told(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene(lab) as here:
+        service, _ = await here.stand()
+        read = here.client.services_by_id
+        hands = [lambda spec: spec["Labels"].update(by="hand")]
+
+        async def hand_first(ids: Sequence[str]) -> Any:
+            while hands:
+                here.change(service.name, hands.pop())
+            return await read(ids)
+
+        async with hints(here) as told:
+            here.change(service.name, lambda spec: spec["Labels"].update(before="hand"))
+            await told.wait_for(here.key)  # events come
+            told.keys.clear()
+            monkeypatch.setattr(here.client, "services_by_id", hand_first)
+            await here.apply(here.key, here.services(port=9000))
+            assert here.live(service.name).labels["by"] == "hand", "it was read back with ours"
+            await told.wait_for(here.key)
 
 
 async def test_the_owner_of_a_service_is_told_of_its_removal(lab: Lab) -> None:
