@@ -104,6 +104,16 @@ class Settings(BaseModel):
     skypanel_pin_image: str = Field(
         default="rancher/mirrored-pause:3.10", description="Image whose entry point sleeps until SIGTERM."
     )
+    skypanel_require_userns: bool = Field(
+        default=False,
+        description="Tenants' tasks run only on nodes with the label io.skypanel.userns=true, whose engine has "
+        "userns-remap.",
+    )
+    skypanel_require_run_as: bool = Field(
+        default=False,
+        description="Every environment says which user it runs as; the image's own word, which may be root, is not "
+        "enough.",
+    )
     skypanel_allowed_registries: tuple[str, ...] = Field(
         default=(),
         description="Registries on private hosts that images may come from, host:port, separated by commas; * stands "
@@ -258,6 +268,8 @@ class Settings(BaseModel):
             edge_settle_seconds=self.skypanel_edge_settle_seconds,
             subnet_pool=str(self.skypanel_subnet_pool),
             pin_image=self.skypanel_pin_image,
+            require_userns=self.skypanel_require_userns,
+            require_run_as=self.skypanel_require_run_as,
             allowed_registries=self.skypanel_allowed_registries,
         )
 

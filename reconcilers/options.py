@@ -19,6 +19,8 @@ class Options:
         edge_settle_seconds: so long after a change of routes the edge has taken it up for certain.
         subnet_pool: CIDR that organizations' subnets are cut from.
         pin_image: image whose entry point sleeps until SIGTERM.
+        require_userns: whether tenants' tasks run only on nodes that are labelled as having userns-remap.
+        require_run_as: whether every environment says which user it runs as, so that root is declared.
         allowed_registries: registries on private hosts that images may come from; ``*`` stands for any characters.
     """
 
@@ -31,4 +33,6 @@ class Options:
     edge_settle_seconds: float = 20.0
     subnet_pool: str = "10.64.0.0/12"
     pin_image: str = "rancher/mirrored-pause:3.10"
+    require_userns: bool = False
+    require_run_as: bool = False
     allowed_registries: tuple[str, ...] = ()

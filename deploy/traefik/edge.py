@@ -120,6 +120,8 @@ def _traefik(image: str, networks: list[str], port: int, node: str, arguments: l
     check = ["CMD", "/usr/local/bin/traefik", "healthcheck", "--ping"]
     spec = _specification(SERVICE, image, NOBODY, arguments, networks)
     spec["TaskTemplate"]["ContainerSpec"]["HealthCheck"] = _healthcheck(check)
+    # It is on every organization's network: no packet goes through it from one to another.
+    spec["TaskTemplate"]["ContainerSpec"]["Sysctls"] = {"net.ipv4.ip_forward": "0"}
     spec["TaskTemplate"]["Resources"] = {"Limits": {"MemoryBytes": 512 * MIB, "Pids": 256}}
     spec["TaskTemplate"]["Placement"] = {"Constraints": [f"node.id == {node}"]}  # only there it can be joined
     published = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": port, "PublishMode": "host"}

@@ -23,6 +23,7 @@ from reconcilers.environment.domains import domain_statuses
 from reconcilers.environment.gates import admit, home
 from reconcilers.environment.handover import handing_over
 from reconcilers.environment.processes import process_statuses
+from reconcilers.environment.relaxed import relaxed
 from reconcilers.environment.salvage import salvaged
 from reconcilers.environment.service import preview, render
 from reconcilers.environment.supplies import FACTS, looked_up, supplied
@@ -73,7 +74,7 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
         assess,
         snapshot,
         waiting_seconds=context.waiting_seconds,
-        deadline_seconds=context.options.progress_deadline_seconds,
+        options=context.options,
     )
     conditions, outcome = judge(observed)
     if is_stuck(conditions):
@@ -88,6 +89,7 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
             "image": snapshot.image_ref or "",
             "running": sorted({image for found in observed if not found.looping for image in found.images}),
             "services": {name: p.details for name, p in progress.items()},
+            **({"relaxed": loose} if (loose := relaxed(snapshot)) else {}),
         },
         children=[
             *process_statuses(snapshot, progress, conditions, context.options),

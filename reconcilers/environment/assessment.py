@@ -12,6 +12,7 @@ from decimal import Decimal
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, Condition, progressing, ready, stalled
 from reconcilers.environment.placement import asked_of_nodes
 from reconcilers.environment.resources import resources
+from reconcilers.options import Options
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
 from reconcilers.ports import CRASH_LOOP, ServiceProgress
 from specs.run_rules import tmpfs_of
@@ -33,7 +34,7 @@ def assess(
     observed: Sequence[ServiceProgress],
     *,
     waiting_seconds: float,
-    deadline_seconds: float,
+    options: Options,
 ) -> Said:
     """What to say of the environment, and when to look again.
 
@@ -41,7 +42,7 @@ def assess(
         snapshot: what is wanted.
         observed: how far each of its services is.
         waiting_seconds: how long it has not come any further.
-        deadline_seconds: so long that may be, beside what the environment declares of its start and its end.
+        options: say how long that may be, beside what the environment declares of its start and its end.
     """
     if snapshot.suspended:
         return _suspended(observed, waiting_seconds)
@@ -59,8 +60,11 @@ def assess(
         told = "; ".join(f"{r.service}: {_looping(r, _image(snapshot))}{advice(snapshot, r)}" for r in looping)
         return stalled("CrashLoop", told), _patiently(waiting_seconds)
     progress = "; ".join(_progress(r) for r in observed if not r.stable)
-    waiting = f"{progress}; {_image(snapshot)} is on its way{_room(snapshot, observed)}{_nodes(snapshot, observed)}"
-    return _rolling_out(observed, waiting, waiting_seconds, deadline_seconds + declared_seconds(snapshot))
+    waiting = (
+        f"{progress}; {_image(snapshot)} is on its way{_room(snapshot, observed)}{_nodes(snapshot, observed, options)}"
+    )
+    deadline = options.progress_deadline_seconds + declared_seconds(snapshot)
+    return _rolling_out(observed, waiting, waiting_seconds, deadline)
 
 
 def _rolling_out(
@@ -85,9 +89,9 @@ def _room(snapshot: EnvironmentSnapshot, observed: Sequence[ServiceProgress]) ->
     return f". A task reserves {cpu} cores and {memory}, a part of its cpu and memory: ask for less, or add nodes"
 
 
-def _nodes(snapshot: EnvironmentSnapshot, observed: Sequence[ServiceProgress]) -> str:
+def _nodes(snapshot: EnvironmentSnapshot, observed: Sequence[ServiceProgress], options: Options) -> str:
     """What labels a node must have, where none has them that is there and takes tasks."""
-    asked = asked_of_nodes(snapshot)
+    asked = asked_of_nodes(snapshot, options)
     if not asked or not any(_NO_SUCH_NODE in r.problem for r in observed):
         return ""
     pairs = [f"{label}={value}" for label, value in asked.items()]

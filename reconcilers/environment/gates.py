@@ -41,6 +41,17 @@ def comes_from_an_allowed_registry(snapshot: EnvironmentSnapshot, options: Optio
         raise InvalidSpec([Problem("image_ref", None, error.message, error.hint, ("image_ref",))]) from None
 
 
+def says_who_it_is(snapshot: EnvironmentSnapshot, options: Options) -> None:
+    """Where that is required, the user is declared, and so root is nobody by accident.
+
+    Raises:
+        InvalidSpec: it is left to the image.
+    """
+    if options.require_run_as and snapshot.run_as is None:
+        hint = 'set the user that it runs as, such as "1000:1000"; "0:0" where it must be root'
+        raise InvalidSpec([Problem("run_as", None, "is required by SKYPANEL_REQUIRE_RUN_AS", hint, ("run_as",))])
+
+
 def has_its_effect(snapshot: EnvironmentSnapshot, _: Options) -> None:
     """Every declared field does something.
 
@@ -51,7 +62,7 @@ def has_its_effect(snapshot: EnvironmentSnapshot, _: Options) -> None:
         raise NotSupported(problems)
 
 
-ADMISSION: tuple[Gate, ...] = (has_an_image, comes_from_an_allowed_registry, has_its_effect)
+ADMISSION: tuple[Gate, ...] = (has_an_image, comes_from_an_allowed_registry, says_who_it_is, has_its_effect)
 
 
 def admit(snapshot: EnvironmentSnapshot, options: Options) -> None:

@@ -70,7 +70,7 @@ def service_spec(
             },
             "Networks": [{"Target": network.id, "Aliases": [internal_hostname(snapshot, process)]}],
             "LogDriver": {"Name": "json-file", "Options": dict(LOG_OPTIONS)},
-            **({"Placement": placed} if (placed := placement(snapshot, process)) else {}),
+            **({"Placement": placed} if (placed := placement(snapshot, process, options)) else {}),
         },
         "Mode": {"Replicated": {"Replicas": 0 if snapshot.suspended else process.instances}},
         "UpdateConfig": update_config("rollback", options),

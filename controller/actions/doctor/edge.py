@@ -82,6 +82,15 @@ def edge_checks(edge: Edge, networks: Iterable[Document], installation: str) -> 
         )
     else:
         yield ok("edge socket", "the engine's socket is not mounted into it")
+    forwarding = [service["Spec"]["Name"] for service in edge.services if not _keeps_networks_apart(service)]
+    if forwarding:
+        yield warn(
+            "edge forwarding",
+            f"{', '.join(forwarding)} may forward packets from one organization's network to another's",
+            "deploy deploy/swarm/edge.yml again, or give your Traefik's service the sysctl net.ipv4.ip_forward=0",
+        )
+    else:
+        yield ok("edge forwarding", "it forwards no packet from one network to another")
     yield from _joined(edge, networks, installation)
 
 
@@ -119,6 +128,12 @@ def _joined(edge: Edge, networks: Iterable[Document], installation: str) -> Iter
         )
     elif edge.containers:
         yield ok("edge networks", f"on all {len(wanted)} networks of organizations")
+
+
+def _keeps_networks_apart(service: Document) -> bool:
+    """A container's network starts with what the host has, and every host of an engine forwards."""
+    container = service["Spec"]["TaskTemplate"].get("ContainerSpec") or {}
+    return str((container.get("Sysctls") or {}).get("net.ipv4.ip_forward")) == "0"
 
 
 def _has_socket(service: Document) -> bool:

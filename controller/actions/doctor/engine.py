@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from controller.actions.doctor import address_pool, config_mounts, edge, firewall, limits
+from controller.actions.doctor import address_pool, config_mounts, edge, firewall, limits, userns
 from controller.actions.doctor.findings import Check, fail, ok, warn
 from controller.actions.swarm_view import client
 from controller.settings import Settings
@@ -36,6 +36,7 @@ def examine(settings: Settings) -> Iterator[Check]:
             return
         nodes = engine.call("GET", "/nodes")
         yield from node_checks(nodes)
+        yield userns.check(info, nodes, required=settings.skypanel_require_userns)
         networks = engine.call("GET", "/networks")
         routes = address_pool.host_routes() if settings.engine_host.startswith("unix://") else []
         yield from address_pool.pool_checks(settings, info, networks, routes)
@@ -114,14 +115,6 @@ def security_checks(info: Document) -> Iterator[Check]:
     """What the daemon says of its isolation; each node has a daemon of its own."""
     options = [str(option) for option in info.get("SecurityOptions") or []]
     names = {part for option in options for part in option.split(",") if part.startswith("name=")}
-    if "name=userns" in names:
-        yield ok("userns-remap", "on")
-    else:
-        yield warn(
-            "userns-remap",
-            "off: root that breaks out of a container is root on the host",
-            'set "userns-remap": "default" in daemon.json of each node and restart it (its images are pulled again)',
-        )
     seccomp = next((option for option in options if option.startswith("name=seccomp")), "")
     if not seccomp or "unconfined" in seccomp:
         yield fail(

@@ -89,11 +89,7 @@ def test_different_versions_and_absent_nodes_are_warned_of() -> None:
 
 
 def test_a_daemon_without_isolation_is_found_out() -> None:
-    assert levels(security_checks({"SecurityOptions": []})) == {
-        "userns-remap": "warn",
-        "seccomp": "fail",
-        "apparmor": "warn",
-    }
+    assert levels(security_checks({"SecurityOptions": []})) == {"seccomp": "fail", "apparmor": "warn"}
 
 
 def test_a_well_isolated_daemon_is_well() -> None:
@@ -141,6 +137,16 @@ def test_a_swarm_without_an_edge_is_warned_of() -> None:
 def test_an_edge_with_the_raw_socket_fails() -> None:
     edge = Edge([edge_service("/var/run/docker.sock")], [RUNNING], [{}])
     assert levels(edge_checks(edge, [], "skypanel"))["edge socket"] == "fail"
+
+
+@pytest.mark.parametrize(("sysctls", "level"), [({}, "warn"), ({"net.ipv4.ip_forward": "0"}, "ok")])
+def test_an_edge_that_forwards_packets_between_tenants_is_found_out(sysctls: dict[str, str], level: str) -> None:
+    service = edge_service()
+    service["Spec"]["TaskTemplate"]["ContainerSpec"]["Sysctls"] = sysctls
+    found = next(
+        c for c in edge_checks(Edge([service], [RUNNING], [{}]), [], "skypanel") if c.name == "edge forwarding"
+    )
+    assert found.level == level
 
 
 def test_an_edge_that_does_not_run_fails() -> None:

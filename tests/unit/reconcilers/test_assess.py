@@ -9,6 +9,7 @@ import pytest
 
 from reconcilers.conditions import Condition
 from reconcilers.environment.assessment import assess, declared_seconds
+from reconcilers.options import Options
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
 from reconcilers.ports import ServiceProgress
 from tests.unit.reconcilers.documents import environment, process
@@ -17,11 +18,12 @@ GOOD = ServiceProgress("web", 2, 2, 0, 0, tasks=("a", "b"), stable=True)
 STARTING = replace(GOOD, running=1, tasks=("a",), stable=False)
 DYING = replace(STARTING, failures=3, failure="task: non-zero exit (1)", exit_code=1)
 BLOCKED = replace(GOOD, blocked="it failed", stable=False)
+OPTIONS = Options("s")
 WANTED = environment().image_ref
 
 
 def said(*rollouts: ServiceProgress, waiting: float = 0.0, **changes: Any) -> tuple[Condition, Outcome]:
-    found, outcome = assess(environment(**changes), rollouts, waiting_seconds=waiting, deadline_seconds=120.0)
+    found, outcome = assess(environment(**changes), rollouts, waiting_seconds=waiting, options=OPTIONS)
     return found[-1], outcome
 
 

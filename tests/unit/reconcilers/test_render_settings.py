@@ -111,7 +111,7 @@ def test_an_environment_goes_to_the_nodes_that_it_asks_for_and_is_spread_over_th
         "Constraints": ["node.labels.io.skypanel.pool == gpu", "node.labels.io.skypanel.region == eu"],
         "Preferences": [{"Spread": {"SpreadDescriptor": "node.labels.io.skypanel.zone"}}],
     }
-    assert asked_of_nodes(found) == {"io.skypanel.pool": "gpu", "io.skypanel.region": "eu"}
+    assert asked_of_nodes(found, OPTIONS) == {"io.skypanel.pool": "gpu", "io.skypanel.region": "eu"}
     behind = template(configured(region="eu"))["Placement"]
     assert behind == {
         "Platforms": [{"Architecture": "arm64", "OS": "linux"}],

@@ -1,0 +1,45 @@
+"""What a spec takes back of the baseline is said, and what an installation may require of every spec."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reconcilers.environment.gates import admit
+from reconcilers.environment.relaxed import relaxed
+from reconcilers.environment.service import render
+from specs.problems import InvalidSpec
+from tests.unit.reconcilers.documents import HOME, OPTIONS, environment
+
+
+def test_nothing_is_said_of_an_environment_under_the_whole_baseline() -> None:
+    assert relaxed(environment()) == []
+    assert relaxed(environment(run_as="1000:0", ulimits={"nofile": 1024}, tmpfs_paths=[])) == []
+
+
+def test_each_field_that_takes_something_back_is_named() -> None:
+    limits = {"nofile": 65536, "memlock_mb": 64}
+    found = relaxed(environment(run_as="0:1000", read_only_root=False, ulimits=limits))
+    assert [line.partition(":")[0] for line in found] == [
+        "runAs",
+        "readOnlyRootFilesystem",
+        "ulimits.nofile",
+        "ulimits.memlock",
+    ]
+
+
+def test_where_users_have_to_be_declared_an_environment_without_one_is_refused() -> None:
+    required = replace(OPTIONS, require_run_as=True)
+    admit(environment(), OPTIONS)
+    for declared in ("1000:1000", "0:0"):
+        admit(environment(run_as=declared), required)
+    with pytest.raises(InvalidSpec, match="SKYPANEL_REQUIRE_RUN_AS"):
+        admit(environment(), required)
+
+
+def test_where_user_namespaces_are_required_tasks_go_to_labelled_nodes_alone() -> None:
+    required = replace(OPTIONS, require_userns=True)
+    for declared, constraints in (({}, []), ({"pool": "gpu"}, ["node.labels.io.skypanel.pool == gpu"])):
+        template = render(environment(**declared), required, HOME).services[0].spec["TaskTemplate"]
+        assert template["Placement"]["Constraints"] == [*constraints, "node.labels.io.skypanel.userns == true"]
