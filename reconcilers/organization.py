@@ -27,6 +27,7 @@ from reconcilers.baseline import harden
 from reconcilers.conditions import Condition, progressing, ready, stalled
 from reconcilers.edge import edge_problem
 from reconcilers.objects import HomeNetwork, Network, Objects, Service
+from reconcilers.organization_links import LINKS
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
 from reconcilers.ports import Context, EdgePlace, LiveNetwork, LookAhead, Options
 from reconcilers.registry import reconciler
@@ -120,6 +121,7 @@ async def finalize(context: Context) -> None:
     preview=preview,
     admit=admit,
     finalize=finalize,
+    links=LINKS,
     uses=(AddressPlan,),
     concurrency=4,
     resync_seconds=300.0,

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from reconcilers.chain import LinkOf
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
 from reconcilers.outcomes import Outcome
 from reconcilers.port import Port
@@ -83,6 +84,8 @@ class Reconciler:
         salvage: what is wanted while the document cannot be rendered: ``(document, last good documents of services,
             options, the organization's network) -> services``; one that is left out goes. Pure. Without it they stay as
             they were.
+        links: what may stand between a row of it and what it is for, in the order of causality; see
+            ``reconcilers.chain``.
     """
 
     kind: str
@@ -101,6 +104,7 @@ class Reconciler:
     speaks_for: tuple[str, ...] = ()
     admit: Admit = _admit_all
     salvage: Salvage = as_it_was
+    links: tuple[LinkOf, ...] = ()
 
     def read(self, document: Any, options: Options) -> Any:
         """The snapshot that ``document`` is.
@@ -136,6 +140,7 @@ def reconciler(
     speaks_for: tuple[str, ...] = (),
     admit: Callable[[S, Options], None] = _admit_all,
     salvage: Salvage = as_it_was,
+    links: tuple[LinkOf, ...] = (),
 ) -> Callable[[Callable[[Context, S], Awaitable[Outcome]]], Callable[[Context, S], Awaitable[Outcome]]]:
     """Register the decorated coroutine function for ``kind``.
 
@@ -166,6 +171,7 @@ def reconciler(
             speaks_for=speaks_for,
             admit=admit,
             salvage=salvage,
+            links=links,
         )
         return body
 

@@ -53,6 +53,10 @@ _COMMANDS = {
     ),
     "get": _Command("get", "Show declared objects and whether they are as declared."),
     "describe": _Command("describe", "Show all that is known of one object: what is wanted, how it is, and why."),
+    "explain": _Command(
+        "explain",
+        "Say why one object is not ready, or why it changed: the cause and its mend first, then link by link.",
+    ),
     "export": _Command("export", "Write declared objects as YAML that `apply` takes and `plan` finds equal."),
     "trace": _Command(
         "trace",

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from controller.actions.explain import Explanation, explain
+from controller.actions.describe import Description
+from controller.actions.describe import describe as look
 from controller.actions.swarm_view import Task
 from controller.cli.formats import Format, Output, emit, to_plain, yaml_text
 from controller.cli.inputs import Kind, Named, database, settings
@@ -48,14 +49,14 @@ def describe(
         skypanel describe org acme -o json
     """
     with database() as conn:
-        found = explain(conn, settings(), kind, name, events=events)
+        found = look(conn, settings(), kind, name, events=events)
     if output is Format.TABLE:
         show(found)
     else:
         emit(found.document(), output)
 
 
-def show(found: Explanation) -> None:
+def show(found: Description) -> None:
     """For people."""
     _head(found.object)
     _conditions(found.object)
@@ -126,7 +127,7 @@ def _quotas(quotas: Sequence[Quota]) -> None:
         table([f"{_RULE}OF", "USED", "ALLOWED"], rows)
 
 
-def _parts(found: Explanation) -> None:
+def _parts(found: Description) -> None:
     if not found.parts:
         return
     _section("Parts")

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from controller.cost import Sized
 from controller.postgres.statements import statement
-from controller.records import InventoryRow
+from controller.records import InventoryRow, Pause
 from specs.kinds import TENANT_WORD
 
 
@@ -93,3 +93,35 @@ def inventory(conn: psycopg.Connection, ids: Sequence[UUID]) -> dict[tuple[str, 
 def subnets(conn: psycopg.Connection, organizations: Sequence[UUID]) -> dict[UUID, str]:
     """The subnet of each organization that has one."""
     return dict(conn.execute(statement("declared/lookups/subnets"), {"ids": list(organizations)}).fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """The last leader.
+
+    Args:
+        holder: host, process and number; None: there never was one.
+        alive: whether it has renewed its lease of late.
+        reaches_engine: whether the engine has answered it of late.
+    """
+
+    holder: str | None
+    epoch: int | None
+    renewed_at: datetime | None
+    engine_seen_at: datetime | None
+    alive: bool
+    reaches_engine: bool
+
+
+def leader(conn: psycopg.Connection) -> Leader:
+    """Who leads, or did last."""
+    row = conn.execute(statement("declared/lookups/leader")).fetchone()
+    assert row is not None
+    return Leader(*row)
+
+
+def pause(conn: psycopg.Connection, kind: str, object_id: UUID, tenant: UUID | None) -> Pause | None:
+    """The widest pause that holds an object; None: none does."""
+    parameters = {"kind": kind, "id": object_id, "tenant": tenant}
+    row = conn.execute(statement("declared/lookups/pause"), parameters).fetchone()
+    return None if row is None else Pause(row[0], row[1] or "", row[2] or "", row[3].isoformat())

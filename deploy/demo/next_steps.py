@@ -16,6 +16,8 @@ TEXT = """\
   docker service rm $(docker service ls -q -f name=acme-shop-production-web)   # and look again
   skypanel describe environment acme/shop/production       # the event says what was done about it
 
+  skypanel explain environment acme/shop/production        # when something is wrong: the cause, and what to do
+
   skypanel plan -f specs/examples/                         # what would change, before it does
   skypanel doctor
   curl {metrics}

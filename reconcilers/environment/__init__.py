@@ -22,6 +22,7 @@ from reconcilers.environment.config import as_declared
 from reconcilers.environment.domains import domain_statuses
 from reconcilers.environment.gates import admit, home
 from reconcilers.environment.handover import handing_over
+from reconcilers.environment.links import LINKS
 from reconcilers.environment.processes import process_statuses
 from reconcilers.environment.relaxed import relaxed
 from reconcilers.environment.salvage import salvaged
@@ -51,6 +52,7 @@ def children(snapshot: EnvironmentSnapshot) -> list[Child]:
     children=children,
     speaks_for=("process", "domain"),
     salvage=salvaged,
+    links=LINKS,
     wakes_on=("organization",),
     uses=(ConfigVars, Helper, Images),
     writes=(FACTS,),

@@ -32,3 +32,11 @@ JOIN skypanel.names n ON n.kind = s.kind AND n.id = s.id
 WHERE s.organization_id IN (SELECT id FROM skypanel.names WHERE kind = %(tenant_kind)s AND path = ANY (%(tenants)s))
    OR s.organization_id IN (SELECT organization_id FROM skypanel.sizes WHERE plan_id = ANY (%(shared)s))
 ORDER BY n.path
+
+-- name: leader
+-- The last leader, and whether it vouches for what it said.
+SELECT holder, epoch, renewed_at, engine_seen_at, alive, reaches_engine FROM skypanel.leader
+
+-- name: pause
+-- The widest pause that holds an object.
+SELECT scope, reason, paused_by, paused_at FROM skypanel.pause_of(%(kind)s, %(id)s, %(tenant)s)

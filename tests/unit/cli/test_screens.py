@@ -16,15 +16,31 @@ import pytest
 from rich.console import Console
 
 from controller.actions.config import Place
+from controller.actions.describe import Description
 from controller.actions.doctor.findings import Check
-from controller.actions.explain import Explanation
+from controller.actions.explain.changes import Happened
+from controller.actions.explain.result import Explanation
 from controller.actions.fuse import Waiting
 from controller.actions.identity import Identity
 from controller.actions.keys import KeyState
 from controller.actions.preview import Preview
 from controller.actions.swarm_view import Task
 from controller.changes import Change, Difference
-from controller.cli import config, describe, doctor, gc, get, identity, keys, plan, progress, shown, states, trace
+from controller.cli import (
+    config,
+    describe,
+    doctor,
+    explain,
+    gc,
+    get,
+    identity,
+    keys,
+    plan,
+    progress,
+    shown,
+    states,
+    trace,
+)
 from controller.cli.application import commands, main
 from controller.cli.formats import Format
 from controller.cli.output import console
@@ -37,6 +53,7 @@ from controller.declared.reader import DeclaredObject, ObjectStatus
 from controller.declared.readiness import Progress
 from controller.declared.writer import Target, Written
 from controller.records import Claim, InventoryRow
+from reconcilers.chain import Link, State
 from specs.kinds import KINDS, TENANT, ancestors, children
 
 WIDTHS = (80, 120, 200)
@@ -82,7 +99,7 @@ def declared(kind: str) -> DeclaredObject:
     return DeclaredObject(kind, ID, path, spec, 3, THEN, None, status)
 
 
-def explanation(kind: str) -> Explanation:
+def explanation(kind: str) -> Description:
     tasks = [
         Task(SERVICE, "1", "manager-1", "running", "running", THEN.isoformat(), "registry.example.com/team/web:2", ""),
         Task(SERVICE, "1", "manager-1", "shutdown", "rejected", THEN.isoformat(), "registry.example.com/team/web:9",
@@ -90,7 +107,7 @@ def explanation(kind: str) -> Explanation:
         Task(SERVICE, "2", "worker-1", "shutdown", "running", THEN.isoformat(), "registry.example.com/team/web:2", ""),
     ]  # fmt: skip
     made = [InventoryRow("service", SERVICE, "6ew5hmp89dqaek1l2p7gpvths", "524844122f41416a", state="present")]
-    return Explanation(
+    return Description(
         object=declared(kind),
         parts=[declared(child) for child in children(kind)],
         events=[Event("Warning", "RolledBack", LONG, 3, THEN, THEN)],
@@ -137,6 +154,17 @@ PREVIEW = Preview(
         ),
     ],
     problems=[f"environment nordwind-shop would stall, and stay as it is: {LONG}"],
+)
+EXPLANATION = Explanation(
+    declared("Environment"),
+    [
+        Link("controller", State.OK, "manager-1:812:5f0c11aa leads"),
+        Link("image", State.BROKEN, f"ImageNotFound: {LONG}", "Its registry has no such tag.", "Push it"),
+        Link("config", State.UNREACHED, ""),
+        Link("task", State.FOLLOWS, f"0 of 1 run; {LONG}"),
+    ],
+    [Happened(THEN, "config var TOKEN of environment nordwind/shop/production was set (version 2)", "ann")],
+    [f"services, tasks, nodes and networks: {LONG}"],
 )
 WAITING = Waiting(
     "environment", str(ID), "nordwind/shop/production", "nordwind", "reduced", 0, 2, 3, (), THEN, None, None
@@ -216,6 +244,12 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
     "keys status": (
         lambda: keys.show([KeyState("0123abcd", "current", 3), KeyState("89abcdef", "missing", 1)], Format.TABLE),
         ["KEY", "ORGANIZATIONS", "0123abcd", "current", "89abcdef", "missing", "from a backup"],
+    ),
+    "explain": (
+        lambda: explain.show(EXPLANATION),
+        ["environment nordwind/shop/production is not ready: Its registry has no such tag", "mend: Push it",
+         "seen: ImageNotFound:", "controller ok", "image broken see above", "config not reached", "task follows",
+         "config var TOKEN", "(by ann)", "Not seen:"],
     ),
     **{
         f"describe {kind.lower()}": (

@@ -15,6 +15,8 @@ import pytest
 
 from controller.swarm.errors import AWAY
 from reconcilers import conditions
+from reconcilers.reasons import faults, reasons
+from reconcilers.registry import registered
 
 ROOT = Path(__file__).parents[3]
 SAYING = {"progressing", "stalled", "Condition", "NotReadyError", "TerminalError", "TransientError"}
@@ -137,3 +139,21 @@ def test_every_reason_is_explained_to_operators() -> None:
     }
     missing = {one.reason for one in SAID} - explained - ENDED
     assert not missing, f"in no row of docs/operations.md: {sorted(missing)}"
+
+
+@pytest.mark.parametrize(
+    "rows", [[one.row for one in reasons()], [one.row for one in faults()]], ids=["reasons", "faults"]
+)
+def test_the_page_has_what_explain_says(rows: list[str]) -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    assert "\n".join(rows) in page, "make the tables of docs/operations.md of reconcilers/reasons.toml"
+
+
+def test_every_reason_breaks_a_link_that_its_kind_has() -> None:
+    links = {kind: {link.__name__ for link in made.links} for kind, made in registered().items()}
+    spoken = {part: made.kind for made in registered().values() for part in made.speaks_for}
+    every = {"controller", "hold", "row", "beyond"}
+    for reason in reasons():
+        for kind in reason.kinds:
+            own = links.get(spoken.get(kind, kind))
+            assert own is None or reason.link in own | every, f"{reason.names}: {kind} has no link {reason.link}"

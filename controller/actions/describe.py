@@ -24,7 +24,7 @@ from specs.kinds import TENANT, children
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Description:
     """What is known.
 
     Args:
@@ -59,7 +59,7 @@ class Explanation:
         }
 
 
-def explain(conn: psycopg.Connection, settings: Settings, word: str, name: str | None, *, events: int) -> Explanation:
+def describe(conn: psycopg.Connection, settings: Settings, word: str, name: str | None, *, events: int) -> Description:
     """What is known of the object of this kind and path; its tasks where the engine can be reached.
 
     Args:
@@ -76,7 +76,7 @@ def explain(conn: psycopg.Connection, settings: Settings, word: str, name: str |
     found = find_one(conn, kind, path)
     inventory, inventory_error = _inventory(conn, found)
     tasks, engine_error = _tasks(settings, found)
-    return Explanation(
+    return Description(
         object=found,
         parts=[o for k in children(kind) for o in reader.objects(conn, k, found.path)],
         events=lookups.events(conn, kind.lower(), found.id, events),
