@@ -161,7 +161,7 @@ class Known:
     def fault(self) -> Fault | None:
         """What stops its tasks: by its status, else by what the engine has."""
         tasks = [] if self.seen is None else [task for task in self.seen.tasks if not task.runs]
-        if tasks and tasks[0].memory:
+        if any(task.memory for task in tasks):
             return fault_of(["OOMKilled"])
         return fault_of([self.said.message, *(task.error for task in tasks)])
 

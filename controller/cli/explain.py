@@ -7,7 +7,6 @@ from rich.text import Text
 
 from controller.actions.explain import Explanation
 from controller.actions.explain import explain as look
-from controller.cli.errors import readable
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Kind, Named, database, settings
 from controller.cli.output import age, paragraph, say
@@ -54,16 +53,14 @@ def explain(kind: Kind, name: Named = None, *, output: Output = Format.TABLE) ->
 def show(found: Explanation) -> None:
     """For people."""
     cause = found.cause
-    lines = [found.verdict, cause.mend if cause else "", cause.evidence if cause else ""]
-    verdict, mend, evidence = readable(lines)
-    paragraph(Text(), verdict, style="bold", hang=2)
-    if mend:
-        paragraph(Text("  mend: ", style="bold"), mend)
-    if evidence:
-        paragraph(Text("  seen: ", style="bold"), evidence)
+    paragraph(Text(), found.verdict, style="bold", hang=2)
+    if cause is not None and cause.mend:
+        paragraph(Text("  mend: ", style="bold"), cause.mend)
+    if cause is not None and cause.evidence:
+        paragraph(Text("  seen: ", style="bold"), cause.evidence)
     say()
     for link in found.chain:
-        said = readable([link.evidence])[0] if link is not cause else "see above"
+        said = link.evidence if link is not cause else "see above"
         state = f"{link.state.value:<{_STATE}}" if said else link.state.value
         head = Text.assemble("  ", f"{link.name:<{_NAME}}", (state, _STYLES[link.state]))
         paragraph(head, said)
@@ -72,9 +69,9 @@ def show(found: Explanation) -> None:
         say("Last changes:", "bold")
     for change in found.changes:
         by = f" (by {change.by})" if change.by else ""
-        paragraph(Text(f"  {age(change.at) + ' ago':<{_NAME}}"), readable([change.what])[0] + by)
+        paragraph(Text(f"  {age(change.at) + ' ago':<{_NAME}}"), change.what + by)
     if found.unseen:
         say()
         say("Not seen:", "bold")
-    for unseen in readable(list(found.unseen)):
+    for unseen in found.unseen:
         paragraph(Text("  "), unseen, hang=4)

@@ -97,7 +97,8 @@ def _tasks(known: Known) -> Link:
     error = next((found.error for found in known.seen.tasks if found.error and not found.runs), "")
     link = known.judge("task", evidence, proven=True)
     if link.state.is_fault:
-        return replace(link, evidence=f"{evidence}; {link.evidence}")
+        memory = "; the engine says that memory ran out" * any(found.memory for found in known.seen.tasks)
+        return replace(link, evidence=f"{evidence}{memory}; {link.evidence}")
     if running >= desired or known.said.ready:
         return link
     said = f"{evidence}; the newest that ended: {error}" if error else evidence

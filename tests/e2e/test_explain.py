@@ -80,6 +80,7 @@ def test_each_cause_is_named_first_with_its_mend(here: World) -> None:
         check = told(here, "env", f"{at}/{wrong.name}", wrong.says, wrong.mend, wrong.link)
         eventually(check, seconds=60, what=wrong.name)
 
+    assert "the engine says that memory ran out" in lines(here, "env", f"{at}/hungry")[2]
     here.root("UPDATE paas_environments SET port = 0 WHERE id = %s", other)
     eventually(told(here, "env", f"{at}/other", "A row is invalid", "names the column", "row"), what="an invalid row")
     here.sql("UPDATE paas_environments SET port = 8080 WHERE id = %s", other)

@@ -119,7 +119,7 @@ def test_a_controller_that_is_away_is_the_cause_whatever_it_said_last(
     found = explain("env", PATH)
     assert found["cause"]["link"] == "controller"
     assert "no controller has renewed its lease" in found["verdict"]
-    assert found["cause"]["mend"] == "Start one: `skypanel up`"
+    assert found["cause"]["mend"].startswith("Start one: `skypanel up`")
     assert states(found)["image"] == "follows"
 
 
@@ -259,6 +259,32 @@ def test_who_may_only_read_is_told_what_his_rights_allow(
 def test_a_plan_has_no_state(explain: Explain) -> None:
     found = explain("plan", "nano-acme")
     assert (found["cause"], found["verdict"]) == (None, "plan nano-acme has no state of its own")
+
+
+def test_no_password_is_shown(database: Database, tenant: Tenant, explain: Explain) -> None:
+    lead(database)
+    said = "no answer from postgres://shop:s3cret@db/shop"
+    say(database, "environment", tenant.environment, "CrashLoop", said)
+    say(database, "organization", tenant.organization, "Deployed", said, ready=True)
+    assert "s3cret" not in json.dumps([explain("env", PATH), explain("org", "acme"), explain("app", "acme/shop")])
+
+
+def test_of_an_app_the_first_environment_that_is_in_the_way_is_the_cause(
+    database: Database, tenant: Tenant, explain: Explain
+) -> None:
+    for name in ("canary", "staging"):
+        database.execute(
+            "INSERT INTO paas_environments (app_id, name, image_ref) VALUES (%s, %s, 'web:1')",
+            tenant.app, name, role="panel",
+        )  # fmt: skip
+    lead(database)
+    ids = dict(database.execute("SELECT name, id FROM paas_environments"))
+    say(database, "environment", ids["canary"], "Deployed", ready=True)
+    say(database, "environment", ids["production"], "ImageNotFound", "shop has no tag 9")
+    say(database, "environment", ids["staging"], "CrashLoop", "non-zero exit (3)")
+    chain = explain("app", "acme/shop")["chain"]
+    found = {link["link"]: link["state"] for link in chain if link["link"].startswith("environment")}
+    assert found == {"environment canary": "ok", "environment production": "broken", "environment staging": "broken"}
 
 
 def test_people_read_the_cause_and_its_mend_first(

@@ -20,7 +20,8 @@ from controller.actions.paths import looked_after, one
 from controller.declared import reader
 from controller.declared.reader import DeclaredObject, ObjectStatus
 from controller.settings import Settings
-from reconcilers.chain import Known, Link, Relative, Said, Seen, State, in_order
+from reconcilers import labels
+from reconcilers.chain import Known, Link, Relative, Said, Seen, State, in_order, of_reason
 from reconcilers.registry import registered
 from specs.kinds import KINDS
 
@@ -44,20 +45,23 @@ def explain(conn: psycopg.Connection, settings: Settings, word: str, name: str |
 
 
 def _explain(conn: psycopg.Connection, settings: Settings, found: Gathered) -> Explanation:
-    unseen = list(found.unseen)
     sight: Seen | None = None
+    unseen = list(found.unseen)
     made = registered().get(found.of.kind.lower())
     if made is not None and found.object.status.finalized_at is None:
-        sight, why = seen(settings, found.of.kind.lower(), str(found.of.id), found.tenant)
-        if sight is None:
-            unseen.append(f"services, tasks, nodes and networks: {why}")
+        owner = labels.owner_key(found.of.kind.lower(), str(found.of.id))
+        sight, hidden = seen(settings, owner, found.tenant, found.object.path[-1])
+        unseen += hidden
     known = _known(found, sight)
     links = list(upkeep(found, known))
+    is_kept = not any(link.state.is_fault for link in links)
     if found.object.deleted_at is None:
         links += _of_children(conn, settings, found) if made is None else [link(known) for link in made.links]
     if not any(link.state.is_fault for link in links):
         links += _otherwise(found.object)
-    return Explanation(found.object, in_order(links), last_changes(conn, found), unseen)
+    if made is not None or not is_kept:  # of children, none follows from another
+        links = in_order(links)
+    return Explanation(found.object, links, last_changes(conn, found), unseen).without_passwords()
 
 
 def _known(found: Gathered, sight: Seen | None) -> Known:
@@ -85,16 +89,18 @@ def said(status: ObjectStatus) -> Said:
 
 
 def _of_children(conn: psycopg.Connection, settings: Settings, found: Gathered) -> Iterator[Link]:
-    """Of what has no reconciler and is as its children are: a link each, in the words of the child's own cause."""
+    """Of what is as its children are: a link each; the first that is not ready in the words of its own cause."""
     child = KINDS[found.object.kind].facts.status_from
-    if child is None:
-        return
-    for each in reader.objects(conn, child, found.object.path):
-        name = f"{KINDS[child].word()} {each.path[-1]}"
+    explained: Explanation | None = None
+    for each in [] if child is None else reader.objects(conn, child, found.object.path):
+        name = f"{KINDS[each.kind].word()} {each.path[-1]}"
         if each.status.ready and not each.status.unknown:
             yield Link(name, State.OK, each.status.message, proven=True)
             continue
-        explained = _explain(conn, settings, gather(conn, child, each.path))
+        if explained is not None:
+            yield of_reason(name, _relative(each))
+            continue
+        explained = _explain(conn, settings, gather(conn, each.kind, each.path))
         cause = explained.cause or Link(name, State.BROKEN, each.status.message, each.status.reason)
         yield replace(cause, name=name, evidence=f"{cause.name}: {cause.evidence}")
 

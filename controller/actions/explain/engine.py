@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from controller.actions.swarm_view import UNREACHABLE, client
@@ -19,28 +20,31 @@ _KILLED = 137
 _ENDED = {"failed", "rejected", "orphaned", "complete"}
 
 
-def seen(settings: Settings, kind: str, object_id: str, tenant: str) -> tuple[Seen | None, str]:
-    """What it has, or None and why that is not known.
+def seen(settings: Settings, owner: str, tenant: str, role: str) -> tuple[Seen | None, list[str]]:
+    """What it has, or None; and what of it is not known, and why.
 
     Args:
         settings: say where the engine and the edge's API are, and the installation.
-        kind: word of the kind that is reconciled.
-        object_id: of it.
+        owner: as in the label of what is reconciled.
         tenant: id of whose it is; empty: nobody's.
+        role: only services with this one, where there are any.
     """
     engine = client(settings)
     try:
-        return _look(engine, settings, labels.owner_key(kind, object_id), tenant), ""
+        found = _look(engine, settings, owner, tenant, role)
     except UNREACHABLE as error:
-        return None, str(error)
+        return None, [f"services, tasks, nodes and networks: {error}"]
     finally:
         engine.close()
+    faults, silent = _faults(settings) if found.services else (None, "")
+    return replace(found, faults=faults), [f"routes: {silent}"] if silent else []
 
 
-def _look(engine: BlockingClient, settings: Settings, owner: str, tenant: str) -> Seen:
+def _look(engine: BlockingClient, settings: Settings, owner: str, tenant: str, role: str) -> Seen:
     ours = f"{labels.INSTALLATION}={settings.skypanel_installation}"
     filters = {"label": [ours, f"{labels.OWNER}={owner}"]}
     services = {s["ID"]: s["Spec"] for s in engine.call("GET", "/services", query={"filters": filters})}
+    services = {i: spec for i, spec in services.items() if spec["Labels"].get(labels.PROCESS) == role} or services
     nodes = {n["ID"]: n for n in engine.call("GET", "/nodes")}
     tasks: Sequence[Document] = ()
     if services:
@@ -50,7 +54,6 @@ def _look(engine: BlockingClient, settings: Settings, owner: str, tenant: str) -
         tasks=_tasks(engine, tasks, services, nodes),
         nodes={_name(node): _takes(node) for node in nodes.values()},
         network=_network(engine, ours, tenant),
-        faults=_faults(settings),
     )
 
 
@@ -119,11 +122,12 @@ def _takes(node: Document) -> bool:
     return up and (node.get("Spec") or {}).get("Availability") == "active"
 
 
-def _faults(settings: Settings) -> Mapping[str, str] | None:
+def _faults(settings: Settings) -> tuple[Mapping[str, str] | None, str]:
+    """What the edge says of its routers; None, and why it says nothing where it should."""
     url = settings.skypanel_edge_api_url.get_secret_value()
     if not url:
-        return None
+        return None, ""
     try:
-        return read_all(url)
-    except EdgeSilent:
-        return None
+        return read_all(url), ""
+    except EdgeSilent as error:
+        return None, str(error)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from controller.actions.explain.changes import Happened
 from controller.declared.reader import DeclaredObject
+from controller.kit.redaction import redact
 from reconcilers.chain import Link, State
 from specs.kinds import KINDS
 
@@ -28,6 +29,12 @@ class Explanation:
     changes: Sequence[Happened]
     unseen: Sequence[str]
 
+    def without_passwords(self) -> Explanation:
+        """The same, as anybody may read it who may read the object."""
+        chain = [replace(link, evidence=redact(link.evidence), cause=redact(link.cause)) for link in self.chain]
+        changes = [replace(change, what=redact(change.what)) for change in self.changes]
+        return replace(self, chain=chain, changes=changes, unseen=list(map(redact, self.unseen)))
+
     @property
     def cause(self) -> Link | None:
         """The first link that is broken; None: none is."""
@@ -40,7 +47,7 @@ class Explanation:
         cause, status = self.cause, self.object.status
         if cause is None:
             how = "has no state of its own" if status.ready is None else f"is as declared: {status.reason}"
-            return f"{what} {how}" + (f": {status.message}" if status.message else "")
+            return f"{what} {how}" + (f": {redact(status.message)}" if status.message else "")
         return f"{self._how(what, cause)}: {cause.cause.rstrip('.') or cause.evidence}"
 
     def _how(self, what: str, cause: Link) -> str:
@@ -64,7 +71,7 @@ class Explanation:
             "generation": self.object.generation,
             "ready": None if status.unknown else status.ready,
             "reason": status.reason,
-            "message": status.message,
+            "message": redact(status.message),
             "verdict": self.verdict,
             "cause": None if cause is None else _link(cause),
             "chain": [_link(link) for link in self.chain],

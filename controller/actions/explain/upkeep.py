@@ -55,8 +55,7 @@ def row(found: Gathered, known: Known) -> Link:
         return _deleted(found, known)
     if found.invalid and known.said.reason != "InvalidSpec":
         return _broken("row", "InvalidSpec", found.invalid)
-    seen = f", as of which {asked.status.reason} is said" if asked.status.observed_generation else ""
-    return known.judge("row", f"generation {asked.generation}, made at {_at(asked.created_at)}{seen}")
+    return known.judge("row", f"generation {asked.generation}, made at {_at(asked.created_at)}")
 
 
 def _deleted(found: Gathered, known: Known) -> Link:

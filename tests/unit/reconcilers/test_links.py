@@ -88,6 +88,7 @@ def test_a_task_that_the_engine_says_ran_out_of_memory_is_believed_over_its_exit
     killed = replace(ENDED, error="task: non-zero exit (137)", memory=True)
     found = links.task(not_ready("RollingOut", "0/1 run", seen=replace(SEEN, tasks=(killed,))))
     assert found.mend == "Give it more memory, or have the program use less"
+    assert found.evidence.startswith("0 of 1 run; the engine says that memory ran out; ")
 
 
 def test_a_suspended_environment_names_what_is_suspended() -> None:
