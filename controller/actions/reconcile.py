@@ -55,6 +55,6 @@ def handled(conn: psycopg.Connection, request: Request, limit: float) -> tuple[s
             raise NotInTimeError(
                 f"{request.words}: it was not reconciled within {limit:g} s"
                 + (f"; last said: {reason}: {message}" if reason else ""),
-                "`skypanel describe` says what it waits for; `skypanel doctor`, whether a controller runs",
+                "`skypanel explain` says what it waits for; `skypanel doctor`, whether a controller runs",
             )
         time.sleep(_POLL_SECONDS)

@@ -96,6 +96,24 @@ def subnets(conn: psycopg.Connection, organizations: Sequence[UUID]) -> dict[UUI
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """That one was made; who, why and from which commit, where that was said."""
+
+    made_at: datetime
+    version: int
+    made_by: str | None
+    reason: str | None
+    commit: str | None
+
+
+def releases(conn: psycopg.Connection, object_id: UUID, limit: int) -> list[Release]:
+    """The last ``limit`` releases of an object, the newest first."""
+    return [
+        Release(*row) for row in conn.execute(statement("declared/lookups/releases"), {"id": object_id, "limit": limit})
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class Leader:
     """The last leader.
 

@@ -17,7 +17,17 @@ def release(known: Known) -> Link:
     if not wanted:
         return known.judge("release", "no image is wanted")
     others = [image for image in running if image != wanted]
-    return known.judge("release", f"{wanted} is wanted" + (f"; {', '.join(others)} runs" if others else ""))
+    runs = f"; {', '.join(others)} runs" if others else ""
+    return known.judge("release", f"{_version(known)}{wanted} is wanted{runs}")
+
+
+def _version(known: Known) -> str:
+    """The newest release, and the one whose content is asked for instead of what is declared."""
+    newest, pinned = (getattr(known.snapshot, name, None) for name in ("release", "pinned"))
+    if newest is None:
+        return ""
+    of = f", with the content of release {pinned.version}" if pinned is not None else ""
+    return f"release {newest.version}{of} ({'it has run' if newest.deployed else 'it has not run yet'}): "
 
 
 def image(known: Known) -> Link:

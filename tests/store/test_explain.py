@@ -261,6 +261,29 @@ def test_a_plan_has_no_state(explain: Explain) -> None:
     assert (found["cause"], found["verdict"]) == (None, "plan nano-acme has no state of its own")
 
 
+def test_what_changed_it_is_said_with_its_time_and_by_whom(
+    database: Database, tenant: Tenant, explain: Explain
+) -> None:
+    lead(database)
+    database.execute(
+        "INSERT INTO paas_releases (environment_id, version, image_ref, created_at)"
+        " VALUES (%s, 7, 'web:1', now() + interval '2 s')",
+        tenant.environment,
+    )
+    database.execute(
+        "INSERT INTO skypanel.events (kind, object_id, type, reason, message)"
+        " VALUES ('environment', %s, 'Normal', 'Updated', '~ service web: image: web:0 -> web:1')",
+        tenant.environment,
+    )
+    say(database, "environment", tenant.environment, "Deployed", ready=True)
+    what = [(change["what"], change["by"]) for change in explain("env", PATH)["changes"]]
+    assert what[:2] == [
+        ("release 7 was made", None),
+        ("Updated: ~ service web: image: web:0 -> web:1", "the controller"),
+    ]
+    assert what[2][0] == f"environment {PATH} was made"
+
+
 def test_no_password_is_shown(database: Database, tenant: Tenant, explain: Explain) -> None:
     lead(database)
     said = "no answer from postgres://shop:s3cret@db/shop"

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import errors
 
 from controller.actions.explain.gathered import Gathered
-from controller.declared import config_vars
+from controller.declared import config_vars, lookups
 from controller.declared.sealing import Owner
 from specs.config import Layer
 from specs.kinds import KINDS
@@ -36,7 +36,7 @@ class Happened:
 
 def last_changes(conn: psycopg.Connection, found: Gathered) -> list[Happened]:
     """The newest first; what the role may not read is left out."""
-    happened = [*_done(found), *_of_rows(found), *_settings(conn, found)]
+    happened = [*_done(found), *_of_rows(found), *_settings(conn, found), *_releases(conn, found)]
     return sorted(happened, key=lambda change: change.at, reverse=True)[:_SHOWN]
 
 
@@ -74,3 +74,10 @@ def _settings(conn: psycopg.Connection, found: Gathered) -> Sequence[Happened]:
         Happened(v.changed_at, f"config var {v.name} of {words[v.owner]} was set (version {v.version})")
         for v in variables
     ]
+
+
+def _releases(conn: psycopg.Connection, found: Gathered) -> Iterator[Happened]:
+    for release in lookups.releases(conn, found.of.id, _SHOWN):
+        commit = f" (commit {release.commit})" if release.commit else ""
+        why = f": {release.reason}" if release.reason else ""
+        yield Happened(release.made_at, f"release {release.version} was made{commit}{why}", release.made_by or "")

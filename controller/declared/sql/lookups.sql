@@ -33,6 +33,15 @@ WHERE s.organization_id IN (SELECT id FROM skypanel.names WHERE kind = %(tenant_
    OR s.organization_id IN (SELECT organization_id FROM skypanel.sizes WHERE plan_id = ANY (%(shared)s))
 ORDER BY n.path
 
+-- name: releases
+-- The last releases of an object, and who made them, as far as that is on record.
+SELECT r.created_at, r.version, j.said ->> 'made_by', j.said ->> 'reason', j.said ->> 'source_commit'
+FROM public.paas_releases r
+CROSS JOIN LATERAL (SELECT to_jsonb(r) AS said) j
+WHERE r.environment_id = %(id)s
+ORDER BY r.version DESC
+LIMIT %(limit)s
+
 -- name: leader
 -- The last leader, and whether it vouches for what it said.
 SELECT holder, epoch, renewed_at, engine_seen_at, alive, reaches_engine FROM skypanel.leader

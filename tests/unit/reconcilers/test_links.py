@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,6 +37,10 @@ def test_all_is_well_of_what_is_ready() -> None:
 
 def test_the_release_says_what_runs_in_place_of_what_is_wanted() -> None:
     assert links.release(replace(KNOWN, details={"running": ["web:0"]})).evidence == "web:1 is wanted; web:0 runs"
+    newest = SimpleNamespace(release=SimpleNamespace(version=9, deployed=False), pinned=SimpleNamespace(version=7))
+    assert links.release(replace(KNOWN, snapshot=newest)).evidence == (
+        "release 9, with the content of release 7 (it has not run yet): web:1 is wanted"
+    )
     none = links.release(not_ready("NoImage", spec={}))
     assert (none.state, none.mend.startswith("Set one")) == (State.BROKEN, True)
 
