@@ -385,7 +385,8 @@ edge_users() {
     EDGE_API_USERS="skypanel:{SHA}$(printf %s "${password%@*}" | openssl dgst -sha1 -binary | base64)"
     # A config cannot be changed: another content has another name.
     HAPROXY_VERSION=$(sha256sum "$source/deploy/traefik/haproxy.cfg" | cut -c1-12)
-    export EDGE_API_USERS HAPROXY_VERSION
+    PAGE_VERSION=$(sha256sum "$source/deploy/traefik/page.cfg" | cut -c1-12)
+    export EDGE_API_USERS HAPROXY_VERSION PAGE_VERSION
 }
 
 deploy_edge() {

@@ -11,13 +11,16 @@ node that blocks its name and its addresses until the engine is restarted.
 Expected flow: allocate the subnet (kept for the organization's life, so that a network that somebody removed comes
 back with the same addresses) -> the network -> the pin -> every edge container is on it.
 
+The pin bears one more thing: the routes to the page of what is suspended, as it alone of the organization has a task
+then. A host keeps its page until what is resumed is ready, so that there is an answer at any moment.
+
 Guarantees: a live network is found by its owner label and keeps its name and its addresses for life; the address plan
 follows it. While a service is on it, it is neither removed nor made anew, and the edge stays on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -29,8 +32,9 @@ from reconcilers.edge import edge_problem
 from reconcilers.objects import HomeNetwork, Network, Objects, Service
 from reconcilers.organization_links import LINKS
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
-from reconcilers.ports import Context, EdgePlace, LiveNetwork, LookAhead, Options
+from reconcilers.ports import Context, EdgePlace, Live, LiveNetwork, LookAhead, Options
 from reconcilers.registry import reconciler
+from reconcilers.routes import page_labels, paged
 from specs.names import network_name, pin_name
 from specs.problems import NotSupported
 from specs.snapshots import OrganizationSnapshot
@@ -40,11 +44,20 @@ NOT_CHOSEN = "0.0.0.0/31"
 PIN_POLL_SECONDS = 0.15
 PLAN_RETRY_SECONDS = 5.0
 IN_USE_RETRY_SECONDS = 30.0
+RESUMING_POLL_SECONDS = 2.0
+MOST_PAGES = 500
+"""Labels of so many of the longest host names are 1.05 MB; at 2.1 MB the Swarm refuses the whole service."""
 PIN_MEMORY_BYTES = 16 * 1024 * 1024
 
 
 def render(
-    snapshot: OrganizationSnapshot, options: Options, *, subnet: str, edge_node: str | None, home: HomeNetwork | None
+    snapshot: OrganizationSnapshot,
+    options: Options,
+    *,
+    subnet: str,
+    edge_node: str | None,
+    home: HomeNetwork | None,
+    resuming: Collection[str] = (),
 ) -> Objects:
     """The network of an organization; with an edge, also its pin, and that the edge is on the network.
 
@@ -54,16 +67,25 @@ def render(
         subnet: of the network.
         edge_node: where the pin belongs; None without an edge.
         home: the network when it is live: it keeps its name for life, whatever the organization is called.
+        resuming: host names that keep the page of what is suspended for now.
     """
     name = home.name if home else network_name_of(snapshot, options)
     owner = labels.owned(options.installation, "organization", str(snapshot.id), str(snapshot.id))
     network = Network(name=name, subnet=subnet, labels=owner)
     if edge_node is None:
         return Objects((network,))
+    called = pin_name(installation=options.installation, organization=snapshot.id)
+    pages = page_labels(
+        called,
+        network=name,
+        hostnames=sorted({*snapshot.suspended_hosts, *resuming})[:MOST_PAGES],
+        entrypoints=options.edge_entrypoints,
+        cert_resolver=options.edge_cert_resolver,
+    )
     pin = Service.seal(
         {
-            "Name": pin_name(installation=options.installation, organization=snapshot.id),
-            "Labels": owner,
+            "Name": called,
+            "Labels": {**owner, **pages},
             "TaskTemplate": {
                 "ContainerSpec": harden(
                     {"Image": options.pin_image, "StopGracePeriod": 1_000_000_000},
@@ -88,7 +110,14 @@ def preview(snapshot: OrganizationSnapshot, ahead: LookAhead) -> Objects:
     """What would exist; the subnet of a network that does not exist yet is chosen when it is made."""
     network = ahead.live.network_of(str(snapshot.id))
     known = (network.subnet if network else None) or ahead.subnets.get(str(snapshot.id)) or NOT_CHOSEN
-    return render(snapshot, ahead.options, subnet=known, edge_node=ahead.live.edge_node(), home=_home(network))
+    return render(
+        snapshot,
+        ahead.options,
+        subnet=known,
+        edge_node=ahead.live.edge_node(),
+        home=_home(network),
+        resuming=_resuming(snapshot, ahead.options, ahead.live),
+    )
 
 
 def network_name_of(snapshot: OrganizationSnapshot, options: Options) -> str:
@@ -171,6 +200,8 @@ async def reconcile_organization(context: Context, snapshot: OrganizationSnapsho
     kept = await context.apply(objects)
     conditions, outcome = assess(name, subnet, context.live.edge_place(), kept, holder)
     context.report(conditions, details=details)
+    if isinstance(outcome, Done) and _resuming(snapshot, context.options, context.live):
+        return RequeueAfter(RESUMING_POLL_SECONDS)
     return outcome
 
 
@@ -220,5 +251,16 @@ def assess(
 def _objects(context: Context, snapshot: OrganizationSnapshot, subnet: str) -> Objects:
     live = context.live
     return render(
-        snapshot, context.options, subnet=subnet, edge_node=live.edge_node(), home=_home(live.network_of(context.id))
+        snapshot,
+        context.options,
+        subnet=subnet,
+        edge_node=live.edge_node(),
+        home=_home(live.network_of(context.id)),
+        resuming=_resuming(snapshot, context.options, live),
     )
+
+
+def _resuming(snapshot: OrganizationSnapshot, options: Options, live: Live) -> frozenset[str]:
+    """The host names that have the page, and what answers them otherwise is not ready yet."""
+    pin = live.find(Service.object_type, pin_name(installation=options.installation, organization=snapshot.id))
+    return paged(pin.labels).intersection(snapshot.resuming_hosts) if pin is not None else frozenset()

@@ -233,6 +233,10 @@ class OrganizationSnapshot(_Document):
     suspended: Flag = False
     network_prefix: NetworkPrefix = 24
     policies: tuple[str, ...] = ()
+    suspended_hosts: tuple[Hostname, ...] = ()
+    """Host names of what is suspended of it, whoever suspended it."""
+    resuming_hosts: tuple[Hostname, ...] = ()
+    """Those of what is not, and not ready either, as far as it is not given up."""
 
     def unsupported(self) -> Iterator[Problem]:
         """What is declared for it and would have no effect."""

@@ -6,7 +6,6 @@ of the same owner takes over.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,8 +15,8 @@ from controller.swarm.diff import service_differences
 from reconcilers import labels
 from reconcilers.objects import Objects, Service
 from reconcilers.ports import LiveService
+from reconcilers.routes import hostnames_of
 
-_HOST = re.compile(r"\bHost\(`([^`]+)`\)")
 _ROUTING = "traefik."
 
 
@@ -25,9 +24,7 @@ def serves(spec: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
     """Type of the process of a service document when it has tasks (else empty), and the hosts that lead to it."""
     found: Mapping[str, str] = spec.get("Labels") or {}
     replicas = ((spec.get("Mode") or {}).get("Replicated") or {}).get("Replicas") or 0
-    rules = (text for label, text in found.items() if label.startswith(_ROUTING) and label.endswith(".rule"))
-    hosts = frozenset(host for rule in rules for host in _HOST.findall(rule))
-    return found.get(labels.PROCESS, "") if replicas else "", hosts
+    return found.get(labels.PROCESS, "") if replicas else "", hostnames_of(found)
 
 
 def loses(change: Change, wanted: Objects) -> bool:

@@ -9,6 +9,9 @@ Swarm provider needs five kinds of read, so HAProxy lets those through and nothi
 without a capability (only root may open the socket), reaches no network but the internal one, and publishes
 nothing.
 
+A third service, `skypanel-edge-page`, is the page of what is suspended: HAProxy again, which reaches nothing and asks
+nobody. The controller leads host names to it by the name that it gives itself, SUSPENDED.
+
 The controller joins the running task to the organizations' networks, and adds them to the service's
 specification later. Deploying again keeps those networks, and writes nothing when nothing has changed.
 """
@@ -27,6 +30,9 @@ from deploy.engine.images import PREFIX
 SERVICE = "skypanel-edge"
 NETWORK = "skypanel-edge"
 SOCKET_SERVICE = "skypanel-edge-socket"
+PAGE_SERVICE = "skypanel-edge-page"
+SUSPENDED = "skypanel-suspended"
+PAGE_PORT = 8080
 EDGE_LABEL = "io.skypanel.edge"
 HASH_LABEL = "io.skypanel.edge-hash"
 NOBODY = "65534:65534"
@@ -65,14 +71,15 @@ def deploy(
     written: list[str] = []
     edge = _network(api, NETWORK, internal=False, written=written)
     door = _network(api, SOCKET_SERVICE, internal=True, written=written)
-    config = _config(api, (Path(__file__).parent / "haproxy.cfg").read_bytes(), written)
+    config, page = (_config(api, name, written) for name in ("haproxy.cfg", "page.cfg"))
     _service(api, _proxy(proxy_image, config, door), written)
+    _service(api, _page(proxy_image, page, edge), written)
     node = str(api.get("/info")["Swarm"]["NodeID"])
     traefik = _traefik(traefik_image, [edge, door], port, node, _arguments(refresh_seconds, read_timeout))
     if api_password is not None:
         _open_api(traefik, api_password)
     _service(api, traefik, written)
-    for name in (SOCKET_SERVICE, SERVICE):
+    for name in (SOCKET_SERVICE, PAGE_SERVICE, SERVICE):
         wait(api, name)
     return written
 
@@ -154,19 +161,34 @@ def _open_api(spec: dict[str, Any], password: str) -> None:
 
 
 def _proxy(image: str, config: tuple[str, str], door: str) -> dict[str, Any]:
-    spec = _specification(SOCKET_SERVICE, image, "0:0", [], [door])
-    container = spec["TaskTemplate"]["ContainerSpec"]
+    spec = _haproxy(SOCKET_SERVICE, image, "0:0", config, door)
     socket = "/var/run/docker.sock"
-    container["Mounts"] = [{"Type": "bind", "Source": socket, "Target": socket, "ReadOnly": True}]
+    spec["TaskTemplate"]["ContainerSpec"]["Mounts"] = [
+        {"Type": "bind", "Source": socket, "Target": socket, "ReadOnly": True}
+    ]
+    return spec
+
+
+def _page(image: str, config: tuple[str, str], network: str) -> dict[str, Any]:
+    spec = _haproxy(PAGE_SERVICE, image, NOBODY, config, network)
+    spec["Labels"] |= {
+        "traefik.enable": "true",
+        f"traefik.http.services.{SUSPENDED}.loadbalancer.server.port": str(PAGE_PORT),
+    }
+    return spec
+
+
+def _haproxy(name: str, image: str, user: str, config: tuple[str, str], network: str) -> dict[str, Any]:
+    spec = _specification(name, image, user, [], [network])
     file = {"Name": "/etc/haproxy/haproxy.cfg", "UID": "0", "GID": "0", "Mode": 0o444}
-    container["Configs"] = [{"ConfigID": config[0], "ConfigName": config[1], "File": file}]
+    spec["TaskTemplate"]["ContainerSpec"]["Configs"] = [{"ConfigID": config[0], "ConfigName": config[1], "File": file}]
     spec["TaskTemplate"]["Resources"] = {"Limits": {"MemoryBytes": 128 * MIB, "Pids": 64}}
     spec["EndpointSpec"] = {"Mode": "dnsrr"}
     return spec
 
 
 def _specification(name: str, image: str, user: str, arguments: list[str], networks: list[str]) -> dict[str, Any]:
-    """What both services have in common."""
+    """What the services have in common."""
     return {
         "Name": name,
         "Labels": {},
@@ -210,8 +232,9 @@ def _network(api: EngineApi, name: str, *, internal: bool, written: list[str]) -
     return str(identity)
 
 
-def _config(api: EngineApi, content: bytes, written: list[str]) -> tuple[str, str]:
-    """The id and name of the Swarm config with this content; it never changes, so its name has the hash."""
+def _config(api: EngineApi, file: str, written: list[str]) -> tuple[str, str]:
+    """The id and name of the Swarm config with a file of this folder; it never changes, so its name has the hash."""
+    content = (Path(__file__).parent / file).read_bytes()
     name = f"{SOCKET_SERVICE}-{hashlib.sha256(content).hexdigest()[:12]}"
     if found := _named(api, "/configs", name):
         return str(found["ID"]), name

@@ -65,7 +65,10 @@ def reached(
         suspended: whether the environment is.
     """
     if suspended:
-        message = f"{hostname} is not answered: the environment is suspended; clear `suspended` to start it again"
+        message = (
+            f"{hostname} is answered with status 503 and a page, where the edge has one: the environment is suspended; "
+            "clear `suspended` to start it again"
+        )
         return (Condition("Ready", "False", "Suspended", message),)
     if not rollout.desired:
         message = f"{hostname} is not answered: {rollout.service} has 0 instances: set its replicas"

@@ -21,7 +21,7 @@ def edge(lab: Lab) -> Iterator[str]:
     """The edge's container."""
     traefik.deploy(lab.api())
     yield traefik.wait(lab.api(), traefik.SERVICE)
-    for name in (traefik.SERVICE, traefik.SOCKET_SERVICE):
+    for name in (traefik.SERVICE, traefik.PAGE_SERVICE, traefik.SOCKET_SERVICE):
         remove(lab.api(), name)
 
 

@@ -252,6 +252,9 @@ def _owner(found: Mapping[str, str]) -> Key | None:
 
 def _hosts(found: Mapping[str, str]) -> Iterator[str]:
     for label, value in found.items():
+        # What leads to the page of what is suspended leads to none of the owner's tasks.
+        if label.startswith("traefik.http.routers.page_"):
+            continue
         if label.startswith("traefik.http.routers.") and label.endswith(".rule"):
             for arguments in _HOST.findall(value):
                 yield from _QUOTED.findall(arguments)

@@ -11,6 +11,7 @@ from controller.settings import Settings
 from controller.swarm import routers
 from controller.swarm.blocking import BlockingClient
 from reconcilers import labels
+from reconcilers.routes import SUSPENDED
 
 Document = Mapping[str, Any]
 
@@ -35,6 +36,8 @@ def examine(engine: BlockingClient, networks: Iterable[Document], settings: Sett
     found = _look(engine)
     yield from edge_checks(found, networks, settings.skypanel_installation)
     if found.services:
+        query = {"filters": {"label": [f"traefik.http.services.{SUSPENDED}.loadbalancer.server.port"]}}
+        yield page_check(engine.call("GET", "/services", query=query) or [])
         yield api_check(settings.skypanel_edge_api_url.get_secret_value())
 
 
@@ -107,6 +110,18 @@ def api_check(url: str) -> Check:
     if bad:
         return warn("edge api", f"{len(bad)} router(s) do not work: {', '.join(bad[:3])}", "see the edge's log")
     return ok("edge api", f"{len(found)} router(s), none with an error")
+
+
+def page_check(services: Iterable[Document]) -> Check:
+    """Is there a page for what is suspended?"""
+    names = ", ".join(service["Spec"]["Name"] for service in services)
+    if names:
+        return ok("edge page", f"{names} has the page of what is suspended")
+    return warn(
+        "edge page",
+        "no service has the page of what is suspended: visitors of it get 404",
+        "deploy deploy/swarm/edge.yml again, or the service `page` of it beside your Traefik",
+    )
 
 
 def _joined(edge: Edge, networks: Iterable[Document], installation: str) -> Iterator[Check]:

@@ -65,6 +65,8 @@ def organization(key: Key, slug: str, **columns: Any) -> dict[str, Any]:
         "suspended": False,
         "network_prefix": 24,
         "policies": [],
+        "suspended_hosts": [],
+        "resuming_hosts": [],
         **columns,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controller.records import Key
 from reconcilers import labels
+from reconcilers.routes import paged
 from tests.sim.scenario import Simulation, scenario
 from tests.sim.scenarios.environment import BROKEN, WEB, WEB2, domain, environment, process
 from tests.sim.scenarios.organization import organization
@@ -209,3 +210,38 @@ async def a_process_goes_and_its_host_with_it(sim: Simulation) -> None:
     await sim.settle()
     sim.change(shop, processes=both[:1], domains=[])
     await sim.settle()
+
+
+def _pages(sim: Simulation, home: Key) -> set[str]:
+    """Host names that lead to the page of what is suspended."""
+    return set(paged(sim.swarm.state()["services"][sim.pin(home)]["Labels"]))
+
+
+@scenario(counts=False)
+async def what_is_suspended_has_a_page_until_it_serves_again(sim: Simulation) -> None:
+    acme = organization(sim, "acme")
+    shop = environment(sim, acme, "shop", domains=[domain(sim, HOST)])
+    await sim.settle()
+    before = sim.swarm.state()
+    sim.change(shop, suspended=True)
+    sim.change(acme, suspended_hosts=[HOST])
+    await sim.settle()
+    assert _pages(sim, acme) == {HOST}
+    sim.change(shop, suspended=False)
+    sim.change(acme, suspended_hosts=[], resuming_hosts=[HOST])
+    await sim.sleep(10.0)
+    assert _pages(sim, acme) == {HOST}
+    sim.change(acme, resuming_hosts=[])
+    await sim.settle()
+    assert _pages(sim, acme) == set()
+    for name in (sim.pin(acme), sim.service(shop)):
+        for part in ("Labels", "TaskTemplate", "Mode"):
+            assert sim.swarm.state()["services"][name][part] == before["services"][name][part]
+
+
+@scenario(counts=False)
+async def what_only_starts_has_no_page(sim: Simulation) -> None:
+    acme = organization(sim, "acme", resuming_hosts=[HOST])
+    environment(sim, acme, "shop", domains=[domain(sim, HOST)])
+    await sim.settle()
+    assert _pages(sim, acme) == set()

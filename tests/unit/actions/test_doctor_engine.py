@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from controller.actions.doctor.address_pool import host_routes, pool_checks
-from controller.actions.doctor.edge import Edge, api_check, edge_checks
+from controller.actions.doctor.edge import Edge, api_check, edge_checks, page_check
 from controller.actions.doctor.engine import node_checks, security_checks, swarm_check, version_check
 from controller.settings import Settings
 
@@ -147,6 +147,11 @@ def test_an_edge_that_forwards_packets_between_tenants_is_found_out(sysctls: dic
         c for c in edge_checks(Edge([service], [RUNNING], [{}]), [], "skypanel") if c.name == "edge forwarding"
     )
     assert found.level == level
+
+
+def test_an_edge_without_the_page_of_what_is_suspended_is_warned_of() -> None:
+    assert page_check([]).level == "warn"
+    assert "page_1" in page_check([{"Spec": {"Name": "page_1"}}]).message
 
 
 def test_an_edge_that_does_not_run_fails() -> None:
