@@ -60,6 +60,7 @@ def test_the_tutorial_works_as_it_is_written(
     assert "+ postmaster/thing mail.acme.example" in said["plan"]
     assert "Serving" in said["get"]
     assert "account-of-mail.acme.example" in said["describe"]
+    assert f"alias {acme}/post/sales is as declared" in said["explain"]
     assert "ensure" in said["trace"] or "postmaster" in said["trace"]
     assert postmaster.accounts == {}
     assert not [name for name in here.services() if "post-mail" in name]
