@@ -97,7 +97,7 @@ BEGIN
 END
 $$;
 GRANT EXECUTE ON FUNCTION skypanel.allocate_subnet, skypanel.release_subnet, skypanel.adopt_subnet, skypanel.lowest_free_subnet TO skypanel_controller;
-GRANT EXECUTE ON FUNCTION skypanel.prune, skypanel.sealed_config_of TO skypanel_controller;
+GRANT EXECUTE ON FUNCTION skypanel.prune, skypanel.sealed_config_of, skypanel.sealed_registry_of TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.pause_of, skypanel.config_of, skypanel.config_now TO skypanel_panel, skypanel_controller, skypanel_reader;
 
 -- The panel's tables. Only their owner can grant on them; where that is someone else, the docs list what he grants.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconcilers.logins import Login
 from reconcilers.port import Port, read
 
 
@@ -38,15 +39,26 @@ class Images(Port, name="image"):
 
     @read
     @abstractmethod
-    async def look_up(self, reference: str, organization_id: str) -> ImageFacts:
+    async def look_up(self, reference: str, organization_id: str, login: Login | None = None) -> ImageFacts:
         """What ``reference`` means now.
 
         Args:
             reference: an image reference.
-            organization_id: with whose credentials.
+            organization_id: who asks.
+            login: its user of that registry; None: it has none.
 
         Raises:
             TransientError: ``RegistryUnavailable``: it did not answer, or answered that it cannot now.
             TerminalError: ``ImageNotFound``, ``ImageDenied``, ``ImageRefused`` (no image that runs here, or not of the
                 form that images have); says what to do.
+        """
+
+    @read
+    @abstractmethod
+    async def sign_in(self, login: Login) -> bool:
+        """Whether the registry asks for a user at all; if so, it takes this one.
+
+        Raises:
+            TransientError: ``RegistryUnavailable``: it did not answer, or answered that it cannot now.
+            TerminalError: ``LoginRefused``: it does not take him; says what to do.
         """

@@ -87,6 +87,8 @@ class Service:
         spec: the whole document, with both hashes in its labels.
         hash: the value of the spec-hash label.
         template_hash: the value of the template-hash label; see ``template_hash``.
+        pull: what nodes ask its registry with, as the engine takes it beside the document, and never shows it; the
+            label ``PULLS_AS`` says which. None: not at hand, and what the engine has stays.
     """
 
     object_type: ClassVar[str] = "service"
@@ -94,6 +96,7 @@ class Service:
     spec: SpecDocument
     hash: str
     template_hash: str
+    pull: str | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def seal(cls, spec: SpecDocument, *, template: str = "") -> Service:
@@ -104,6 +107,18 @@ class Service:
         digest = spec_hash(hashed)
         sealed = {**hashed, "Labels": {**hashed["Labels"], labels.SPEC_HASH: digest}}
         return cls(name=spec["Name"], spec=sealed, hash=digest, template_hash=template)
+
+    @property
+    def pulls_as(self) -> str:
+        """Revision of the user that its nodes pull with; empty: nobody's."""
+        return self.labels.get(labels.PULLS_AS, "")
+
+    def relabelled(self, found: Mapping[str, str]) -> Service:
+        """The same with other labels."""
+        if found == self.spec["Labels"]:
+            return self
+        sealed = Service.seal({**self.spec, "Labels": dict(found)}, template=self.template_hash)
+        return replace(sealed, pull=self.pull)
 
     def attached_to(self, network_id: str) -> Service:
         """The same in another network, as an organization has one: the hash leaves it out."""

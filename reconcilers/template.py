@@ -7,6 +7,7 @@ of today. So what is wanted while a template is held back is today's document wi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from reconcilers.labels import TEMPLATE_HASH
@@ -25,7 +26,8 @@ def with_template(service: Service, good: Mapping[str, Any]) -> Service:
     routes = at_port(service.spec["Labels"], listening_port(good))
     # What the engine gives back has more in it than was written; the label says what it was.
     known = (good.get("Labels") or {}).get(TEMPLATE_HASH, "")
-    return Service.seal({**service.spec, "TaskTemplate": template, "Labels": routes}, template=known)
+    sealed = Service.seal({**service.spec, "TaskTemplate": template, "Labels": routes}, template=known)
+    return replace(sealed, pull=service.pull)
 
 
 def listening_port(document: Mapping[str, Any]) -> str | None:

@@ -54,6 +54,7 @@ class KindFacts:
         inert: spec fields that may be written down and do nothing yet, and why.
         overruled: spec field to the kind of its children that say it in its place, where it has any, and to the name of
             the child that takes it over all the same; empty: none does.
+        signs_in: it is a user of a registry, whose password is sealed beside what is declared of him.
         configurable: config vars can be set for it; those of what is below it win.
         columns: heading to cell of ``skypanel get``, after its readiness.
         wide: more of them, of ``skypanel get -o wide``.
@@ -73,6 +74,7 @@ class KindFacts:
     images: tuple[str, ...] = ()
     inert: Mapping[str, str] = field(default_factory=dict)
     overruled: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    signs_in: bool = False
     configurable: bool = False
     columns: Mapping[str, Cell] = field(default_factory=dict)
     wide: Mapping[str, Cell] = field(default_factory=dict)

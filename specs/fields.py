@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from specs import images, names, rules, run_rules, units
+from specs import images, names, registries, rules, run_rules, units
 from specs.problems import RefusedError, abbreviate
 
 
@@ -81,6 +81,16 @@ ProcessType = Annotated[
     str,
     AfterValidator(names.check_process_type),
     WithJsonSchema({"type": "string", "pattern": names.PROCESS_TYPE_PATTERN}),
+]
+RegistryHost = Annotated[
+    str,
+    AfterValidator(registries.check_registry_host),
+    WithJsonSchema({"type": "string", "pattern": registries.HOST_PATTERN, "maxLength": registries.HOST_LIMIT}),
+]
+RegistryUser = Annotated[
+    str,
+    AfterValidator(registries.check_username),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": registries.USERNAME_LIMIT, "pattern": "^[^:]+$"}),
 ]
 Image = Annotated[str, AfterValidator(images.check_image), WithJsonSchema({"type": "string", "minLength": 1})]
 RunAs = Annotated[

@@ -19,6 +19,10 @@ from specs.images import parse_image
 from specs.problems import RefusedError, quote
 
 SETTING = "SKYPANEL_ALLOWED_REGISTRIES"
+HUB = "docker.io"
+HOST_PATTERN = r"^[a-z0-9.-]+(:[0-9]{1,5})?$"
+HOST_LIMIT = 255
+USERNAME_LIMIT = 255
 
 _PRIVATE_SUFFIXES = (
     "corp", "home", "home.arpa", "internal", "intranet", "lan", "local", "localdomain", "localhost", "private",
@@ -45,6 +49,34 @@ def check_registry(image: str, allowed: Iterable[str] = ()) -> str:
             f"use a public one, or have the operator list it in {SETTING}",
         )
     return image
+
+
+def check_registry_host(text: str) -> str:
+    """``text``, if it is a registry's host with its port, as references name it."""
+    try:
+        named = parse_image(f"{text}/image").domain
+    except RefusedError:
+        named = ""
+    if named != text or not re.fullmatch(HOST_PATTERN, text, re.ASCII) or len(text) > HOST_LIMIT:
+        raise RefusedError(
+            f"{quote(text)} is not a registry",
+            "its host as image references have it, with its port where it has one: ghcr.io, registry.example.com:5000",
+        )
+    return text
+
+
+def check_username(text: str) -> str:
+    """``text``, if it can be a user of a registry; a colon would end it on the way there."""
+    if not text.strip() or not text.isprintable() or ":" in text:
+        raise RefusedError(f"{quote(text)} is not a user name", "printable characters without a colon, at least one")
+    if len(text) > USERNAME_LIMIT:
+        raise RefusedError(f"has {len(text)} characters", f"at most {USERNAME_LIMIT}")
+    return text
+
+
+def registry_of(domain: str) -> str:
+    """The registry that a reference with this ``domain`` names, in one spelling; without one it is Docker Hub."""
+    return HUB if domain in ("", HUB, f"index.{HUB}") else domain
 
 
 def is_listed(domain: str, patterns: Iterable[str]) -> bool:

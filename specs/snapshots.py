@@ -37,6 +37,8 @@ from specs.fields import (
     Port,
     PositiveSeconds,
     ProcessType,
+    RegistryHost,
+    RegistryUser,
     Replicas,
     RequestPath,
     Retries,
@@ -47,7 +49,9 @@ from specs.fields import (
     Sysctls,
     TmpfsPaths,
 )
+from specs.images import parse_image
 from specs.problems import InvalidSpec, Problem, describe, problems_of, quote
+from specs.registries import registry_of
 from specs.run_rules import covered
 
 __all__ = [
@@ -63,6 +67,8 @@ __all__ = [
     "PlanSnapshot",
     "Problem",
     "ProcessSnapshot",
+    "RegistryReference",
+    "RegistrySnapshot",
     "Resources",
     "describe",
 ]
@@ -191,6 +197,14 @@ class ImageSnapshot(_Part):
     shell: tuple[str, ...] = ("/bin/sh", "-c")
 
 
+class RegistryReference(_Part):
+    """A registry that the organization has a user for; ``revision`` is another one with each password."""
+
+    registry: str
+    id: UUID
+    revision: UUID
+
+
 class ProcessSnapshot(_Part):
     """One process type of an environment; None: see ``EnvironmentSnapshot.effective_processes``."""
 
@@ -244,6 +258,17 @@ class OrganizationSnapshot(_Document):
             yield Problem(table, None, "has no effect yet", f"delete the organization's row of {table}")
 
 
+class RegistrySnapshot(_Document):
+    """A registry, and who asks it; ``sealed``: whether a password is set."""
+
+    id: UUID
+    organization: OrganizationReference
+    registry: RegistryHost
+    username: RegistryUser
+    revision: UUID
+    sealed: bool
+
+
 class EnvironmentSnapshot(_Document):
     """An environment with all that decides what runs: its parents' names, plan, processes and domains."""
 
@@ -279,6 +304,7 @@ class EnvironmentSnapshot(_Document):
     spread: Slug | None = None
     config: ConfigSnapshot | None = None
     resolved: ImageSnapshot | None = None
+    registries: tuple[RegistryReference, ...] | None = None
     plan: PlanSnapshot | None = None
     processes: tuple[ProcessSnapshot, ...] = ()
     domains: tuple[DomainSnapshot, ...] = ()
@@ -324,6 +350,14 @@ class EnvironmentSnapshot(_Document):
             memory_mb=self.memory_mb if self.memory_mb is not None or plan is None else plan.memory_mb,
             pids=plan.pids_limit if plan else DEFAULT_PIDS,
         )
+
+    @property
+    def login(self) -> RegistryReference | None:
+        """The user that its image is asked for with; None: anybody."""
+        if not self.registries or self.image_ref is None:
+            return None
+        wanted = registry_of(parse_image(self.image_ref).domain)
+        return next((each for each in self.registries if registry_of(each.registry) == wanted), None)
 
     def _inherited(self) -> dict[str, Any]:
         return {

@@ -133,7 +133,7 @@ def assign(conn: psycopg.Connection, vault: Vault, where: Place, wanted: Sequenc
                 for name, each in sorted(by_name.items())  # always in one order: two that set the same do not block
             ]
 
-    return _again(attempt)
+    return again(attempt)
 
 
 def unset(conn: psycopg.Connection, where: Place, names: Sequence[str]) -> list[Done]:
@@ -153,7 +153,7 @@ def unset(conn: psycopg.Connection, where: Place, names: Sequence[str]) -> list[
                 )
             return [Done(name) for name in gone]
 
-    return _again(attempt)
+    return again(attempt)
 
 
 def parse(text: str, source: str) -> list[Assignment]:
@@ -187,7 +187,7 @@ def _refuse_empty_files(wanted: Iterable[Assignment], files: Collection[str]) ->
             )
 
 
-def _again(attempt: Callable[[], T]) -> T:
+def again(attempt: Callable[[], T]) -> T:
     """What ``attempt`` gives; once more when somebody else did the same at the same time."""
     for last in (False, True):
         try:

@@ -66,6 +66,9 @@ _COMMANDS = {
     "pause": _Command("pause", "Stop the controller's work on one object, on an organization, or on everything."),
     "resume": _Command("pause", "Let the controller's work go on, in the same words as it was paused."),
     "config": _Command("config", "Config vars and secrets: set, unset and list them. Nothing gives a value back."),
+    "registries": _Command(
+        "registries", "Users of registries: set, list, test and unset them. Nothing gives a password back."
+    ),
     "delete": _Command("delete", "Delete one declared object, or all that files declare, with everything below it."),
     "restore": _Command("restore", "Undo the deletion of an object, with what was deleted together with it."),
     "validate": _Command("validate", "Check spec files; every problem is named with its file, line, column and field."),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import psycopg
@@ -16,7 +15,7 @@ from controller.actions.config import unset as take_away
 from controller.actions.errors import ActionError
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format, Output, emit
-from controller.cli.inputs import Timeout, Wait, database, seconds, settings
+from controller.cli.inputs import Timeout, Wait, bytes_of, database, seconds, settings
 from controller.cli.output import say, table, warn
 from controller.cli.progress import shown
 from controller.declared.config_vars import Variable
@@ -122,7 +121,7 @@ def import_(
     """
     limit = seconds(timeout)
     try:
-        text = _read(file).decode()
+        text = bytes_of(file).decode()
     except UnicodeDecodeError:
         raise ActionError(f"{file} is not a text file", "set such a value by itself: config set --from") from None
     wanted = parse(text, "<stdin>" if file == "-" else file)
@@ -212,14 +211,7 @@ def _value(name: str, source: str | None) -> bytes:
                 f"put it into a file: skypanel config set PATH {name} --from FILE",
             )
         return typed
-    value = _read(source or "-")
+    value = bytes_of(source or "-")
     if source in (None, "-") and value.endswith(b"\n") and value.count(b"\n") == 1:
         warn("the value ends with a line break, as `echo` makes one; `printf %s` makes none")
     return value
-
-
-def _read(source: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-    except OSError as error:
-        raise ActionError(f"{source} cannot be read: {error.strerror}") from None

@@ -154,6 +154,18 @@ def read_files(*given: Sequence[str] | None) -> list[Located]:
     return entries
 
 
+def bytes_of(source: str) -> bytes:
+    """All of a file, or of standard input: ``-``.
+
+    Raises:
+        ActionError: it cannot be read.
+    """
+    try:
+        return sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise ActionError(f"{source} cannot be read: {error.strerror}") from None
+
+
 def seconds(duration: str) -> float:
     """``90``, ``90s`` or ``5m`` in seconds."""
     try:

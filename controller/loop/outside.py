@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from controller.loop.address_plan import StoredAddressPlan
 from controller.loop.config import LoopConfig
 from controller.loop.config_vars import StoredConfigVars
+from controller.loop.logins import StoredLogins
 from controller.loop.ports import Store, Swarm
 from controller.vault.vault import Vault
 from reconcilers.address_plan import AddressPlan
 from reconcilers.config_vars import ConfigVars
 from reconcilers.helper import Helper
+from reconcilers.logins import Logins
 from reconcilers.port import Port
 from reconcilers.ports import Options
 
@@ -44,5 +46,11 @@ class Outside:
     ) -> Outside:
         """With the ports that store and engine themselves have, and ``ports``; without ``vault`` nothing is opened."""
         plan = StoredAddressPlan(store, pool=options.subnet_pool, quarantine_seconds=tuning.quarantine_seconds)
-        config = StoredConfigVars(store, vault or Vault())
-        return cls(store, swarm, {AddressPlan: plan, ConfigVars: config, Helper: swarm.helper, **(ports or {})})
+        vault = vault or Vault()
+        own: dict[type[Port], Port] = {
+            AddressPlan: plan,
+            ConfigVars: StoredConfigVars(store, vault),
+            Logins: StoredLogins(store, vault),
+            Helper: swarm.helper,
+        }
+        return cls(store, swarm, {**own, **(ports or {})})

@@ -20,7 +20,7 @@ from controller.records import (
     Loss,
     Report,
 )
-from controller.vault.sealed import SealedSet
+from controller.vault.sealed import SealedLogin, SealedSet
 from reconcilers.helper import Helper
 from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import Objects, Service, SpecDocument
@@ -66,6 +66,8 @@ class Store(Protocol):
     async def pauses(self) -> dict[str, int]: ...
     @read
     async def config_values(self, environment_id: str) -> SealedSet: ...
+    @read
+    async def sealed_login(self, login_id: str) -> SealedLogin | None: ...
     @property
     def leads(self) -> bool: ...
     @write  # it locks the lease's row: what a take-over waits for

@@ -23,7 +23,7 @@ from controller.kit import clock
 from controller.registry.addresses import Gate
 from controller.registry.credentials import Credentials, Tokens
 from controller.registry.documents import DIGEST, INDEXES, MANIFESTS, Document
-from controller.registry.errors import ImageDenied, ImageNotFound, ImageRefused, RegistryUnavailable
+from controller.registry.errors import ImageDenied, ImageNotFound, ImageRefused, LoginRefused, RegistryUnavailable
 from controller.registry.places import Repository
 from controller.registry.session import Session, unavailable
 from controller.registry.wire import Answer, Dial
@@ -65,6 +65,30 @@ class RegistryClient:
 
     @asynccontextmanager
     async def asking(self, repository: Repository, credentials: Credentials | None = None) -> AsyncIterator[Asking]:
+        """Ask of one repository; raises as ``_session``."""
+        async with self._session(repository, credentials) as session:
+            yield Asking(session, repository)
+
+    async def sign_in(self, registry: str, credentials: Credentials) -> bool:
+        """Whether a registry asks for a user; if so, it takes this one.
+
+        Raises:
+            RegistryUnavailable: as ``asking``.
+            LoginRefused: it does not take him, or is no registry.
+        """
+        async with self._session(Repository(registry, ""), credentials) as session:
+            try:
+                answer, asked = await session.sign_in()
+            except ImageDenied as error:
+                raise LoginRefused(registry, credentials.username, error.said) from None
+            if answer.status in (408, 429) or answer.status >= 500:
+                raise unavailable(session.asked, answer, f"answered {answer.status}")
+            if answer.status != 200:
+                raise LoginRefused(registry, credentials.username, f"{session.asked} answered {answer.status}")
+            return asked
+
+    @asynccontextmanager
+    async def _session(self, repository: Repository, credentials: Credentials | None) -> AsyncIterator[Session]:
         """Ask of one repository, within ``LOOK_SECONDS`` and with few others that ask the same registry.
 
         Raises:
@@ -84,7 +108,7 @@ class RegistryClient:
                 with anyio.fail_after(LOOK_SECONDS):
                     self._refuse_held(host)
                     try:
-                        yield Asking(session, repository)
+                        yield session
                     finally:
                         with anyio.CancelScope(shield=True):
                             await session.close()

@@ -40,14 +40,43 @@ class ImageNotFound(TerminalError):  # noqa: N818 - as above
 
 
 class ImageDenied(TerminalError):  # noqa: N818 - as above
-    """The registry does not give it to us."""
+    """The registry does not give it to us.
 
-    def __init__(self, image: str, said: str) -> None:
+    Args:
+        image: which one.
+        said: by the registry, or its token service.
+        user: as whom it was asked; empty: as nobody.
+    """
+
+    def __init__(self, image: str, said: str, user: str = "") -> None:
+        to, who, mend = "us", "it needs a user who may pull it", "set such a user with `skypanel registries set`"
+        if user:
+            to, who = f"the user {user}", "this user may not pull it, or his password is not the right one"
+            mend = "let him pull it there, or set his password anew with `skypanel registries set`"
         super().__init__(
             "ImageDenied",
-            f"{image} is not given to us ({said}): either there is no such repository, which many registries do not "
-            "tell from a private one, or it needs a user who may pull it. Correct the name, set an image that "
-            "everybody may pull, or push it to a registry that asks for no user; what runs goes on",
+            f"{image} is not given to {to} ({said}): either there is no such repository, which many registries do not "
+            f"tell from a private one, or {who}. Correct the name, or {mend}; what runs goes on",
+        )
+        self.image = image
+        self.said = said
+
+
+class LoginRefused(TerminalError):  # noqa: N818 - as above
+    """The registry does not take a user.
+
+    Args:
+        registry: which one.
+        user: his name.
+        said: by the registry, or its token service.
+    """
+
+    def __init__(self, registry: str, user: str, said: str) -> None:
+        super().__init__(
+            "LoginRefused",
+            f"{registry} does not take the user {user} with the password that is set ({said}): set the one that is "
+            "good there with `skypanel registries set`; images that need him cannot be pulled until then; what runs "
+            "goes on",
         )
 
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from specs.images import ImageReference
+from specs.registries import HUB, registry_of
 
 DEFAULT_TAG = "latest"
-_HUB = "docker.io"
-_HUB_NAMES = ("", _HUB, "index.docker.io")
 _HUB_HOST = "registry-1.docker.io"
 
 
@@ -33,14 +32,14 @@ class Repository:
     @classmethod
     def of(cls, reference: ImageReference) -> Repository:
         """Which one a reference means."""
-        if reference.domain not in _HUB_NAMES:
-            return cls(reference.domain, reference.path)
-        return cls(_HUB, reference.path if "/" in reference.path else f"library/{reference.path}")
+        registry = registry_of(reference.domain)
+        bare = registry == HUB and "/" not in reference.path
+        return cls(registry, f"library/{reference.path}" if bare else reference.path)
 
     @property
     def authority(self) -> str:
         """Who is asked: host, with its port where one is named."""
-        return _HUB_HOST if self.registry == _HUB else self.registry
+        return _HUB_HOST if self.registry == HUB else self.registry
 
     def __str__(self) -> str:
         return f"{self.registry}/{self.path}"

@@ -98,6 +98,18 @@ class Session:
             answer = await self._follow(method, target, headers, authorization, most_bytes)
         return answer
 
+    async def sign_in(self) -> tuple[Answer, bool]:
+        """The registry's answer at its door, and whether it asked for a user; raises as ``get``.
+
+        No token that was given before is shown: it is about the password of now.
+        """
+        headers = {"Accept": "application/json"}
+        answer = await self._follow("GET", "/v2/", headers, "", _TOKEN_BYTES)
+        if answer.status != 401 or self.asked != self._at_home.authority:
+            return answer, False
+        authorization = await self._authorization(answer)
+        return await self._follow("GET", "/v2/", headers, authorization, _TOKEN_BYTES), True
+
     @property
     def _at_home(self) -> Origin:
         assert self._home is not None
@@ -123,7 +135,7 @@ class Session:
         origin, target = self._place(challenge.parameters.get("realm", ""), "its token service")
         query = {
             "service": challenge.parameters.get("service", ""),
-            "scope": f"repository:{self._repository.path}:pull",
+            "scope": self._repository.path and f"repository:{self._repository.path}:pull",
         }
         target += ("&" if "?" in target else "?") + urlencode({name: value for name, value in query.items() if value})
         headers = {"Accept": "application/json"}

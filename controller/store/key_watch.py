@@ -11,10 +11,12 @@ from controller.telemetry.metrics import DATA_KEYS_UNAVAILABLE
 from controller.vault.keyring import FILE_VARIABLE, VARIABLE, KeyFileError
 from controller.vault.vault import Vault
 from reconcilers.outcomes import TransientError
+from specs.kinds import KINDS, LOGIN
 
 log = structlog.get_logger(__name__)
 
 SECONDS, AGAIN_SECONDS = 300.0, 5.0
+_NEEDED = statement("store/keys/needed").replace("{logins}", f"public.{KINDS[LOGIN].binding.table}")
 
 
 class KeyWatch:
@@ -46,11 +48,16 @@ class KeyWatch:
         Raises:
             TransientError: the database does not answer.
         """
-        (row,) = await self._database.fetch(statement("store/keys/needed"))
+        (row,) = await self._database.fetch(_NEEDED)
         keys, of_panel = row[0] or {}, row[1]
         missing, why = self._missing(keys)
         if of_panel and not self._vault.opens_the_panels:
-            why = "; ".join(filter(None, [why, "the panel sealed config vars: set SSH_CRED_SECRET as it has it"]))
+            why = "; ".join(
+                filter(
+                    None,
+                    [why, "the panel sealed config vars or passwords of registries: set SSH_CRED_SECRET as it has it"],
+                )
+            )
         DATA_KEYS_UNAVAILABLE.set(missing)
         if why and why != self._said:
             log.error("keys.missing", organizations=missing, mend=why)

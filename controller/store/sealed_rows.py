@@ -1,11 +1,11 @@
-"""Config vars as rows give them: ciphertext with its place, and the data key of the organization."""
+"""What is sealed, as rows give it: ciphertext with its place, and the data key of the organization."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from controller.vault.sealed import LARGEST_NAMED, DataKey, Place, Sealed, SealedSet
+from controller.vault.sealed import LARGEST_NAMED, DataKey, LoginPlace, Place, Sealed, SealedLogin, SealedSet
 
 
 def sealed_set(rows: Sequence[Sequence[Any]]) -> SealedSet:
@@ -21,3 +21,11 @@ def sealed_set(rows: Sequence[Sequence[Any]]) -> SealedSet:
         values.append(Sealed(place, key_id, ciphertext, as_file))
     organization, (key, kek, wrapped) = rows[0][0], rows[0][10:]
     return SealedSet(digest, tuple(values), None if key is None else DataKey(key, organization, kek, wrapped))
+
+
+def sealed_login(row: Sequence[Any]) -> SealedLogin:
+    """The one of the row of ``store/loop/sealed_login``."""
+    organization, row_id, registry, username, version, revision, key_id, ciphertext, key, kek, wrapped = row
+    data_key = None if key is None else DataKey(key, organization, kek, wrapped)
+    place = LoginPlace(organization, row_id, registry, username, version)
+    return SealedLogin(place, revision, key_id, ciphertext, data_key)

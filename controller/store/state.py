@@ -28,8 +28,8 @@ from controller.store.lease import Lease
 from controller.store.loading import consume_statement, load_statement, loaded, readable
 from controller.store.prefetch import Prefetched
 from controller.store.report_rows import apart, fields, report_parameters, storable
-from controller.store.sealed_rows import sealed_set
-from controller.vault.sealed import LARGEST_SET, SealedSet
+from controller.store.sealed_rows import sealed_login, sealed_set
+from controller.vault.sealed import LARGEST_SET, SealedLogin, SealedSet
 from reconcilers.outcomes import FencedError
 
 CONSUME_LIMIT = 2000
@@ -140,6 +140,11 @@ class StateStore:
             statement("store/loop/config_values"), {"id": environment_id, "largest": LARGEST_SET}
         )
         return sealed_set(rows)
+
+    async def sealed_login(self, login_id: str) -> SealedLogin | None:
+        """A user of a registry, with the ciphertext of his password; None: there is none with a password."""
+        rows = await self._database.fetch(statement("store/loop/sealed_login"), {"id": login_id})
+        return sealed_login(rows[0]) if rows else None
 
     # -- writes, all fenced --------------------------------------------------------------------------------------
 

@@ -69,7 +69,15 @@ class EngineClient:
         """Close the connections."""
         self._transport.close()
 
-    async def request(self, method: str, path: str, body: object = None, query: Mapping[str, Any] | None = None) -> Any:
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        query: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         """One request; the decoded answer. Cancellation waits for it, so that no write is left in the air.
 
         Raises:
@@ -80,7 +88,8 @@ class EngineClient:
             if method == "GET":
                 return decoded(*await self._transport.exchange(method, path, query, payload))
             self.writes += 1
-            return decoded(*await self._transport.exchange(method, path, query, payload, self.guard))
+            more: dict[str, Any] = {"headers": headers} if headers else {}
+            return decoded(*await self._transport.exchange(method, path, query, payload, self.guard, **more))
 
     async def _answer(self, method: str, path: str, query: Mapping[str, Any]) -> bytes:
         """The body of an answer as it came."""
@@ -143,16 +152,18 @@ class EngineClient:
         """One service."""
         return dict(await self.request("GET", f"/services/{quote(id_or_name)}"))
 
-    async def create_service(self, spec: Document) -> str:
-        """Create; the id. No registry is asked and no tag is resolved here (engines from API 1.30)."""
-        created = await self.request("POST", "/services/create", spec)
+    async def create_service(self, spec: Document, *, pull: str | None = None) -> str:
+        """Create; the id. No registry is asked and no tag is resolved here (engines from API 1.30).
+
+        ``pull`` is what nodes ask the registry with.
+        """
+        created = await self.request("POST", "/services/create", spec, headers=_pulling(pull))
         return str(created["ID"])
 
-    async def update_service(self, service_id: str, version: int, spec: Document) -> None:
-        """Replace the whole spec, if the service is still at ``version``."""
-        await self.request(
-            "POST", f"/services/{service_id}/update", spec, {"version": version, "registryAuthFrom": "spec"}
-        )
+    async def update_service(self, service_id: str, version: int, spec: Document, *, pull: str | None = None) -> None:
+        """Replace the whole spec, if the service is still at ``version``; without ``pull`` that stays as it is."""
+        query = {"version": version, "registryAuthFrom": "spec"}
+        await self.request("POST", f"/services/{service_id}/update", spec, query, headers=_pulling(pull))
 
     async def remove_service(self, service_id: str) -> None:
         """Remove; its tasks go after the answer."""
@@ -246,3 +257,8 @@ class EngineClient:
     async def disconnect(self, network_id: str, container_id: str) -> None:
         """Take a container off a network."""
         await self.request("POST", f"/networks/{network_id}/disconnect", {"Container": container_id, "Force": True})
+
+
+def _pulling(pull: str | None) -> dict[str, str] | None:
+    """The header that carries it: in no document, and so in no answer."""
+    return None if pull is None else {"X-Registry-Auth": pull}

@@ -43,8 +43,13 @@ def service_differences(wanted: Mapping[str, Any], stored: Mapping[str, Any]) ->
 
 
 def label_only(differences: Sequence[Difference]) -> bool:
-    """Whether applying them would change service labels and nothing else (moby#53722)."""
-    return bool(differences) and all(d.path.split(".", 1)[0] == "Labels" for d in differences)
+    """Whether applying them would change service labels and nothing else (moby#53722).
+
+    Another user to pull as is more than its label: tasks that have not pulled yet are made anew for it.
+    """
+    return bool(differences) and all(
+        d.path.split(".", 1)[0] == "Labels" and d.path != f"Labels.{labels.PULLS_AS}" for d in differences
+    )
 
 
 def network_differences(wanted: Network, live: LiveNetwork) -> list[Difference]:

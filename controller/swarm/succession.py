@@ -69,7 +69,7 @@ def handed_over(
             same = [s for s in before if process(s.labels) == process(service.spec["Labels"])]
             answered = answered.union(*(hostnames_of(s.labels) for s in same))
         missing |= (taken & declared[service.name]) - held
-        services.append(relabelled(service, without_hosts(service.spec["Labels"], (taken | answered) - held)))
+        services.append(service.relabelled(without_hosts(service.spec["Labels"], (taken | answered) - held)))
     lost = tuple(_without(each, surplus) for each in before if (surplus := hostnames_of(each.labels) - every))
     return HandOver(wanted.with_services(tuple(services)), ChangeSet(lost), frozenset(missing))
 
@@ -108,13 +108,6 @@ def step(
     gone = {change.name for change in changes if change.action == "delete"}
     names = tuple(each.name for each in before if each.name not in gone)
     return Succession(ChangeSet(tuple(changes)), names, max(min(rest), 0.05) if rest else None)
-
-
-def relabelled(service: Service, found: dict[str, str]) -> Service:
-    """``service`` with other labels."""
-    if found == service.spec["Labels"]:
-        return service
-    return Service.seal({**service.spec, "Labels": found}, template=service.template_hash)
 
 
 def _retired(live: LiveService) -> Change:

@@ -32,6 +32,7 @@ _UNVERSIONED = "/version"
 
 Query = Mapping[str, Any]
 BeforeSend = Callable[[], None]
+Headers = Mapping[str, str]
 
 
 class Transport(Protocol):
@@ -49,6 +50,8 @@ class Transport(Protocol):
         query: Query | None,
         payload: bytes | None,
         before_send: BeforeSend | None = None,
+        *,
+        headers: Headers | None = None,
     ) -> tuple[int, bytes]:
         """One request; the status and the body of its answer. Cancellation waits for the answer.
 
@@ -58,6 +61,7 @@ class Transport(Protocol):
             query: values as the API has them; a mapping goes as JSON.
             payload: JSON, or None.
             before_send: called when a connection is there, right before the bytes leave; what it raises stops them.
+            headers: beside those that every request has; in no message.
 
         Raises:
             EngineUnavailable: no answer; a write may or may not have happened.
@@ -111,15 +115,22 @@ class DockerTransport:
         query: Query | None,
         payload: bytes | None,
         before_send: BeforeSend | None = None,
+        *,
+        headers: Headers | None = None,
     ) -> tuple[int, bytes]:
         """One request; see ``Transport``."""
         if self._socket is None:
-            blocking = partial(self.exchange_blocking, method, path, query, payload, before_send)
+            blocking = partial(self.exchange_blocking, method, path, query, payload, before_send, headers=headers)
             return await anyio.to_thread.run_sync(blocking, abandon_on_cancel=False, limiter=self._limiter)
         with anyio.CancelScope(shield=True):
             try:
                 answer = await self._socket.exchange(
-                    method, self._url(path, query), payload, timeout_seconds=TIMEOUT_SECONDS, before_send=before_send
+                    method,
+                    self._url(path, query),
+                    payload,
+                    timeout_seconds=TIMEOUT_SECONDS,
+                    before_send=before_send,
+                    headers=headers,
                 )
             except OSError as error:  # TimeoutError too
                 raise EngineUnavailable(0, f"{self.host}: {str(error) or 'no answer in time'}") from error
@@ -132,11 +143,15 @@ class DockerTransport:
         query: Query | None,
         payload: bytes | None,
         before_send: BeforeSend | None = None,
+        *,
+        headers: Headers | None = None,
     ) -> tuple[int, bytes]:
         """``exchange`` in the calling thread."""
         if before_send is not None:
             before_send()
-        answer = self._open(method, self._url(path, query), payload, preload_content=True, timeout=TIMEOUT_SECONDS)
+        answer = self._open(
+            method, self._url(path, query), payload, preload_content=True, timeout=TIMEOUT_SECONDS, more=headers
+        )
         return answer.status, answer.data
 
     async def follow(self, on_event: Callable[[dict[str, Any] | None], None]) -> None:
@@ -156,8 +171,17 @@ class DockerTransport:
             )
         return url
 
-    def _open(self, method: str, url: str, payload: bytes | None, *, preload_content: bool, timeout: float) -> Any:
-        headers = {"Host": "docker"}
+    def _open(
+        self,
+        method: str,
+        url: str,
+        payload: bytes | None,
+        *,
+        preload_content: bool,
+        timeout: float,
+        more: Headers | None = None,
+    ) -> Any:
+        headers = {"Host": "docker", **(more or {})}
         if payload is not None:
             headers["Content-Type"] = "application/json"
         try:

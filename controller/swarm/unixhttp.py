@@ -7,7 +7,7 @@ needs for its answer when hundreds of calls are on their way. Answers are parsed
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import httptools
 
@@ -40,6 +40,7 @@ class UnixHttp:
         *,
         timeout_seconds: float,
         before_send: Callable[[], None] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
         """One request; the status and the body of its answer. Do not cancel it: shield it.
 
@@ -50,6 +51,7 @@ class UnixHttp:
             TimeoutError: no answer in time; the same holds.
         """
         head = f"{method} {url} HTTP/1.1\r\nHost: docker\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         if payload is not None:
             head += f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
         elif method != "GET":

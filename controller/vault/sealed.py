@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from specs.config import Layer
 
@@ -12,6 +13,22 @@ DATA_KEY = "dek:"
 LARGEST_SET = 1 << 20
 """Bytes; what can be delivered is well within it in every form."""
 LARGEST_NAMED = 3
+
+
+class Bound(Protocol):
+    """Where something sealed stands, and how a message names it."""
+
+    @property
+    def organization_id(self) -> str:
+        """Whose it is."""
+
+    @property
+    def bound(self) -> bytes:
+        """As the cipher is given it."""
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,42 @@ class Place:
             self.name,
             self.version,
         )
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        return f"the config var {self.name} of the {self.layer} {self.owner_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPlace:
+    """Where the password of a registry's user stands.
+
+    Args:
+        organization_id: whose it is.
+        id: of its row.
+        registry: as the row has it.
+        username: as the row has it.
+        version: of the row that has the ciphertext.
+    """
+
+    organization_id: str
+    id: str
+    registry: str
+    username: str
+    version: int
+
+    @property
+    def bound(self) -> bytes:
+        """As the cipher is given it."""
+        return listed(
+            "skypanel registry password", self.organization_id, self.id, self.registry, self.username, self.version
+        )
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        return f"the password of {self.username} for {self.registry} of organization {self.organization_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +155,25 @@ class SealedSet:
     values: tuple[Sealed, ...] = ()
     data_key: DataKey | None = None
     too_large: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SealedLogin:
+    """The password of a registry's user as it is kept.
+
+    Args:
+        place: where it stands.
+        revision: of the row.
+        key_id: as of ``Sealed``.
+        ciphertext: the password, sealed.
+        data_key: of its organization; None: it has none.
+    """
+
+    place: LoginPlace
+    revision: str
+    key_id: str
+    ciphertext: bytes = field(repr=False)
+    data_key: DataKey | None = None
 
 
 def listed(*parts: str | int) -> bytes:

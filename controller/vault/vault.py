@@ -12,7 +12,7 @@ from controller.kit.expected import ExpectedError
 from controller.vault import envelope, panel
 from controller.vault.envelope import BrokenSealError
 from controller.vault.keyring import FILE_VARIABLE, VARIABLE, Key, KeyFileError, Keyring
-from controller.vault.sealed import DATA_KEY, DataKey, Place, Sealed
+from controller.vault.sealed import DATA_KEY, Bound, DataKey, Place, Sealed, SealedLogin
 
 
 class KeyUnavailable(ExpectedError):  # noqa: N818 - the reason that a status gives
@@ -104,10 +104,13 @@ class Vault:
             KeyUnavailable: its key is not here.
             ConfigUnreadable: the data key is not what it should be.
         """
+        return Sealed(place, *self.sealed(key, place, value), as_file)
+
+    def sealed(self, key: DataKey, place: Bound, value: bytes) -> tuple[str, bytes]:
+        """What opens it, and ``value`` as it is kept at any ``place``; raises as ``seal``."""
         if key.organization_id != place.organization_id:
             raise ValueError("the data key of another organization")
-        text = envelope.seal(self._unwrapped(key), value, place.bound)
-        return Sealed(place, f"{DATA_KEY}{key.id}", text, as_file)
+        return f"{DATA_KEY}{key.id}", envelope.seal(self._unwrapped(key), value, place.bound)
 
     def open(self, sealed: Sealed, key: DataKey | None) -> bytes:
         """The value.
@@ -120,29 +123,33 @@ class Vault:
             KeyUnavailable: a key is missing; says which, whose, and how to mend it.
             ConfigUnreadable: it is not what was sealed for this place; says which variable.
         """
-        place = sealed.place
+        return self._opened(sealed.place, sealed.key_id, sealed.ciphertext, key, of=f"{sealed.place.layer}, name")
+
+    def open_login(self, sealed: SealedLogin) -> bytes:
+        """The password; raises as ``open``."""
+        return self._opened(sealed.place, sealed.key_id, sealed.ciphertext, sealed.data_key, of="registry, user")
+
+    def _opened(self, place: Bound, key_id: str, ciphertext: bytes, key: DataKey | None, *, of: str) -> bytes:
         try:
-            if sealed.key_id in panel.FORMS:
+            if key_id in panel.FORMS:
                 secret = self._secret_of_the_panel(place)
-                return panel.unseal(sealed.key_id, secret, place.organization_id, sealed.ciphertext)
-            if key is None or sealed.key_id != f"{DATA_KEY}{key.id}":
-                raise _unreadable(place, f"its organization has no key {sealed.key_id[:50]!r}")
-            return envelope.unseal(self._unwrapped(key), sealed.ciphertext, place.bound)
+                return panel.unseal(key_id, secret, place.organization_id, ciphertext)
+            if key is None or key_id != f"{DATA_KEY}{key.id}":
+                raise _unreadable(place, f"its organization has no key {key_id[:50]!r}")
+            return envelope.unseal(self._unwrapped(key), ciphertext, place.bound)
         except BrokenSealError:
-            other = " or was written with another SSH_CRED_SECRET" if sealed.key_id in panel.FORMS else ""
-            why = f"its ciphertext is not what was sealed for this {place.layer}, name and version{other}"
+            other = " or was written with another SSH_CRED_SECRET" if key_id in panel.FORMS else ""
+            why = f"its ciphertext is not what was sealed for this {of} and version{other}"
             raise _unreadable(place, why) from None
 
-    def _secret_of_the_panel(self, place: Place) -> str:
+    def _secret_of_the_panel(self, place: Bound) -> str:
         if not self.opens_the_panels:
             raise KeyUnavailable(
-                f"the panel sealed {place.name} of organization {place.organization_id}: set SSH_CRED_SECRET as the "
+                f"the panel sealed {place.words}: set SSH_CRED_SECRET as the "
                 f"panel has it, which is no secret with less than {panel.SHORTEST_SECRET} characters"
             )
         return self._panel_secret
 
 
-def _unreadable(place: Place, why: str) -> ConfigUnreadable:
-    return ConfigUnreadable(
-        f"the config var {place.name} of the {place.layer} {place.owner_id} cannot be opened: {why}; set it again"
-    )
+def _unreadable(place: Bound, why: str) -> ConfigUnreadable:
+    return ConfigUnreadable(f"{place.words} cannot be opened: {why}; set it again")

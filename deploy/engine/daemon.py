@@ -38,7 +38,8 @@ CGROUP_PARENT = "skypanel-lab"
 class Daemon:
     """The engine of one node.
 
-    `folder` has its data, socket and log; `binaries` is an unpacked suite; `options` are for its daemon.json.
+    `folder` has its data, socket and log; `binaries` is an unpacked suite; `options` are for its daemon.json; with
+    `pulls`, tasks ask registries for their images.
     """
 
     sandbox: Sandbox
@@ -46,6 +47,7 @@ class Daemon:
     binaries: Path
     cgroup: str
     options: tuple[tuple[str, Any], ...] = ()
+    pulls: bool = False
 
     @property
     def socket(self) -> Path:
@@ -77,7 +79,7 @@ class Daemon:
             "PATH": path,
             "HOME": "/root",
             # Images of the lab are loaded, never pulled: a task does not ask a registry that is not there.
-            "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1",
+            "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "" if self.pulls else "1",
         }
         self.socket.unlink(missing_ok=True)
         leftover = ["sh", "-c", 'rm -f /run/docker.pid; exec "$@"', "start"]

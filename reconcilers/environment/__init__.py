@@ -30,6 +30,7 @@ from reconcilers.environment.service import preview, render
 from reconcilers.environment.supplies import FACTS, looked_up, supplied
 from reconcilers.helper import Helper
 from reconcilers.images import Images
+from reconcilers.logins import Logins
 from reconcilers.outcomes import Outcome, TerminalError, TransientError
 from reconcilers.ports import Child, Context, ServiceProgress
 from reconcilers.registry import reconciler
@@ -54,7 +55,7 @@ def children(snapshot: EnvironmentSnapshot) -> list[Child]:
     salvage=salvaged,
     links=LINKS,
     wakes_on=("organization",),
-    uses=(ConfigVars, Helper, Images),
+    uses=(ConfigVars, Helper, Images, Logins),
     writes=(FACTS,),
     concurrency=128,
     resync_seconds=300.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from reconcilers import labels
@@ -59,7 +60,7 @@ def service_spec(
     )
     return {
         "Name": name,
-        "Labels": {**owner, labels.PROCESS: process.type, **routes},
+        "Labels": {**owner, labels.PROCESS: process.type, **pulls_as(snapshot), **routes},
         "TaskTemplate": {
             "ContainerSpec": container_spec(snapshot, process, options, owner, port),
             "Resources": resources(snapshot),
@@ -81,6 +82,17 @@ def service_spec(
     }
 
 
+def pulls_as(snapshot: EnvironmentSnapshot) -> dict[str, str]:
+    """The label that says with which user nodes pull; none where they pull as nobody."""
+    login = snapshot.login
+    return {} if login is None else {labels.PULLS_AS: str(login.revision)}
+
+
+def pulling(objects: Objects, pull: str) -> Objects:
+    """``objects`` with what nodes pull with; empty: in a look ahead, where nobody is given it."""
+    return objects.with_services(tuple(replace(service, pull=pull) for service in objects.services))
+
+
 def internal_hostname(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> str:
     """The name that other processes of the same organization reach this one by."""
     return f"{process.type}.{snapshot.name}.{snapshot.app.slug}.internal"
@@ -91,4 +103,5 @@ def preview(snapshot: EnvironmentSnapshot, ahead: LookAhead) -> Objects:
     organization = snapshot.organization
     found = ahead.live.network_of(str(organization.id))
     name = network_name(organization.slug, installation=ahead.options.installation, organization=organization.id)
-    return render(snapshot, ahead.options, HomeNetwork(found.id, found.name) if found else HomeNetwork(name, name))
+    objects = render(snapshot, ahead.options, HomeNetwork(found.id, found.name) if found else HomeNetwork(name, name))
+    return pulling(objects, "")

@@ -1,17 +1,24 @@
-"""What an environment with config vars, or a check by our helper, needs before it is rendered and written.
+"""What an environment needs before it is rendered and written, where it has config vars, a check by our helper, or an
+image that is asked for with a user.
 
-Each is asked for only when it is lacking: facts once for each image, values when the engine does not have the secret.
+Each is asked for only when it is lacking: facts once for each image, values when the engine does not have the secret,
+a password when it has not the user that it is to pull with.
 So nothing that runs depends on a registry, or on a key, once it was deployed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from reconcilers import labels
 from reconcilers.config_vars import ConfigVars
 from reconcilers.environment.config import filled, needs_helper
+from reconcilers.environment.service import pulling
 from reconcilers.helper import ARCHITECTURES, Helper, helper_name
 from reconcilers.images import Images
-from reconcilers.objects import Config, Objects, Secret
+from reconcilers.logins import NOBODY, Login, Logins
+from reconcilers.objects import Config, Objects, Secret, Service
 from reconcilers.outcomes import TerminalError, TransientError
 from reconcilers.ports import Context
 from specs.snapshots import EnvironmentSnapshot, ImageSnapshot
@@ -19,6 +26,7 @@ from specs.snapshots import EnvironmentSnapshot, ImageSnapshot
 FACTS = "paas_image_facts"
 """The table of what was found out: one row an environment, of the image that it names."""
 _LARGEST = 65_536
+_PULL_FAILS = ("ImageDenied", "ImageNotFound", "KeyUnavailable", "PasswordUnreadable", "LoginChanged")
 
 
 async def looked_up(context: Context, snapshot: EnvironmentSnapshot) -> EnvironmentSnapshot:
@@ -29,21 +37,16 @@ async def looked_up(context: Context, snapshot: EnvironmentSnapshot) -> Environm
     Raises:
         ReconcileError: it cannot be found out; see ``Images``. What runs goes on.
     """
-    reference, known = snapshot.image_ref, snapshot.resolved
-    if not _helped(snapshot) or reference is None or (known is not None and not context.requested):
+    reference, known, helped = snapshot.image_ref, snapshot.resolved, _helped(snapshot)
+    if not (helped or snapshot.login) or reference is None or (known is not None and not context.requested):
         return snapshot
     try:
-        found = await context.port(Images).look_up(reference, context.organization_id)
-    except (TerminalError, TransientError):
-        if known is None:
-            raise
-        return snapshot
-    if found.architecture not in ARCHITECTURES:
-        message = (
-            f"{reference} is for {found.architecture}; with config vars, or a health check by http or tcp, an "
-            f"image has to be for one of {', '.join(ARCHITECTURES)}"
-        )
-        raise TerminalError("ImageRefused", message)
+        found = await context.port(Images).look_up(reference, context.organization_id, await _login(context, snapshot))
+    except (TerminalError, TransientError) as error:
+        # What nothing has to be known of is looked up to hear whether its user may pull it, and for nothing else.
+        if known is not None or not (helped or error.reason in _PULL_FAILS):
+            return snapshot
+        raise
     facts = {
         "reference": reference,
         "pinned": found.pinned,
@@ -53,13 +56,26 @@ async def looked_up(context: Context, snapshot: EnvironmentSnapshot) -> Environm
         "healthcheck": None if found.healthcheck is None else dict(found.healthcheck),
         "shell": list(found.shell),
     }
-    if len(repr(facts)) > _LARGEST:
-        message = (
-            f"{reference}: entry point, command and health check of the image are too long: set command and healthcheck"
-        )
-        raise TerminalError("ImageRefused", message)
+    if wrong := _unusable(reference, facts):
+        if helped:
+            raise TerminalError("ImageRefused", wrong)
+        return snapshot
     await context.write_row(FACTS, {"environment_id": context.id}, facts)
     return snapshot.model_copy(update={"resolved": ImageSnapshot.model_validate(facts)})
+
+
+def _unusable(reference: str, facts: Mapping[str, Any]) -> str:
+    """Why nothing of ours can stand in front of its programs; empty when it can."""
+    if facts["architecture"] not in ARCHITECTURES:
+        return (
+            f"{reference} is for {facts['architecture']}; with config vars, or a health check by http or tcp, an "
+            f"image has to be for one of {', '.join(ARCHITECTURES)}"
+        )
+    if len(repr(facts)) > _LARGEST:
+        return (
+            f"{reference}: entry point, command and health check of the image are too long: set command and healthcheck"
+        )
+    return ""
 
 
 async def supplied(context: Context, snapshot: EnvironmentSnapshot, objects: Objects) -> Objects:
@@ -73,10 +89,30 @@ async def supplied(context: Context, snapshot: EnvironmentSnapshot, objects: Obj
         helper = context.live.find(Config.object_type, helper_name(context.options.installation, architecture))
         if helper is None or helper.labels.get(labels.INSTALLATION) != context.options.installation:
             await context.port(Helper).provide(architecture)
+    objects = await _pulling(context, snapshot, objects)
     if snapshot.config is None or all(_is_there(context, secret) for secret in objects.of(Secret)):
         return objects
     values = await context.port(ConfigVars).values(context.id, snapshot.config.digest)
     return filled(objects, snapshot, context.options, values)
+
+
+async def _pulling(context: Context, snapshot: EnvironmentSnapshot, objects: Objects) -> Objects:
+    """``objects``, with what nodes pull with where the engine has another one for some of its services.
+
+    Raises:
+        ReconcileError: it cannot be had; see ``Logins``. What runs goes on.
+    """
+    live = ((service, context.live.find(Service.object_type, service.name)) for service in objects.services)
+    if all((found.labels.get(labels.PULLS_AS, "") if found else "") == service.pulls_as for service, found in live):
+        return objects
+    login = await _login(context, snapshot)
+    return pulling(objects, NOBODY if login is None else login.header)
+
+
+async def _login(context: Context, snapshot: EnvironmentSnapshot) -> Login | None:
+    """The user that its image is asked for with."""
+    login = snapshot.login
+    return None if login is None else await context.port(Logins).of(str(login.id), str(login.revision))
 
 
 def _is_there(context: Context, secret: Secret) -> bool:

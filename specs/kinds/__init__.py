@@ -89,6 +89,8 @@ TENANT = next(kind for kind, cls in KINDS.items() if cls.facts.tenant)
 """The kind that everything else belongs to, but for what the platform has itself."""
 
 TENANT_WORD = KINDS[TENANT].word()
+LOGIN = next(kind for kind, cls in KINDS.items() if cls.facts.signs_in)
+"""The kind that registries are asked with."""
 SERVING = frozenset(cls.word() for cls in KINDS.values() if cls.facts.serves)
 """Words of the kinds whose services run tenants' programs."""
 

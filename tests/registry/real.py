@@ -22,6 +22,17 @@ from deploy.engine import debian
 from tests.labs import free_port
 
 USER = Credentials("ci", "of-the-tests-4711")
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The same user with another password, and the line of ``htpasswd`` that lets him in."""
+
+    password: str
+    htpasswd: str
+
+
+CHANGED = Changed("changed-since-4712", "ci:$2b$04$abcdefghijklmnopqrstuuQlxApzAG1PhUoW32eKNj3OKm82o/4i.\n")
 _HTPASSWD = "ci:$2b$04$abcdefghijklmnopqrstuu.qzO3nS/PsvDIelrAz/PgEqAkyPS60O\n"
 _CONFIG = """\
 version: 0.1

@@ -10,8 +10,10 @@ import hashlib
 from collections.abc import Callable
 
 from reconcilers.images import ImageFacts, Images
+from reconcilers.logins import Login
 from reconcilers.outcomes import ReconcileError, TerminalError, TransientError
 from specs.images import parse_image
+from specs.registries import registry_of
 from tests.sim.ports import simulated
 
 Failure = Callable[[str], ReconcileError]
@@ -45,20 +47,32 @@ class SimImages(Images):
     Attributes:
         images: what is known of a reference, where it does not follow from it.
         failures: what happens instead, by reference.
+        private: who has to ask, by registry; others are given nothing there.
         asked: every reference that was asked for, in order.
     """
 
     def __init__(self) -> None:
         self.images: dict[str, ImageFacts] = {}
         self.failures: dict[str, Failure] = {}
+        self.private: dict[str, Login] = {}
         self.asked: list[str] = []
 
-    async def look_up(self, reference: str, organization_id: str) -> ImageFacts:
+    async def look_up(self, reference: str, organization_id: str, login: Login | None = None) -> ImageFacts:
         """See ``Images``."""
         self.asked.append(reference)
+        if self.private.get(registry_of(parse_image(reference).domain), login) != login:
+            raise denied(reference)
         if reference in self.failures:
             raise self.failures[reference](reference)
         return self.images.get(reference) or facts_of(reference)
+
+    async def sign_in(self, login: Login) -> bool:
+        """See ``Images``."""
+        if login.registry in self.failures:
+            raise self.failures[login.registry](login.registry)
+        if self.private.get(login.registry, login) != login:
+            raise TerminalError("LoginRefused", f"{login.registry} does not take the user {login.username}")
+        return login.registry in self.private
 
 
 def facts_of(reference: str) -> ImageFacts:

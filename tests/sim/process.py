@@ -182,13 +182,15 @@ class _Bordered:
         query: Mapping[str, Any] | None,
         payload: bytes | None,
         before_send: Callable[[], None] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
         kind = path.split("/")[1]
 
         def do() -> tuple[int, bytes]:
             if method != "GET" and self._course.looks_back:
                 self._course.past[kind] = documents(self._inner.swarm, kind)
-            return self._inner.answer(method, path, query, payload)
+            return self._inner.answer(method, path, query, payload, headers)
 
         return await self._border.cross(
             self._names.of_request(method, path, query, payload),

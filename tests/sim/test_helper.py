@@ -46,9 +46,11 @@ class Counted(SimTransport):
         query: Mapping[str, Any] | None = None,
         payload: bytes | None = None,
         before_send: Callable[[], None] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
         self.asked.append(f"{method} {path}")
-        answer = await super().exchange(method, path, query, payload, before_send)
+        answer = await super().exchange(method, path, query, payload, before_send, headers=headers)
         if method == "POST" and self.loses:
             self.loses = False
             raise EngineUnavailable(0, "the connection was cut")

@@ -83,10 +83,11 @@ def test_the_reader_reads_every_column_that_is_not_secret(database: Database, te
          WHERE c.relnamespace IN ('public'::regnamespace, 'skypanel'::regnamespace)
            AND c.relkind IN ('r', 'v') AND c.relname <> 'users'
            AND NOT has_column_privilege('reader', c.oid, a.attnum, 'SELECT')
-         ORDER BY 1
+         ORDER BY 1, 2
         """
     )
     assert unreadable == [
+        ("caas_registry_credentials", "ciphertext"),
         ("caas_registry_credentials", "secret_ref"),
         ("config_vars", "ciphertext"),
         ("data_keys", "wrapped"),

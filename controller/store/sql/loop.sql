@@ -36,6 +36,11 @@ WHERE d.kind = %(kind)s AND d.id = %(id)s
 SELECT organization_id::text, digest, id::text, name, layer, owner_id::text, version, as_file, key_id, ciphertext, data_key_id::text, kek_id, wrapped
 FROM skypanel.sealed_config_of(%(id)s, %(largest)s)
 
+-- name: sealed_login
+-- A user of a registry, with his password as ciphertext.
+SELECT organization_id::text, id::text, registry, username, version, revision::text, key_id, ciphertext, data_key_id::text, kek_id, wrapped
+FROM skypanel.sealed_registry_of(%(id)s)
+
 -- name: pauses
 -- How many pauses there are of each scope.
 SELECT scope, count(*) FROM skypanel.reconcile_controls WHERE paused GROUP BY scope

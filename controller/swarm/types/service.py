@@ -14,7 +14,7 @@ from controller.swarm.service_cache import service_of
 from controller.swarm.types.base import Planning, Stay, Verdict, cause_of
 from controller.swarm.types.network import others_on
 from controller.swarm.types.running import LIST, listed, made, mine
-from reconcilers import references
+from reconcilers import labels, references
 from reconcilers.objects import Service
 from reconcilers.ports import LiveService
 
@@ -50,8 +50,9 @@ class ServiceType:
         found = fate(wanted, live, row)
         if found.blocked and found.target is not None and _lacks(found.target, planning):
             found = Fate(wanted)  # what is needed to go back is gone: today's is tried once more
-        changes = () if found.target is None else _changes(found.target, live, row, found.note, planning)
-        return Verdict(changes, found.target, found.blocked, found.failed)
+        target = None if found.target is None else _truthful(found.target, live)
+        changes = () if target is None else _changes(target, live, row, found.note, planning)
+        return Verdict(changes, target, found.blocked, found.failed)
 
     def stays(self, live: LiveService, planning: Planning) -> Stay | None:
         """While it serves under a former name, or keeps a network on the edge's node that others are on."""
@@ -64,6 +65,15 @@ class ServiceType:
             if unwanted and live.name in planning.view.on_network(network.id) and others_on(network, planning):
                 return Stay()
         return None
+
+
+def _truthful(target: Service, live: LiveService | None) -> Service:
+    """Its label says whom nodes pull as: who is not at hand cannot be written, and whoever it was stays."""
+    now = live.labels.get(labels.PULLS_AS, "") if live is not None else ""
+    if target.pull is not None or target.pulls_as == now:
+        return target
+    others = {name: value for name, value in target.labels.items() if name != labels.PULLS_AS}
+    return target.relabelled({**others, labels.PULLS_AS: now} if now else others)
 
 
 def _lacks(target: Service, planning: Planning) -> bool:

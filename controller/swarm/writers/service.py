@@ -62,7 +62,7 @@ class ServiceWriter:
         spec = self._complete(target)
         self._own.wrote(target.name, "create")  # by name: the event may come before the answer with the id
         try:
-            service_id = await self._client.create_service(spec)
+            service_id = await self._client.create_service(spec, pull=_pull(target, None))
         except NameTaken:
             self._own.did_not_write(target.name, "create")
             await self._feed.refresh(self._type, target.name, tell=False)
@@ -154,14 +154,14 @@ class ServiceWriter:
             # By itself first: Swarm's rollback of the template would bring back the rules of the spec before.
             await self._write(live, {**live.spec, "Labels": without_hosts(live.labels, lost)})
             live = self._live.service_by_id(live.id) or live
-        await self._write(live, spec)
+        await self._write(live, spec, pull=_pull(service, live))
         await self._verify(service, live.id, previous=live)
         return [self._applied(service, live.id)]
 
-    async def _write(self, live: LiveService, spec: SpecDocument) -> None:
+    async def _write(self, live: LiveService, spec: SpecDocument, pull: str | None = None) -> None:
         self._own.wrote(live.id, "update")
         try:
-            await self._client.update_service(live.id, live.version, spec)
+            await self._client.update_service(live.id, live.version, spec, pull=pull)
         except EngineError:
             self._own.did_not_write(live.id, "update")
             raise
@@ -220,3 +220,17 @@ class ServiceWriter:
             spec_hash=target.hash,
             template_hash=target.template_hash,
         )
+
+
+def _pull(target: Service | Job, live: LiveService | None) -> str | None:
+    """What its nodes are to pull with, where that is another than what the engine has.
+
+    Raises:
+        ConflictError: it is not at hand, as something else was live when this was planned.
+    """
+    before = live.labels.get(labels.PULLS_AS, "") if live is not None else ""
+    if not isinstance(target, Service) or target.pulls_as == before:
+        return None
+    if not target.pull:
+        raise ConflictError("Conflict", f"service {target.name}: it has changed meanwhile; retrying")
+    return target.pull

@@ -37,7 +37,7 @@ def put(
 ) -> dict[str, Any] | None:
     """Have exactly these set; what the environment's document says of them. The same value keeps its version."""
     before = database.sealed.get(environment.id, SealedSet(None))
-    key = before.data_key or _data_key(database, organization_id)
+    key = before.data_key or data_key_of(database, organization_id)
     known = {sealed.place.name: sealed for sealed in before.values}
     rows = []
     for name, value in sorted(values.items()):
@@ -64,9 +64,9 @@ def values(database: SimDatabase, environment_id: str) -> SealedSet:
     return SealedSet(found.digest, too_large=tuple(row.place.name for row in largest))
 
 
-def _data_key(database: SimDatabase, organization_id: str) -> DataKey:
-    known = (found.data_key for found in database.sealed.values() if found.data_key is not None)
-    own = next((key for key in known if key.organization_id == organization_id), None)
+def data_key_of(database: SimDatabase, organization_id: str) -> DataKey:
+    keys = [*(s.data_key for s in database.sealed.values()), *(s.data_key for s in database.logins.values())]
+    own = next((key for key in keys if key is not None and key.organization_id == organization_id), None)
     return own or VAULT.new_data_key(organization_id)
 
 

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any
 
 from controller.records import Claim, Key
-from controller.vault.sealed import SealedSet
+from controller.vault.sealed import SealedLogin, SealedSet
 from tests.sim.database.controls import Controls, place
 from tests.sim.database.documents import image_facts, with_facts
 from tests.sim.database.link import now
@@ -61,6 +61,7 @@ class SimDatabase:
         self.rows: dict[tuple[str, tuple[tuple[str, object], ...]], dict[str, object]] = {}
         """Rows that kinds write, by table and unique columns."""
         self.sealed: dict[str, SealedSet] = {}
+        self.logins: dict[str, SealedLogin] = {}
         """Config vars by environment; see ``tests.sim.database.config``."""
         self.sealed_numbers = count(1 << 96)
         self.fuse: Fuse | None = None

@@ -27,10 +27,10 @@ from controller.records import (
     Report,
 )
 from controller.store import state as real
-from controller.vault.sealed import SealedSet
+from controller.vault.sealed import SealedLogin, SealedSet
 from reconcilers.outcomes import FencedError
 from specs.problems import InvalidSpec
-from tests.sim.database import config, retention, subnets
+from tests.sim.database import config, logins, retention, subnets
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.lease import SimLease
 from tests.sim.database.link import Link, direct, now
@@ -144,6 +144,11 @@ class SimStore:
         """What is set for an environment, as ciphertext."""
         key = Key("environment", environment_id)
         return await self._link("config_values", (key,), lambda: config.values(self._database, environment_id))
+
+    async def sealed_login(self, login_id: str) -> SealedLogin | None:
+        """A user of a registry, with the ciphertext of his password; None: there is none with a password."""
+        key = Key("registry", login_id)
+        return await self._link("sealed_login", (key,), lambda: logins.found(self._database, login_id))
 
     # -- writes, all fenced --------------------------------------------------------------------------------------
 

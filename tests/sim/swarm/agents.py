@@ -89,7 +89,7 @@ class Agents:
                 self._at(task, self._pace.accept, lambda: self._step(task, "accepted", "accepted"))
             case "accepted":
                 self._at(task, 0.0, lambda: self._step(task, "preparing", "preparing"))
-            case "preparing" if not behaviour.pullable:
+            case "preparing" if not (behaviour.pullable and self._is_given(task)):
                 error = f"No such image: {container['Image']}"
                 self._at(task, self._pace.prepare / 2, lambda: self._end(task, "rejected", "preparing", error=error))
             case "preparing" if not self._balanced(task, task.node):
@@ -216,6 +216,10 @@ class Agents:
         if task.rank < _STARTING:
             return self._pace.report
         return self._pace.stop + (self._pace.stop_on_overlay if task.addresses else 0.0)
+
+    def _is_given(self, task: Task) -> bool:
+        pull = task.service.pulls.get(task.spec_version, "")
+        return self.behaviours.gives(task.spec["ContainerSpec"]["Image"], pull)
 
     def _at(self, task: Task, delay: float, action: Callable[[], None]) -> None:
         task.step = self._store.agenda.at(delay, action, quiet=task.tired)

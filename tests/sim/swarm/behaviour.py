@@ -75,6 +75,12 @@ class Behaviours:
 
     def __init__(self, by_image: Mapping[str, Behaviour] | None = None) -> None:
         self.by_image = dict(by_image or {})
+        self.private: dict[str, str] = {}
+        """By registry: what it has to be asked with; others are asked with anything."""
+
+    def gives(self, image: str, pull: str) -> bool:
+        """Whether the image's registry gives it to who asks with ``pull``."""
+        return self.private.get(image.partition("/")[0], pull) == pull
 
     def of(self, container: Mapping[str, Any]) -> Behaviour:
         """What this container does."""

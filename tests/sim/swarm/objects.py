@@ -58,6 +58,8 @@ class Service:
     """Of a job: the number of its run."""
     executed: str = ""
     """Of a job: when that began."""
+    pulls: dict[int, str] = field(default_factory=dict)
+    """By version of a specification: what nodes pull with, which no answer shows."""
 
     @property
     def name(self) -> str:

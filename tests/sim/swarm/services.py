@@ -24,7 +24,7 @@ class Services:
     orchestrator: Orchestrator
     pace: Pace
 
-    def create(self, written: Document) -> tuple[Document, Service]:
+    def create(self, written: Document, pull: str = "") -> tuple[Document, Service]:
         """POST /services/create."""
         spec = self._resolved(stored_service(written))
         spec.setdefault("Name", f"nameless_{self.store.index}")
@@ -39,6 +39,7 @@ class Services:
             )
         service = Service(self.store.meta("service"), spec)
         service.spec_version = service.meta.version - 1
+        service.pulls[service.spec_version] = pull
         service.executed = self.store.agenda.stamp()
         self.store.services[service.meta.id] = service
         self.store.tell("service", "create", service.meta.id, service.name)
@@ -46,7 +47,9 @@ class Services:
         self.orchestrator.look_soon(service)
         return {"ID": service.meta.id, "Warnings": None}, service
 
-    def update(self, asked: str, query: Mapping[str, Any], written: Document) -> tuple[Document, Service]:
+    def update(
+        self, asked: str, query: Mapping[str, Any], written: Document, pull: str = ""
+    ) -> tuple[Document, Service]:
         """POST /services/{id}/update."""
         version = version_of(query, "service")
         spec = stored_service(written)
@@ -78,6 +81,7 @@ class Services:
                 "Message": "manually requested rollback",
             }
         else:
+            service.pulls[version] = pull or service.pulls.get(service.spec_version, "")
             service.spec, service.spec_version = spec, version
             service.status = None
         service.previous = now

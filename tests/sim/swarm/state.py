@@ -20,7 +20,8 @@ def canonical(store: Store) -> dict[str, Any]:
     nodes = {n.meta.id: n.hostname for n in store.nodes.values()}
     return {
         "services": {
-            s.name: _spec(s.spec, networks, nodes) | {"tasks": _tasks(store, s.meta.id)}
+            s.name: _spec(s.spec, networks, nodes)
+            | {"tasks": _tasks(store, s.meta.id), "pull": s.pulls.get(s.spec_version, "")}
             for s in sorted(store.services.values(), key=lambda s: s.name)
         },
         "networks": {

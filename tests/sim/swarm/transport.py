@@ -78,17 +78,24 @@ class SimTransport:
         query: Mapping[str, Any] | None,
         payload: bytes | None,
         before_send: Callable[[], None] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
         """One request; what it asks for happens in one piece, half-way."""
         if before_send is not None:
             before_send()
         await asyncio.sleep(self._seconds)
-        answer = self.answer(method, path, query, payload)
+        answer = self.answer(method, path, query, payload, headers)
         await asyncio.sleep(self._seconds)
         return answer
 
     def answer(
-        self, method: str, path: str, query: Mapping[str, Any] | None, payload: bytes | None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        payload: bytes | None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
         """What the engine does with a request, now."""
         self.swarm.agenda.advance()
@@ -96,7 +103,7 @@ class SimTransport:
         try:
             if method == "GET":
                 return 200, orjson.dumps(self._read(parts, query or {}))
-            return self._write(method, parts, query or {}, payload)
+            return self._write(method, parts, query or {}, payload, (headers or {}).get("X-Registry-Auth", ""))
         except Refusal as refusal:
             return refusal.status, orjson.dumps({"message": refusal.message})
 
@@ -194,7 +201,7 @@ class SimTransport:
     # -- writes ------------------------------------------------------------------------------------------------------
 
     def _write(
-        self, method: str, parts: list[str], query: Mapping[str, Any], payload: bytes | None
+        self, method: str, parts: list[str], query: Mapping[str, Any], payload: bytes | None, pull: str
     ) -> tuple[int, bytes]:
         kind = parts[0]
         if kind not in _OBJECT_TYPES:
@@ -209,7 +216,7 @@ class SimTransport:
         except orjson.JSONDecodeError as error:
             raise Refusal(400, f"invalid JSON: {error}") from error
         try:
-            answer, target = self._do(kind, action, asked, query, written)
+            answer, target = self._do(kind, action, asked, query, written, pull)
         except Refusal as refusal:
             name = _name(before) or asked or str(written.get("Name", ""))
             self._record(method, kind, before, name, action, labels_before, status=refusal.status)
@@ -226,14 +233,14 @@ class SimTransport:
         return status, b"" if answer is None else orjson.dumps(answer)
 
     def _do(
-        self, kind: str, action: str, asked: str, query: Mapping[str, Any], written: Document
+        self, kind: str, action: str, asked: str, query: Mapping[str, Any], written: Document, pull: str
     ) -> tuple[Document | None, Target]:
         swarm = self.swarm
         match kind, action:
             case "services", "create":
-                return swarm.services.create(written)
+                return swarm.services.create(written, pull)
             case "services", "update":
-                return swarm.services.update(asked, query, written)
+                return swarm.services.update(asked, query, written, pull)
             case "services", "remove":
                 return None, swarm.services.remove(asked)
             case "networks", "create":

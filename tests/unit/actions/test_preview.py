@@ -20,6 +20,15 @@ ENVIRONMENT = "00000000-0000-4000-8000-000000000002"
 OPTIONS = Options(installation="skypanel")
 ORGANIZATION_DOC = {"id": ORGANIZATION, "slug": "acme", "name": "Acme"}
 
+REGISTRY_DOC = {
+    "id": ENVIRONMENT,
+    "organization": {"id": ORGANIZATION, "slug": "acme"},
+    "registry": "ghcr.io",
+    "username": "ada",
+    "revision": ENVIRONMENT,
+    "sealed": True,
+}
+
 
 def environment_doc(**changes: Any) -> dict[str, Any]:
     return {
@@ -40,11 +49,11 @@ def nothing() -> LiveView:
 
 
 def test_every_reconciled_kind_can_be_looked_at_ahead(nothing: LiveView) -> None:
-    documents = {"organization": ORGANIZATION_DOC, "environment": environment_doc()}
+    documents = {"organization": ORGANIZATION_DOC, "environment": environment_doc(), "registry": REGISTRY_DOC}
     assert documents.keys() == registered().keys()
     for kind, document in documents.items():
         wanted = render(kind, document, LookAhead(OPTIONS, nothing))
-        assert wanted.objects
+        assert bool(wanted.objects) is (kind != "registry")
 
 
 def test_a_network_that_does_not_exist_yet_is_made(nothing: LiveView) -> None:

@@ -37,6 +37,7 @@ from controller.cli import (
     keys,
     plan,
     progress,
+    registries,
     shown,
     states,
     trace,
@@ -48,6 +49,7 @@ from controller.cost import Change as Price
 from controller.cost import Cost
 from controller.declared.config_vars import Variable
 from controller.declared.fields import FieldChange
+from controller.declared.logins import RegistryLogin
 from controller.declared.lookups import Event, Quota
 from controller.declared.reader import DeclaredObject, ObjectStatus
 from controller.declared.readiness import Progress
@@ -235,6 +237,12 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
     "config": (
         lambda: config.show_variables(PLACE, VARIABLES, Format.TABLE),
         ["DATABASE_URL", "variable", "environment nordwind/shop/production", "TLS_KEY", "file", "(overridden)"],
+    ),
+    "registries": (
+        lambda: registries.show_registries(
+            "nordwind", [RegistryLogin("ghcr.io", "ada", True, 3, THEN, "LoginRefused", "…")], Format.TABLE
+        ),
+        ["REGISTRY", "ghcr.io", "ada", "set (version 3)", "LoginRefused"],
     ),
     "gc": (
         lambda: gc.report([WAITING], THEN, 40, form=Format.TABLE),

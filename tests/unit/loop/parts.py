@@ -28,7 +28,7 @@ from controller.records import (
     Loss,
     Report,
 )
-from controller.vault.sealed import SealedSet
+from controller.vault.sealed import SealedLogin, SealedSet
 from reconcilers.helper import Helper
 from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import Objects, Service, SpecDocument
@@ -73,6 +73,9 @@ class Table:
 
     async def config_values(self, environment_id: str) -> SealedSet:
         return SealedSet(None)
+
+    async def sealed_login(self, login_id: str) -> SealedLogin | None:
+        return None
 
     async def dependents(self, key: Key) -> list[Key]:
         return []

@@ -70,6 +70,7 @@ ELSEWHERE = {
     ("Organization", "quota_memory"),
     ("Organization", "quota_domains"),
     ("Organization", "quota_config_vars"),
+    ("Registry", "username"),
     ("Plan", "description"),
     ("Plan", "price_hourly"),
     ("Plan", "price_monthly"),
@@ -82,9 +83,9 @@ taken.
 IN_ROWS = {"ports": [8080], "volumes": ["data"]}
 """Columns of an environment that nothing is built for: they stall it."""
 BOUND = {"organization", "app", "id", "name", "swarm_name", "processes", "domains", "plan", "suspended", "deploy_mode"}
-BOUND |= {"resolved", "config"}
-"""What else a snapshot has: whose it is, its parts, what is set for it, and what was found out of
-its image."""
+BOUND |= {"resolved", "config", "registries"}
+"""What else a snapshot has: whose it is, its parts, what is set for it, which registries know its organization, and
+what was found out of its image."""
 FIELDS = [(kind, field) for kind, cls in KINDS.items() for field in cls.model_fields["spec"].annotation.model_fields]  # type: ignore[union-attr] # a Spec
 WRITTEN = """
 apiVersion: skypanel.io/v1

@@ -121,8 +121,9 @@ specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "stop_signal": signals,
     },
     "Domain": {"process": process_types},
+    "Registry": {"username": lines.filter(lambda text: ":" not in text and len(text) <= 255)},
 }
-own_names = {"Process": process_types, "Domain": hostnames}
+own_names = {"Process": process_types, "Domain": hostnames, "Registry": hostnames}
 
 
 @st.composite
