@@ -46,7 +46,7 @@ REVOKE ALL ON public.paas_releases, public.paas_containers, public.paas_usage, p
 GRANT SELECT ON public.paas_releases, public.paas_containers, public.paas_usage, public.caas_exec_audit, public.paas_image_facts
     TO skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT INSERT, UPDATE, DELETE ON public.paas_containers, public.paas_usage, public.paas_image_facts TO skypanel_controller;
-GRANT INSERT, DELETE, UPDATE (is_primary) ON public.paas_releases TO skypanel_controller;
+GRANT INSERT, DELETE, UPDATE (is_primary, deployed_at) ON public.paas_releases TO skypanel_controller;
 GRANT INSERT, UPDATE (duration_ms, status) ON public.caas_exec_audit TO skypanel_controller;
 
 -- Data keys: whoever seals a value needs its organization's, which the key of his own process opens.
@@ -56,6 +56,11 @@ GRANT SELECT ON skypanel.data_keys TO skypanel_controller;
 GRANT SELECT (id, organization_id, kek_id, created_at, updated_at) ON skypanel.data_keys TO skypanel_reader;
 
 -- The controller's own state.
+REVOKE ALL ON skypanel.config_history FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
+GRANT SELECT ON skypanel.config_history TO skypanel_controller;
+REVOKE ALL ON skypanel.pinned_processes FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
+GRANT SELECT ON skypanel.pinned_processes TO skypanel_controller, skypanel_reader;
+GRANT SELECT (revision, id, organization_id, layer, owner_id, name, version, key_id, replaced_at) ON skypanel.config_history TO skypanel_reader;
 REVOKE ALL ON
     skypanel.schema_migrations, skypanel.package_migrations, skypanel.declared_tables, skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets,
     skypanel.fuse, skypanel.fuse_losses, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.tombstones,
@@ -98,6 +103,7 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION skypanel.allocate_subnet, skypanel.release_subnet, skypanel.adopt_subnet, skypanel.lowest_free_subnet TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.prune, skypanel.sealed_config_of, skypanel.sealed_registry_of TO skypanel_controller;
+GRANT EXECUTE ON FUNCTION skypanel.make_release, skypanel.release_deployed, skypanel.sealed_release_of, skypanel.prune_releases TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.pause_of, skypanel.config_of, skypanel.config_now TO skypanel_panel, skypanel_controller, skypanel_reader;
 
 -- The panel's tables. Only their owner can grant on them; where that is someone else, the docs list what he grants.

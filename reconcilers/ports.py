@@ -351,6 +351,10 @@ class Context(Protocol):
         """UUID of the object as text."""
 
     @property
+    def generation(self) -> int:
+        """Of the object, as it was read."""
+
+    @property
     def organization_id(self) -> str:
         """UUID of the organization as text."""
 

@@ -56,6 +56,7 @@ class KindFacts:
             the child that takes it over all the same; empty: none does.
         signs_in: it is a user of a registry, whose password is sealed beside what is declared of him.
         configurable: config vars can be set for it; those of what is below it win.
+        released: what runs of it are releases.
         columns: heading to cell of ``skypanel get``, after its readiness.
         wide: more of them, of ``skypanel get -o wide``.
         refusals: constraint of the database to what is wrong and how to mend it; ``SAID`` stands for the database's
@@ -76,6 +77,7 @@ class KindFacts:
     overruled: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     signs_in: bool = False
     configurable: bool = False
+    released: bool = False
     columns: Mapping[str, Cell] = field(default_factory=dict)
     wide: Mapping[str, Cell] = field(default_factory=dict)
     refusals: Mapping[str, tuple[str, str]] = field(default_factory=dict)

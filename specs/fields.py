@@ -119,6 +119,7 @@ NetworkPrefix = Annotated[int, Whole(16, 28, "the prefix length of an organizati
 Pids = Annotated[int, Whole(1, 4_194_304, "a limit of processes")]  # the kernel's PID_MAX_LIMIT
 Quota = Annotated[int, Whole(0, 1_000_000, "a quota")]
 Retries = Annotated[int, Whole(1, 100, "a number of retries")]
+ReleaseVersion = Annotated[int, Whole(1, 2_147_483_647, "a version of a release")]
 GraceSeconds = Annotated[int, Whole(0, 3600, "a stop grace period in seconds")]
 Gigabytes = Annotated[int, Whole(0, 1_000_000, "a number of gigabytes")]
 

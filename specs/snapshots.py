@@ -10,7 +10,7 @@ make it readable.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -39,6 +39,7 @@ from specs.fields import (
     ProcessType,
     RegistryHost,
     RegistryUser,
+    ReleaseVersion,
     Replicas,
     RequestPath,
     Retries,
@@ -52,6 +53,7 @@ from specs.fields import (
 from specs.images import parse_image
 from specs.problems import InvalidSpec, Problem, describe, problems_of, quote
 from specs.registries import registry_of
+from specs.releases import overlaid
 from specs.run_rules import covered
 
 __all__ = [
@@ -88,10 +90,16 @@ class _Document(_Part):
     @classmethod
     def _name_the_fields(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Problems and the whole document are both at hand only here, so list entries are named here."""
+        document = cls._prepared(value)
         try:
-            return handler(value)
+            return handler(document)
         except ValidationError as error:
-            raise InvalidSpec(problems_of(error, model=cls, document=value)) from None
+            raise InvalidSpec(problems_of(error, model=cls, document=document)) from None
+
+    @classmethod
+    def _prepared(cls, value: Any) -> Any:
+        """The document as it is read."""
+        return value
 
 
 class RequestSnapshot(_Part):
@@ -205,8 +213,33 @@ class RegistryReference(_Part):
     revision: UUID
 
 
+class ReleaseSnapshot(_Part):
+    """The newest release of an environment; ``deployed``: all tasks have run it."""
+
+    version: ReleaseVersion
+    digest: str | None = None
+    deployed: bool = False
+
+
+class PinnedSnapshot(_Part):
+    """The release that runs instead of what is declared; what it has is in the document's own fields."""
+
+    version: ReleaseVersion
+
+
+class LeftOutSnapshot(_Part):
+    """A process that is declared and is no part of the release that runs."""
+
+    id: UUID
+    type: ProcessType
+    generation: int = 0
+
+
 class ProcessSnapshot(_Part):
-    """One process type of an environment; None: see ``EnvironmentSnapshot.effective_processes``."""
+    """One process type of an environment; None: see ``EnvironmentSnapshot.effective_processes``.
+
+    One that is not ``declared`` has no row: an older release has it, which runs.
+    """
 
     id: UUID
     type: ProcessType
@@ -218,6 +251,7 @@ class ProcessSnapshot(_Part):
     stop_grace_seconds: GraceSeconds | None = None
     stop_signal: StopSignal | None = None
     generation: int = 0
+    declared: bool = True
 
 
 class DomainSnapshot(_Part):
@@ -308,6 +342,13 @@ class EnvironmentSnapshot(_Document):
     plan: PlanSnapshot | None = None
     processes: tuple[ProcessSnapshot, ...] = ()
     domains: tuple[DomainSnapshot, ...] = ()
+    release: ReleaseSnapshot | None = None
+    pinned: PinnedSnapshot | None = None
+    left_out: tuple[LeftOutSnapshot, ...] = ()
+
+    @classmethod
+    def _prepared(cls, value: Any) -> Any:
+        return overlaid(value) if isinstance(value, Mapping) else value
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
@@ -324,6 +365,11 @@ class EnvironmentSnapshot(_Document):
 
     def overruled(self) -> str:
         """What is declared and its processes say in its place; empty when nothing is."""
+        if self.pinned is not None:
+            return (
+                f"it has the content of release {self.pinned.version}: what else is declared as image, config vars, "
+                "processes and settings has no effect until release is cleared"
+            )
         if not self.processes or self.instances == 1:
             return ""
         types = ", ".join(process.type for process in self.processes)
@@ -401,6 +447,10 @@ class EnvironmentSnapshot(_Document):
         yield from covered(self.files or (), self.tmpfs_paths)
         yield from self._domain_problems()
 
+    @property
+    def _in_release(self) -> str:
+        return f" in release {self.pinned.version}, which runs" if self.pinned is not None else ""
+
     def _domain_problems(self) -> Iterator[Problem]:
         if not self.domains:
             return
@@ -413,7 +463,7 @@ class EnvironmentSnapshot(_Document):
                 yield Problem(
                     f"domains[{domain.hostname}].process_type",
                     domain.process_type,
-                    f"{quote(domain.process_type)} is not a process of this environment",
+                    f"{quote(domain.process_type)} is not a process of this environment{self._in_release}",
                     f"one of: {', '.join(ports)}",
                     ("domains", index, "process_type"),
                 )

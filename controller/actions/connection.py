@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -55,3 +57,13 @@ def refuse_newer(conn: psycopg.Connection) -> None:
             f"the database has migration {found[0]:04}_{found[1]}, which this version lacks",
             "install the version that applied it, or a newer one",
         )
+
+
+def say_who(conn: psycopg.Connection, *, why: str = "", commit: str = "") -> None:
+    """Have what this session writes known as this person's, why, and from which commit."""
+    try:
+        by = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name
+        by = ""
+    for name, value in (("actor", by), ("reason", why), ("commit", commit)):
+        conn.execute("SELECT set_config(%s, %s, false)", [f"skypanel.{name}", value])

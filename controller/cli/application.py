@@ -69,6 +69,13 @@ _COMMANDS = {
     "registries": _Command(
         "registries", "Users of registries: set, list, test and unset them. Nothing gives a password back."
     ),
+    "releases": _Command(
+        "releases", "List the releases of an environment, the newest first: what changed, by whom and why."
+    ),
+    "rollback": _Command(
+        "releases",
+        "Have an environment run the content of an earlier release: its image, config vars, processes and settings.",
+    ),
     "delete": _Command("delete", "Delete one declared object, or all that files declare, with everything below it."),
     "restore": _Command("restore", "Undo the deletion of an object, with what was deleted together with it."),
     "validate": _Command("validate", "Check spec files; every problem is named with its file, line, column and field."),

@@ -9,7 +9,18 @@ from controller.actions.apply import concerned
 from controller.actions.doubts import of_rows
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format, Output
-from controller.cli.inputs import Files, MoreFiles, Timeout, Wait, database, read_files, seconds, settings
+from controller.cli.inputs import (
+    Commit,
+    Files,
+    MoreFiles,
+    Reason,
+    Timeout,
+    Wait,
+    database,
+    read_files,
+    seconds,
+    settings,
+)
 from controller.cli.output import warn
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
@@ -24,6 +35,8 @@ def apply(
     files: MoreFiles = None,
     *,
     file: Files = None,
+    reason: Reason = "",
+    commit: Commit = "",
     wait: Wait = False,
     timeout: Timeout = "5m",
     output: Output = Format.TABLE,
@@ -42,7 +55,7 @@ def apply(
     limit = seconds(timeout)
     entries = read_files(file, files)
     options = settings().options
-    with database(declares=True) as conn:
+    with database(declares=True, why=reason, commit=commit) as conn:
         written = apply_files(conn, entries, options)
         for said in of_rows(conn, entries):
             warn(said)

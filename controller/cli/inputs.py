@@ -53,6 +53,8 @@ OrganizationFilter = Annotated[
     list[str] | None,
     typer.Option("--organization", "-n", help="Only of this organization; may be repeated.", metavar="NAME"),
 ]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for whoever reads the releases.", metavar="TEXT")]
+Commit = Annotated[str, typer.Option("--commit", help="Commit of the files; releases say it.", metavar="SHA")]
 Named = Annotated[
     str | None,
     typer.Argument(help="Path of names, such as acme/shop/production.", metavar="PATH", autocompletion=complete_path),
@@ -108,20 +110,24 @@ def use_env_file(path: Path) -> None:
 
 
 @contextmanager
-def database(*, as_controller: bool = False, declares: bool = False) -> Iterator[psycopg.Connection]:
+def database(
+    *, as_controller: bool = False, declares: bool = False, why: str = "", commit: str = ""
+) -> Iterator[psycopg.Connection]:
     """An autocommit connection as the role of DATABASE_URL; raises as ``controller.actions.connection.connected``.
 
     Args:
         as_controller: with the rights of the controller's role; else with those of people, where the installation
             has a file of theirs.
         declares: something is to be written, which a database that is newer than the program refuses.
+        why: of what is written; a release says it.
+        commit: of the files that are written; a release says it.
 
     Raises:
         ActionError: the role may not do what was done with it; the database is newer.
     """
     from psycopg import errors  # noqa: PLC0415 - who asks no database starts in two thirds of the time
 
-    from controller.actions.connection import connected, refuse_newer  # noqa: PLC0415 - as above
+    from controller.actions.connection import connected, refuse_newer, say_who  # noqa: PLC0415 - as above
 
     people = None if _named_files or as_controller else installed_file(PEOPLE)
     found = read(Settings, sources([*env_files(), people])) if people else settings()
@@ -129,6 +135,7 @@ def database(*, as_controller: bool = False, declares: bool = False) -> Iterator
         with connected(found.database_url.get_secret_value()) as conn:
             if declares:
                 refuse_newer(conn)
+                say_who(conn, why=why, commit=commit)
             yield conn
     except errors.InsufficientPrivilege as error:
         said = (error.diag.message_primary or "").rstrip(".")

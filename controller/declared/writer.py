@@ -362,7 +362,7 @@ class _Writer:
     def _take_back(self, resource: Resource, table: str, row_id: UUID) -> None:
         parts = rows.place(resource.binding, table)
         for child in (KINDS[kind].binding for kind in children(resource.kind)):
-            if child.parent_column:
+            if child.parent_column and child.deleted_in:
                 apart: dict[str, sql.Composable] = {
                     "table": rows.table_name(child.table),
                     "owner_column": sql.Identifier(child.parent_column),

@@ -28,10 +28,16 @@ class StoredConfigVars(ConfigVars):
 
     async def values(self, environment_id: str, digest: str) -> Sequence[ConfigValue]:
         """See ``ConfigVars``."""
-        found = await self._store.config_values(environment_id)
+        found = await self._store.config_values(environment_id, digest)
         if found.digest != digest:
             raise ConflictError(
                 "ConfigChanged", "the config vars have changed since they were read; they are read again"
+            )
+        if found.missing:
+            raise TerminalError(
+                "ConfigUnreadable",
+                f"{', '.join(found.missing)}: the value that the release had is not kept any more; what runs goes on "
+                "until another release is named, or `release` is cleared",
             )
         if found.too_large:
             raise _too_large(

@@ -75,6 +75,11 @@ class ReconcileContext:
         return self._loaded.key.id
 
     @property
+    def generation(self) -> int:
+        """Of the object, as it was read."""
+        return self._loaded.generation
+
+    @property
     def organization_id(self) -> str:
         """UUID of the organization as text."""
         return self._loaded.organization_id or ""

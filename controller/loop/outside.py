@@ -10,6 +10,7 @@ from controller.loop.config import LoopConfig
 from controller.loop.config_vars import StoredConfigVars
 from controller.loop.logins import StoredLogins
 from controller.loop.ports import Store, Swarm
+from controller.loop.releases import StoredReleases
 from controller.vault.vault import Vault
 from reconcilers.address_plan import AddressPlan
 from reconcilers.config_vars import ConfigVars
@@ -17,6 +18,7 @@ from reconcilers.helper import Helper
 from reconcilers.logins import Logins
 from reconcilers.port import Port
 from reconcilers.ports import Options
+from reconcilers.releases import Releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +54,6 @@ class Outside:
             ConfigVars: StoredConfigVars(store, vault),
             Logins: StoredLogins(store, vault),
             Helper: swarm.helper,
+            Releases: StoredReleases(store),
         }
         return cls(store, swarm, {**own, **(ports or {})})

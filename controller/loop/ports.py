@@ -26,6 +26,7 @@ from reconcilers.jobs import Job, JobProgress
 from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.port import read, write
 from reconcilers.ports import Live, Routers, ServiceProgress, Suspect
+from specs.releases import Release
 
 
 class Lease(Protocol):
@@ -65,7 +66,7 @@ class Store(Protocol):
     @read
     async def pauses(self) -> dict[str, int]: ...
     @read
-    async def config_values(self, environment_id: str) -> SealedSet: ...
+    async def config_values(self, environment_id: str, digest: str) -> SealedSet: ...
     @read
     async def sealed_login(self, login_id: str) -> SealedLogin | None: ...
     @property
@@ -80,6 +81,10 @@ class Store(Protocol):
     async def prune(self, what: str, days: int, most: int) -> int: ...
     @write
     async def write_row(self, table: str, where: Mapping[str, object], values: Mapping[str, object]) -> None: ...
+    @write
+    async def make_release(self, environment_id: str, generation: int, release: Release) -> int | None: ...
+    @write
+    async def release_deployed(self, environment_id: str, version: int) -> None: ...
     @write
     async def allocate_subnet(
         self, organization_id: str, pool: str, prefix: int, taken: Sequence[str], quarantine_seconds: float

@@ -22,6 +22,8 @@ STEPS = (
     "removals",
     "events",
     "config_vars",
+    "releases",
+    "config_history",
     *(table.removeprefix("paas_") for cls in reversed(KINDS.values()) if (table := cls.binding.deleted_in)),
     "statuses",
     "controls",

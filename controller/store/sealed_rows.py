@@ -9,10 +9,12 @@ from controller.vault.sealed import LARGEST_NAMED, DataKey, LoginPlace, Place, S
 
 
 def sealed_set(rows: Sequence[Sequence[Any]]) -> SealedSet:
-    """The set of the rows of ``store/loop/config_values``."""
+    """The set of the rows of ``store/loop/config_values`` and ``release_values``."""
     if not rows:
         return SealedSet(None)
     digest, names = rows[0][1], tuple(row[3] for row in rows)
+    if missing := tuple(row[3] for row in rows if row[2] is None):
+        return SealedSet(digest, missing=missing)
     if rows[0][9] is None:
         return SealedSet(digest, too_large=names[:LARGEST_NAMED])
     values = []

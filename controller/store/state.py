@@ -31,6 +31,7 @@ from controller.store.report_rows import apart, fields, report_parameters, stora
 from controller.store.sealed_rows import sealed_login, sealed_set
 from controller.vault.sealed import LARGEST_SET, SealedLogin, SealedSet
 from reconcilers.outcomes import FencedError
+from specs.releases import Release
 
 CONSUME_LIMIT = 2000
 PROOF_SECONDS = 1.0
@@ -39,6 +40,8 @@ _LATE = 5000
 """Rows of the change log that are so much older than the newest are looked for on the timer alone: dead ones, which a
 transaction that stays open keeps from being cleaned away, would be gone through for each change."""
 _WHOLE_SECONDS = 5.0
+RELEASES = 100
+"""Releases of an environment that are kept at most; the oldest goes when there is another."""
 
 
 class StateStore:
@@ -134,12 +137,14 @@ class StateStore:
         """How many pauses there are, by scope."""
         return dict(await self._database.fetch(statement("store/loop/pauses")))
 
-    async def config_values(self, environment_id: str) -> SealedSet:
-        """What is set for an environment, as ciphertext."""
-        rows = await self._database.fetch(
-            statement("store/loop/config_values"), {"id": environment_id, "largest": LARGEST_SET}
-        )
-        return sealed_set(rows)
+    async def config_values(self, environment_id: str, digest: str) -> SealedSet:
+        """What is set for an environment, as ciphertext; with another digest, what the release with ``digest`` has."""
+        asked = {"id": environment_id, "digest": digest, "largest": LARGEST_SET}
+        found = sealed_set(await self._database.fetch(statement("store/loop/config_values"), asked))
+        if found.digest == digest:
+            return found
+        kept = sealed_set(await self._database.fetch(statement("store/loop/release_values"), asked))
+        return kept if kept.digest else found
 
     async def sealed_login(self, login_id: str) -> SealedLogin | None:
         """A user of a registry, with the ciphertext of his password; None: there is none with a password."""
@@ -265,6 +270,36 @@ class StateStore:
         if not await self._database.fetch(query, {**self._lease.parameters, "row": Jsonb(row)}):
             raise FencedError
         self._lease.proved(asked)
+
+    async def make_release(self, environment_id: str, generation: int, release: Release) -> int | None:
+        """The version of the newest release when it has this content, else of a new one; None: it is out of date.
+
+        Raises:
+            FencedError: this process does not lead any more; nothing was written.
+        """
+        version: int | None = await self._fenced_value(
+            "store/loop/make_release",
+            {
+                "id": environment_id,
+                "generation": generation,
+                "digest": release.digest,
+                "values": release.config,
+                "image": release.image,
+                "settings": Jsonb(release.settings),
+                "processes": Jsonb(list(release.processes)),
+                "resolved": None if release.resolved is None else Jsonb(release.resolved),
+                "most": RELEASES,
+            },
+        )
+        return version
+
+    async def release_deployed(self, environment_id: str, version: int) -> None:
+        """All tasks run it.
+
+        Raises:
+            FencedError: this process does not lead any more; nothing was written.
+        """
+        await self._fenced_value("store/loop/release_deployed", {"id": environment_id, "version": version})
 
     # -- subnets -------------------------------------------------------------------------------------------------
 

@@ -149,12 +149,14 @@ class SealedSet:
         values: by name.
         data_key: of its organization; None: it has none.
         too_large: names of the largest when there is more than that; then there are no values.
+        missing: names whose values are not kept any more; then there are no values.
     """
 
     digest: str | None
     values: tuple[Sealed, ...] = ()
     data_key: DataKey | None = None
     too_large: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Environment: one Swarm service a process, on the organization's network, with the routes of its domains.
 
 Expected flow: the organization's network is there -> with config vars: what the image is, and their values for secrets
-that are new -> render (pure) -> apply -> observe the tasks until all of them run the new spec and Swarm has stopped
-watching them -> Ready.
+that are new -> render (pure) -> the release is on record -> apply -> observe the tasks until all of them run the new
+spec and Swarm has stopped watching them -> Ready.
 
 Guarantees: the names are deterministic, so a create that was lost and is done again finds itself; a task template that
 failed is reported and not tried again before it changes, whatever else does; services of removed processes go.
@@ -23,8 +23,9 @@ from reconcilers.environment.domains import domain_statuses
 from reconcilers.environment.gates import admit, home
 from reconcilers.environment.handover import handing_over
 from reconcilers.environment.links import LINKS
-from reconcilers.environment.processes import process_statuses
+from reconcilers.environment.processes import declared_processes, process_statuses
 from reconcilers.environment.relaxed import relaxed
+from reconcilers.environment.release import note_deployed, released
 from reconcilers.environment.salvage import salvaged
 from reconcilers.environment.service import preview, render
 from reconcilers.environment.supplies import FACTS, looked_up, supplied
@@ -34,13 +35,14 @@ from reconcilers.logins import Logins
 from reconcilers.outcomes import Outcome, TerminalError, TransientError
 from reconcilers.ports import Child, Context, ServiceProgress
 from reconcilers.registry import reconciler
+from reconcilers.releases import Releases
 from specs.snapshots import EnvironmentSnapshot
 
 
 def children(snapshot: EnvironmentSnapshot) -> list[Child]:
     """Its processes and domains."""
     return [
-        *(Child("process", str(process.id), process.generation) for process in snapshot.processes),
+        *(Child("process", str(process.id), process.generation) for process in declared_processes(snapshot)),
         *(Child("domain", str(domain.id), domain.generation) for domain in snapshot.domains),
     ]
 
@@ -55,7 +57,7 @@ def children(snapshot: EnvironmentSnapshot) -> list[Child]:
     salvage=salvaged,
     links=LINKS,
     wakes_on=("organization",),
-    uses=(ConfigVars, Helper, Images, Logins),
+    uses=(ConfigVars, Helper, Images, Logins, Releases),
     writes=(FACTS,),
     concurrency=128,
     resync_seconds=300.0,
@@ -66,6 +68,7 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
     try:
         snapshot = await looked_up(context, snapshot)
         objects = render(snapshot, context.options, network)
+        release = await released(context, snapshot)
         whole = await supplied(context, snapshot, objects)
     except (TerminalError, TransientError):
         await context.keep()
@@ -85,11 +88,13 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
         conditions, outcome = judge(observed)
     missing = () if snapshot.suspended else context.missing_hosts
     conditions, outcome = handing_over(conditions, outcome, former, missing)
+    await note_deployed(context, release, conditions)
     progress = {found.service: found for found in observed}
     context.report(
         conditions,
         details={
             "image": snapshot.image_ref or "",
+            "release": release.version,
             "running": sorted({image for found in observed if not found.looping for image in found.images}),
             "services": {name: p.details for name, p in progress.items()},
             **({"relaxed": loose} if (loose := relaxed(snapshot)) else {}),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from reconcilers.conditions import Condition, progressing, ready
 from reconcilers.environment.service import service_of
 from reconcilers.ports import ChildStatus, Options, ServiceProgress
-from specs.snapshots import EnvironmentSnapshot
+from specs.snapshots import EnvironmentSnapshot, LeftOutSnapshot, ProcessSnapshot
+
+
+def declared_processes(snapshot: EnvironmentSnapshot) -> Iterator[ProcessSnapshot | LeftOutSnapshot]:
+    """Those that have a row."""
+    yield from (process for process in snapshot.processes if process.declared)
+    yield from snapshot.left_out
 
 
 def process_statuses(
@@ -26,7 +32,13 @@ def process_statuses(
     """
     settled = all(found.stable for found in progress.values())
     statuses = []
-    for process in snapshot.processes:
+    for process in declared_processes(snapshot):
+        if isinstance(process, LeftOutSnapshot):
+            assert snapshot.pinned is not None
+            text = f"no task runs: release {snapshot.pinned.version}, which runs, has no process {process.type}"
+            own = ready("NotInRelease", text)
+            statuses.append(ChildStatus("process", str(process.id), process.generation, own))
+            continue
         found = progress[service_of(snapshot, process.type, options)]
         own = conditions
         if settled:

@@ -19,6 +19,7 @@ from reconcilers.ports import Options
 from reconcilers.routes import LABELS, hostnames_of, traefik_labels
 from reconcilers.template import listening_port
 from specs.fields import Hostname, ProcessType, Replicas
+from specs.releases import overlaid
 from specs.snapshots import DOMAINS, IMPLICIT_PROCESS, PROCESSES
 
 _HOSTNAME, _TYPE, _REPLICAS = (TypeAdapter[Any](form) for form in (Hostname, ProcessType, Replicas))
@@ -52,7 +53,7 @@ def salvaged(
         options: for the routes.
         home: for the routes, too; None: there is none, and the routes stay as they are.
     """
-    found = _read(document)
+    found = _read(overlaid(document))
     return [_laid_over(spec, found, options, home) for spec in good if _wanted(spec, found)]
 
 

@@ -38,7 +38,8 @@ async def looked_up(context: Context, snapshot: EnvironmentSnapshot) -> Environm
         ReconcileError: it cannot be found out; see ``Images``. What runs goes on.
     """
     reference, known, helped = snapshot.image_ref, snapshot.resolved, _helped(snapshot)
-    if not (helped or snapshot.login) or reference is None or (known is not None and not context.requested):
+    settled = snapshot.pinned is not None or not context.requested
+    if not (helped or snapshot.login) or reference is None or (known is not None and settled):
         return snapshot
     try:
         found = await context.port(Images).look_up(reference, context.organization_id, await _login(context, snapshot))

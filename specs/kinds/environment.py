@@ -28,6 +28,7 @@ from specs.fields import (
     OpenFiles,
     Period,
     Port,
+    ReleaseVersion,
     Replicas,
     RequestPath,
     Retries,
@@ -204,6 +205,9 @@ class EnvironmentSpec(Spec):
         None, description="Text of files by path, which managers of the Swarm can read: nothing secret."
     )
     run_as: RunAs | None = Field(None, description='Numeric "uid" or "uid:gid" instead of the image\'s user.')
+    release: ReleaseVersion | None = Field(
+        None, description="Release whose image, config, processes and settings run instead of what is declared here."
+    )
     suspended: Flag = Field(False, description="Stops the environment; nothing is lost.")
 
     @model_validator(mode="after")
@@ -250,6 +254,7 @@ class Environment(Resource):
             "extra_hosts": Column("extra_hosts", json=True),
             "files": Column("files", json=True),
             "run_as": Column("run_as"),
+            "release": Column("release"),
             "suspended": Column("suspended"),
         },
         parent="App",
@@ -262,6 +267,7 @@ class Environment(Resource):
         serves=True,
         whole_rules=True,
         configurable=True,
+        released=True,
         images=("image",),
         inert={"deploy_mode": "nothing is built; what image names runs, and nothing where it is left out"},
         overruled={"replicas": ("Process", ""), "port": ("Process", "web"), "healthcheck": ("Process", "web")},
@@ -272,6 +278,10 @@ class Environment(Resource):
             "paas_environments_plan_offered": (
                 "its plan is not offered to new environments any more",
                 "choose another plan, or set enabled of this one",
+            ),
+            "paas_environments_release_fkey": (
+                "has no such release",
+                "`skypanel releases PATH` lists those that are kept; leave release out of a new environment",
             ),
             "paas_environments_image_ref_given": ("needs an image", "set spec.image"),
             "paas_environments_plan_id_fkey": (

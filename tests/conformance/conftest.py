@@ -16,12 +16,16 @@ from tests.store.conftest import PREFIX, Database
 
 _WRITTEN = (
     *(("public", name) for name in ("users", "organizations")),
-    *(("public", f"paas_{name}") for name in ("organizations", "apps", "environments", "processes", "domains")),
+    *(
+        ("public", f"paas_{name}")
+        for name in ("organizations", "apps", "environments", "processes", "domains", "releases")
+    ),
     *(
         ("skypanel", name)
         for name in (
             "change_log",
             "config_vars",
+            "config_history",
             "data_keys",
             "lease",
             "inventory",

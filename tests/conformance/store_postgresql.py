@@ -95,6 +95,9 @@ class PostgresDesk:
             for name, value in values.items():
                 sealing.put(panel, VAULT, owner, name, value, as_file=name in files)
 
+    def name_release(self, environment: Key, version: int | None) -> None:
+        self._update(environment, sql.SQL("release = {}").format(sql.Literal(version)))
+
     def change(self, key: Key, **columns: Any) -> None:
         self._ledger.change(key, columns)
         assignments = sql.SQL(", ").join(

@@ -16,6 +16,7 @@ from tests.sim.database.database import SimDatabase
 from tests.sim.database.identity import SimRegister
 from tests.sim.database.lease import SimLease
 from tests.sim.database.link import now
+from tests.sim.database.releases import pinned
 from tests.sim.database.store import SimStore
 from tests.sim.database.transaction import Transaction
 
@@ -68,6 +69,9 @@ class SimulatedDesk:
             environment, {"config": config.put(self._database, environment, owner, values, files=files)}
         )
         self._put(environment)
+
+    def name_release(self, environment: Key, version: int | None) -> None:
+        self.change(environment, pinned=None if version is None else pinned(self._database, environment, version))
 
     def change(self, key: Key, **columns: Any) -> None:
         self._ledger.change(key, columns)

@@ -30,6 +30,9 @@ class Declarer(Protocol):
     def config(self, environment: Key, values: Mapping[str, bytes], files: Collection[str] = ()) -> None:
         """Have exactly these config vars set for an environment, sealed by ``tests.sim.database.config.VAULT``."""
 
+    def name_release(self, environment: Key, version: int | None) -> None:
+        """Have it run the content of a release; None: what is declared."""
+
     def change(self, key: Key, **columns: Any) -> None: ...
     def delete(self, key: Key) -> None: ...
     def take_back(self, key: Key) -> None: ...

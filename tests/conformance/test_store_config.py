@@ -43,8 +43,8 @@ async def test_values_come_by_name_under_the_digest_of_the_document(store_world:
 async def test_nothing_is_set_and_nobody_is_there(store_world: StoreWorld, web: Key) -> None:
     async with store_world.process() as one:
         assert await digest_of(one, web) == ""
-        assert await one.store.config_values(web.id) == SealedSet(None)
-        assert await one.store.config_values(str(Key("environment", "0" * 8 + web.id[8:]).id)) == SealedSet(None)
+        assert await one.store.config_values(web.id, "") == SealedSet(None)
+        assert await one.store.config_values(str(Key("environment", "0" * 8 + web.id[8:]).id), "") == SealedSet(None)
 
 
 async def test_each_change_is_another_digest_and_the_one_before_is_refused(store_world: StoreWorld, web: Key) -> None:
@@ -74,7 +74,7 @@ async def test_each_change_is_another_digest_and_the_one_before_is_refused(store
 async def test_more_than_can_be_delivered_is_named_and_not_read(store_world: StoreWorld, web: Key) -> None:
     store_world.declare.config(web, {f"A{n}": b"planted" + b"x" * 120_000 + b"x" * n for n in range(9)})
     async with store_world.process() as one:
-        found = await one.store.config_values(web.id)
+        found = await one.store.config_values(web.id, "")
         digest = await digest_of(one, web)
         assert found == SealedSet(digest, too_large=("A8", "A7", "A6"))
         with pytest.raises(TerminalError, match="the largest: A8, A7, A6") as refused:
@@ -93,7 +93,7 @@ async def test_more_than_a_program_can_be_started_with_is_named(store_world: Sto
 async def test_a_process_without_the_key_says_which_one_is_missing(store_world: StoreWorld, web: Key) -> None:
     store_world.declare.config(web, {"A": b"x"})
     async with store_world.process() as one:
-        found = await one.store.config_values(web.id)
+        found = await one.store.config_values(web.id, "")
         assert found.data_key is not None
         with pytest.raises(NotReadyError, match=f"{found.data_key.kek_id}.*SKYPANEL_KEY_FILE.*tried again") as refused:
             await StoredConfigVars(one.store, Vault()).values(web.id, found.digest or "")

@@ -154,6 +154,7 @@ _OF_NAME: dict[str, st.SearchStrategy[Any]] = {
     "region": slugs,
     "pool": slugs,
     "spread": slugs,
+    "release": st.integers(1, 9),
     "stop_signal": st.sampled_from(["SIGTERM", "SIGQUIT", "SIGKILL", "15"]),
     "ulimits": ulimits,
     "sysctls": sysctls,

@@ -77,6 +77,9 @@ class TaskFact:
     """It runs the service's present template."""
 
 
+_CHILDREN = (("process", "processes"), ("process", "left_out"), ("domain", "domains"))
+
+
 @dataclass(frozen=True)
 class Wish:
     """What is declared of one object, as one version of its row had it.
@@ -135,13 +138,13 @@ class Wish:
     @cached_property
     def children(self) -> frozenset[Key]:
         """Of an environment: its processes and domains."""
-        found = [("process", self.document.get("processes")), ("domain", self.document.get("domains"))]
+        found = [(kind, self.document.get(rows)) for kind, rows in _CHILDREN]
         return frozenset(
             Key(kind, str(row["id"]))
             for kind, rows in found
             if isinstance(rows, list) and not self.ended
             for row in rows
-            if isinstance(row, Mapping) and "id" in row
+            if isinstance(row, Mapping) and "id" in row and row.get("declared", True)
         )
 
 

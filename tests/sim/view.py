@@ -15,6 +15,7 @@ import orjson
 
 from controller.records import Key
 from reconcilers import labels
+from specs.releases import overlaid
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.rows import Declared, Said
 from tests.sim.facts import NetworkFact, ServiceFact, TaskFact, Wish, network_fact, service_fact
@@ -181,7 +182,7 @@ class SimView:
             "deleted" if row.deleted else "declared",
             row.organization_id,
             row.generation,
-            document if isinstance(document, dict) else {},
+            overlaid(document) if isinstance(document, dict) else {},
         )
 
     # -- what happened -------------------------------------------------------------------------------------------

@@ -107,7 +107,11 @@ INFORMATION = {
         "buildpack": "for a builder; nothing is built yet",
         "created_by": "for people",
     },
-    "paas_environments": {"app_id": "what it belongs to", "deploy_mode": "whether image_ref may be NULL: NoImage then"},
+    "paas_environments": {
+        "app_id": "what it belongs to",
+        "deploy_mode": "whether image_ref may be NULL: NoImage then",
+        "release": "the content of a release, which has to be there",
+    },
     "paas_processes": {"environment_id": "what it belongs to"},
     "paas_domains": {"environment_id": "what it belongs to"},
     "caas_registry_credentials": {
@@ -133,7 +137,15 @@ STALLING: dict[str, LiteralString] = {
         "INSERT INTO caas_network_policies (organization_id, default_deny) SELECT id, true FROM organizations"
     ),
 }
-STATUS_ONLY = {"dns_verify_status", "tls_status", "swarm_name", "removed_at"}
+STATUS_ONLY = {
+    "dns_verify_status",
+    "tls_status",
+    "swarm_name",
+    "removed_at",
+    "changed_by",
+    "change_reason",
+    "change_commit",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ def test_the_reader_reads_every_column_that_is_not_secret(database: Database, te
     assert unreadable == [
         ("caas_registry_credentials", "ciphertext"),
         ("caas_registry_credentials", "secret_ref"),
+        ("config_history", "ciphertext"),
         ("config_vars", "ciphertext"),
         ("data_keys", "wrapped"),
         ("gitops_sources", "credentials_secret_ref"),

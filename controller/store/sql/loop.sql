@@ -41,13 +41,29 @@ FROM skypanel.sealed_config_of(%(id)s, %(largest)s)
 SELECT organization_id::text, id::text, registry, username, version, revision::text, key_id, ciphertext, data_key_id::text, kek_id, wrapped
 FROM skypanel.sealed_registry_of(%(id)s)
 
+-- name: release_values
+-- What a release of an environment has, as ciphertext.
+SELECT organization_id::text, digest, id::text, name, layer, owner_id::text, version, as_file, key_id, ciphertext, data_key_id::text, kek_id, wrapped
+FROM skypanel.sealed_release_of(%(id)s, %(digest)s, %(largest)s)
+
 -- name: pauses
 -- How many pauses there are of each scope.
 SELECT scope, count(*) FROM skypanel.reconcile_controls WHERE paused GROUP BY scope
 
 -- name: prune
 -- One piece of what is old. No row: this process does not lead.
-SELECT skypanel.prune(%(what)s, %(days)s, %(most)s) FROM leader
+SELECT CASE WHEN %(what)s IN ('releases', 'config_history') THEN skypanel.prune_releases(%(what)s, %(days)s, %(most)s)
+            ELSE skypanel.prune(%(what)s, %(days)s, %(most)s) END
+FROM leader
+
+-- name: make_release
+-- The version of the newest release, or of a new one; NULL when it is out of date. No row: this process does not lead.
+SELECT skypanel.make_release(%(id)s, %(generation)s, %(digest)s, %(values)s, %(image)s, %(settings)s, %(processes)s, %(resolved)s, %(most)s)
+FROM leader
+
+-- name: release_deployed
+-- All tasks run it. No row: this process does not lead.
+SELECT skypanel.release_deployed(%(id)s, %(version)s) FROM leader
 
 -- name: write_row
 -- A row of a table that a kind declared. No row comes back: this process does not lead.

@@ -50,12 +50,17 @@ def put(
     database.sealed[environment.id] = SealedSet(_digest(rows), tuple(rows), key)
     if not rows:
         return None
+    database.sealed_before[environment.id, _digest(rows) or ""] = database.sealed[environment.id]
     return {"digest": _digest(rows), "variables": len(rows), "files": [r.place.name for r in rows if r.as_file]}
 
 
-def values(database: SimDatabase, environment_id: str) -> SealedSet:
-    """What the store answers."""
+def values(database: SimDatabase, environment_id: str, digest: str) -> SealedSet:
+    """What the store answers: what is set, or what a release with another digest has."""
     found = database.sealed.get(environment_id, SealedSet(None))
+    if found.digest != digest and any(
+        each.content.config == digest for each in database.releases.get(environment_id, ())
+    ):
+        found = database.sealed_before[environment_id, digest]
     if not found.values or Key("environment", environment_id) not in database.objects:
         return SealedSet(None)
     if sum(len(row.ciphertext) for row in found.values) <= LARGEST_SET:

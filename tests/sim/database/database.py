@@ -18,6 +18,7 @@ from controller.vault.sealed import SealedLogin, SealedSet
 from tests.sim.database.controls import Controls, place
 from tests.sim.database.documents import image_facts, with_facts
 from tests.sim.database.link import now
+from tests.sim.database.releases import Kept, with_releases
 from tests.sim.database.rows import (
     Declared,
     Fuse,
@@ -63,6 +64,10 @@ class SimDatabase:
         self.sealed: dict[str, SealedSet] = {}
         self.logins: dict[str, SealedLogin] = {}
         """Config vars by environment; see ``tests.sim.database.config``."""
+        self.sealed_before: dict[tuple[str, str], SealedSet] = {}
+        """What was set, by environment and digest."""
+        self.releases: dict[str, list[Kept]] = {}
+        """By environment, the newest last; see ``tests.sim.database.releases``."""
         self.sealed_numbers = count(1 << 96)
         self.fuse: Fuse | None = None
         self.losses: dict[Key, Waiting] = {}
@@ -255,6 +260,8 @@ class SimDatabase:
         row, said, made = self.objects.get(key), self.statuses.get(key), tuple(self._owned.get(key, {}).values())
         if row is not None and (facts := self.rows.get(image_facts(key))) is not None:
             row = row._replace(document=with_facts(row.document, facts))
+        if row is not None and (kept := self.releases.get(key.id)):
+            row = row._replace(document=with_releases(row.document, kept))
         paused = self.controls.pause_of(key, self.organization_of(key))
         hidden, tombstone = row is not None and key in self.hidden, row is None and key in self.tombstones
         return Version(row, made, said, paused, self.controls.tokens.get(key, ""), hidden, tombstone)

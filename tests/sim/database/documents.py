@@ -43,6 +43,8 @@ _ENVIRONMENT: Mapping[str, Any] = {
     "plan": None,
     "processes": [],
     "domains": [],
+    "release": None,
+    "pinned": None,
 }
 _PROCESS: Mapping[str, Any] = {
     "command": None,

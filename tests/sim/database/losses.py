@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import orjson
 
 from controller.records import Assessment, Holdings, Key, Loss
+from specs.releases import overlaid
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.link import now
 from tests.sim.database.rows import Fuse, Waiting
@@ -62,7 +63,7 @@ def _serving(database: SimDatabase) -> Iterator[tuple[str, str, str]]:
     for key, row in database.objects.items():
         if key.kind != "environment" or row.deleted:
             continue
-        document = orjson.loads(row.document)
+        document = overlaid(orjson.loads(row.document))
         yield from (("host", "", domain["hostname"]) for domain in document.get("domains") or ())
         if not document.get("suspended"):
             processes = document.get("processes") or [{"type": "web", "instances": document.get("instances", 1)}]

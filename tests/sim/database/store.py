@@ -30,7 +30,8 @@ from controller.store import state as real
 from controller.vault.sealed import SealedLogin, SealedSet
 from reconcilers.outcomes import FencedError
 from specs.problems import InvalidSpec
-from tests.sim.database import config, logins, retention, subnets
+from specs.releases import Release
+from tests.sim.database import config, logins, releases, retention, subnets
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.lease import SimLease
 from tests.sim.database.link import Link, direct, now
@@ -140,10 +141,10 @@ class SimStore:
             "pauses", (), lambda: dict(Counter(p.scope for p in self._database.controls.pauses.values()))
         )
 
-    async def config_values(self, environment_id: str) -> SealedSet:
-        """What is set for an environment, as ciphertext."""
+    async def config_values(self, environment_id: str, digest: str) -> SealedSet:
+        """What is set for an environment, as ciphertext; with another digest, what the release with ``digest`` has."""
         key = Key("environment", environment_id)
-        return await self._link("config_values", (key,), lambda: config.values(self._database, environment_id))
+        return await self._link("config_values", (key,), lambda: config.values(self._database, environment_id, digest))
 
     async def sealed_login(self, login_id: str) -> SealedLogin | None:
         """A user of a registry, with the ciphertext of his password; None: there is none with a password."""
@@ -200,6 +201,22 @@ class SimStore:
             return None, int(self._database.rows[at] != known)
 
         await self._write("write_row", (), effect)
+
+    async def make_release(self, environment_id: str, generation: int, release: Release) -> int | None:
+        """The version of the newest release when it has this content, else of a new one; None: it is out of date."""
+
+        def effect(_n: int, _epoch: int) -> tuple[int | None, int]:
+            return releases.make(self._database, environment_id, generation, release)
+
+        return await self._write("make_release", (Key("environment", environment_id),), effect)
+
+    async def release_deployed(self, environment_id: str, version: int) -> None:
+        """All tasks run it."""
+
+        def effect(_n: int, _epoch: int) -> tuple[None, int]:
+            return None, releases.deployed(self._database, environment_id, version)
+
+        await self._write("release_deployed", (Key("environment", environment_id),), effect)
 
     # -- subnets -------------------------------------------------------------------------------------------------
 

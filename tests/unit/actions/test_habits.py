@@ -18,7 +18,7 @@ from specs.kinds import KINDS
     [
         (["logs", "web"], "docker service logs"),
         (["ps:scale", "web=2"], "replicas"),
-        (["rollout", "undo", "env"], "the previous file"),
+        (["rollout", "undo", "env"], "skypanel rollback PATH"),
         (["rollout", "status"], "describe"),
         (["set", "image", "x"], "image"),
         (["diff", "-f", "x.yaml"], "skypanel plan -f FILE"),

@@ -24,6 +24,7 @@ from controller.actions.fuse import Waiting
 from controller.actions.identity import Identity
 from controller.actions.keys import KeyState
 from controller.actions.preview import Preview
+from controller.actions.releases import Release
 from controller.actions.swarm_view import Task
 from controller.changes import Change, Difference
 from controller.cli import (
@@ -38,6 +39,7 @@ from controller.cli import (
     plan,
     progress,
     registries,
+    releases,
     shown,
     states,
     trace,
@@ -67,6 +69,34 @@ LONG = (
     "registry.example.com/team/web:9; registry.example.com/team/web:2 runs meanwhile; change the spec to try again"
 )
 NAMES = {"Organization": "nordwind", "App": "shop", "Environment": "production", "Domain": "shop.nordwind.example"}
+
+
+def release(version: int, **changes: Any) -> Release:
+    """A release of nobody's."""
+    made = Release(
+        version=version,
+        image="registry.example.com/team/web:9@sha256:" + "0" * 64,
+        changed=(),
+        settings={},
+        processes=[],
+        variables={},
+        content_of=None,
+        by="ada",
+        why=None,
+        commit=None,
+        made_at=THEN,
+        deployed_at=None,
+        newest=False,
+        digest="",
+    )
+    return replace(made, **changes)
+
+
+RELEASES = [
+    release(5, content_of=3, newest=True, why="checkout fails for whoever has a cart of the day before"),
+    release(4, changed=("image", "config DATABASE_URL, TLS_KEY", "processes"), commit="c0ffee" * 6, why="faster"),
+    release(3, deployed_at=THEN),
+]
 
 
 @pytest.fixture(params=WIDTHS)
@@ -244,6 +274,11 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
         ),
         ["REGISTRY", "ghcr.io", "ada", "set (version 3)", "LoginRefused"],
     ),
+    "releases": (
+        lambda: releases.show_releases(RELEASES, Format.TABLE),
+        ["RELEASE", "content of 3", "on its way",
+         "image registry.example.com/team/web:9,", "DATABASE_URL", "never ready", "replaced"],
+    ),
     "gc": (
         lambda: gc.report([WAITING], THEN, 40, form=Format.TABLE),
         ["environment", "nordwind/shop/production", "it loses a part", "2 processes stop", "host names"],
@@ -281,6 +316,7 @@ LINES = {
     "user",
     "export",
     "import",
+    "rollback",
 }
 """These print lines, each by itself, through ``say``."""
 AS_ANOTHER = {"delete": "apply", "restore": "apply"}

@@ -35,6 +35,7 @@ from reconcilers.objects import Objects, Service, SpecDocument
 from reconcilers.outcomes import Outcome
 from reconcilers.ports import Context, Live, Options, Routers, ServiceProgress, Suspect
 from reconcilers.registry import Reconciler
+from specs.releases import Release
 
 
 class Thing(BaseModel):
@@ -71,11 +72,17 @@ class Table:
         taken, self.log[:2000] = self.log[:2000], []
         return taken, len(taken) == 2000
 
-    async def config_values(self, environment_id: str) -> SealedSet:
+    async def config_values(self, environment_id: str, digest: str) -> SealedSet:
         return SealedSet(None)
 
     async def sealed_login(self, login_id: str) -> SealedLogin | None:
         return None
+
+    async def make_release(self, environment_id: str, generation: int, release: Release) -> int | None:
+        return 1
+
+    async def release_deployed(self, environment_id: str, version: int) -> None:
+        pass
 
     async def dependents(self, key: Key) -> list[Key]:
         return []

@@ -71,21 +71,23 @@ ELSEWHERE = {
     ("Organization", "quota_domains"),
     ("Organization", "quota_config_vars"),
     ("Registry", "username"),
+    ("Environment", "release"),
     ("Plan", "description"),
     ("Plan", "price_hourly"),
     ("Plan", "price_monthly"),
     ("Plan", "enabled"),
 }
 """Shown to people, or done by the database and the loop: who is suspended runs no task, a plan that is not enabled is
-refused to new environments, an owner gets a row, a prefix is what the address plan gives, what exceeds a quota is not
+refused to new environments, the content of a release takes the place of the document's, an owner gets a row, a prefix
+is what the address plan gives, what exceeds a quota is not
 taken.
 """
 IN_ROWS = {"ports": [8080], "volumes": ["data"]}
 """Columns of an environment that nothing is built for: they stall it."""
 BOUND = {"organization", "app", "id", "name", "swarm_name", "processes", "domains", "plan", "suspended", "deploy_mode"}
-BOUND |= {"resolved", "config", "registries"}
-"""What else a snapshot has: whose it is, its parts, what is set for it, which registries know its organization, and
-what was found out of its image."""
+BOUND |= {"resolved", "config", "registries", "release", "pinned", "left_out"}
+"""What else a snapshot has: whose it is, its parts, what is set for it, which registries know its organization, what
+was found out of its image, and its releases."""
 FIELDS = [(kind, field) for kind, cls in KINDS.items() for field in cls.model_fields["spec"].annotation.model_fields]  # type: ignore[union-attr] # a Spec
 WRITTEN = """
 apiVersion: skypanel.io/v1

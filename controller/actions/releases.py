@@ -1,0 +1,124 @@
+"""Releases: what ran, and going back to one of them, which is a field of the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from controller.actions.errors import ActionError
+from controller.actions.objects import find_one
+from controller.actions.paths import form
+from controller.declared.constraint_messages import explain
+from controller.declared.reader import DeclaredObject
+from specs.kinds import KINDS
+from specs.releases import changes
+
+KIND = next(kind for kind, cls in KINDS.items() if cls.facts.released)
+"""The kind that has releases."""
+_OF = """
+SELECT version, image_ref AS image, settings, processes, config_snapshot AS variables, digest, content_of,
+       made_by AS by, reason AS why, source_commit AS commit, created_at AS made_at, deployed_at, is_primary AS newest
+  FROM public.paas_releases WHERE environment_id = %s ORDER BY version
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One release.
+
+    Args:
+        version: counts up from 1.
+        image: as tasks run it.
+        changed: what of it is something else than in the one before.
+        variables: version of each config var, by name.
+        content_of: the release that it has its content of.
+        by, why, commit: as whoever made the change said; None: nothing.
+        newest: whether it is what is to run now.
+        deployed_at: when all tasks ran it first; None: they never did.
+    """
+
+    version: int
+    image: str
+    changed: tuple[str, ...]
+    settings: Mapping[str, Any]
+    processes: Sequence[Mapping[str, Any]]
+    variables: Mapping[str, int]
+    content_of: int | None
+    by: str | None
+    why: str | None
+    commit: str | None
+    made_at: datetime
+    deployed_at: datetime | None
+    newest: bool
+    digest: str
+
+
+def place(conn: psycopg.Connection, path: str) -> DeclaredObject:
+    """The object at ``path`` that has releases.
+
+    Raises:
+        ActionError: there is none.
+    """
+    names = tuple(path.strip("/").split("/"))
+    if len(names) != form(KIND).count("/") + 1 or not all(names):
+        raise ActionError(f"{path!r} is not a path of what has releases", f"write {form(KIND)}")
+    return find_one(conn, KIND, names)
+
+
+def listed(conn: psycopg.Connection, owner: DeclaredObject) -> list[Release]:
+    """Those that are kept, the newest first."""
+    found: list[Release] = []
+    with conn.cursor(row_factory=dict_row) as cursor:
+        for row in cursor.execute(_OF, [owner.id]):
+            made = Release(changed=(), **row)
+            found.append(replace(made, changed=changes(found[-1], made)) if found else made)
+    return found[::-1]
+
+
+def roll_back(conn: psycopg.Connection, owner: DeclaredObject, version: int | None) -> int:
+    """Have ``owner`` run the content of a release; which.
+
+    Args:
+        conn: the database.
+        owner: whose.
+        version: the release; None: the last one before the newest that all tasks ran, and that is something else.
+
+    Raises:
+        ActionError: there is none.
+    """
+    kept = listed(conn, owner)
+    if version is None:
+        newest = next((each for each in kept if each.newest), None)
+        earlier = (r for r in kept if newest and not r.newest and r.deployed_at and r.digest != newest.digest)
+        version = next((r.version for r in earlier), None)
+        if version is None:
+            hint = f"`skypanel releases {owner.name}` lists those that are kept: name one"
+            raise ActionError(f"{owner.name} has no earlier release that all tasks ran", hint)
+    _set(conn, owner, version)
+    return version
+
+
+def go_on(conn: psycopg.Connection, owner: DeclaredObject) -> bool:
+    """Have ``owner`` run again what is declared; whether it did not."""
+    return _set(conn, owner, None)
+
+
+def _set(conn: psycopg.Connection, owner: DeclaredObject, version: int | None) -> bool:
+    if owner.deleted_at is not None:
+        raise ActionError(f"{owner.name} is deleted", f"`skypanel restore {owner.kind.lower()} {owner.name}`")
+    binding = KINDS[KIND].binding
+    query = sql.SQL("UPDATE {} SET release = %s WHERE id = %s AND release IS DISTINCT FROM %s").format(
+        sql.Identifier("public", binding.table)
+    )
+    try:
+        return conn.execute(query, [version, owner.id, version]).rowcount > 0
+    except psycopg.errors.IntegrityError as error:
+        if (meaning := explain(error)) is None:
+            raise
+        raise ActionError(f"{owner.name} {meaning[0]}", meaning[1]) from None

@@ -1,0 +1,120 @@
+"""``releases``, ``rollback``: what ran, and going back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import psycopg
+import typer
+from pydantic.alias_generators import to_camel
+
+from controller.actions.errors import ActionError
+from controller.actions.releases import Release, go_on, listed, place, roll_back
+from controller.actions.wait import wait as wait_for
+from controller.cli.formats import Format, Output, emit
+from controller.cli.inputs import Reason, Timeout, Wait, database, seconds
+from controller.cli.output import age, say, table
+from controller.cli.progress import shown
+from controller.declared.reader import DeclaredObject
+from controller.declared.readiness import affected
+
+At = Annotated[str, typer.Argument(help="Environment: acme/shop/production.", metavar="PATH")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command(name="releases")(releases)
+    app.command(name="rollback")(rollback)
+
+
+def releases(path: At, *, output: Output = Format.TABLE) -> None:
+    """List the releases of an environment, the newest first: what changed, by whom and why.
+
+    Each change of image, config vars, processes or settings makes one; scale, size, place, domains and suspension do
+    not. The newest is what runs, or is on its way.
+
+    **Examples**
+
+        skypanel releases acme/shop/production
+        skypanel releases acme/shop/production -o json
+    """
+    with database() as conn:
+        show_releases(listed(conn, place(conn, path)), output)
+
+
+def rollback(
+    path: At,
+    release: Annotated[
+        int | None,
+        typer.Argument(help="Release; left out: the last one before this that all tasks ran.", metavar="RELEASE"),
+    ] = None,
+    *,
+    undo: Annotated[bool, typer.Option("--undo", help="Run again what is declared.")] = False,
+    reason: Reason = "",
+    wait: Wait = False,
+    timeout: Timeout = "5m",
+) -> None:
+    """Have an environment run the content of an earlier release: its image, config vars, processes and settings.
+
+    It sets `release` in the spec, which makes a new release with that content. What else is declared for these has no
+    effect until `release` is cleared, by `--undo` or by spec files without it.
+
+    **Examples**
+
+        skypanel rollback acme/shop/production --wait
+        skypanel rollback acme/shop/production 12 --reason "checkout fails"
+        skypanel rollback acme/shop/production --undo
+    """
+    limit = seconds(timeout)
+    if undo and release is not None:
+        raise ActionError("--undo runs what is declared: it takes no release", "leave one of them out")
+    with database(declares=True, why=reason) as conn:
+        owner = place(conn, path)
+        if undo:
+            was = go_on(conn, owner)
+            say(f"{owner.name}: runs what is declared" + ("" if was else ", as before"))
+        else:
+            say(f"{owner.name}: runs the content of release {roll_back(conn, owner, release)}")
+        if wait:
+            _wait(conn, owner, limit)
+
+
+def show_releases(found: Sequence[Release], output: Format) -> None:
+    """One a line."""
+    if output is not Format.TABLE:
+        emit([_document(release) for release in found], output)
+        return
+    if not found:
+        say("there is no release yet")
+        return
+    rows = [
+        (str(release.version), _state(release), age(release.made_at), release.by or "", _change(release))
+        for release in found
+    ]
+    table(("RELEASE", "STATE", "AGE", "BY", "CHANGE"), rows, wrap="CHANGE")
+
+
+def _change(release: Release) -> str:
+    """What is another than before, and why: ``image web:2, cmd: faster (c0ffee)``."""
+    image = f"image {release.image.partition('@')[0]}"
+    words = [image if word == "image" else word for word in release.changed] or [image]
+    what = ", ".join(words) if release.content_of is None else f"content of {release.content_of}"
+    said = " ".join(filter(None, (release.why, release.commit and f"({release.commit[:12]})")))
+    return f"{what}: {said}" if said else what
+
+
+def _state(release: Release) -> str:
+    if release.deployed_at is None:
+        return "on its way" if release.newest else "never ready"
+    return "deployed" if release.newest else "replaced"
+
+
+def _document(release: Release) -> dict[str, object]:
+    return {"state": _state(release), **{to_camel(name): value for name, value in asdict(release).items()}}
+
+
+def _wait(conn: psycopg.Connection, owner: DeclaredObject, limit: float) -> None:
+    with shown(Format.TABLE) as show_progress:
+        wait_for(conn, affected(conn, [(owner.kind.lower(), owner.id, True)]), limit, show_progress)

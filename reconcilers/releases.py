@@ -1,0 +1,33 @@
+"""Releases: the record of what an environment runs, one for each other content. A port of the store's own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from reconcilers.port import Port, write
+from specs.releases import Release
+from specs.snapshots import ReleaseSnapshot
+
+
+class Releases(Port, name="releases", fenced=True):
+    """Releases of environments; a version counts up, and what is under it never changes."""
+
+    @write
+    @abstractmethod
+    async def make(self, environment_id: str, generation: int, release: Release) -> ReleaseSnapshot:
+        """The newest release when it has this content already, else a new one.
+
+        Args:
+            environment_id: whose.
+            generation: of the environment, as it was read.
+            release: the content.
+
+        Raises:
+            ConflictError: what is declared is something else by now.
+            FencedError: this process does not lead.
+        """
+
+    @write
+    @abstractmethod
+    async def deployed(self, environment_id: str, version: int) -> None:
+        """All tasks run it: what came to that can be gone back to. The first time counts."""

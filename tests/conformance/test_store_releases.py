@@ -1,0 +1,107 @@
+"""Releases as a process makes and reads them: one for each other content, with the config vars that it had."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from controller.loop.config_vars import StoredConfigVars
+from controller.loop.releases import StoredReleases
+from controller.records import Key, Loaded
+from controller.store.state import RELEASES
+from reconcilers.outcomes import ConflictError
+from specs.releases import Release, release_of
+from specs.snapshots import EnvironmentSnapshot
+from tests.conformance.store_world import Contender, StoreWorld
+from tests.sim.database.config import VAULT
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def web(store_world: StoreWorld) -> Key:
+    return store_world.declare.environment(store_world.declare.organization("acme"), "production")
+
+
+def read(loaded: Loaded) -> EnvironmentSnapshot:
+    assert loaded.document is not None
+    return EnvironmentSnapshot.model_validate(loaded.document)
+
+
+async def make(one: Contender, web: Key) -> int:
+    """The release of what is declared."""
+    loaded = await one.store.load(web)
+    snapshot = read(loaded)
+    release = release_of(snapshot, snapshot.image_ref or "")
+    return (await StoredReleases(one.store).make(web.id, loaded.generation, release)).version
+
+
+async def test_each_other_content_is_another_release_and_the_same_is_the_same(
+    store_world: StoreWorld, web: Key
+) -> None:
+    async with store_world.leader() as one:
+        assert [await make(one, web), await make(one, web)] == [1, 1]
+        store_world.declare.change(web, instances=3)
+        assert await make(one, web) == 1
+        store_world.declare.change(web, image_ref="web:2")
+        assert await make(one, web) == 2
+        store_world.declare.change(web, image_ref="web:1")
+        assert await make(one, web) == 3
+        newest = read(await one.store.load(web)).release
+        assert newest is not None
+        assert (newest.version, newest.deployed) == (3, False)
+        await one.store.release_deployed(web.id, 3)
+        await one.store.release_deployed(web.id, 3)
+        newest = read(await one.store.load(web)).release
+        assert newest is not None
+        assert newest.deployed
+
+
+async def test_what_is_out_of_date_is_no_release(store_world: StoreWorld, web: Key) -> None:
+    async with store_world.leader() as one:
+        await make(one, web)
+        loaded = await one.store.load(web)
+        release = Release("web:9", {"image_ref": "web:9"}, (), None, None)
+        assert await one.store.make_release(web.id, loaded.generation - 1, release) is None
+        assert await one.store.make_release(web.id, loaded.generation, replace(release, config="0" * 32)) is None
+        with pytest.raises(ConflictError, match="read again"):
+            await StoredReleases(one.store).make(web.id, loaded.generation + 1, release)
+        assert await one.store.make_release(Key("environment", "f" * 8 + web.id[8:]).id, 1, release) is None
+        assert await one.store.make_release(web.id, loaded.generation, release) == 2
+
+
+async def test_a_named_release_runs_with_its_settings_processes_and_values(store_world: StoreWorld, web: Key) -> None:
+    declare = store_world.declare
+    declare.change(web, cmd=["serve"], tmpfs_paths=[], port=9000)
+    declare.process(web, "web", args=["--fast"], instances=2)
+    declare.config(web, {"A": b"one", "B": b"file"}, files=["B"])
+    async with store_world.leader() as one:
+        first = read(await one.store.load(web))
+        assert await make(one, web) == 1
+        declare.config(web, {"A": b"two"})
+        declare.change(web, image_ref="web:2", cmd=None, tmpfs_paths=["/tmp"], instances=7)
+        assert await make(one, web) == 2
+        declare.name_release(web, 1)
+        pinned = read(await one.store.load(web))
+        same = {"id", "release", "pinned", "instances"}
+        assert pinned.model_dump(exclude=same) == first.model_dump(exclude=same)
+        assert pinned.instances == 7
+        assert pinned.config is not None
+        values = await StoredConfigVars(one.store, VAULT).values(web.id, pinned.config.digest)
+        assert {v.name: (v.value, v.as_file) for v in values} == {"A": (b"one", False), "B": (b"file", True)}
+        assert await make(one, web) == 3
+        declare.name_release(web, None)
+        assert read(await one.store.load(web)).image_ref == "web:2"
+        assert await make(one, web) == 4
+
+
+async def test_no_more_than_so_many_are_kept_and_the_one_that_is_named(store_world: StoreWorld, web: Key) -> None:
+    async with store_world.leader() as one:
+        assert await make(one, web) == 1
+        store_world.declare.name_release(web, 1)
+        loaded = await one.store.load(web)
+        for number in range(RELEASES + 3):
+            release = Release(f"web:{number}", {"image_ref": f"web:{number}"}, (), None, None)
+            assert await one.store.make_release(web.id, loaded.generation, release) == number + 2
+        assert read(await one.store.load(web)).image_ref == "web:1"
