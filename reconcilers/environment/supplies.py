@@ -38,8 +38,10 @@ async def looked_up(context: Context, snapshot: EnvironmentSnapshot) -> Environm
         ReconcileError: it cannot be found out; see ``Images``. What runs goes on.
     """
     reference, known, helped = snapshot.image_ref, snapshot.resolved, _helped(snapshot)
-    settled = snapshot.pinned is not None or not context.requested
-    if not (helped or snapshot.login) or reference is None or (known is not None and settled):
+    fixed = snapshot.pinned is not None  # a release is what it was; what it did not have to know, it still does not
+    if not (helped or (snapshot.login and not fixed)) or reference is None:
+        return snapshot
+    if known is not None and (fixed or not context.requested):
         return snapshot
     try:
         found = await context.port(Images).look_up(reference, context.organization_id, await _login(context, snapshot))
