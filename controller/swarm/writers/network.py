@@ -120,6 +120,10 @@ class NetworkWriter:
         target, live = change.target, change.live
         assert isinstance(target, Network)
         assert isinstance(live, LiveNetwork)
+        if not live.driver:  # it was seen before it had its addresses, or it never gets any
+            now = await self._allocated(live.id, live.name)
+            if now is not None and now.driver:
+                raise ConflictError("Allocated", f"network {live.name} has its addresses by now; retrying")
         for name in self._live.on_network(live.id):
             service = self._live.service(name)
             if service is not None and service.labels.get(labels.OWNER) == live.labels.get(labels.OWNER):
