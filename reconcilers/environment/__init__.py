@@ -68,11 +68,11 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
     try:
         snapshot = await looked_up(context, snapshot)
         objects = render(snapshot, context.options, network)
-        release = await released(context, snapshot)
         whole = await supplied(context, snapshot, objects)
     except (TerminalError, TransientError):
         await context.keep()
         raise
+    release = await released(context, snapshot)
     await context.apply(whole)
     observed = [_in_words(snapshot, found) for found in await context.observe(objects.services)]
     former = await context.retire(objects, [found.service for found in observed if found.stable])
