@@ -126,6 +126,7 @@ class Border:
         broken: Callable[[str], Exception],
         before: Callable[[], None] | None = None,
         older: Callable[[], R] | None = None,
+        asked: str = "",
     ) -> R:
         """Do ``effect`` on the other side.
 
@@ -136,17 +137,19 @@ class Border:
             broken: the error of a caller that got no answer, from a reason.
             before: the last look on this side; what it raises stops the crossing.
             older: an answer that was true a while ago; without it, the one that this read had before.
+            asked: what of the name is not said: an id, as of another object of this name there is no answer.
         """
         name = f"{self._name} {name}"
         if sort == "read":  # nothing is left in the air when a read is cut off
-            return await self._cross(name, sort, effect, broken, before, older)
+            return await self._cross(name, asked, sort, effect, broken, before, older)
         with anyio.CancelScope(shield=True):  # as the real ends do: a write goes to its end
-            result = await self._cross(name, sort, effect, broken, before, older)
+            result = await self._cross(name, asked, sort, effect, broken, before, older)
         return result  # noqa: RET504 - a scope may swallow what it cancelled, says its type
 
     async def _cross(
         self,
         name: str,
+        asked: str,
         sort: Sort,
         effect: Callable[[], R],
         broken: Callable[[str], Exception],
@@ -170,11 +173,11 @@ class Border:
         if before is not None:
             before()
         if fault is Fault.OLD_ANSWER:
-            result = older() if older is not None else self._earlier(name, effect)
+            result = older() if older is not None else self._earlier(name + asked, effect)
         else:
             result = effect()
         if sort == "read":
-            self._remember(name, result)
+            self._remember(name + asked, result)
         match fault:
             case Fault.CRASH_AFTER:
                 self.crash()

@@ -198,6 +198,7 @@ class _Bordered:
             do,
             broken=lambda why: EngineUnavailable(0, f"{self.host}: {why}"),
             before=before_send,
+            asked=path,
             older=(lambda: self._inner.answer_of(self._course.past[kind], path, query))
             if kind in self._course.past
             else None,
