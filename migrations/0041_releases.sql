@@ -32,7 +32,7 @@ COMMENT ON COLUMN public.paas_releases.made_by IS 'status: who made the change: 
 COMMENT ON COLUMN public.paas_releases.reason IS 'status: why, as the session said (skypanel.reason)';
 COMMENT ON COLUMN public.paas_releases.source_commit IS 'status: the commit that it was made from, as the session said (skypanel.commit)';
 COMMENT ON COLUMN public.paas_releases.deployed_at IS 'status: when all tasks ran it for the first time; NULL: they never did';
-CREATE INDEX IF NOT EXISTS paas_releases_config_revisions ON public.paas_releases USING gin (config_revisions);
+CREATE INDEX IF NOT EXISTS paas_releases_config_revisions ON public.paas_releases USING gin (config_revisions) WITH (fastupdate = off); -- each is asked for when values are pruned
 
 -- Which release an environment runs, and who changed it last.
 
@@ -65,11 +65,17 @@ REVOKE EXECUTE ON FUNCTION skypanel.say_who_changed FROM PUBLIC;
 CALL skypanel.declare_kind('environment', 'paas_environments', parent => 'app', parent_column => 'app_id', reconciled => true,
                            wakes_on => '{organization}', refers => '{"plan": "plan_id"}',
                            derived => '{swarm_name,removed_at,changed_by,change_reason,change_commit}');
--- After the one that raises the generation, which is what tells a change.
+-- Of what a release is made of; scale, size, place and suspension leave it as it is.
 CREATE OR REPLACE TRIGGER paas_environments_who BEFORE INSERT ON public.paas_environments
     FOR EACH ROW EXECUTE FUNCTION skypanel.say_who_changed();
 CREATE OR REPLACE TRIGGER paas_environments_who_changed BEFORE UPDATE ON public.paas_environments
-    FOR EACH ROW WHEN (OLD.generation IS DISTINCT FROM NEW.generation) EXECUTE FUNCTION skypanel.say_who_changed();
+    FOR EACH ROW WHEN (OLD.inputs_version IS DISTINCT FROM NEW.inputs_version OR OLD.release IS DISTINCT FROM NEW.release
+        OR (OLD.deploy_mode, OLD.image_ref, OLD.entrypoint, OLD.cmd, OLD.port, OLD.healthcheck, OLD.stop_grace_seconds, OLD.stop_signal,
+            OLD.read_only_root, OLD.init, OLD.tmpfs_paths, OLD.run_as, OLD.ulimits, OLD.sysctls, OLD.extra_hosts, OLD.files)
+           IS DISTINCT FROM
+           (NEW.deploy_mode, NEW.image_ref, NEW.entrypoint, NEW.cmd, NEW.port, NEW.healthcheck, NEW.stop_grace_seconds, NEW.stop_signal,
+            NEW.read_only_root, NEW.init, NEW.tmpfs_paths, NEW.run_as, NEW.ulimits, NEW.sysctls, NEW.extra_hosts, NEW.files))
+    EXECUTE FUNCTION skypanel.say_who_changed();
 
 -- Values that were replaced, for the releases that have them.
 
@@ -180,13 +186,15 @@ $$;
 
 CREATE OR REPLACE FUNCTION skypanel.keep_quotas_of_rest() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
--- A process is gone. The last one leaves an environment with the process that it has by itself, which may be larger;
--- one that a release has runs with the scale that it has there.
+-- A process is gone, or has another name. The last one leaves an environment with the process that it has by itself, which may be
+-- larger; one that the named release has runs with the scale that it had then.
 DECLARE
     tenant uuid := (SELECT a.organization_id FROM public.paas_environments e JOIN public.paas_apps a ON a.id = e.app_id
-                     WHERE e.id = OLD.environment_id AND e.deleted_at IS NULL AND (e.release IS NOT NULL
-                            OR e.instances > OLD.instances
-                               AND NOT EXISTS (SELECT FROM public.paas_processes c WHERE c.environment_id = e.id AND c.deleted_at IS NULL)));
+                     WHERE e.id = OLD.environment_id AND e.deleted_at IS NULL
+                       AND CASE WHEN e.release IS NULL THEN e.instances > OLD.instances
+                                     AND NOT EXISTS (SELECT FROM public.paas_processes c WHERE c.environment_id = e.id AND c.deleted_at IS NULL)
+                           ELSE EXISTS (SELECT FROM skypanel.pinned_processes c
+                                         WHERE c.environment_id = e.id AND c.type = OLD.type AND c.instances > OLD.instances) END);
 BEGIN
     IF tenant IS NOT NULL THEN
         PERFORM skypanel.check_quotas(tenant, '{tasks,cores,memory_mb}', 'public.paas_environments', OLD.environment_id);
@@ -195,8 +203,38 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION skypanel.tasks_with(p_environment uuid, p_release integer, p_instances integer) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(CASE WHEN p_release IS NULL
+        THEN (SELECT sum(c.instances) FROM public.paas_processes c WHERE c.environment_id = p_environment AND c.deleted_at IS NULL)
+        ELSE (SELECT sum(coalesce(c.instances, p.instances, 1))
+                FROM public.paas_releases r CROSS JOIN LATERAL jsonb_to_recordset(r.processes) AS p(type text, instances integer)
+                LEFT JOIN public.paas_processes c ON c.environment_id = r.environment_id AND c.type = p.type AND c.deleted_at IS NULL
+               WHERE (r.environment_id, r.version) = (p_environment, p_release)) END, p_instances)
+$$;
+COMMENT ON FUNCTION skypanel.tasks_with IS 'Tasks that an environment has when it names this release, NULL: none; the number is that of the process it has by itself.';
+REVOKE EXECUTE ON FUNCTION skypanel.tasks_with FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION skypanel.keep_quotas_of_release() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Another release is named: that is more only with more tasks.
+BEGIN
+    IF skypanel.tasks_with(NEW.id, NEW.release, NEW.instances) > skypanel.tasks_with(NEW.id, OLD.release, OLD.instances) THEN
+        PERFORM skypanel.check_quotas((SELECT a.organization_id FROM public.paas_apps a WHERE a.id = NEW.app_id),
+                                      '{tasks,cores,memory_mb}', 'public.paas_environments', NEW.id);
+    END IF;
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION skypanel.keep_quotas_of_release FROM PUBLIC;
+
 CALL skypanel.count_towards_quotas('public.paas_environments', 'release', 'UPDATE',
-    'NEW.deleted_at IS NULL AND OLD.release IS DISTINCT FROM NEW.release', '{tasks,cores,memory_mb}');
+    'NEW.deleted_at IS NULL AND OLD.release IS DISTINCT FROM NEW.release', '{}', 'keep_quotas_of_release');
+CALL skypanel.count_towards_quotas('public.paas_processes', 'going', 'UPDATE',
+    'OLD.deleted_at IS NULL AND (NEW.deleted_at IS NOT NULL OR (OLD.environment_id, OLD.type) <> (NEW.environment_id, NEW.type))', '{}',
+    'keep_quotas_of_rest');
+
+CREATE UNIQUE INDEX IF NOT EXISTS config_vars_revision ON skypanel.config_vars (revision);
 
 -- What a release is made of.
 
@@ -217,7 +255,7 @@ BEGIN
     END IF;
     SELECT v.id, v.app_id, a.organization_id, v.generation, v.release, v.changed_by, v.change_reason, v.change_commit INTO e
       FROM public.paas_environments v JOIN public.paas_apps a ON a.id = v.app_id
-     WHERE v.id = p_environment FOR NO KEY UPDATE OF v;
+     WHERE v.id = p_environment FOR NO KEY UPDATE OF v SKIP LOCKED; -- whoever writes it now, wakes us when he is done
     IF e.generation IS DISTINCT FROM p_generation THEN
         RETURN NULL;
     END IF;
@@ -246,7 +284,9 @@ BEGIN
            true, e.release, e.changed_by, e.change_reason, e.change_commit
     RETURNING r.version INTO made;
     DELETE FROM public.paas_releases
-     WHERE environment_id = p_environment AND version <= made - p_most AND version IS DISTINCT FROM e.release;
+     WHERE environment_id = p_environment AND version <= made - p_most AND version IS DISTINCT FROM e.release
+       AND version IS DISTINCT FROM (SELECT max(version) FROM public.paas_releases
+                                      WHERE environment_id = p_environment AND deployed_at IS NOT NULL);
     RETURN made;
 END
 $$;
@@ -273,9 +313,11 @@ BEGIN ATOMIC
      CROSS JOIN LATERAL jsonb_to_recordset(r.config -> 'vars'::text) AS v(name text, revision uuid, as_file boolean, layer text)
       LEFT JOIN LATERAL (
             SELECT n.id, v.layer, coalesce(n.organization_id, n.app_id, n.environment_id) AS owner_id, n.version, n.key_id, n.ciphertext
-              FROM skypanel.config_vars n WHERE n.revision = v.revision
+              FROM skypanel.config_vars n
+             WHERE n.revision = v.revision AND (n.organization_id IS NULL OR n.organization_id = a.organization_id)
             UNION ALL
-            SELECT h.id, h.layer, h.owner_id, h.version, h.key_id, h.ciphertext FROM skypanel.config_history h WHERE h.revision = v.revision
+            SELECT h.id, h.layer, h.owner_id, h.version, h.key_id, h.ciphertext FROM skypanel.config_history h
+             WHERE h.revision = v.revision AND h.organization_id = a.organization_id -- an app may have been another's
             LIMIT 1) c ON true
       LEFT JOIN skypanel.data_keys k ON k.organization_id = a.organization_id
      ORDER BY CASE WHEN sum(octet_length(c.ciphertext)) OVER () > p_largest THEN octet_length(c.ciphertext) END DESC,
@@ -323,7 +365,7 @@ CREATE OR REPLACE VIEW skypanel.snapshot_environment AS
                'port', e.port, 'ports', e.ports, 'volumes', e.volumes, 'healthcheck', e.healthcheck,
                'stop_grace_seconds', e.stop_grace_seconds, 'read_only_root', e.read_only_root, 'init', e.init,
                'stop_signal', e.stop_signal, 'tmpfs_paths', e.tmpfs_paths, 'run_as', e.run_as, 'ulimits', e.ulimits, 'sysctls', e.sysctls,
-               'extra_hosts', e.extra_hosts, 'files', e.files, 'region', e.region, 'pool', e.pool, 'spread', e.spread,
+               'extra_hosts', e.extra_hosts, 'files', CASE WHEN e.release IS NULL THEN e.files END, 'region', e.region, 'pool', e.pool, 'spread', e.spread,
                'plan', (SELECT jsonb_build_object('id', id, 'name', name, 'cpu_limit', cpu_limit,
                                                   'memory_mb', memory_mb, 'pids_limit', pids_limit)
                           FROM public.paas_plans WHERE id = e.plan_id),

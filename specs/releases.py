@@ -97,7 +97,10 @@ def overlaid(document: Mapping[str, Any]) -> Mapping[str, Any]:
         return document
     settings, rows = pinned["settings"], document.get("processes")
     declared = {row.get("type"): row for row in rows if isinstance(row, Mapping)} if isinstance(rows, list) else {}
-    merged = [_merged(each, declared.pop(each["type"], None), str(document["id"])) for each in pinned["processes"]]
+    kept = pinned["processes"]
+    if not isinstance(rows, list):  # too large to be read: then nobody knows today's scale
+        kept = [{name: value for name, value in each.items() if name != SCALE} for each in kept]
+    merged = [_merged(each, declared.pop(each["type"], None), str(document["id"])) for each in kept]
     return {
         **{name: value for name, value in document.items() if name not in SETTINGS},
         **{name: settings[name] for name in SETTINGS if name in settings},
@@ -118,7 +121,7 @@ def _merged(kept: Mapping[str, Any], row: Mapping[str, Any] | None, environment:
 def _left_out(rows: Mapping[Any, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Rows of process types that the release does not have, by what names them."""
     for row in rows.values():
-        yield {name: row[name] for name in ("id", "type", "generation") if name in row}
+        yield {name: row[name] for name in ("id", "type", SCALE, "generation") if name in row}
 
 
 class Content(Protocol):

@@ -19,6 +19,7 @@ from reconcilers.ports import Options
 from reconcilers.registry import registered
 from specs.kinds import KINDS, children
 from specs.problems import InvalidSpec, NoImage, Path, Problem
+from specs.releases import overlaid
 
 
 def check_whole(conn: psycopg.Connection, written: Sequence[Written], options: Options) -> None:
@@ -57,7 +58,7 @@ def _refusals(conn: psycopg.Connection, kind: str, written: Sequence[Written], o
         except InvalidSpec as error:
             path = tuple(paths[document.id].split("/"))
             for problem in error.problems:
-                target, field = _as_written(Target(kind, path), problem, document.doc)
+                target, field = _as_written(Target(kind, path), problem, overlaid(document.doc))
                 said = targets.get((target.kind, target.path))
                 place = said.at(field) if said else some[path].place if path in some else ""
                 message = f"{'.'.join(map(str, field)) or problem.field}: {problem.message}".removeprefix(": ")

@@ -14,9 +14,13 @@ from psycopg.rows import dict_row
 from controller.actions.errors import ActionError
 from controller.actions.objects import find_one
 from controller.actions.paths import form
+from controller.declared import lookups
 from controller.declared.constraint_messages import explain
 from controller.declared.reader import DeclaredObject
+from reconcilers.ports import Options
+from reconcilers.registry import registered
 from specs.kinds import KINDS
+from specs.problems import InvalidSpec
 from specs.releases import changes
 
 KIND = next(kind for kind, cls in KINDS.items() if cls.facts.released)
@@ -81,16 +85,17 @@ def listed(conn: psycopg.Connection, owner: DeclaredObject) -> list[Release]:
     return found[::-1]
 
 
-def roll_back(conn: psycopg.Connection, owner: DeclaredObject, version: int | None) -> int:
+def roll_back(conn: psycopg.Connection, owner: DeclaredObject, version: int | None, options: Options) -> int:
     """Have ``owner`` run the content of a release; which.
 
     Args:
         conn: the database.
         owner: whose.
         version: the release; None: the last one before the newest that all tasks ran, and that is something else.
+        options: of the installation.
 
     Raises:
-        ActionError: there is none.
+        ActionError: there is none, or it cannot run with what else is declared today.
     """
     kept = listed(conn, owner)
     if version is None:
@@ -100,7 +105,9 @@ def roll_back(conn: psycopg.Connection, owner: DeclaredObject, version: int | No
         if version is None:
             hint = f"`skypanel releases {owner.name}` lists those that are kept: name one"
             raise ActionError(f"{owner.name} has no earlier release that all tasks ran", hint)
-    _set(conn, owner, version)
+    with conn.transaction():
+        _set(conn, owner, version)
+        _refuse_what_cannot_run(conn, owner, options)
     return version
 
 
@@ -122,3 +129,19 @@ def _set(conn: psycopg.Connection, owner: DeclaredObject, version: int | None) -
         if (meaning := explain(error)) is None:
             raise
         raise ActionError(f"{owner.name} {meaning[0]}", meaning[1]) from None
+
+
+def _refuse_what_cannot_run(conn: psycopg.Connection, owner: DeclaredObject, options: Options) -> None:
+    word = KINDS[KIND].word()
+    try:
+        with conn.transaction():
+            documents = lookups.documents(conn, word, [owner.id])
+    except psycopg.errors.InsufficientPrivilege:
+        return  # the controller checks the same and says so in the status
+    for document in documents:
+        try:
+            registered()[word].read(document.doc, options)
+        except InvalidSpec as error:
+            first = error.problems[0]
+            said = f"{owner.name} cannot run it: {first.field}: {first.message}"
+            raise ActionError(said, first.hint or "change what else is declared first") from None

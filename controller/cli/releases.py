@@ -14,7 +14,7 @@ from controller.actions.errors import ActionError
 from controller.actions.releases import Release, go_on, listed, place, roll_back
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format, Output, emit
-from controller.cli.inputs import Reason, Timeout, Wait, database, seconds
+from controller.cli.inputs import Reason, Timeout, Wait, database, seconds, settings
 from controller.cli.output import age, say, table
 from controller.cli.progress import shown
 from controller.declared.reader import DeclaredObject
@@ -67,7 +67,7 @@ def rollback(
         skypanel rollback acme/shop/production 12 --reason "checkout fails"
         skypanel rollback acme/shop/production --undo
     """
-    limit = seconds(timeout)
+    limit, options = seconds(timeout), settings().options
     if undo and release is not None:
         raise ActionError("--undo runs what is declared: it takes no release", "leave one of them out")
     with database(declares=True, why=reason) as conn:
@@ -76,7 +76,7 @@ def rollback(
             was = go_on(conn, owner)
             say(f"{owner.name}: runs what is declared" + ("" if was else ", as before"))
         else:
-            say(f"{owner.name}: runs the content of release {roll_back(conn, owner, release)}")
+            say(f"{owner.name}: runs the content of release {roll_back(conn, owner, release, options)}")
         if wait:
             _wait(conn, owner, limit)
 

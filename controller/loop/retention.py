@@ -22,12 +22,12 @@ STEPS = (
     "removals",
     "events",
     "config_vars",
-    "releases",
-    "config_history",
     *(table.removeprefix("paas_") for cls in reversed(KINDS.values()) if (table := cls.binding.deleted_in)),
     "statuses",
     "controls",
     "tombstones",
+    "releases",
+    "config_history",
 )
 """In this order: what holds another row back goes first."""
 FIRST_SECONDS, SECONDS = 60.0, 3600.0

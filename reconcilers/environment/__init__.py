@@ -88,7 +88,7 @@ async def reconcile_environment(context: Context, snapshot: EnvironmentSnapshot)
         conditions, outcome = judge(observed)
     missing = () if snapshot.suspended else context.missing_hosts
     conditions, outcome = handing_over(conditions, outcome, former, missing)
-    await note_deployed(context, release, conditions)
+    await note_deployed(context, release, conditions, observed)
     progress = {found.service: found for found in observed}
     context.report(
         conditions,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reconcilers.conditions import Condition
 from reconcilers.environment.config import has_helper, pinned
-from reconcilers.ports import Context
+from reconcilers.ports import Context, ServiceProgress
 from reconcilers.releases import Releases
 from specs.releases import release_of
 from specs.snapshots import EnvironmentSnapshot, ReleaseSnapshot
@@ -26,7 +28,9 @@ async def released(context: Context, snapshot: EnvironmentSnapshot) -> ReleaseSn
     return await context.port(Releases).make(context.id, context.generation, release)
 
 
-async def note_deployed(context: Context, release: ReleaseSnapshot, conditions: tuple[Condition, ...]) -> None:
-    """Have it on record that all tasks run ``release``, the first time that they do."""
-    if not release.deployed and conditions[0].reason == DEPLOYED:
+async def note_deployed(
+    context: Context, release: ReleaseSnapshot, conditions: tuple[Condition, ...], observed: Sequence[ServiceProgress]
+) -> None:
+    """Have it on record that all tasks run ``release``, the first time that they do, and that there are some."""
+    if not release.deployed and conditions[0].reason == DEPLOYED and any(found.running for found in observed):
         await context.port(Releases).deployed(context.id, release.version)

@@ -98,7 +98,9 @@ def _read(document: Mapping[str, Any]) -> _Readable:
     suspended = document.get("suspended")
     processes = list(_processes(document))
     domains = document.get("domains")
-    if len(processes) > PROCESSES:  # the view stops there: what it does not name may be there all the same
+    if (
+        len(processes) > PROCESSES or "pinned" not in document
+    ):  # the view stops there: what it does not name may be there all the same
         processes = [(None, None)]
     return _Readable(
         suspended=suspended if isinstance(suspended, bool) else None,
@@ -110,11 +112,12 @@ def _read(document: Mapping[str, Any]) -> _Readable:
 
 def _processes(document: Mapping[str, Any]) -> Iterator[tuple[str | None, int | None]]:
     """Type and number of tasks of each process; None for what cannot be read."""
-    rows = document.get("processes")
+    rows, left_out = document.get("processes"), document.get("left_out") or []
     if rows == []:
         yield IMPLICIT_PROCESS, _valid(_REPLICAS, document.get("instances"))
-        return
-    for row in rows if isinstance(rows, list) else [None]:  # none at all: the member was too large to be read
+        rows = []
+    # What the named release lacks may run until that one does. None at all: the member was too large to be read.
+    for row in [*rows, *left_out] if isinstance(rows, list) else [None]:
         fields = row if isinstance(row, Mapping) else {}
         yield _valid(_TYPE, fields.get("type")), _valid(_REPLICAS, fields.get("instances"))
 

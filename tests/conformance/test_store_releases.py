@@ -105,3 +105,17 @@ async def test_no_more_than_so_many_are_kept_and_the_one_that_is_named(store_wor
             release = Release(f"web:{number}", {"image_ref": f"web:{number}"}, (), None, None)
             assert await one.store.make_release(web.id, loaded.generation, release) == number + 2
         assert read(await one.store.load(web)).image_ref == "web:1"
+
+
+async def test_the_last_one_that_ran_stays_however_many_follow_that_never_did(
+    store_world: StoreWorld, web: Key
+) -> None:
+    async with store_world.leader() as one:
+        assert await make(one, web) == 1
+        await one.store.release_deployed(web.id, 1)
+        loaded = await one.store.load(web)
+        for number in range(RELEASES + 3):
+            release = Release(f"web:{number}", {"image_ref": f"web:{number}"}, (), None, None)
+            assert await one.store.make_release(web.id, loaded.generation, release) == number + 2
+        store_world.declare.name_release(web, 1)
+        assert read(await one.store.load(web)).image_ref == "web:1"

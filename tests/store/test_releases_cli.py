@@ -13,6 +13,7 @@ from controller.cli import main
 from controller.cli.errors import ExitCode
 from controller.loop.releases import StoredReleases
 from controller.records import Key
+from reconcilers.outcomes import ConflictError
 from specs.releases import release_of
 from specs.snapshots import EnvironmentSnapshot
 from tests.store import leading
@@ -26,9 +27,9 @@ Run = Callable[..., str]
 @pytest.fixture
 def run(database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run ``skypanel ...`` as the panel, expect an exit code, get what it printed."""
-    monkeypatch.setenv("DATABASE_URL", database.dsn("panel"))
 
-    def command(*words: str, code: int = ExitCode.OK) -> str:
+    def command(*words: str, code: int = ExitCode.OK, role: str = "panel") -> str:
+        monkeypatch.setenv("DATABASE_URL", database.dsn(role))
         capsys.readouterr()
         ended = main(list(words))
         captured = capsys.readouterr()
@@ -122,6 +123,77 @@ async def test_what_only_a_release_runs_counts_for_quotas(database: Database, te
     assert serving == [("web",), ("worker",)]
     with pytest.raises(psycopg.errors.CheckViolation):  # with what the release has beside it
         database.execute("UPDATE paas_processes SET instances = 2 WHERE type = 'web'", role="panel")
+
+
+async def test_only_what_is_more_than_before_is_refused(database: Database, tenant: Tenant, run: Run) -> None:
+    insert = "INSERT INTO paas_processes (environment_id, type, instances) VALUES (%s, %s, %s)"
+    database.execute(insert, tenant.environment, "worker", 6, role="panel")
+    await make(database, tenant)
+    database.execute("UPDATE paas_organizations SET quota_tasks = 5", role="panel")
+    run("rollback", path(database, 3), "1")
+    run("rollback", path(database, 3), "--undo")
+    database.execute("UPDATE paas_processes SET instances = 0", role="panel")
+    run("rollback", path(database, 3), "1")
+    for evasion in ("type = 'other'", "deleted_at = now()"):
+        with pytest.raises(psycopg.errors.CheckViolation, match="tasks"):
+            database.execute(f"UPDATE paas_processes SET {evasion}", role="panel")
+
+
+async def test_a_release_that_cannot_run_today_is_refused(database: Database, tenant: Tenant, run: Run) -> None:
+    insert = "INSERT INTO paas_processes (environment_id, type, port) VALUES (%s, %s, 80)"
+    database.execute(insert, tenant.environment, "web", role="panel")
+    await make(database, tenant)
+    database.execute(insert, tenant.environment, "api", role="panel")
+    database.execute(
+        "INSERT INTO paas_domains (environment_id, hostname, process_type) VALUES (%s, 'api.example.com', 'api')",
+        tenant.environment,
+        role="panel",
+    )
+    said = run("rollback", path(database, 3), "1", code=ExitCode.ERROR, role="skypanel_owner")
+    assert "is not a process of this environment in release 1" in said
+    assert database.one("SELECT release FROM paas_environments") is None
+
+
+async def test_a_row_that_somebody_writes_now_is_not_waited_for(database: Database, tenant: Tenant) -> None:
+    with database.connect("panel") as conn, conn.transaction():
+        conn.execute("UPDATE paas_environments SET instances = 4")
+        with pytest.raises(ConflictError):
+            await make(database, tenant)
+    leading.run_out(database)
+    assert await make(database, tenant) == 1
+
+
+async def test_scaling_leaves_the_word_on_who_changed_what_runs(database: Database, tenant: Tenant) -> None:
+    with database.connect("panel") as conn, conn.transaction():
+        conn.execute("SET LOCAL skypanel.actor = 'ada'")
+        conn.execute("SET LOCAL skypanel.reason = 'faster'")
+        conn.execute("UPDATE paas_environments SET image_ref = 'web:2'")
+    database.execute("UPDATE paas_environments SET instances = 4, memory_mb = 64", role="panel")
+    assert database.execute("SELECT changed_by, change_reason FROM paas_environments") == [("ada", "faster")]
+
+
+async def test_an_app_that_moved_does_not_get_values_of_its_former_organization(
+    database: Database, tenant: Tenant
+) -> None:
+    insert = (
+        "INSERT INTO skypanel.config_vars (organization_id, name, ciphertext, key_id) VALUES (%s, 'A', '1', 'panel')"
+    )
+    database.execute(insert, tenant.organization, role="panel")
+    await make(database, tenant)
+    digest = database.one("SELECT config ->> 'digest' FROM paas_releases")
+    values = "SELECT id IS NULL FROM skypanel.sealed_release_of(%s, %s, 1000000)"
+    assert database.execute(values, tenant.environment, digest, role="controller") == [(False,)]
+    database.execute("UPDATE skypanel.config_vars SET ciphertext = '2'", role="panel")
+    assert database.execute(values, tenant.environment, digest, role="controller") == [(False,)]
+    other = "11111111-1111-4111-8111-111111111111"
+    database.execute(
+        "INSERT INTO organizations (id, name, slug, owner_id) SELECT %s, 'Other', 'other', owner_id FROM organizations",
+        other,
+        role="panel",
+    )
+    database.execute("INSERT INTO paas_organizations (organization_id) VALUES (%s)", other, role="panel")
+    database.execute("UPDATE paas_apps SET organization_id = %s", other, role="panel")
+    assert database.execute(values, tenant.environment, digest, role="controller") == [(True,)]
 
 
 async def test_replaced_values_stay_as_long_as_a_release_has_them(database: Database, tenant: Tenant) -> None:

@@ -44,7 +44,8 @@ def make(database: SimDatabase, environment_id: str, generation: int, release: R
         return None, 0
     version = kept[-1].version + 1 if kept else 1
     kept.append(Kept(version, release.digest, release, config))
-    kept[:] = [each for each in kept if each.version > version - real.RELEASES or each.version == named]
+    ran = max((each.version for each in kept if each.deployed), default=None)
+    kept[:] = [each for each in kept if each.version > version - real.RELEASES or each.version in (named, ran)]
     return version, 1
 
 

@@ -8,7 +8,7 @@ from controller.records import Key
 from tests.sim.database.releases import pinned
 from tests.sim.scenario import Simulation, scenario
 from tests.sim.scenarios.config import VALUE, configure, container, secrets, service
-from tests.sim.scenarios.environment import BROKEN, WEB2, environment, process
+from tests.sim.scenarios.environment import BROKEN, WEB2, domain, environment, process
 from tests.sim.scenarios.organization import organization
 
 
@@ -118,3 +118,20 @@ async def a_wrong_field_does_not_end_what_the_named_release_runs(sim: Simulation
     await sim.settle()
     assert sim.reason(shop) == "InvalidSpec"
     assert len([s for s in sim.swarm.store.services.values() if s.spec["Labels"].get("io.skypanel.process")]) == 2
+
+
+@scenario()
+async def a_release_that_cannot_run_takes_nothing_away(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop", processes=[process(sim, "shop", "web", port=80)])
+    await sim.settle()
+    web = sim.document(shop)["processes"][0]
+    hosts = [domain(sim, "api.example.com", process_type="api")]
+    sim.change(shop, processes=[process(sim, "shop", "api", port=81, instances=2), web], domains=hosts)
+    await sim.settle()
+    runs(sim, shop, 1)
+    await sim.settle()
+    assert sim.reason(shop) == "InvalidSpec"
+    api = next(s.spec for s in sim.swarm.store.services.values() if s.name == sim.service(shop, "api"))
+    assert api["Mode"]["Replicated"]["Replicas"] == 2
+    assert any("api.example.com" in value for value in api["Labels"].values()), "its host is served"

@@ -18,6 +18,7 @@ DECLARED: dict[str, Any] = {
     "instances": 1,
     "processes": [process("web", instances=2, port=8080), process("worker", instances=3)],
     "domains": [domain("shop.example.com")],
+    "pinned": None,
 }
 GOOD = {s.spec["Labels"][labels.PROCESS]: s for s in render(environment(**DECLARED), OPTIONS, HOME).services}
 
@@ -85,6 +86,12 @@ def test_the_template_is_never_touched() -> None:
 def test_nothing_that_cannot_be_read_changes_anything(document: dict[str, Any]) -> None:
     found = salvaged(document, [s.spec for s in GOOD.values()], OPTIONS, HOME)
     assert {s.spec["Labels"][labels.PROCESS]: s for s in found} == GOOD
+
+
+def test_what_a_named_release_runs_is_not_taken_away_when_it_cannot_be_read() -> None:
+    document = {name: value for name, value in DECLARED.items() if name not in ("pinned", "processes")}
+    found = salvaged({**document, "processes": []}, [s.spec for s in GOOD.values()], OPTIONS, HOME)
+    assert {s.spec["Labels"][labels.PROCESS] for s in found} == {"web", "worker"}
 
 
 def test_lists_that_are_cut_short_say_nothing_of_what_they_do_not_name() -> None:
