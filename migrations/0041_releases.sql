@@ -94,6 +94,7 @@ CREATE TABLE IF NOT EXISTS skypanel.config_history (
 COMMENT ON TABLE skypanel.config_history IS
     'Config vars as they were, as ciphertext only, for as long as a release has them. A trigger writes it.';
 CREATE INDEX IF NOT EXISTS config_history_organization ON skypanel.config_history (organization_id);
+CREATE INDEX IF NOT EXISTS config_history_panel ON skypanel.config_history (key_id) WHERE key_id IN ('panel', 'panel-org');
 CREATE INDEX IF NOT EXISTS config_history_replaced ON skypanel.config_history (replaced_at);
 
 CREATE OR REPLACE FUNCTION skypanel.keep_config_value() RETURNS trigger

@@ -60,7 +60,7 @@ REVOKE ALL ON skypanel.config_history FROM PUBLIC, skypanel_panel, skypanel_cont
 GRANT SELECT ON skypanel.config_history TO skypanel_controller;
 REVOKE ALL ON skypanel.pinned_processes FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT SELECT ON skypanel.pinned_processes TO skypanel_controller, skypanel_reader;
-GRANT SELECT (revision, id, organization_id, layer, owner_id, name, version, key_id, replaced_at) ON skypanel.config_history TO skypanel_reader;
+GRANT SELECT (revision, id, organization_id, layer, owner_id, name, version, key_id, replaced_at) ON skypanel.config_history TO skypanel_panel, skypanel_reader;
 REVOKE ALL ON
     skypanel.schema_migrations, skypanel.package_migrations, skypanel.declared_tables, skypanel.change_log, skypanel.inventory, skypanel.lease, skypanel.subnets,
     skypanel.fuse, skypanel.fuse_losses, skypanel.object_status, skypanel.events, skypanel.reconcile_controls, skypanel.tombstones,
