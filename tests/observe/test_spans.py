@@ -48,8 +48,8 @@ def test_a_reconcile_is_a_trace_whose_steps_follow_one_another_in_real_time(seen
     assert set(known["skypanel.woken_by"]) <= {"change", "dependency", "drift", "retry", "resync"}
 
     steps = [s for s in spans(collector) if s.trace_id == root.trace_id and s.parent_span_id == root.span_id]
-    assert [s.name for s in steps] == ["load", "plan", "announce", "write", "observe", "report"]
-    assert attributes(steps[3])["skypanel.note"] == f"+ service {seen.service}"
+    assert [s.name for s in steps] == ["load", "releases", "plan", "announce", "write", "observe", "report"]
+    assert attributes(steps[4])["skypanel.note"] == f"+ service {seen.service}"
     assert steps[0].start_time_unix_nano == root.start_time_unix_nano
     for one, following in pairwise(steps):
         assert one.end_time_unix_nano == following.start_time_unix_nano

@@ -38,7 +38,7 @@ def test_it_shows_what_woke_the_reconcile_what_it_did_and_how_long_each_step_too
     assert "change" in made["wokenBy"]
     assert made["document"] == "present"
     assert made["live"].keys() == {seen.service}
-    assert [s["name"] for s in made["steps"]] == ["load", "plan", "announce", "write", "observe", "report"]
+    assert [s["name"] for s in made["steps"]] == ["load", "releases", "plan", "announce", "write", "observe", "report"]
     assert writes(made)[0].startswith(f"~ service {seen.service}: ")
     assert sum(s["seconds"] for s in made["steps"]) == pytest.approx(made["seconds"], rel=0.2)
 

@@ -98,12 +98,12 @@ def forgetful(here: SwarmHarness, monkeypatch: pytest.MonkeyPatch, doctor: Docto
     """Have the engine store specs without what ``doctor`` takes from them, as old ones do, and say that all is well."""
     write = here.client.request
 
-    async def request(method: str, path: str, body: Any = None, query: Any = None) -> Any:
+    async def request(method: str, path: str, body: Any = None, query: Any = None, **rest: Any) -> Any:
         if path.startswith("/services/") and isinstance(body, dict):
             body = {**body, "TaskTemplate": {**body["TaskTemplate"]}}
             body["TaskTemplate"]["ContainerSpec"] = {**body["TaskTemplate"]["ContainerSpec"]}
             doctor(body["TaskTemplate"]["ContainerSpec"])
-        return await write(method, path, body, query)
+        return await write(method, path, body, query, **rest)
 
     monkeypatch.setattr(here.client, "request", request)
 

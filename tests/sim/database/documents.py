@@ -40,6 +40,7 @@ _ENVIRONMENT: Mapping[str, Any] = {
     "spread": None,
     "config": None,
     "resolved": None,
+    "registries": None,
     "plan": None,
     "processes": [],
     "domains": [],

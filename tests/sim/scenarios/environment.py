@@ -35,6 +35,7 @@ def environment(sim: Simulation, home: Key, app: str, *, row: str = "", name: st
         "suspended": False,
         "processes": [],
         "domains": [],
+        "pinned": None,
         **fields,
     }
     return sim.put("environment", row or full, document, organization=home.id, depends_on=[home])
