@@ -231,9 +231,6 @@ REVOKE EXECUTE ON FUNCTION skypanel.keep_quotas_of_release FROM PUBLIC;
 
 CALL skypanel.count_towards_quotas('public.paas_environments', 'release', 'UPDATE',
     'NEW.deleted_at IS NULL AND OLD.release IS DISTINCT FROM NEW.release', '{}', 'keep_quotas_of_release');
-CALL skypanel.count_towards_quotas('public.paas_processes', 'going', 'UPDATE',
-    'OLD.deleted_at IS NULL AND (NEW.deleted_at IS NOT NULL OR (OLD.environment_id, OLD.type) <> (NEW.environment_id, NEW.type))', '{}',
-    'keep_quotas_of_rest');
 
 CREATE UNIQUE INDEX IF NOT EXISTS config_vars_revision ON skypanel.config_vars (revision);
 
