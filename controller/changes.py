@@ -13,6 +13,7 @@ from typing import Any, Literal
 from controller.kit.flow import flow
 from controller.records import Intent, InventoryUpdate
 from reconcilers import labels, spec_fields
+from reconcilers.jobs import Job
 from reconcilers.objects import Desired, Objects, Service
 from reconcilers.ports import LiveObject
 
@@ -108,11 +109,14 @@ class Change:
     @property
     def starts_tasks(self) -> bool:
         """Whether doing it starts tasks, or replaces running ones; fewer of them, or another label, does neither."""
+        if isinstance(self.target, Job):
+            return True
         if not isinstance(self.target, Service) or not self.target.replicas:
             return False
         return self.action in ("create", "recreate") or any(
             d.path.startswith("TaskTemplate.")
             or (d.path == "Mode.Replicated.Replicas" and self.target.replicas > (d.live or 0))
+            or (d.path == "UpdateConfig.Delay" and d.wanted is None)  # what rested goes on
             for d in self.differences
         )
 

@@ -19,7 +19,6 @@ import structlog
 from pydantic import BaseModel
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from controller.api.health import HealthServer, ListenError
 from controller.loop import metrics as loop_metrics
 from controller.loop import spans
 from controller.loop.election import Candidate
@@ -28,11 +27,14 @@ from controller.loop.loops import forever
 from controller.loop.outside import Outside
 from controller.loop.trace import Recorder
 from controller.postgres.database import Database
+from controller.probes import HealthServer, ListenError
 from controller.records import Key
 from controller.registry.addresses import Reach
 from controller.registry.images import RegistryImages
+from controller.registry.mirrors import Mirrors
 from controller.schema.fitness import Fitness
 from controller.settings import Settings
+from controller.store.audit_sealing import keep_sealed
 from controller.store.identity import Register
 from controller.store.key_watch import KeyWatch
 from controller.store.lease import Lease
@@ -126,6 +128,7 @@ class Daemon:
                 tasks.start_soon(forever, "http", self._serve, listener)
                 tasks.start_soon(forever, "signals", self._signals)
                 tasks.start_soon(forever, "event_loop", loop_lag.measure)
+                tasks.start_soon(forever, "audit", keep_sealed, self._database)
                 tasks.start_soon(forever, "keys", KeyWatch(self._database, self._settings.vault).run)
                 try:
                     await self._unless_stopped(self._wait_for_engine)
@@ -148,7 +151,8 @@ class Daemon:
 
     def _images(self) -> RegistryImages:
         reach = Reach(self._settings.skypanel_allowed_registries, self._settings.skypanel_insecure_registries)
-        return RegistryImages(LocalImages(self._client), reach)
+        mirrors = Mirrors(reach, self._settings.registry_mirrors)
+        return RegistryImages(LocalImages(self._client), reach, mirrors=mirrors)
 
     async def _serve(self, listener: socket.socket) -> None:
         self._server = HealthServer(self._checks, self._reconciles)
@@ -160,9 +164,10 @@ class Daemon:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             return socket.create_server((host, port), family=family)
         except (OSError, ValueError) as error:
+            where = self._settings.skypanel_listen if isinstance(error, OSError) else "what SKYPANEL_LISTEN says"
             raise ListenError(
-                f"cannot listen on {self._settings.skypanel_listen} for /metrics, /healthz and /readyz ({error}): set "
-                "SKYPANEL_LISTEN to a free host:port"
+                f"cannot listen on {where} for /metrics, /healthz and /readyz ({error}): set SKYPANEL_LISTEN to a free "
+                "host:port"
             ) from error
 
     async def _wait_for_engine(self) -> None:

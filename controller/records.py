@@ -49,6 +49,7 @@ class InventoryRow:
         failed_hash: hash of a task template that failed; it is not applied again. Empty: none.
         last_good: the spec that was last seen working, or None.
         state: ``applying``, ``present`` or ``deleting``.
+        barred: images of which no task may run now, of those that live or worked last; it is on no record.
     """
 
     object_type: str
@@ -59,6 +60,7 @@ class InventoryRow:
     last_good: Mapping[str, Any] | None = None
     state: str = "applying"
     template_hash: str | None = None
+    barred: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from __future__ import annotations
 import atexit
 import base64
 import os
+import re
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -22,15 +24,22 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from controller.access.signing_secret import fault
+from controller.kit.expected import ExpectedError
 from controller.loop.config import LoopConfig
+from controller.registry.mirror_settings import Mirror, read_mirrors
 from controller.vault.keyring import Keyring
 from controller.vault.vault import Vault
 from reconcilers.options import Options
+from specs.image_policies import ImagePolicy, keys_in
+from specs.vulnerabilities import DAYS, SEVERITIES, VulnerabilityLimits, WithoutReport
 
 if TYPE_CHECKING:
     from docker.tls import TLSConfig
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+_ENGINE_SCHEMES = ("unix", "tcp", "ssh", "http", "https", "http+unix")
+_HOST = re.compile(r"[\w.:%\[\]-]*")
 
 
 class Settings(BaseModel):
@@ -61,6 +70,25 @@ class Settings(BaseModel):
     )
     skypanel_listen: str = Field(
         default="127.0.0.1:9470", description="host:port of /metrics, /healthz, /readyz, /debug."
+    )
+    skypanel_api_database_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="PostgreSQL connection string that the HTTP API works with: of a login that has skypanel_api.",
+    )
+    skypanel_api_listen: str = Field(default="127.0.0.1:9480", description="host:port of the HTTP API.")
+    skypanel_api_connections: int = Field(
+        default=16,
+        ge=2,
+        le=64,
+        description="Database connections of the API, and so requests that it works on at once.",
+    )
+    skypanel_api_body_bytes: int = Field(
+        default=1_048_576, ge=1024, le=67_108_864, description="Largest body that the API reads."
+    )
+    skypanel_api_requests_per_minute: int = Field(
+        default=1200,
+        ge=0,
+        description="Requests a minute that the API takes of one token, a quarter of them at once; 0: any number.",
     )
     skypanel_hints: bool = Field(
         default=True,
@@ -95,6 +123,7 @@ class Settings(BaseModel):
     skypanel_retention_days: int = Field(
         default=30, ge=1, description="How long deleted rows are kept after their removal is done."
     )
+    skypanel_audit_days: int = Field(default=365, ge=1, description="How long entries of the audit are kept.")
     skypanel_gc_fuse_share: float = Field(
         default=0.25, ge=0, le=1, description="Share of live objects that may become unwanted without a confirmation."
     )
@@ -119,10 +148,58 @@ class Settings(BaseModel):
         description="Registries on private hosts that images may come from, host:port, separated by commas; * stands "
         "for any characters.",
     )
+    caas_allowed_registries: tuple[str, ...] = Field(
+        default=(),
+        description="Registries that images may come from, docker.io for Docker Hub, separated by commas; * stands for "
+        "any characters. Empty: any. As those below, it counts beside each organization's own image policy.",
+    )
+    caas_allowed_patterns: tuple[str, ...] = Field(
+        default=(),
+        description="Patterns of images, one of which has to fit, such as docker.io/library/*; empty: any image.",
+    )
+    caas_blocked_patterns: tuple[str, ...] = Field(
+        default=(), description="Patterns of images that are not run, such as *:latest."
+    )
+    caas_require_image_digest: bool = Field(default=False, description="An image has to name its digest.")
+    caas_require_signed: bool = Field(
+        default=False, description="One of the keys of CAAS_SIGNATURE_KEY_FILE has to have signed an image."
+    )
+    caas_signature_key_file: Path | None = Field(
+        default=None, description="File with public keys in PEM, ECDSA on P-256, one after the other."
+    )
+    caas_max_critical: int | None = Field(
+        default=None,
+        ge=0,
+        description="Critical vulnerabilities that an image may have by its newest report. With none of the five set, "
+        "no report is asked for.",
+    )
+    caas_max_high: int | None = Field(default=None, ge=0, description="High ones.")
+    caas_max_medium: int | None = Field(default=None, ge=0, description="Medium ones.")
+    caas_max_low: int | None = Field(default=None, ge=0, description="Low ones.")
+    caas_max_unknown: int | None = Field(default=None, ge=0, description="Those without a severity.")
+    caas_only_fixable: bool = Field(
+        default=False, description="Those count that a newer version of their package has not."
+    )
+    caas_report_max_age_days: int = Field(
+        default=7, ge=1, le=DAYS, description="A vulnerability report that is older says nothing good any more."
+    )
+    caas_without_report: WithoutReport = Field(
+        default="wait",
+        description="What becomes of a new image without a current report: it waits for one (wait), refuse, or allow.",
+    )
+    caas_image_enforcement: Literal["audit", "new", "all"] = Field(
+        default="new",
+        description="What violates these is said (audit), refused where new (new), stopped where it runs, too (all).",
+    )
     skypanel_insecure_registries: tuple[str, ...] = Field(
         default=(),
         description="Registries that may be asked without TLS, or with a certificate that nobody vouches for, "
         "host:port, separated by commas; * stands for any characters. Those of this host may be.",
+    )
+    skypanel_registry_mirrors: tuple[str, ...] = Field(
+        default=(),
+        description="Who is asked before a registry, docker.io=https://mirror.example.com, separated by commas and in "
+        "that order; as nobody, and on whatever host.",
     )
     skypanel_edge_entrypoints: tuple[str, ...] = Field(
         default=("web",), description="Traefik entry points of the routers, separated by commas."
@@ -143,6 +220,11 @@ class Settings(BaseModel):
     ssh_cred_secret: SecretStr = Field(
         default=SecretStr(""), description="The panel's secret, to open what it encrypted itself, as the panel has it."
     )
+    jwt_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="What the panel signs its tokens with, as the panel has it, 32 bytes or more. There is no default: "
+        "without it no token of the panel is taken.",
+    )
     skypanel_rollout_monitor_seconds: float = Field(
         default=5.0, gt=0, description="How long Swarm watches a new task before it goes on."
     )
@@ -151,6 +233,9 @@ class Settings(BaseModel):
     )
     skypanel_progress_deadline_seconds: float = Field(
         default=120.0, gt=0, description="A rollout that takes longer is reported."
+    )
+    skypanel_release_command_seconds: float = Field(
+        default=3600.0, gt=0, description="A release command that has not ended by then is stopped, and has failed."
     )
     skypanel_edge_settle_seconds: float = Field(
         default=20.0,
@@ -163,11 +248,58 @@ class Settings(BaseModel):
     skypanel_log_level: Literal["debug", "info", "warning", "error"] = Field(default="info")
 
     @field_validator(
-        "skypanel_edge_entrypoints", "skypanel_allowed_registries", "skypanel_insecure_registries", mode="before"
+        "skypanel_edge_entrypoints",
+        "skypanel_allowed_registries",
+        "skypanel_insecure_registries",
+        "skypanel_registry_mirrors",
+        "caas_allowed_registries",
+        "caas_allowed_patterns",
+        "caas_blocked_patterns",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("skypanel_registry_mirrors")
+    @classmethod
+    def _are_mirrors(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        read_mirrors(value)
+        return value
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _is_a_secret(cls, value: SecretStr) -> SecretStr:
+        wrong = fault(value.get_secret_value()) if value.get_secret_value() else ""
+        if wrong:
+            raise ValueError(wrong)
+        return value
+
+    @field_validator("docker_host")
+    @classmethod
+    def _is_an_engine(cls, value: str) -> str:
+        """Refused here is what the client would refuse by itself (``docker.utils.parse_host``), and repeat."""
+        try:
+            parts = urlsplit(value if "://" in value else f"tcp://{value}")
+            local = parts.scheme in ("unix", "http+unix")
+            place = local or (
+                _HOST.fullmatch(parts.netloc.rpartition("@")[2]) and (parts.port or parts.scheme == "ssh")
+            )
+            usable = place and parts.scheme in _ENGINE_SCHEMES and not (parts.password or parts.query or parts.fragment)
+        except ValueError:
+            usable = False
+        if value and not usable:
+            raise ValueError(
+                "it must be unix:///path, tcp://host:port or ssh://user@host, without a password or a query"
+            )
+        return value
+
+    @field_validator("docker_manager_host")
+    @classmethod
+    def _is_a_host(cls, value: str) -> str:
+        if not _HOST.fullmatch(value):
+            raise ValueError("it must be a host alone, such as manager.example.com")
+        return value
 
     @field_validator("skypanel_edge_api_url")
     @classmethod
@@ -201,14 +333,18 @@ class Settings(BaseModel):
         """Host and port of SKYPANEL_LISTEN.
 
         Raises:
-            ValueError: it has none.
+            ValueError: it has none; the message does not repeat it.
         """
-        host, _, port = self.skypanel_listen.rpartition(":")
-        if host.startswith("[") and host.endswith("]"):
-            return host[1:-1], int(port)
-        if ":" in host:
-            raise ValueError("an IPv6 address goes into brackets: [::1]:9470")
-        return host or "127.0.0.1", int(port)
+        return _host_and_port(self.skypanel_listen)
+
+    @property
+    def api_listen(self) -> tuple[str, int]:
+        """Host and port of SKYPANEL_API_LISTEN.
+
+        Raises:
+            ValueError: it has none; the message does not repeat it.
+        """
+        return _host_and_port(self.skypanel_api_listen)
 
     @property
     def engine_host(self) -> str:
@@ -227,9 +363,13 @@ class Settings(BaseModel):
         authority = self._pem("ca.pem", self.docker_tls_ca_file, self.docker_tls_ca_b64)
         if not (certificate and key):
             return None
-        from docker.tls import TLSConfig  # noqa: PLC0415 - most commands start faster without it
+        from docker.errors import TLSParameterError  # noqa: PLC0415 - most commands start faster without it
+        from docker.tls import TLSConfig  # noqa: PLC0415
 
-        return TLSConfig(client_cert=(certificate, key), ca_cert=authority, verify=self.docker_tls_verify)
+        try:
+            return TLSConfig(client_cert=(certificate, key), ca_cert=authority, verify=self.docker_tls_verify)
+        except TLSParameterError:
+            raise ExpectedError("DOCKER_TLS_*_FILE: one of the files that they name is not there") from None
 
     def _pem(self, name: str, file: Path | None, encoded: SecretStr) -> str | None:
         if file is not None:
@@ -265,12 +405,53 @@ class Settings(BaseModel):
             monitor_seconds=self.skypanel_rollout_monitor_seconds,
             min_ready_seconds=self.skypanel_min_ready_seconds,
             progress_deadline_seconds=self.skypanel_progress_deadline_seconds,
+            release_command_seconds=self.skypanel_release_command_seconds,
             edge_settle_seconds=self.skypanel_edge_settle_seconds,
             subnet_pool=str(self.skypanel_subnet_pool),
             pin_image=self.skypanel_pin_image,
             require_userns=self.skypanel_require_userns,
             require_run_as=self.skypanel_require_run_as,
             allowed_registries=self.skypanel_allowed_registries,
+            image_policy=self.image_policy,
+        )
+
+    @property
+    def registry_mirrors(self) -> Mapping[str, Sequence[Mirror]]:
+        """By registry, in the order in which they are asked."""
+        return read_mirrors(self.skypanel_registry_mirrors)
+
+    @property
+    def image_policy(self) -> ImagePolicy:
+        """The installation's."""
+        return ImagePolicy(
+            allowed_registries=self.caas_allowed_registries,
+            allowed_patterns=self.caas_allowed_patterns,
+            blocked_patterns=self.caas_blocked_patterns,
+            require_digest=self.caas_require_image_digest,
+            require_signed=self.caas_require_signed,
+            signature_keys=self._signature_keys,
+            vulnerabilities=self._vulnerabilities,
+            enforcement=self.caas_image_enforcement,
+        )
+
+    @property
+    def _signature_keys(self) -> tuple[str, ...]:
+        try:
+            return keys_in(self.caas_signature_key_file.read_text()) if self.caas_signature_key_file else ()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no text"
+            raise ExpectedError(f"CAAS_SIGNATURE_KEY_FILE names a file that cannot be read: {why}") from None
+
+    @property
+    def _vulnerabilities(self) -> VulnerabilityLimits | None:
+        limits = {name: getattr(self, f"caas_max_{name}") for name in SEVERITIES}
+        if all(limit is None for limit in limits.values()):
+            return None
+        return VulnerabilityLimits(
+            **limits,
+            only_fixable=self.caas_only_fixable,
+            max_age_days=self.caas_report_max_age_days,
+            without_report=self.caas_without_report,
         )
 
     @property
@@ -286,6 +467,7 @@ class Settings(BaseModel):
             reconcile_timeout_seconds=self.skypanel_reconcile_timeout_seconds,
             quarantine_seconds=self.skypanel_subnet_quarantine_seconds,
             retention_days=self.skypanel_retention_days,
+            audit_days=self.skypanel_audit_days,
             fuse_share=self.skypanel_gc_fuse_share,
             fuse_minimum=self.skypanel_gc_fuse_minimum,
         )
@@ -293,3 +475,15 @@ class Settings(BaseModel):
 
 def _decoded(encoded: SecretStr) -> bytes:
     return base64.b64decode("".join(encoded.get_secret_value().split()), validate=True)
+
+
+def _host_and_port(said: str) -> tuple[str, int]:
+    host, _, port = said.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not (port.isascii() and port.isdigit()) or not _HOST.fullmatch(host):
+        raise ValueError("it is no host:port")
+    if bracketed:
+        return host[1:-1], int(port)
+    if ":" in host:
+        raise ValueError("an IPv6 address goes into brackets: [::1]:9470")
+    return host or "127.0.0.1", int(port)

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, SecretStr
 
+from controller.kit.redaction import redact
 from specs.spelling import meant
 
 INSTALLED = Path("/etc/skypanel/env")
@@ -153,4 +154,7 @@ def _variable(field: str) -> str:
 
 
 def _text(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    """``value``, but for what is none: a key in the place of the file that it should be in is still a key."""
+    if isinstance(value, Path) and not os.path.lexists(value):
+        return "(no such file)"
+    return redact(",".join(map(str, value)) if isinstance(value, tuple) else str(value))

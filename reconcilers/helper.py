@@ -5,8 +5,12 @@ variables, sets them, and becomes the program that follows: no process more, no 
 
     /.skypanel/env VARS PROGRAM [ARGUMENT ...]
 
-``VARS`` is a file of ``NAME=VALUE``, each ended by a NUL. As a health check it asks the task itself, on 127.0.0.1,
-and needs nothing of the image either:
+``VARS`` is a file of ``NAME=VALUE``, each ended by a NUL. Where a task is to serve on for a while when it is asked to
+stop, it stays in front of the program, and holds SIGNAL back for that long; 0 is one of SIGINT, SIGQUIT and SIGTERM:
+
+    /.skypanel/env drain SECONDS SIGNAL VARS PROGRAM [ARGUMENT ...]
+
+As a health check it asks the task itself, on 127.0.0.1, and needs nothing of the image either:
 
     /.skypanel/env check tcp PORT
     /.skypanel/env check http PORT PATH
@@ -18,22 +22,39 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 from reconcilers.port import Port, write
+from reconcilers.signals import NUMBERS
+from specs.snapshot_parts import HELPED
 
-VERSION = 1
-"""Of the program. One that is raised restarts every task that has variables: the name of the config changes with it."""
+FIRST, DRAINS = 1, 2
+"""Versions of the program, by what is new in each. The name of a config has one, and whose config is another one is
+restarted: so a task refers to the oldest that can do what it needs, and an upgrade restarts nothing. A program does all
+that older ones do, so the oldest name may stand for the newest program."""
 PROGRAM = "/.skypanel/env"
 VARIABLES = "/.skypanel/vars"
-CHECK = "check"
-ARCHITECTURES = ("amd64", "arm64")
+NO_VARIABLES = "/dev/null"
+"""For VARS: every task has it, and it is empty."""
+CHECK, DRAIN = "check", "drain"
+SILENT = "nothing listens on this port"
+"""What it says of a port, after its number and a colon, that takes no connection."""
+ARCHITECTURES = HELPED
 
 
-def helper_name(installation: str, architecture: str) -> str:
-    """Name of the config that is the helper; it stays the same as long as what it does is the same."""
-    return f"skypanel-helper-{installation}-{VERSION}-{architecture}"
+def helper_name(installation: str, architecture: str, version: int = FIRST) -> str:
+    """Name of the config that is the helper, or a newer one that does as much."""
+    return f"skypanel-helper-{installation}-{version}-{architecture}"
+
+
+def in_front(variables: str, *, drain_seconds: int = 0, signal: str | None = None) -> list[str]:
+    """Its words after itself and before the program's, as a task's first process; ``signal`` None: a usual one."""
+    if not drain_seconds:
+        return [variables]
+    return [DRAIN, str(drain_seconds), str(NUMBERS[signal] if signal else 0), variables]
 
 
 def without_helper(words: Sequence[str]) -> Sequence[str]:
     """What stands behind the helper, to be shown."""
+    if tuple(words[:2]) == (PROGRAM, DRAIN):
+        return words[5:]
     return words[2:] if tuple(words[:2]) in ((PROGRAM, VARIABLES), (PROGRAM, CHECK)) else words
 
 
@@ -42,7 +63,7 @@ class Helper(Port, name="helper", fenced=True):
 
     @write
     @abstractmethod
-    async def provide(self, architecture: str) -> None:
+    async def provide(self, architecture: str, version: int) -> None:
         """Have the config ``helper_name(...)`` in the Swarm; nothing happens when it is there.
 
         Raises:

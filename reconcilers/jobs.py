@@ -12,7 +12,7 @@ end says so by not wanting it any more.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from reconcilers import labels as label
@@ -41,6 +41,7 @@ class Job:
         spec: the whole document, with both hashes in its labels.
         hash: of the run; the value of the spec-hash label.
         content: hash of all that runs; the value of the template-hash label.
+        pull: as of a service.
     """
 
     object_type: ClassVar[str] = "job"
@@ -48,6 +49,13 @@ class Job:
     spec: SpecDocument
     hash: str
     content: str
+    pull: str | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def as_it_is(cls, name: str, spec: SpecDocument) -> Job:
+        """One that is on the engine, wanted as it is there: nothing is written to it."""
+        found = spec["Labels"]
+        return cls(name, spec, found.get(label.SPEC_HASH, ""), found.get(label.TEMPLATE_HASH, ""))
 
     @classmethod
     def times(
@@ -114,6 +122,11 @@ class Job:
         return found
 
     @property
+    def pulls_as(self) -> str:
+        """Revision of the user that its nodes pull with; empty: nobody's."""
+        return self.labels.get(label.PULLS_AS, "")
+
+    @property
     def template_hash(self) -> str | None:
         """A run that fails has failed: there is none before it to go back to."""
         return None
@@ -133,9 +146,11 @@ class JobProgress:
         pending: those that will: they wait for a node, an address, or the time until they are tried again.
         failed: those that ended badly, each try counted.
         lost: those of the running ones whose node is down: nobody knows how they are, and Swarm waits for the node.
-        stopping: tasks of earlier runs that were asked to stop and still run.
+        stopping: tasks of earlier runs that were asked to stop and still run; of a job that is not there, those of what
+            was under its owner and process.
         problem: the newest task's error, or what it waits for, in one line; empty when there is neither.
         exit_code: with what the newest of the failed ones ended; None when that is not known.
+        seconds: since this run began, by the clocks of managers where this process has not seen it begin.
     """
 
     job: str
@@ -149,6 +164,7 @@ class JobProgress:
     stopping: int = 0
     problem: str = ""
     exit_code: int | None = None
+    seconds: float = 0.0
 
     @property
     def state(self) -> State:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 PREFIX = "io.skypanel."
 INSTALLATION = PREFIX + "installation"
 OWNER = PREFIX + "owner"
@@ -11,9 +13,15 @@ TEMPLATE_HASH = PREFIX + "template-hash"
 PROCESS = PREFIX + "process"
 PULLS_AS = PREFIX + "pulls-as"
 """Revision of the registry's user that the service's nodes pull with, which no answer of the engine shows."""
+RESTART = PREFIX + "restart"
+"""On containers that were restarted by a token: the environment's and the process's."""
+START_PERIOD = PREFIX + "start-period"
+"""On containers whose engine was told a longer one than is declared: the declared one, in seconds."""
 EDGE = PREFIX + "edge"
 USERNS = PREFIX + "userns"
 """``true`` on a node: its engine has userns-remap, says who labelled it; doctor compares."""
+RELEASE = PREFIX + "release"
+"""On the job of a release command: the release, and which try of it."""
 RETIRED = PREFIX + "retired"
 """On a service that serves under a former name and answers no host name any more."""
 DATABASE = PREFIX + "database"
@@ -28,7 +36,7 @@ def owner_key(kind: str, object_id: str) -> str:
 def parse_owner(value: str) -> tuple[str, str] | None:
     """Split an owner label into kind and id; None when somebody wrote something else there."""
     kind, slash, object_id = value.partition("/")
-    return (kind, object_id) if slash and kind and object_id and "/" not in object_id else None
+    return (sys.intern(kind), object_id) if slash and kind and object_id and "/" not in object_id else None
 
 
 def owned(installation: str, kind: str, object_id: str, organization_id: str) -> dict[str, str]:

@@ -79,6 +79,14 @@ def _without_ids(template: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Canary:
+    """So many tasks of a new version run for so long before the others follow."""
+
+    tasks: int
+    quiet_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """A Swarm service.
 
@@ -89,6 +97,8 @@ class Service:
         template_hash: the value of the template-hash label; see ``template_hash``.
         pull: what nodes ask its registry with, as the engine takes it beside the document, and never shows it; the
             label ``PULLS_AS`` says which. None: not at hand, and what the engine has stays.
+        canary: how another task template is to be begun with; None: as the document says. It is in no document that is
+            rendered: only what lives says whether something is begun.
     """
 
     object_type: ClassVar[str] = "service"
@@ -97,6 +107,7 @@ class Service:
     hash: str
     template_hash: str
     pull: str | None = field(default=None, repr=False, compare=False)
+    canary: Canary | None = None
 
     @classmethod
     def seal(cls, spec: SpecDocument, *, template: str = "") -> Service:
@@ -108,6 +119,21 @@ class Service:
         sealed = {**hashed, "Labels": {**hashed["Labels"], labels.SPEC_HASH: digest}}
         return cls(name=spec["Name"], spec=sealed, hash=digest, template_hash=template)
 
+    @classmethod
+    def sealed(cls, spec: SpecDocument) -> Service:
+        """One that was sealed before, also as the engine gives it: by the hashes in its labels, where there are any."""
+        found = spec["Labels"]
+        if labels.SPEC_HASH not in found or labels.TEMPLATE_HASH not in found:
+            return cls.seal(spec)
+        return cls(spec["Name"], spec, found[labels.SPEC_HASH], found[labels.TEMPLATE_HASH])
+
+    def changed(self, **parts: object) -> Service:
+        """The same with other parts of the document, of which none is the task template."""
+        if all(self.spec[part] == value for part, value in parts.items()):
+            return self
+        sealed = Service.seal({**self.spec, **parts}, template=self.template_hash)
+        return replace(sealed, pull=self.pull, canary=self.canary)
+
     @property
     def pulls_as(self) -> str:
         """Revision of the user that its nodes pull with; empty: nobody's."""
@@ -115,10 +141,7 @@ class Service:
 
     def relabelled(self, found: Mapping[str, str]) -> Service:
         """The same with other labels."""
-        if found == self.spec["Labels"]:
-            return self
-        sealed = Service.seal({**self.spec, "Labels": dict(found)}, template=self.template_hash)
-        return replace(sealed, pull=self.pull)
+        return self.changed(Labels=dict(found))
 
     def attached_to(self, network_id: str) -> Service:
         """The same in another network, as an organization has one: the hash leaves it out."""

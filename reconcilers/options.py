@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from specs.image_policies import ImagePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +18,13 @@ class Options:
         monitor_seconds: how long Swarm watches a new task before it goes on with the rollout.
         min_ready_seconds: how long tasks must have run before they count as stable.
         progress_deadline_seconds: a rollout that has not moved for so long is reported.
+        release_command_seconds: a release command that has not ended by then has failed.
         edge_settle_seconds: so long after a change of routes the edge has taken it up for certain.
         subnet_pool: CIDR that organizations' subnets are cut from.
         pin_image: image whose entry point sleeps until SIGTERM.
         require_userns: whether tenants' tasks run only on nodes that are labelled as having userns-remap.
         require_run_as: whether every environment says which user it runs as, so that root is declared.
+        image_policy: the installation's; each organization has its own beside it.
         allowed_registries: registries on private hosts that images may come from; ``*`` stands for any characters.
     """
 
@@ -30,9 +34,11 @@ class Options:
     monitor_seconds: float = 5.0
     min_ready_seconds: float = 5.0
     progress_deadline_seconds: float = 120.0
+    release_command_seconds: float = 3600.0
     edge_settle_seconds: float = 20.0
     subnet_pool: str = "10.64.0.0/12"
     pin_image: str = "rancher/mirrored-pause:3.10"
     require_userns: bool = False
     require_run_as: bool = False
+    image_policy: ImagePolicy = field(default_factory=ImagePolicy)
     allowed_registries: tuple[str, ...] = ()

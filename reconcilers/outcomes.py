@@ -19,7 +19,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Converged; the next look is the resync's."""
+    """Converged; the next look is the resync's, or that ``after`` so many seconds, for which nothing waits."""
+
+    after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,12 @@ class InUseError(NotReadyError):
 
 
 class TerminalError(ReconcileError):
-    """Only a change of the spec (a new generation) can help; the object is marked ``Stalled``."""
+    """Only a change of the spec (a new generation) can help; the object is marked ``Stalled``.
+
+    ``after``: in so many seconds it is looked at again all the same, as with ``Done``.
+    """
+
+    after: float | None = None
 
 
 class FencedError(ReconcileError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
@@ -163,6 +163,8 @@ class Live(Protocol):
         """(name, subnet) of every network that the engine has, ours or not."""
 
 
+NOTHING_LEFT = "the new version failed, and no task of the one before may run"
+"""Why a template is held back, and nothing runs in its place."""
 CRASH_LOOP = 3
 """So many tasks of one slot that ended by themselves shortly one after the other are no accident."""
 
@@ -174,11 +176,13 @@ class Suspect(NamedTuple):
         node: id of the one that it is on.
         container: id of its container.
         declared: its health check as the service has it; empty: that of the image, if it has one.
+        ended: whether it ended with 0, by itself or as its check failed: the task does not tell.
     """
 
     node: str
     container: str
     declared: Mapping[str, Any]
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +199,9 @@ class ServiceProgress:
         problem: the newest error of a task of the current task spec (while the template is blocked, of the one that
             failed), cut to one line; empty when there is none.
         blocked: why the wanted template is not being applied (it failed before), else empty.
-        tasks: ids of those that run with the current task spec.
+        tasks: ids of those that run with the current task spec, or are completed.
         images: of all tasks that run, whichever task spec they have, as they were declared.
+        completed: tasks of the current task spec that ended well and, as is declared, are not started again.
         stopping: tasks that were asked to stop and still run.
         surplus: tasks that Swarm wants to run beyond the number that it was told.
         forgotten: those of them that it does not ask to stop by itself any more.
@@ -207,6 +212,16 @@ class ServiceProgress:
         suspect: whose health check may say why it does not get on; only where something is missing.
         check: what that said last, once ``explain`` was asked; empty when no check has to do with it.
         version: digest of the task template that it is about.
+        first: tasks of the current task spec that go first, while the others wait for them; 0: none wait.
+        quiet_seconds: how long so many have run without an end, as far as a controller has seen it.
+        quiet_since: since when that is, by the database's clock in whole seconds; 0: not known.
+        starting: tasks of the current task spec whose container starts, or is not called healthy yet.
+        starting_at: when each of them came to that, by the clock of the manager that wrote it down.
+        starts_within: seconds that one of them may take, where the engine does not end it; None: it does.
+        ends_in: seconds until the first of them has taken so long, as far as this process has seen it; None: none will.
+        overdue: so many seconds a task of this task spec may take, and one has taken longer since all of them stayed up
+            last; 0: none has. It ends with another task spec.
+        looped: such tasks have ended again and again since.
         stable: whether all of it has run for long enough; see ``controller.loop.stability``.
         vouched: digest of the tasks that were seen to be stable; those that run, or those whose place they took.
         settles_in: seconds until it is stable, if nothing happens.
@@ -223,6 +238,7 @@ class ServiceProgress:
     blocked: str = ""
     tasks: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    completed: int = 0
     stopping: int = 0
     surplus: int = 0
     forgotten: int = 0
@@ -232,6 +248,15 @@ class ServiceProgress:
     suspect: Suspect | None = None
     check: str = ""
     version: str = ""
+    first: int = 0
+    quiet_seconds: float = 0.0
+    quiet_since: int = 0
+    starting: tuple[str, ...] = ()
+    starting_at: tuple[str, ...] = ()
+    starts_within: float | None = None
+    ends_in: float | None = None
+    overdue: float = 0.0
+    looped: bool = False
     stable: bool = False
     vouched: str = ""
     settles_in: float = 0.0
@@ -246,16 +271,31 @@ class ServiceProgress:
         return (
             not self.blocked
             and not (self.stopping and not self.desired)
-            and self.running == self.desired
+            and self.running + self.completed == self.desired
             and self.outdated == 0
             and self.pending == 0
             and self.update_state not in ("updating", "rollback_started")
         )
 
     @property
+    def bereft(self) -> bool:
+        """What is wanted failed, and what ran before it may not run."""
+        return self.blocked == NOTHING_LEFT
+
+    @property
     def looping(self) -> bool:
         """Its tasks end again and again."""
-        return self.failures >= CRASH_LOOP and not self.stable
+        return (self.failures >= CRASH_LOOP or self.looped) and not self.stable
+
+    @property
+    def unhealthy(self) -> bool:
+        """A task of it has been starting for longer than it may."""
+        return self.ends_in is not None and self.ends_in <= 0
+
+    @property
+    def never_healthy(self) -> bool:
+        """A task of it was not healthy in time, and they have not all stayed up since."""
+        return self.overdue > 0 and not self.stable
 
     @property
     def details(self) -> dict[str, object]:
@@ -263,15 +303,19 @@ class ServiceProgress:
 
         It stays the same as long as nothing comes of it; which tasks run is said of what is stable.
         """
-        check = {"check": self.check, "version": self.version} if self.check else {}
-        if self.looping:
+        check: dict[str, object] = {"check": self.check, "version": self.version} if self.check else {}
+        if self.never_healthy:
+            check |= {"overdue": self.overdue, "version": self.version, **({"looped": True} if self.looped else {})}
+        if self.looping or self.never_healthy:
             return {"desired": self.desired, **check}
         return {
             "desired": self.desired,
             "running": self.running,
+            **({"completed": self.completed} if self.completed else {}),
             **check,
             **({"stopping": self.stopping} if self.stopping and not self.desired else {}),
             **({"tasks": self.vouched} if self.vouched else {}),
+            **({"first": self.digest, "quiet_since": self.quiet_since} if self.quiet_since else {}),
         }
 
     @property
@@ -316,6 +360,9 @@ P = TypeVar("P", bound=Port)
 M = TypeVar("M", bound=BaseModel)
 
 
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class LookAhead:
     """What is known when somebody asks what would be, and nothing is done.
@@ -325,12 +372,14 @@ class LookAhead:
         live: the live view.
         own: the kind's own settings; None: it has none.
         subnets: the address plan, by organization.
+        now: the time.
     """
 
     options: Options
     live: Live
     own: BaseModel | None = None
     subnets: Mapping[str, str] = field(default_factory=dict)
+    now: datetime = _LONG_AGO
 
     def settings(self, model: type[M]) -> M:
         """The kind's own settings, as its ``settings`` declares them."""
@@ -402,6 +451,26 @@ class Context(Protocol):
 
         Raises:
             FencedError: this process does not lead any more.
+        """
+
+    @property
+    def bereft(self) -> bool:
+        """Whether ``keep`` or ``hold`` found that nothing of what worked last may run; see ``registry.Stops``."""
+
+    def images(self) -> frozenset[str]:
+        """Images that its services live with, or worked with last, as tasks name them: what may come back."""
+
+    async def hold(self, beside: Objects) -> Sequence[Service]:
+        """Have what worked last, as ``keep`` does, and ``beside`` with it, before what is declared may be applied.
+
+        Args:
+            beside: what is wanted beside services. A job that is not among it goes; other things stay.
+
+        Returns:
+            the services.
+
+        Raises:
+            as ``apply``.
         """
 
     async def routers(self, names: Sequence[str]) -> Routers:

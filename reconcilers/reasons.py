@@ -30,6 +30,7 @@ class Reason:
     mend: str
     kinds: tuple[str, ...] = (ANY,)
     goes_on: bool = False
+    holds: bool = False
     told_by_tasks: bool = False
 
     @property

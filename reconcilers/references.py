@@ -23,6 +23,17 @@ def named(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield object_type, str(reference.get(f"{title}Name") or "")
 
 
+def held(spec: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """Ids of all that a spec, as the engine has it, refers to, by type and name."""
+    container = (spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}
+    return {
+        (object_type, str(reference.get(f"{title}Name"))): str(reference[f"{title}ID"])
+        for field, title, object_type in _FIELDS
+        for reference in container.get(field) or ()
+        if reference.get(f"{title}ID")
+    }
+
+
 def ids(spec: Mapping[str, Any]) -> frozenset[str]:
     """Ids of all that a spec, as the engine has it, refers to."""
     return template_ids(spec.get("TaskTemplate") or {})

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from reconcilers.chain import LinkOf
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
-from reconcilers.outcomes import Outcome
+from reconcilers.outcomes import Outcome, ReconcileError
 from reconcilers.port import Port
 from reconcilers.ports import Child, Context, LookAhead, Options
 from specs.installed import Package
@@ -38,12 +38,19 @@ S = TypeVar("S", bound=Snapshot)
 Finalize = Callable[[Context], Awaitable[None]]
 Body = Callable[[Context, Any], Awaitable[Outcome]]
 Preview = Callable[[Any, LookAhead], Objects]
+HeldBy = Callable[[Any, LookAhead], ReconcileError | None]
 Admit = Callable[[Any, Options], None]
 Salvage = Callable[[Mapping[str, Any], Sequence[SpecDocument], Options, HomeNetwork | None], Sequence[Service]]
+Unread = Callable[[Context, Mapping[str, Any]], Awaitable[bool]]
+Stops = Callable[[Mapping[str, Any], str, Options], bool]
 
 
 def _childless(_: Any) -> Sequence[Child]:
     return ()
+
+
+def held_by_nothing(_: Any, __: LookAhead) -> None:
+    """What is declared comes at once."""
 
 
 def _admit_all(_: Any, __: Options) -> None:
@@ -57,6 +64,11 @@ def as_it_was(
     return [Service.seal(spec) for spec in good]
 
 
+def stops_nothing(_: Mapping[str, Any], _image: str, _options: Options) -> bool:
+    """Whatever ran may go on, and come back."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Reconciler:
     """One registered kind.
@@ -66,6 +78,8 @@ class Reconciler:
         snapshot: model of the document that ``skypanel.snapshot_<kind>`` gives.
         body: the reconcile function.
         preview: what ``skypanel plan`` shows of a snapshot, by what is known without asking anybody; pure.
+        held: why nothing new of a snapshot comes for now, by what is on record: then ``plan`` shows what comes for what
+            worked last (``salvage``); None: nothing is known against it. Pure.
         wakes_on: other kinds; when such an object changes, its dependents of this kind are queued.
         concurrency: how many keys of the kind are worked on at once.
         resync_seconds: period of the full comparison, jittered by the engine.
@@ -81,9 +95,14 @@ class Reconciler:
             nobody else speaks for it.
         admit: raises ``InvalidSpec`` for a valid document that must not be deployed here: what the settings forbid, or
             what would have no effect (``NotSupported``).
+        foreseen: as ``admit``, before a commit alone: what the body would refuse, and write down.
         salvage: what is wanted while the document cannot be rendered: ``(document, last good documents of services,
             options, the organization's network) -> services``; one that is left out goes. Pure. Without it they stay as
             they were.
+        stops: ``(document, image, options)`` -> whether no task of this image may run, whatever else the document says:
+            then it is neither kept nor gone back to. Pure.
+        unread: finds out what is to become of what worked last, where the document cannot be read; whether it has
+            written down something else than the document says, which is read anew then.
         links: what may stand between a row of it and what it is for, in the order of causality; see
             ``reconcilers.chain``.
     """
@@ -92,6 +111,7 @@ class Reconciler:
     snapshot: type[Snapshot]
     body: Body
     preview: Preview
+    held: HeldBy = held_by_nothing
     wakes_on: tuple[str, ...] = ()
     concurrency: int = 8
     resync_seconds: float = 300.0
@@ -103,7 +123,10 @@ class Reconciler:
     children: Callable[[Any], Sequence[Child]] = _childless
     speaks_for: tuple[str, ...] = ()
     admit: Admit = _admit_all
+    foreseen: Admit = _admit_all
     salvage: Salvage = as_it_was
+    stops: Stops = stops_nothing
+    unread: Unread | None = None
     links: tuple[LinkOf, ...] = ()
 
     def read(self, document: Any, options: Options) -> Any:
@@ -119,6 +142,12 @@ class Reconciler:
         self.admit(snapshot, options)
         return snapshot
 
+    def foresee(self, document: Any, options: Options) -> Any:
+        """As ``read``, for what is not committed yet."""
+        snapshot = self.read(document, options)
+        self.foreseen(snapshot, options)
+        return snapshot
+
 
 _registered: dict[str, Reconciler] = {}
 
@@ -128,6 +157,7 @@ def reconciler(
     *,
     snapshot: type[S],
     preview: Callable[[S, LookAhead], Objects],
+    held: Callable[[S, LookAhead], ReconcileError | None] = held_by_nothing,
     wakes_on: tuple[str, ...] = (),
     concurrency: int = 8,
     resync_seconds: float = 300.0,
@@ -139,7 +169,10 @@ def reconciler(
     children: Callable[[S], Sequence[Child]] = _childless,
     speaks_for: tuple[str, ...] = (),
     admit: Callable[[S, Options], None] = _admit_all,
+    foreseen: Callable[[S, Options], None] = _admit_all,
     salvage: Salvage = as_it_was,
+    stops: Stops = stops_nothing,
+    unread: Unread | None = None,
     links: tuple[LinkOf, ...] = (),
 ) -> Callable[[Callable[[Context, S], Awaitable[Outcome]]], Callable[[Context, S], Awaitable[Outcome]]]:
     """Register the decorated coroutine function for ``kind``.
@@ -159,6 +192,7 @@ def reconciler(
             snapshot,
             body,
             preview,
+            held=held,
             wakes_on=wakes_on,
             concurrency=concurrency,
             resync_seconds=resync_seconds,
@@ -170,7 +204,10 @@ def reconciler(
             children=children,
             speaks_for=speaks_for,
             admit=admit,
+            foreseen=foreseen,
             salvage=salvage,
+            stops=stops,
+            unread=unread,
             links=links,
         )
         return body

@@ -28,6 +28,8 @@ SUSPENDED = "skypanel-suspended"
 _RULE = ".rule"
 _PORT_LABEL = ".loadbalancer.server.port"
 _HOST = re.compile(r"Host\(`([^`]*)`\)")
+_NO_HOSTS: frozenset[str] = frozenset()
+"""One for all that have none."""
 
 
 def traefik_labels(
@@ -105,8 +107,8 @@ def at_port(labels: Mapping[str, str], port: str | None) -> dict[str, str]:
 
 def hostnames_of(labels: Mapping[str, str]) -> frozenset[str]:
     """The host names that ``labels`` route."""
-    rules = (value for key, value in labels.items() if _routes(key))
-    return frozenset(found for rule in rules for found in _HOST.findall(rule))
+    rules = [value for key, value in labels.items() if _routes(key)]
+    return frozenset(found for rule in rules for found in _HOST.findall(rule)) if rules else _NO_HOSTS
 
 
 def without_hosts(labels: Mapping[str, str], hostnames: Container[str]) -> dict[str, str]:

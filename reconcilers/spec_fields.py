@@ -38,8 +38,9 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     _RESERVED: ("reserved", _as_it_is),
     "Mode.Replicated.Replicas": ("replicas", _as_it_is),
     "Labels.traefik": ("routes", _as_it_is),
+    "UpdateConfig": ("canary", _as_it_is),
 }  # fmt: skip
-_WHOLE = ("healthcheck", "reserved", "routes", "tmpfs")
+_WHOLE = ("canary", "healthcheck", "reserved", "routes", "tmpfs")
 """Of these the values say little in the engine's words."""
 
 

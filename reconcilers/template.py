@@ -30,6 +30,12 @@ def with_template(service: Service, good: Mapping[str, Any]) -> Service:
     return replace(sealed, pull=service.pull)
 
 
+def image_of(document: Mapping[str, Any]) -> str:
+    """The image that the tasks of a document run, as they name it."""
+    template: Mapping[str, Any] = document.get("TaskTemplate") or {}
+    return str((template.get("ContainerSpec") or {}).get("Image") or "")
+
+
 def listening_port(document: Mapping[str, Any]) -> str | None:
     """The port that the tasks of a document were told to listen on."""
     variables = document["TaskTemplate"]["ContainerSpec"].get("Env") or ()

@@ -60,6 +60,7 @@ class Column:
         json: the value is a JSON document (``jsonb``).
         reference: the value is a key of that row, the column has its id.
         key_by_default: an absent value is written as the resource's own name.
+        kept: an absent value leaves the row's as it is.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Column:
     json: bool = False
     reference: Reference | None = None
     key_by_default: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)

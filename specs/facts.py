@@ -57,6 +57,13 @@ class KindFacts:
         signs_in: it is a user of a registry, whose password is sealed beside what is declared of him.
         configurable: config vars can be set for it; those of what is below it win.
         released: what runs of it are releases.
+        limits_tokens: a token can be limited to some of them, and to what is below those.
+        permits: verb to the least role that may do it, where that is another than the safe one; see ``specs.permits``.
+        changed_by: spec field, as YAML names it, to the verb that is enough to change it; all others need ``write``.
+        areas: parts of the API that it stands in, ``paas``, ``caas`` or ``admin``: it is read in all of them, and
+            written in the last; empty: ``paas``, and of what belongs to no tenant ``admin`` as well.
+        example: a spec, in the names of YAML, for whoever reads how one is written.
+        example_name: the name of that one.
         columns: heading to cell of ``skypanel get``, after its readiness.
         wide: more of them, of ``skypanel get -o wide``.
         refusals: constraint of the database to what is wrong and how to mend it; ``SAID`` stands for the database's
@@ -78,6 +85,12 @@ class KindFacts:
     signs_in: bool = False
     configurable: bool = False
     released: bool = False
+    limits_tokens: bool = False
+    permits: Mapping[str, str] = field(default_factory=dict)
+    changed_by: Mapping[str, str] = field(default_factory=dict)
+    areas: tuple[str, ...] = ()
+    example: Mapping[str, Any] = field(default_factory=dict)
+    example_name: str = "main"
     columns: Mapping[str, Cell] = field(default_factory=dict)
     wide: Mapping[str, Cell] = field(default_factory=dict)
     refusals: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -111,15 +124,19 @@ def owner(shown: Shown) -> object:
 def image(shown: Shown) -> object:
     """The image that is wanted; where others run, those, and the last part of the wanted one's name."""
     wanted, running = shown.spec.get("image"), shown.details.get("running") or []
+    if shown.spec.get("deployMode") == "buildpack":
+        wanted = shown.details.get("image") or wanted  # the newest that was deployed
     if not running or running == [wanted]:
         return wanted
     return f"{', '.join(running)} (wanted {str(wanted).rpartition('/')[2]})"
 
 
 def tasks(shown: Shown) -> object:
-    """How many tasks of its services run, of how many that shall."""
+    """How many tasks of its services run, of how many that shall; and how many are done."""
     services = shown.details.get("services") or {}
     if not services:
         return None
     running = sum(service.get("running", 0) for service in services.values())
-    return f"{running}/{sum(service.get('desired', 0) for service in services.values())}"
+    done = sum(service.get("completed", 0) for service in services.values())
+    counted = f"{running}/{sum(service.get('desired', 0) for service in services.values())}"
+    return f"{counted} ({done} done)" if done else counted

@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from specs import images, names, registries, rules, run_rules, units
+from specs import image_policies, images, names, registries, rules, run_rules, units, vulnerabilities
 from specs.problems import RefusedError, abbreviate
 
 
@@ -121,6 +121,13 @@ Quota = Annotated[int, Whole(0, 1_000_000, "a quota")]
 Retries = Annotated[int, Whole(1, 100, "a number of retries")]
 ReleaseVersion = Annotated[int, Whole(1, 2_147_483_647, "a version of a release")]
 GraceSeconds = Annotated[int, Whole(0, 3600, "a stop grace period in seconds")]
+DrainSeconds = Annotated[int, Whole(0, 3600, "a time to drain in seconds")]
+FirstTasks = Annotated[int, Whole(1, 1000, "a number of tasks")]
+Percent = Annotated[int, Whole(1, 99, "a share in percent")]
+QuietSeconds = Annotated[int, Whole(1, 86_400, "a quiet time in seconds")]
+Vulnerabilities = Annotated[int, Whole(0, vulnerabilities.MOST_FOUND, "a number of vulnerabilities")]
+ReportDays = Annotated[int, Whole(1, vulnerabilities.DAYS, "a number of days")]
+FollowSeconds = Annotated[int, Whole(60, 86_400, "a time between two looks at a tag in seconds")]
 Gigabytes = Annotated[int, Whole(0, 1_000_000, "a number of gigabytes")]
 
 CpuText = Annotated[
@@ -162,6 +169,34 @@ GracePeriod = Annotated[
     _DURATION_SCHEMA,
 ]
 
+QuietPeriod = Annotated[
+    timedelta,
+    BeforeValidator(units.parse_duration),
+    AfterValidator(rules.check_quiet),
+    _DURATION_TEXT,
+    _DURATION_SCHEMA,
+]
+FollowInterval = Annotated[
+    timedelta,
+    BeforeValidator(units.parse_duration),
+    AfterValidator(rules.check_follow_interval),
+    _DURATION_TEXT,
+    _DURATION_SCHEMA,
+]
+Share = Annotated[
+    int,
+    BeforeValidator(rules.parse_share),
+    PlainSerializer(lambda share: f"{share}%", return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^[1-9][0-9]?%$"}),
+]
+DrainPeriod = Annotated[
+    timedelta,
+    BeforeValidator(units.parse_duration),
+    AfterValidator(rules.check_drain),
+    _DURATION_TEXT,
+    _DURATION_SCHEMA,
+]
+
 
 def _words(check: Callable[[tuple[str, ...]], tuple[str, ...]]) -> AfterValidator:
     """An empty list means the same as none: what the image says."""
@@ -190,7 +225,13 @@ TmpfsPaths = Annotated[
     PlainSerializer(run_rules.tmpfs_shown, when_used="json"),
     WithJsonSchema({"type": "array", "items": {"anyOf": [_PATH_SCHEMA, _SIZED_SCHEMA]}}),
 ]
+RestartToken = Annotated[
+    str,
+    AfterValidator(rules.check_restart_token),
+    WithJsonSchema({"type": "string", "pattern": rules.RESTART_PATTERN}),
+]
 StopSignal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH"]
+RestartPolicy = Literal["always", "on-failure", "unless-stopped"]
 OpenFiles = Annotated[int, Whole(*run_rules.NOFILE, "a number of open files")]
 Sysctls = Annotated[
     dict[str, Annotated[int, Strict()] | Annotated[str, Strict()]],
@@ -203,6 +244,28 @@ Sysctls = Annotated[
                 run_rules.PORT_RANGE: {"type": "string", "pattern": "^[0-9]+ [0-9]+$"},
             },
             "additionalProperties": False,
+        }
+    ),
+]
+ImagePatterns = Annotated[
+    tuple[str, ...],
+    AfterValidator(image_policies.check_patterns),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "maxItems": image_policies.PATTERNS,
+            "items": {"type": "string", "minLength": 1, "maxLength": image_policies.PATTERN_CHARACTERS},
+        }
+    ),
+]
+SignatureKeys = Annotated[
+    tuple[str, ...],
+    AfterValidator(image_policies.check_keys),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "maxItems": image_policies.KEYS,
+            "items": {"type": "string", "pattern": "^-----BEGIN PUBLIC KEY-----"},
         }
     ),
 ]

@@ -86,6 +86,11 @@ def pin_name(*, installation: str, organization: object) -> str:
     return _tagged("pin", "", owner_tag(installation, "organization", organization))
 
 
+def release_job_name(*, installation: str, environment: object) -> str:
+    """Name of the job that runs an environment's release command; renames and moves leave it as it is."""
+    return _tagged("release", "", owner_tag(installation, "environment", environment))
+
+
 def router_name(service: str, hostname: str) -> str:
     """Name of the Traefik router from ``hostname`` to ``service``; host names have no underscore."""
     return f"{service}-{hostname.replace('.', '_')}"

@@ -1,7 +1,7 @@
 """What a release is: the part of an environment's document that decides what its tasks run, and its place in one. Pure.
 
-Scale, size, place, domains and suspension are no part of it. What has its default is left out, so that a field that is
-added later makes no release of what runs already is another one.
+Scale, size, place, domains, suspension and restarts are no part of it. What has its default is left out, so that a
+field that is added later makes no release of what runs already is another one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ SETTINGS = (
     "volumes",
     "healthcheck",
     "stop_grace_seconds",
+    "drain_seconds",
     "stop_signal",
+    "restart",
     "read_only_root",
     "init",
     "tmpfs_paths",
@@ -37,11 +39,28 @@ SETTINGS = (
     "sysctls",
     "extra_hosts",
     "files",
+    "port_check",
+    "start_deadline",
 )
-"""Columns of an environment that a release has."""
-PROCESS = ("type", "command", "args", "port", "healthcheck", "stop_grace_seconds", "stop_signal")
+"""Columns of an environment that a release has, whether its processes are asked whether they listen, and who ends what
+is never healthy."""
+MARKS = ("port_check", "start_deadline")
+"""Those that nobody declares: a new release has them."""
+PROCESS = (
+    "type",
+    "command",
+    "args",
+    "port",
+    "healthcheck",
+    "stop_grace_seconds",
+    "drain_seconds",
+    "stop_signal",
+    "restart",
+)
 """Columns of a process that a release has."""
 SCALE = "instances"
+_TODAY = ("id", SCALE, "restart_token", "generation")
+"""Columns of a process that are today's, whatever release runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +108,8 @@ def _dumped(model: BaseModel, fields: Iterable[str]) -> dict[str, Any]:
 def overlaid(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """``document`` with what the release has that it names, in place of its own; itself when it names none.
 
-    A process keeps the scale that is declared for its type today. One that only the release has runs with the scale
-    of that time, and has no row; one that the release does not have is among ``left_out``.
+    A process keeps the scale and the restart token that are declared for its type today. One that only the release has
+    runs with the scale of that time, and has no row; one that the release does not have is among ``left_out``.
     """
     pinned = document.get("pinned")
     if not isinstance(pinned, Mapping):
@@ -114,7 +133,7 @@ def overlaid(document: Mapping[str, Any]) -> Mapping[str, Any]:
 def _merged(kept: Mapping[str, Any], row: Mapping[str, Any] | None, environment: str) -> dict[str, Any]:
     if row is None:
         return {**kept, "id": str(uuid5(UUID(environment), kept["type"])), "declared": False}
-    today = {name: row[name] for name in ("id", SCALE, "generation") if name in row}
+    today = {name: row[name] for name in _TODAY if name in row}
     return {**kept, **today}
 
 

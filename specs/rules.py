@@ -22,10 +22,15 @@ LINE_CHARACTERS = 255
 TEXT_CHARACTERS = 4096
 UID_LIMIT = 2**32 - 2  # 2**32 - 1 is "nobody in particular" to chown(2)
 GRACE_LIMIT = timedelta(hours=1)
+QUIET_LIMIT = timedelta(days=1)
+FOLLOW_LEAST, FOLLOW_MOST = timedelta(minutes=1), timedelta(days=1)
 
 _SYSTEM_PATHS = ("/proc", "/sys", "/dev", "/run/secrets")
 # A colon and a comma end a mount option; Swarm expands {{ in the targets of mounts (swarmkit template/expand.go).
 _NOT_IN_PATHS = (":", ",", "{{")
+RESTART_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}$"
+_SHARE = re.compile(r"([1-9][0-9]?)%", re.ASCII)
+_RESTART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}", re.ASCII)
 _RUN_AS = re.compile(r"(0|[1-9][0-9]{0,9})(?::(0|[1-9][0-9]{0,9}))?", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)*")
 _REPOSITORY = re.compile(r"(?:https|http|ssh|git)://[^\s/]+/\S+|[\w.-]+@[\w.-]+:\S+", re.ASCII)
@@ -88,6 +93,14 @@ def check_run_as(text: str) -> str:
     if match and all(int(part or 0) <= UID_LIMIT for part in match.groups()):
         return text
     raise RefusedError(f"{quote(text)} is not a numeric user", 'write "uid" or "uid:gid", such as "1000:1000"')
+
+
+def check_restart_token(text: str) -> str:
+    """A word that is another one with each restart, such as a time."""
+    if _RESTART.fullmatch(text):
+        return text
+    hint = 'at most 64 letters, digits and . _ : + -, such as "2026-11-27T09:30:00Z"'
+    raise RefusedError(f"{quote(text)} is no restart token", hint)
 
 
 def check_email(text: str) -> str:
@@ -172,6 +185,38 @@ def check_period(duration: timedelta) -> timedelta:
 
 def check_grace_period(duration: timedelta) -> timedelta:
     """Whole seconds, at most an hour."""
+    return _whole(duration, "a stop grace period")
+
+
+def check_quiet(duration: timedelta) -> timedelta:
+    """Whole seconds, at most a day."""
+    if not timedelta(seconds=1) <= duration <= QUIET_LIMIT or duration % timedelta(seconds=1):
+        raise RefusedError(f"{units.format_duration(duration)} is not a quiet time", "whole seconds, 1s to 24h")
+    return duration
+
+
+def check_follow_interval(duration: timedelta) -> timedelta:
+    """Whole seconds, from a minute to a day."""
+    if not FOLLOW_LEAST <= duration <= FOLLOW_MOST or duration % timedelta(seconds=1):
+        said = f"{units.format_duration(duration)} is not a time between two looks at a tag"
+        raise RefusedError(said, "whole seconds, 1m to 24h")
+    return duration
+
+
+def parse_share(value: object) -> int:
+    """Percent from ``"20%"``."""
+    match = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise RefusedError(f"{abbreviate(value)} is not a share", 'percent of the tasks, "1%" to "99%"')
+    return int(match[1])
+
+
+def check_drain(duration: timedelta) -> timedelta:
+    """Whole seconds, at most an hour."""
+    return _whole(duration, "a time to drain")
+
+
+def _whole(duration: timedelta, what: str) -> timedelta:
     if duration > GRACE_LIMIT or duration % timedelta(seconds=1):
-        raise RefusedError(f"{units.format_duration(duration)} is not a stop grace period", "whole seconds, 0s to 1h")
+        raise RefusedError(f"{units.format_duration(duration)} is not {what}", "whole seconds, 0s to 1h")
     return duration

@@ -11,50 +11,68 @@ make it readable.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from specs.fields import (
     Arguments,
-    CheckCommand,
-    CheckedPort,
     Command,
     Cores,
+    DrainSeconds,
     ExtraHosts,
     Files,
     Flag,
+    FollowSeconds,
     GraceSeconds,
     Hostname,
     Image,
     Mebibytes,
     NetworkPrefix,
-    OpenFiles,
-    Pids,
     Port,
-    PositiveSeconds,
-    ProcessType,
     RegistryHost,
     RegistryUser,
-    ReleaseVersion,
     Replicas,
-    RequestPath,
-    Retries,
+    RestartPolicy,
+    RestartToken,
     RunAs,
-    Seconds,
     Slug,
     StopSignal,
     Sysctls,
     TmpfsPaths,
 )
+from specs.image_policies import ImagePolicy
 from specs.images import parse_image
 from specs.problems import InvalidSpec, Problem, describe, problems_of, quote
 from specs.registries import registry_of
 from specs.releases import overlaid
 from specs.run_rules import covered
+from specs.snapshot_parts import (
+    DEFAULT_PIDS,
+    IMPLICIT_PROCESS,
+    ON_FAILURE,
+    PORT_CHECK,
+    AppReference,
+    CanarySnapshot,
+    ConfigSnapshot,
+    DomainSnapshot,
+    FollowedSnapshot,
+    HealthcheckSnapshot,
+    ImageSnapshot,
+    LeftOutSnapshot,
+    OrganizationReference,
+    Part,
+    PinnedSnapshot,
+    PlanSnapshot,
+    ProcessSnapshot,
+    RegistryReference,
+    ReleaseSnapshot,
+    Resources,
+    UlimitsSnapshot,
+    VerdictSnapshot,
+)
 
 __all__ = [
     "AppReference",
@@ -75,17 +93,15 @@ __all__ = [
     "describe",
 ]
 
-IMPLICIT_PROCESS = "web"
-DEFAULT_PIDS = 256
+RELEASE_PROCESS = "release"
+"""The process that is a command: it is run before a new release is, and must end well."""
+_OF_SERVICES = ("instances", "port", "healthcheck", "drain_seconds", "restart", "restart_token")
+"""Columns of a process that say something of what runs all the time alone."""
 PROCESSES = 100
 DOMAINS = 500
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-class _Document(_Part):
+class _Document(Part):
     @model_validator(mode="wrap")
     @classmethod
     def _name_the_fields(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -100,176 +116,6 @@ class _Document(_Part):
     def _prepared(cls, value: Any) -> Any:
         """The document as it is read."""
         return value
-
-
-class RequestSnapshot(_Part):
-    """What a task is asked for by HTTP; without a port, on the process's."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    path: RequestPath = "/"
-    port: Port | None = None
-
-
-class HealthcheckSnapshot(_Part):
-    """How the engine asks a task whether it is well, times in seconds. Disabled: it does not, nor by the image.
-
-    By one of: a command, a request that is answered with 2xx or 3xx, a connection (``True``: to the process's port).
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    disabled: Flag = False
-    command: CheckCommand | None = None
-    http: RequestSnapshot | None = None
-    tcp: CheckedPort | None = None
-    interval_seconds: PositiveSeconds = 10
-    timeout_seconds: PositiveSeconds = 5
-    retries: Retries = 3
-    start_period_seconds: Seconds = 0
-    start_interval_seconds: PositiveSeconds | None = None
-    """Between two checks within the start period; None: as always."""
-
-    @property
-    def by_helper(self) -> bool:
-        """Whether a program of ours asks, and nothing of the image."""
-        return self.http is not None or self.tcp is not None
-
-    @model_validator(mode="after")
-    def _one_or_the_other(self) -> Self:
-        ways = [name for name in ("command", "http", "tcp") if getattr(self, name) is not None]
-        if not self.disabled and not ways:
-            raise InvalidSpec([Problem("command", None, "is required", "or http, or tcp", ("command",))])
-        if len(ways) > 1:
-            raise InvalidSpec([Problem(ways[1], None, f"stands beside {ways[0]}", "leave one of them out", (ways[1],))])
-        if self.disabled and len(self.model_fields_set) > 1:
-            hint = 'write {"disabled": true} and nothing else'
-            raise InvalidSpec([Problem("disabled", None, "turns every check off", hint, ("disabled",))])
-        return self
-
-
-class UlimitsSnapshot(_Part):
-    """Limits of each process of a task; None: as for everybody."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    nofile: OpenFiles | None = None
-    memlock_mb: Mebibytes | None = None
-
-
-class PlanSnapshot(_Part):
-    """Quotas of a plan: cores, MiB, processes."""
-
-    id: UUID
-    name: str
-    cpu_limit: Cores
-    memory_mb: Mebibytes
-    pids_limit: Pids = DEFAULT_PIDS
-
-
-class OrganizationReference(_Part):
-    """The organization that an environment belongs to."""
-
-    id: UUID
-    slug: Slug
-
-
-class AppReference(_Part):
-    """The app that an environment belongs to."""
-
-    id: UUID
-    slug: Slug
-
-
-class ConfigSnapshot(_Part):
-    """What is set for an environment, by its versions: no value, and no ciphertext.
-
-    ``digest`` is another one with every change of a name or a value; ``variables`` is the number of all, and ``files``
-    are the names of those that are given as files.
-    """
-
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    variables: int = 0
-    files: tuple[str, ...] = ()
-
-
-class ImageSnapshot(_Part):
-    """What was found out of an image; see ``reconcilers.images.ImageFacts``. ``reference`` is what was asked for."""
-
-    reference: str
-    pinned: Image
-    architecture: str
-    entrypoint: tuple[str, ...] = ()
-    cmd: tuple[str, ...] = ()
-    healthcheck: dict[str, Any] | None = None
-    shell: tuple[str, ...] = ("/bin/sh", "-c")
-
-
-class RegistryReference(_Part):
-    """A registry that the organization has a user for; ``revision`` is another one with each password."""
-
-    registry: str
-    id: UUID
-    revision: UUID
-
-
-class ReleaseSnapshot(_Part):
-    """The newest release of an environment; ``deployed``: all tasks have run it."""
-
-    version: ReleaseVersion
-    digest: str | None = None
-    deployed: bool = False
-
-
-class PinnedSnapshot(_Part):
-    """The release that runs instead of what is declared; what it has is in the document's own fields."""
-
-    version: ReleaseVersion
-
-
-class LeftOutSnapshot(_Part):
-    """A process that is declared and is no part of the release that runs."""
-
-    id: UUID
-    type: ProcessType
-    generation: int = 0
-
-
-class ProcessSnapshot(_Part):
-    """One process type of an environment; None: see ``EnvironmentSnapshot.effective_processes``.
-
-    One that is not ``declared`` has no row: an older release has it, which runs.
-    """
-
-    id: UUID
-    type: ProcessType
-    command: Command = None
-    args: Arguments = None
-    instances: Replicas = 1
-    port: Port | None = None
-    healthcheck: HealthcheckSnapshot | None = None
-    stop_grace_seconds: GraceSeconds | None = None
-    stop_signal: StopSignal | None = None
-    generation: int = 0
-    declared: bool = True
-
-
-class DomainSnapshot(_Part):
-    """A host name and the process type that answers on it."""
-
-    id: UUID
-    hostname: Hostname
-    process_type: ProcessType = IMPLICIT_PROCESS
-    generation: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """Limits of each task: cores, MiB (None: not limited by plan or environment), number of processes."""
-
-    cpu_cores: Decimal | None
-    memory_mb: int | None
-    pids: int
 
 
 class OrganizationSnapshot(_Document):
@@ -324,7 +170,9 @@ class EnvironmentSnapshot(_Document):
     volumes: tuple[Any, ...] = ()
     healthcheck: HealthcheckSnapshot | None = None
     stop_grace_seconds: GraceSeconds = 10
+    drain_seconds: DrainSeconds | None = None
     stop_signal: StopSignal | None = None
+    restart: RestartPolicy | None = None
     read_only_root: Flag = True
     init: Flag = True
     tmpfs_paths: TmpfsPaths = ("/tmp",)  # noqa: S108 - a path in the container
@@ -336,19 +184,46 @@ class EnvironmentSnapshot(_Document):
     region: Slug | None = None
     pool: Slug | None = None
     spread: Slug | None = None
+    canary: CanarySnapshot | None = None
+    follow_seconds: FollowSeconds | None = None
+    followed: FollowedSnapshot | None = None
+    """None: it never moved, and nothing is in the way."""
+    restart_token: RestartToken | None = None
     config: ConfigSnapshot | None = None
     resolved: ImageSnapshot | None = None
     registries: tuple[RegistryReference, ...] | None = None
+    image_policy: ImagePolicy | None = None
+    """Its organization's."""
+    verdict: VerdictSnapshot | None = None
+    stopped_images: tuple[str, ...] | None = None
+    """Those that an image policy had stopped when they were judged last, as tasks name them."""
     plan: PlanSnapshot | None = None
     processes: tuple[ProcessSnapshot, ...] = ()
     domains: tuple[DomainSnapshot, ...] = ()
     release: ReleaseSnapshot | None = None
     pinned: PinnedSnapshot | None = None
     left_out: tuple[LeftOutSnapshot, ...] = ()
+    by_tag: Flag = False
+    """Whether its tasks name the image as it is declared, as they did before images were named by their content."""
+    port_check: Flag = False
+    """Whether a process with a port is asked whether it listens, where neither it nor the image has a check. Part of a
+    release: those of before do not have it, and what runs them is not restarted for it."""
+    start_deadline: Flag = False
+    """Whether the controller ends what is never healthy, and not the engine; see ``reconcilers.patience``. Part of a
+    release, as ``port_check`` is."""
+    withheld: Flag = False
+    """Whether an image policy has all its tasks stopped."""
 
     @classmethod
     def _prepared(cls, value: Any) -> Any:
         return overlaid(value) if isinstance(value, Mapping) else value
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """See ``BaseModel``; what was worked out of the fields is worked out anew."""
+        found = super().model_copy(update=update, deep=deep)
+        for name in found.__dict__.keys() - type(self).model_fields.keys():
+            del found.__dict__[name]
+        return found
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
@@ -362,6 +237,14 @@ class EnvironmentSnapshot(_Document):
         for field in ("ports", "volumes"):
             if value := getattr(self, field):
                 yield Problem(field, value, "has no effect yet", "set it to []")
+        for index, row in enumerate(self.processes):
+            if row.type != RELEASE_PROCESS:
+                continue
+            for field in _OF_SERVICES:
+                if getattr(row, field) != ProcessSnapshot.model_fields[field].default:
+                    name = f"processes[{RELEASE_PROCESS}].{field}"
+                    told = "has no effect: release is a command, which is run before each new release"
+                    yield Problem(name, None, told, "leave it out", ("processes", index, field))
 
     def overruled(self) -> str:
         """What is declared and its processes say in its place; empty when nothing is."""
@@ -370,22 +253,56 @@ class EnvironmentSnapshot(_Document):
                 f"it has the content of release {self.pinned.version}: what else is declared as image, config vars, "
                 "processes and settings has no effect until release is cleared"
             )
-        if not self.processes or self.instances == 1:
+        if not self._serving or self.instances == 1:
             return ""
-        types = ", ".join(process.type for process in self.processes)
+        types = ", ".join(process.type for process in self._serving)
         return f"replicas of the environment ({self.instances}) has no effect, say it at its processes: {types}"
 
     def effective_processes(self) -> tuple[ProcessSnapshot, ...]:
-        """What should run: the process rows, or one ``web`` made of the environment's own columns.
+        """What should run all the time: the process rows, or one ``web`` made of the environment's own columns.
 
         A process without a command of its own runs the environment's, and with it the environment's
         arguments when it has none. Only ``web`` takes the environment's port and health check, which are
-        about answering requests; all take its stop grace period and signal. The implicit process has the environment's
-        id.
+        about answering requests; all take its time to drain, stop grace period and signal. The implicit process has
+        the environment's id.
         """
-        if not self.processes:
+        return self._effective
+
+    def own_processes(self) -> tuple[ProcessSnapshot, ...]:
+        """As ``effective_processes``, with no other check than what is declared.
+
+        What may end is asked by none, nor by the image's own: a task that is stopped as its check fails can end with 0.
+        """
+        return self._own
+
+    @cached_property
+    def _effective(self) -> tuple[ProcessSnapshot, ...]:
+        return tuple(self._asked(process) for process in self._own)
+
+    @cached_property
+    def _own(self) -> tuple[ProcessSnapshot, ...]:
+        off = {"healthcheck": HealthcheckSnapshot(disabled=True)}
+        return tuple(each.model_copy(update=off) if each.may_end else each for each in self._as_declared)
+
+    @cached_property
+    def _as_declared(self) -> tuple[ProcessSnapshot, ...]:
+        if not self._serving:
             return (ProcessSnapshot.model_construct(id=self.id, type=IMPLICIT_PROCESS, **self._inherited()),)
-        return tuple(self._completed(process) for process in self.processes)
+        return tuple(self._completed(process) for process in self._serving)
+
+    @property
+    def release_command(self) -> ProcessSnapshot | None:
+        """What is to be run before a new release is; no check asks it whether it is well, the image's own neither."""
+        found = next((process for process in self.processes if process.type == RELEASE_PROCESS), None)
+        if found is None:
+            return None
+        alone = {"healthcheck": HealthcheckSnapshot(disabled=True), "drain_seconds": None}
+        return self._completed(found).model_copy(update=alone)
+
+    @cached_property
+    def _serving(self) -> tuple[ProcessSnapshot, ...]:
+        """Rows of what runs all the time."""
+        return tuple(process for process in self.processes if process.type != RELEASE_PROCESS)
 
     @property
     def resources(self) -> Resources:
@@ -405,6 +322,13 @@ class EnvironmentSnapshot(_Document):
         wanted = registry_of(parse_image(self.image_ref).domain)
         return next((each for each in self.registries if registry_of(each.registry) == wanted), None)
 
+    def _asked(self, process: ProcessSnapshot) -> ProcessSnapshot:
+        """``process``, asked whether it listens where nothing else asks it; not every image takes our program."""
+        image = self.resolved
+        if not self.port_check or not process.unasked or (image and (image.checks or not image.takes_helper)):
+            return process
+        return process.model_copy(update={"healthcheck": PORT_CHECK})
+
     def _inherited(self) -> dict[str, Any]:
         return {
             "command": self.entrypoint,
@@ -413,7 +337,9 @@ class EnvironmentSnapshot(_Document):
             "port": self.port,
             "healthcheck": self.healthcheck,
             "stop_grace_seconds": self.stop_grace_seconds,
+            "drain_seconds": self.drain_seconds,
             "stop_signal": self.stop_signal,
+            "restart": self.restart,
         }
 
     def _completed(self, process: ProcessSnapshot) -> ProcessSnapshot:
@@ -427,8 +353,12 @@ class EnvironmentSnapshot(_Document):
             changes["healthcheck"] = process.healthcheck or self.healthcheck
         if process.stop_grace_seconds is None:
             changes["stop_grace_seconds"] = self.stop_grace_seconds
+        if process.drain_seconds is None:
+            changes["drain_seconds"] = self.drain_seconds
         if process.stop_signal is None:
             changes["stop_signal"] = self.stop_signal
+        if process.restart is None:
+            changes["restart"] = self.restart
         return process.model_copy(update=changes)
 
     def _disagreements(self) -> Iterator[Problem]:
@@ -445,7 +375,27 @@ class EnvironmentSnapshot(_Document):
             if len(getattr(self, field)) > limit:
                 yield Problem(field, None, f"has more than {limit}", "use more environments", (field,))
         yield from covered(self.files or (), self.tmpfs_paths)
+        yield from self._command_problems()
+        yield from self._ending_problems()
         yield from self._domain_problems()
+
+    def _command_problems(self) -> Iterator[Problem]:
+        for index, row in enumerate(self.processes):
+            if row.type == RELEASE_PROCESS and row.command is None and row.args is None:
+                hint = 'set what is run before each new release, such as ["bin/migrate"], or arguments for the image'
+                where = f"processes[{RELEASE_PROCESS}].command"
+                yield Problem(where, None, "is required: it must end", hint, ("processes", index, "command"))
+
+    def _ending_problems(self) -> Iterator[Problem]:
+        for process in self._as_declared:
+            asked = process.healthcheck is not None and not process.healthcheck.disabled
+            if process.may_end and (asked or process.port is not None):
+                index = next((n for n, row in enumerate(self.processes) if row.type == process.type), None)
+                where = "restart" if index is None else f"processes[{process.type}].restart"
+                said = "on-failure is for what has neither a port nor a health check"
+                hint = f"set restart of {process.type} to always: what answers requests is always started again"
+                place: tuple[str | int, ...] = ("restart",) if index is None else ("processes", index, "restart")
+                yield Problem(where, ON_FAILURE, said, hint, place)
 
     @property
     def _in_release(self) -> str:
@@ -454,7 +404,7 @@ class EnvironmentSnapshot(_Document):
     def _domain_problems(self) -> Iterator[Problem]:
         if not self.domains:
             return
-        ports = {process.type: process.port for process in self.processes} or {IMPLICIT_PROCESS: self.port}
+        ports = {process.type: process.port for process in self._serving} or {IMPLICIT_PROCESS: self.port}
         if IMPLICIT_PROCESS in ports:
             ports[IMPLICIT_PROCESS] = ports[IMPLICIT_PROCESS] or self.port
         portless: dict[str, str] = {}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
+from pathlib import Path
 from typing import IO
 
 import pytest
@@ -23,13 +25,27 @@ settings.load_profile("here")
 
 os.environ["SKYPANEL_ENV_FILE"] = os.devnull  # a test takes no setting of an installation on this machine
 
+# A command freezes what it imported, as its process ends soon. Here one process runs hundreds, and whoever asks the
+# collector who refers to an object (hypothesis does) would not be told of those that are frozen.
+gc.freeze = lambda: None
+
 NAME = "test"
 LAB = os.environ.get("SKYPANEL_TEST_LAB", NAME)
 """Two runs at once need two labs; PostgreSQL they share."""
 IMAGES = ("web", "pause", "traefik", "socket-proxy", "postgres", "redis")
 EDGE_PORT = 80
 API_PASSWORD = "of-the-edge-4711"
+FAILURES = os.environ.get("SKYPANEL_TEST_FAILURES")
+"""File to which each failure is added, for who runs many parts and reads the end."""
 _IN_USE = pytest.StashKey[IO[str]]()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add what failed, and how it ended."""
+    if FAILURES and report.failed:
+        told = [line for line in report.longreprtext.splitlines() if line.startswith(("E ", "tests/"))]
+        with Path(FAILURES).open("a", encoding="utf-8") as file:
+            file.write("\n".join([f"{report.nodeid} ({report.when}, {report.duration:.0f} s)", *told[-12:], ""]))
 
 
 @pytest.fixture(scope="session")

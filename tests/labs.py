@@ -43,7 +43,13 @@ def eventually(check: Callable[[], T], *, seconds: float = 60.0, what: str = "th
 
 @contextlib.contextmanager
 def exclusive_lab(
-    name: str, *, images: Sequence[str], forwards: Sequence[str] = (), nodes: int = 1, managers: int = 1
+    name: str,
+    *,
+    images: Sequence[str],
+    forwards: Sequence[str] = (),
+    nodes: int = 1,
+    managers: int = 1,
+    pulls: bool = False,
 ) -> Iterator[Lab]:
     """A lab that no other test run uses meanwhile.
 
@@ -70,6 +76,7 @@ def exclusive_lab(
                 forwards=forwards,
                 nodes=nodes,
                 managers=managers,
+                pulls=pulls,
                 suite=os.environ.get("SKYPANEL_TEST_SUITE") or None,
             )
         finally:

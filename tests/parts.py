@@ -1,6 +1,7 @@
-"""`python -m tests.parts`: the suite, in four parts at once, as most of its time is waiting for real parts.
+"""`python -m tests.parts`: the suite, in five parts at once, as most of its time is waiting for real parts.
 
-`--long`: instead what takes long, in three parts; the build runs both.
+`--long`: instead what takes long, in four parts; the build runs both. `--turn`: after the first of them, which ends
+first, the other version of a real part whose turn it is (`tests.matrix`).
 
 Each part has labs of its own. The last one mostly works, and gets what processor time the others leave. Reports come
 one after the other. The exit code is 0 when all are good.
@@ -16,30 +17,35 @@ from contextlib import ExitStack
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-PARTS = (("e2e",), ("demo", "docs", "lab", "observe", "swarm"), ("conformance", "store"))
-"""Folders of each part but the last, which has the rest."""
+PARTS = (("demo", "docs", "lab", "observe", "swarm"), ("conformance", "store"))
+"""Folders of parts; the last part has the rest."""
+WHOLE = "e2e"
+"""The folder that takes longest: every other file of it is a part."""
+SLOWEST = ("--durations=8", "--durations-min=20")
+"""So that whoever has to make room sees where."""
 LONG = "chaos"
 """The folder whose tests take long; elsewhere they are marked."""
 
 
 def parts() -> list[list[str]]:
-    """The folders of each part; together all that have tests, but for the long ones."""
+    """The folders and files of each part; together all that have tests, but for the long ones."""
     folders = sorted({path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")} - {LONG})
-    known = {name for part in PARTS for name in part}
+    known = {WHOLE, *(name for part in PARTS for name in part)}
     rest = [name for name in folders if name not in known]
-    return [[*(f"tests/{name}" for name in part), "-m", "not long"] for part in (*PARTS, rest)]
+    files = sorted(str(path.relative_to(TESTS)) for path in (TESTS / WHOLE).rglob("test_*.py"))
+    return [[*(f"tests/{name}" for name in part), "-m", "not long"] for part in (files[::2], files[1::2], *PARTS, rest)]
 
 
 def long_parts() -> list[list[str]]:
     """The long ones: two controllers under faults, and what is marked."""
     quick = [f"tests/{name}" for name in ("sim", "store", "unit")]
-    return [[f"tests/{LONG}"], [*quick, "-m", "long"], ["tests/e2e", "tests/install", "-m", "long"]]
+    return [[f"tests/{LONG}"], ["tests/e2e", "-m", "long"], [*quick, "-m", "long"], ["tests/install", "-m", "long"]]
 
 
 def main() -> int:
     """0 when all tests are good."""
     chosen = long_parts() if "--long" in sys.argv[1:] else parts()
-    first, *others = ([sys.executable, "-m", "pytest", *words] for words in chosen)
+    first, *others = ([sys.executable, "-m", "pytest", *SLOWEST, *words] for words in chosen)
     others[-1].insert(0, "nice")
     with ExitStack() as stack:
         reports = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in others]
@@ -55,7 +61,10 @@ def main() -> int:
             for number, (command, report) in enumerate(zip(others, reports, strict=True), 2)
         ]
         try:
-            codes = [subprocess.run(first, check=False).returncode, *(other.wait() for other in started)]
+            codes = [subprocess.run(first, check=False).returncode]
+            if "--turn" in sys.argv[1:]:
+                codes.append(subprocess.run([sys.executable, "-m", "tests.matrix", "--turn"], check=False).returncode)
+            codes += [other.wait() for other in started]
         except BaseException:
             for other in started:
                 other.terminate()

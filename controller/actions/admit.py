@@ -52,7 +52,7 @@ def _refusals(conn: psycopg.Connection, kind: str, written: Sequence[Written], o
     refusals = []
     for document in documents:
         try:
-            registered()[word].read(document.doc, options)
+            registered()[word].foresee(document.doc, options)
         except NoImage:
             continue  # its first release is still to come
         except InvalidSpec as error:

@@ -18,7 +18,7 @@ from controller.schema.files import newest
 
 @contextmanager
 def connected(url: str) -> Iterator[psycopg.Connection]:
-    """An autocommit connection as the role of ``url``.
+    """An autocommit connection as the role of ``url``: the operator's, who sees every organization.
 
     Raises:
         ActionError: it is empty, or not a connection string.
@@ -35,6 +35,9 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
         raise ActionError(str(error)) from None
     with psycopg.connect(conninfo, autocommit=True) as conn:
         conn.execute(session(conninfo).encode())
+        conn.execute(
+            "SELECT set_config('skypanel.platform', 'on', false)"
+        )  # where the panel's role is held to one tenant
         set_json_loads(shown, conn)
         yield conn
 
@@ -65,5 +68,6 @@ def say_who(conn: psycopg.Connection, *, why: str = "", commit: str = "") -> Non
         by = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # a user id without a name
         by = ""
-    for name, value in (("actor", by), ("reason", why), ("commit", commit)):
-        conn.execute("SELECT set_config(%s, %s, false)", [f"skypanel.{name}", value])
+    said = {"actor": by, "means": "cli", "reason": why, "commit": commit}
+    calls = ", ".join(f"set_config('skypanel.{name}', %({name})s, false)" for name in said)
+    conn.execute(f"SELECT {calls}".encode(), said)

@@ -9,6 +9,7 @@ from datetime import datetime
 import psycopg
 
 from controller.actions.errors import ActionError
+from controller.declared.outlast import outlasting
 from controller.postgres.statements import PLAN_FOR_MANY, statement
 
 _SHOWN_NAMES = 3
@@ -75,6 +76,7 @@ def chosen(found: list[Waiting], asked: Sequence[str]) -> list[Waiting]:
     return [owner for owner in found if not asked or any(owner.is_meant_by(text) for text in asked)]
 
 
+@outlasting
 def confirm(conn: psycopg.Connection, shown: Sequence[Waiting]) -> int:
     """Confirm each owner as it was shown; of how many that could be done."""
     with conn.transaction():

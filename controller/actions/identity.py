@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import psycopg
 
 from controller.actions.swarm_view import client
+from controller.declared.outlast import outlasting
 from controller.loop.identity import mismatch
 from controller.postgres.statements import statement
 from controller.records import Claim, Mark
@@ -61,6 +62,7 @@ def compare(conn: psycopg.Connection, settings: Settings) -> Identity:
     return Identity(claim, cluster_id, mark, installation, problem)
 
 
+@outlasting
 def accept(conn: psycopg.Connection, found: Identity) -> None:
     """Write down that what was found is meant."""
     conn.execute(

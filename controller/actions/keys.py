@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psycopg
 
+from controller.declared.outlast import outlasting
 from controller.postgres.statements import statement
 from controller.vault.keyring import Keyring
 from controller.vault.sealed import DataKey
@@ -87,6 +88,7 @@ def rotate(conn: psycopg.Connection, vault: Vault) -> Rotation:
     return Rotation(current.id, done, tuple(left))
 
 
+@outlasting
 def _rewrap(conn: psycopg.Connection, vault: Vault, key: DataKey) -> int:
     """1; 0 when somebody else has done it since it was read."""
     new = vault.rewrapped(key)

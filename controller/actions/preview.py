@@ -6,7 +6,8 @@ What a document stands for on the Swarm is asked of the kind's own ``preview``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,16 +15,23 @@ import psycopg
 from psycopg import errors
 from pydantic import BaseModel
 
+from controller.actions import held
 from controller.actions.admit import check_whole
+from controller.actions.apply import written_document
+from controller.actions.held import Held
 from controller.changes import Change
 from controller.cost import Cost, Sized, compare
 from controller.declared import lookups, readiness, writer
 from controller.declared.lookups import Document
+from controller.declared.outlast import outlasting
+from controller.declared.readiness import Progress
 from controller.declared.writer import Written
+from controller.kit import clock
 from controller.records import InventoryRow
 from controller.swarm.liveview import LiveView
 from controller.swarm.plan import plan as plan_swarm
 from reconcilers.objects import Objects
+from reconcilers.outcomes import ReconcileError
 from reconcilers.port import External
 from reconcilers.ports import LookAhead, Options
 from reconcilers.registry import registered
@@ -40,6 +48,7 @@ class Preview:
         rows: what would become of each declared object.
         changes: what would be done on the Swarm; None when that cannot be told.
         problems: objects that would stall, and why.
+        held: objects of which nothing new comes, and why: what is about to be done for them is for what worked last.
         unknown: why the Swarm's part cannot be told; empty when it can.
         costs: of the tenants that changed rows concern.
     """
@@ -47,6 +56,7 @@ class Preview:
     rows: list[Written]
     changes: list[Change] | None = None
     problems: list[str] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
     unknown: str = ""
     costs: list[Cost] = field(default_factory=list)
 
@@ -55,15 +65,39 @@ class Preview:
         """Whether anything would change."""
         return bool(self.changes) or any(w.changed for w in self.rows)
 
+    def document(self) -> dict[str, object]:
+        """For programs."""
+        changes = None
+        if self.changes is not None:
+            changes = [
+                {
+                    "action": c.action,
+                    "type": c.object_type,
+                    "name": c.name,
+                    "differences": [d.document() for d in c.differences],
+                }
+                for c in self.changes
+            ]
+        return {
+            "changed": self.changed,
+            "rows": [written_document(w) for w in self.rows],
+            "swarm": changes,
+            "cost": [c.document() for c in self.costs],
+            "problems": self.problems,
+            "held": [asdict(each) for each in self.held],
+            "unknown": self.unknown or None,
+        }
+
 
 @dataclass(slots=True)
-class _Wanted:
+class Wanted:
     """What the rows would say, read before they are rolled back."""
 
     rows: list[Written]
     documents: list[Document] = field(default_factory=list)
     inventory: dict[tuple[str, UUID], list[InventoryRow]] = field(default_factory=dict)
     subnets: dict[UUID, str] = field(default_factory=dict)
+    said: dict[tuple[str, UUID], Progress] = field(default_factory=dict)
     unknown: str = ""
     sizes: list[Sized] = field(default_factory=list)
 
@@ -91,7 +125,7 @@ def preview(
     found = Preview(wanted.rows, unknown=wanted.unknown)
     found.costs = compare(_sizes(conn, wanted.rows), wanted.sizes)
     if live is not None and not wanted.unknown:
-        found.changes = list(_swarm_changes(wanted, live, options, of_kinds or {}, found.problems))
+        found.changes = list(swarm_changes(wanted, live, options, of_kinds or {}, found))
     return found
 
 
@@ -100,15 +134,20 @@ def render(kind: str, doc: Mapping[str, Any], ahead: LookAhead) -> Objects:
 
     Raises:
         InvalidSpec: the document breaks a rule.
+        ReconcileError: nothing new of it comes for now.
     """
     reconciler = registered()[kind]
-    return reconciler.preview(reconciler.read(doc, ahead.options), ahead)
+    snapshot = reconciler.foresee(doc, ahead.options)
+    if why := reconciler.held(snapshot, ahead):
+        raise why
+    return reconciler.preview(snapshot, ahead)
 
 
-def _try(conn: psycopg.Connection, entries: Sequence[Located], options: Options) -> _Wanted:
+@outlasting
+def _try(conn: psycopg.Connection, entries: Sequence[Located], options: Options) -> Wanted:
     """Write the rows, read what they would mean, and roll everything back."""
     with conn.transaction(force_rollback=True):
-        wanted = _Wanted(writer.write(conn, entries))
+        wanted = Wanted(writer.write(conn, entries))
         check_whole(conn, wanted.rows, options)
         wanted.sizes = _sizes(conn, wanted.rows)
         keys = readiness.affected(conn, [w.status_key for w in wanted.rows if w.id])
@@ -118,6 +157,7 @@ def _try(conn: psycopg.Connection, entries: Sequence[Located], options: Options)
                     wanted.documents += lookups.documents(conn, kind, [i for k, i in keys if k == kind])
                 wanted.inventory = lookups.inventory(conn, [object_id for _, object_id in keys])
                 wanted.subnets = lookups.subnets(conn, [object_id for _, object_id in keys])
+                wanted.said = {(each.kind, each.id): each for each in readiness.progress(conn, keys)}
         except errors.InsufficientPrivilege as error:
             wanted.unknown = (
                 f"the role of DATABASE_URL may not read what the controller reads ({error.diag.message_primary})"
@@ -132,27 +172,38 @@ def _sizes(conn: psycopg.Connection, rows: Sequence[Written]) -> list[Sized]:
     return lookups.sizes(conn, sorted(tenants), [w.id for w in changed if w.id and not of_tenant(w.target.kind)])
 
 
-def _swarm_changes(
-    wanted: _Wanted,
+def swarm_changes(
+    wanted: Wanted,
     live: LiveView,
     options: Options,
     of_kinds: Mapping[str, BaseModel],
-    problems: list[str],
+    found: Preview,
 ) -> Iterator[Change]:
+    """What would be done on the Swarm; in ``found`` it is noted what would stall, and what is held."""
     subnets = {str(organization): subnet for organization, subnet in wanted.subnets.items()}
     for document in wanted.documents:
         objects = Objects()
+        name = document.doc.get("swarm_name") or document.doc.get("slug") or str(document.id)
+        owner, said = (document.kind, str(document.id)), wanted.said.get((document.kind, document.id))
+        known = wanted.inventory.get((document.kind, document.id), [])
         if not document.deleted:
             try:
-                ahead = LookAhead(options, live, of_kinds.get(document.kind), subnets)
+                now = datetime.fromtimestamp(clock.wall(), UTC)
+                ahead = LookAhead(options, live, of_kinds.get(document.kind), subnets, now)
                 objects = render(document.kind, document.doc, ahead)
+                if why := held.by_status(document, said):
+                    raise why
             except InvalidSpec as error:
-                name = document.doc.get("swarm_name") or document.doc.get("slug") or document.id
-                problems.append(f"{document.kind} {name} would stall, and stay as it is: {error}")
+                found.problems.append(f"{document.kind} {name} would stall, and stay as it is: {error}")
                 continue
-        owner = (document.kind, str(document.id))
-        known = wanted.inventory.get((document.kind, document.id), [])
-        yield from plan_swarm(owner, objects, live, known).changes
+            except ReconcileError as error:
+                found.held.append(Held(document.kind, name, error.reason, error.message))
+                yield from held.kept(document, owner, live, options, known)
+                continue
+        planned = plan_swarm(owner, objects, live, known)
+        if planned.blocked:
+            found.held.append(held.taken_back(document, name, planned.blocked, said))
+        yield from planned.changes
         yield from _beyond(objects.things, known)
 
 

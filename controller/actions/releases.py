@@ -16,6 +16,7 @@ from controller.actions.objects import find_one
 from controller.actions.paths import form
 from controller.declared import lookups
 from controller.declared.constraint_messages import explain
+from controller.declared.outlast import outlasting
 from controller.declared.reader import DeclaredObject
 from reconcilers.ports import Options
 from reconcilers.registry import registered
@@ -27,7 +28,8 @@ KIND = next(kind for kind, cls in KINDS.items() if cls.facts.released)
 """The kind that has releases."""
 _OF = """
 SELECT version, image_ref AS image, settings, processes, config_snapshot AS variables, digest, content_of,
-       made_by AS by, reason AS why, source_commit AS commit, created_at AS made_at, deployed_at, is_primary AS newest
+       made_by AS by, reason AS why, source_commit AS commit, created_at AS made_at, deployed_at, is_primary AS newest,
+       command_ended_at, command_exit_code, command_failure, coalesce(resolved -> 'digests' ->> 0, '') AS meant
   FROM public.paas_releases WHERE environment_id = %s ORDER BY version
 """
 
@@ -45,6 +47,10 @@ class Release:
         by, why, commit: as whoever made the change said; None: nothing.
         newest: whether it is what is to run now.
         deployed_at: when all tasks ran it first; None: they never did.
+        command_ended_at: when its command did; None: it has not, or there is none.
+        command_exit_code: with what; None: that is not known, or nothing ran.
+        command_failure: how it ended badly; None: it ended well.
+        meant: digest of what its image was called, which may be an index; empty: as tasks run it.
     """
 
     version: int
@@ -61,6 +67,16 @@ class Release:
     deployed_at: datetime | None
     newest: bool
     digest: str
+    command_ended_at: datetime | None = None
+    command_exit_code: int | None = None
+    command_failure: str | None = None
+    meant: str = ""
+
+    @property
+    def named(self) -> str:
+        """The image by what was meant: others judge it as it was judged, and run the same of it."""
+        name, at, digest = self.image.partition("@")
+        return f"{name}@{self.meant or digest}" if at else name
 
 
 def place(conn: psycopg.Connection, path: str) -> DeclaredObject:
@@ -85,8 +101,11 @@ def listed(conn: psycopg.Connection, owner: DeclaredObject) -> list[Release]:
     return found[::-1]
 
 
-def roll_back(conn: psycopg.Connection, owner: DeclaredObject, version: int | None, options: Options) -> int:
-    """Have ``owner`` run the content of a release; which.
+@outlasting
+def roll_back(
+    conn: psycopg.Connection, owner: DeclaredObject, version: int | None, options: Options
+) -> tuple[int, bool]:
+    """Have ``owner`` run the content of a release; which, and whether it is known that it can.
 
     Args:
         conn: the database.
@@ -107,10 +126,10 @@ def roll_back(conn: psycopg.Connection, owner: DeclaredObject, version: int | No
             raise ActionError(f"{owner.name} has no earlier release that all tasks ran", hint)
     with conn.transaction():
         _set(conn, owner, version)
-        _refuse_what_cannot_run(conn, owner, options)
-    return version
+        return version, _refuse_what_cannot_run(conn, owner, options)
 
 
+@outlasting
 def go_on(conn: psycopg.Connection, owner: DeclaredObject) -> bool:
     """Have ``owner`` run again what is declared; whether it did not."""
     return _set(conn, owner, None)
@@ -131,17 +150,19 @@ def _set(conn: psycopg.Connection, owner: DeclaredObject, version: int | None) -
         raise ActionError(f"{owner.name} {meaning[0]}", meaning[1]) from None
 
 
-def _refuse_what_cannot_run(conn: psycopg.Connection, owner: DeclaredObject, options: Options) -> None:
+def _refuse_what_cannot_run(conn: psycopg.Connection, owner: DeclaredObject, options: Options) -> bool:
+    """Whether that could be looked at."""
     word = KINDS[KIND].word()
     try:
         with conn.transaction():
             documents = lookups.documents(conn, word, [owner.id])
     except psycopg.errors.InsufficientPrivilege:
-        return  # the controller checks the same and says so in the status
+        return False  # the controller checks the same and says so in the status
     for document in documents:
         try:
-            registered()[word].read(document.doc, options)
+            registered()[word].foresee(document.doc, options)
         except InvalidSpec as error:
             first = error.problems[0]
             said = f"{owner.name} cannot run it: {first.field}: {first.message}"
             raise ActionError(said, first.hint or "change what else is declared first") from None
+    return True

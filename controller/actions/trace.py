@@ -63,7 +63,7 @@ def key_of(kind: str, name: str | None, connect: Callable[[], AbstractContextMan
 
 
 def reconciles(listen: str, traced: Traced) -> dict[str, Any]:
-    """What the controller that listens there remembers of ``traced``; see ``controller.api.health``.
+    """What the controller that listens there remembers of ``traced``; see ``controller.probes``.
 
     Raises:
         ActionError: none answers there, or another one leads.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from controller.actions.errors import ActionError
+from controller.declared.outlast import outlasting
 from controller.postgres.statements import statement
 from specs.problems import RefusedError
 from specs.rules import check_email
@@ -13,6 +14,7 @@ NO_PASSWORD = "!"  # noqa: S105 - no hash is like it, so nobody logs in with it
 """What stands in the place of a password's hash."""
 
 
+@outlasting
 def add(conn: psycopg.Connection, email: str, name: str) -> bool:
     """Make a user who cannot log in anywhere, unless there is one of this address; whether one was made.
 

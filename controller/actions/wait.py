@@ -38,10 +38,16 @@ def wait(conn: psycopg.Connection, keys: Sequence[tuple[str, UUID]], timeout: fl
     while keys:
         found = readiness.progress(conn, keys)
         show(found)
-        if all(p.converged or is_stuck(p) for p in found) or time.monotonic() - started > timeout:
-            _refuse(found, timeout)
+        if is_settled(found) or time.monotonic() - started > timeout:
+            if why := why_not(found, timeout):
+                raise NotInTimeError(why)
             return
         time.sleep(POLL_SECONDS)
+
+
+def is_settled(found: Sequence[Progress]) -> bool:
+    """Whether each is as it shall be, or will not come further by itself."""
+    return all(p.converged or is_stuck(p) for p in found)
 
 
 def is_stuck(found: Progress) -> bool:
@@ -49,12 +55,12 @@ def is_stuck(found: Progress) -> bool:
     return found.current and (found.stalled or found.reason in (PAUSED, FUSE_TRIPPED)) and not found.converged
 
 
-def _refuse(found: Sequence[Progress], timeout: float) -> None:
+def why_not(found: Sequence[Progress], timeout: float) -> str:
+    """What was not so within ``timeout`` seconds, and why, a sentence a line; empty when all was."""
     said: dict[str, list[str]] = {}
     for p in sorted((p for p in found if not p.converged), key=is_stuck, reverse=True):
         said.setdefault(_reason_stuck(p) if is_stuck(p) else _reason_late(p, timeout), []).append(f"{p.kind} {p.path}")
-    if said:
-        raise NotInTimeError("\n".join(_sentence(names, reason) for reason, names in said.items()))
+    return "\n".join(_sentence(names, reason) for reason, names in said.items())
 
 
 def _sentence(names: Sequence[str], reason: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ class _Command:
 
 _COMMANDS = {
     "up": _Command("up", "Run the controller until SIGTERM or SIGINT."),
+    "api": _Command("api", "Serve the HTTP API until SIGTERM or SIGINT."),
     "migrate": _Command("migrate", "Bring the database to the schema of this version."),
     "version": _Command("version", "Show the version of this program."),
     "setup": _Command(
@@ -69,6 +71,7 @@ _COMMANDS = {
     "registries": _Command(
         "registries", "Users of registries: set, list, test and unset them. Nothing gives a password back."
     ),
+    "images": _Command("images", "Images: hand in what a scanner found in them, and list it."),
     "releases": _Command(
         "releases", "List the releases of an environment, the newest first: what changed, by whom and why."
     ),
@@ -76,10 +79,20 @@ _COMMANDS = {
         "releases",
         "Have an environment run the content of an earlier release: its image, config vars, processes and settings.",
     ),
+    "promote": _Command(
+        "promote", "Have an environment run the image and the processes that another one of the same app runs."
+    ),
+    "restart": _Command(
+        "restart", "Replace the tasks of an environment, or of one process, by new ones of the same release."
+    ),
+    "audit": _Command("audit", "Audit: who changed what, export it, and verify that nobody changed it."),
+    "auth": _Command("auth", "Who may do what: ask for one role or token, or see the table of all roles."),
+    "tokens": _Command("tokens", "API tokens: create, list, rotate and revoke them. Each is shown once."),
     "delete": _Command("delete", "Delete one declared object, or all that files declare, with everything below it."),
     "restore": _Command("restore", "Undo the deletion of an object, with what was deleted together with it."),
     "validate": _Command("validate", "Check spec files; every problem is named with its file, line, column and field."),
     "import": _Command("importing", "Write spec files from what other programs read."),
+    "adopt": _Command("adopt", "Declare services that run on the Swarm already, and leave them as they run."),
     "schema": _Command("validate", "Print the JSON Schema of a kind, for editors and other programs."),
     "doctor": _Command(
         "doctor", "Check the engine, the Swarm, the edge, the database and its roles; say how to fix what is wrong."
@@ -201,6 +214,8 @@ def _warn_of_packages() -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code."""
     given = _meant(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # who reads it through a pipe sees what is done when it is done
     try:
         code: Any = _application()(given, prog_name="skypanel", standalone_mode=False)
     except BrokenPipeError:  # whoever read has seen enough

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 from psycopg import IsolationLevel
@@ -22,24 +23,41 @@ def register(app: typer.Typer) -> None:
     app.command(name="export")(export)
 
 
-def export(kind: KindOrAll = ALL, name: Named = None, *, organization: OrganizationFilter = None) -> None:
+def export(
+    kind: KindOrAll = ALL,
+    name: Named = None,
+    *,
+    organization: OrganizationFilter = None,
+    elsewhere: Annotated[
+        bool, typer.Option("--elsewhere", help="For another platform: without `release`, which names one of this.")
+    ] = False,
+) -> None:
     """Write declared objects as YAML that `apply` takes and `plan` finds equal.
 
     Owners come first, always in the same order, so that two exports can be compared. Values of config vars, status,
     users and what is being deleted are not in it. KIND and PATH choose as those of `get` do.
+
+    An environment that was rolled back names a release, which no other platform has. With --elsewhere that is left out:
+    what is declared beside it would run there, and each such environment is said.
 
     **Examples**
 
         skypanel export > everything.yaml
         skypanel export all acme/shop | skypanel plan -f -
         skypanel export -n acme > acme.yaml
+        skypanel export --elsewhere > everywhere.yaml
     """
     ask = question(*apart(kind, name), organization or (), everything=False)
     with database() as conn:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ  # all kinds as they are at one moment
         with conn.transaction():
-            found = resources_of(entry for entries in ask(conn).values() for entry in entries)
+            found = resources_of((entry for entries in ask(conn).values() for entry in entries), elsewhere=elsewhere)
     sys.stdout.write(f"# Not exported: {NOT_EXPORTED}.\n")
+    for each in found.released:
+        said = "left out, what is declared beside it would run" if elsewhere else "known here alone, see --elsewhere"
+        sys.stdout.write(f"# {each}: {said}.\n")
+        if elsewhere:
+            warn(f"{each} is left out: elsewhere what is declared beside it would run")
     if found.resources:
         sys.stdout.write(dump_yaml(found.resources))
     elif not found.left_out:

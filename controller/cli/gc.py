@@ -57,7 +57,7 @@ def gc(
         skypanel gc --confirm
         skypanel gc --confirm acme other/shop/production
     """
-    with database(as_controller=True) as conn:
+    with database(as_controller=True, tells=True) as conn:
         tripped_at, live = fuse.state(conn)
         waiting = fuse.chosen(fuse.waiting(conn), owners or [])
         open_ = [owner for owner in waiting if owner.confirmed_at is None]

@@ -5,14 +5,23 @@ was given only.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+running: ContextVar[str] = ContextVar("running", default="")
+"""The command that runs, as it is typed: ``config set``."""
+
 
 class Command(TyperCommand):
     """One command."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it."""
+        running.set(" ".join(ctx.command_path.split()[1:]))
+        return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Its arguments and options."""

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from controller import settings_sources
 from controller.actions.errors import ActionError
 from controller.actions.paths import complete, complete_or_all, listed
+from controller.cli.helped import running
 from controller.settings import Settings
 from controller.settings_sources import PEOPLE, installed_file, read, sources
 from specs.problems import RefusedError
@@ -111,16 +112,27 @@ def use_env_file(path: Path) -> None:
 
 @contextmanager
 def database(
-    *, as_controller: bool = False, declares: bool = False, why: str = "", commit: str = ""
+    *,
+    as_controller: bool = False,
+    declares: bool = False,
+    tells: bool = False,
+    tries: bool = False,
+    why: str = "",
+    commit: str = "",
+    needs: str = "",
 ) -> Iterator[psycopg.Connection]:
     """An autocommit connection as the role of DATABASE_URL; raises as ``controller.actions.connection.connected``.
 
     Args:
         as_controller: with the rights of the controller's role; else with those of people, where the installation
             has a file of theirs.
-        declares: something is to be written, which a database that is newer than the program refuses.
+        declares: something is to be written, which a database that is newer than the program refuses. What is refused
+            is on record.
+        tries: what is written is taken back, and nothing is refused by that.
+        tells: something is to be written that no version takes for something else, such as a pause.
         why: of what is written; a release says it.
         commit: of the files that are written; a release says it.
+        needs: group that may do it, where it is another one than usual.
 
     Raises:
         ActionError: the role may not do what was done with it; the database is newer.
@@ -135,12 +147,20 @@ def database(
         with connected(found.database_url.get_secret_value()) as conn:
             if declares:
                 refuse_newer(conn)
-                say_who(conn, why=why, commit=commit)
-            yield conn
+            if tries or not (declares or tells):
+                yield conn
+                return
+            from controller.actions.refusals import recorded  # noqa: PLC0415 - as above
+
+            say_who(conn, why=why, commit=commit)
+            with recorded(conn, running.get()):
+                yield conn
     except errors.InsufficientPrivilege as error:
         said = (error.diag.message_primary or "").rstrip(".")
-        needs = "skypanel_controller" if as_controller else "skypanel_panel, or skypanel_reader to read"
-        raise ActionError(f"the role of DATABASE_URL may not do this: {said}", f"needs a login of {needs}") from None
+        usual = "skypanel_controller" if as_controller else "skypanel_panel, or skypanel_reader to read"
+        raise ActionError(
+            f"the role of DATABASE_URL may not do this: {said}", f"needs a login of {needs or usual}"
+        ) from None
 
 
 def read_files(*given: Sequence[str] | None) -> list[Located]:
@@ -161,14 +181,17 @@ def read_files(*given: Sequence[str] | None) -> list[Located]:
     return entries
 
 
-def bytes_of(source: str) -> bytes:
-    """All of a file, or of standard input: ``-``.
+def bytes_of(source: str, *, most: int = -1) -> bytes:
+    """All of a file, or of standard input: ``-``; of one that is larger, the first ``most`` bytes.
 
     Raises:
         ActionError: it cannot be read.
     """
     try:
-        return sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+        if source == "-":
+            return sys.stdin.buffer.read(most)
+        with Path(source).open("rb") as file:
+            return file.read(most)
     except OSError as error:
         raise ActionError(f"{source} cannot be read: {error.strerror}") from None
 

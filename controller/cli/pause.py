@@ -47,7 +47,7 @@ def pause(
         skypanel pause --all --reason "engine upgrade"
     """
     what = Scope(kind, name, organization, everything)
-    with database() as conn:
+    with database(tells=True) as conn:
         place = what.find(conn)
         controls.pause(conn, place.scope, place.key, reason)
         say(f"paused {place.words}")
@@ -70,7 +70,7 @@ def resume(
         skypanel resume --all
     """
     what = Scope(kind, name, organization, everything)
-    with database() as conn:
+    with database(tells=True) as conn:
         place = what.find(conn)
         was = controls.resume(conn, place.scope, place.key)
         say(f"resumed {place.words}" if was else f"{place.words} was not paused")

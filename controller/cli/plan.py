@@ -8,7 +8,6 @@ import typer
 from rich.text import Text
 
 from controller.actions import swarm_view
-from controller.actions.apply import written_document
 from controller.actions.doubts import of_rows
 from controller.actions.preview import Preview, preview
 from controller.cli.errors import ExitCode
@@ -32,8 +31,9 @@ def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format
     """Show what `apply -f` would change, in the rows and then on the Swarm, and change nothing.
 
     `+` is created, `~` changed, `±` recreated, `-` removed. The Swarm's part also shows drift of the objects that the
-    files name. Without the engine, only the rows are compared. At the end stands what the organizations of changed rows
-    cost by the hour and by the month, before and after.
+    files name. Of a release that is held (by its image policies, its registry, its release command, or as it failed) it
+    is said why, and only what comes all the same is shown. Without the engine, only the rows are compared. At the end
+    stands what the organizations of changed rows cost by the hour and by the month, before and after.
 
     Exit code 0: nothing would change; 2: something would; 1: it would be refused.
 
@@ -45,7 +45,7 @@ def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format
     entries = read_files(file, files)
     found = settings()
     live, why = swarm_view.look(found)
-    with database(declares=True) as conn:
+    with database(declares=True, tries=True) as conn:
         looked_ahead = preview(conn, entries, found.options, live, of_kinds())
         looked_ahead.problems += of_rows(conn, entries)
     looked_ahead.unknown = looked_ahead.unknown or why
@@ -57,7 +57,7 @@ def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format
 def show(found: Preview, form: Format) -> None:
     """What would change, in the ``form`` that was asked for."""
     if form is not Format.TABLE:
-        emit(_document(found), form)
+        emit(found.document(), form)
         return
     rows = [w for w in found.rows if w.changed]
     if rows:
@@ -75,7 +75,7 @@ def show(found: Preview, form: Format) -> None:
         _print(_SIGNS[change.action], name, change.told())
     if found.costs:
         _cost(found.costs)
-    for problem in found.problems:
+    for problem in (*found.problems, *map(str, found.held)):
         warn(problem)
     if found.unknown:
         warn(f"only the rows were compared: {found.unknown}")
@@ -101,25 +101,3 @@ def _print(sign: str, name: str, details: Sequence[str]) -> None:
     paragraph(head.append(": ") if alone else head, details[0] if alone else "", hang=_HANG)
     for detail in details if not alone else ():
         paragraph(Text(" " * _HANG), detail)
-
-
-def _document(found: Preview) -> dict[str, object]:
-    changes = None
-    if found.changes is not None:
-        changes = [
-            {
-                "action": c.action,
-                "type": c.object_type,
-                "name": c.name,
-                "differences": [d.document() for d in c.differences],
-            }
-            for c in found.changes
-        ]
-    return {
-        "changed": found.changed,
-        "rows": [written_document(w) for w in found.rows],
-        "swarm": changes,
-        "cost": [c.document() for c in found.costs],
-        "problems": found.problems,
-        "unknown": found.unknown or None,
-    }

@@ -32,7 +32,7 @@ def reconcile(
         skypanel reconcile environment acme/shop/production --wait
     """
     limit = seconds(timeout)
-    with database() as conn:
+    with database(tells=True) as conn:
         request = ask(conn, kind, name)
         if wait:
             reason, message = handled(conn, request, limit)

@@ -15,7 +15,7 @@ from controller.actions.releases import Release, go_on, listed, place, roll_back
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Reason, Timeout, Wait, database, seconds, settings
-from controller.cli.output import age, say, table
+from controller.cli.output import age, say, table, warn
 from controller.cli.progress import shown
 from controller.declared.reader import DeclaredObject
 from controller.declared.readiness import affected
@@ -76,7 +76,11 @@ def rollback(
             was = go_on(conn, owner)
             say(f"{owner.name}: runs what is declared" + ("" if was else ", as before"))
         else:
-            say(f"{owner.name}: runs the content of release {roll_back(conn, owner, release, options)}")
+            version, known = roll_back(conn, owner, release, options)
+            say(f"{owner.name}: runs the content of release {version}")
+            if not known:
+                said = "whether it can run with today's domains and scale was not looked at, as this role may not"
+                warn(f"{said}: `skypanel explain {owner.kind.lower()} {owner.name}` says it")
         if wait:
             _wait(conn, owner, limit)
 
@@ -106,6 +110,8 @@ def _change(release: Release) -> str:
 
 
 def _state(release: Release) -> str:
+    if release.command_failure is not None:
+        return "command failed"
     if release.deployed_at is None:
         return "on its way" if release.newest else "never ready"
     return "deployed" if release.newest else "replaced"

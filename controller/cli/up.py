@@ -10,6 +10,7 @@ import typer
 
 from controller.actions.errors import ActionError
 from controller.cli.inputs import env_files, of_kinds, settings
+from controller.kit.memory import give_back_large_blocks
 from controller.postgres.connecting import connection_string
 from controller.settings import Settings
 from controller.settings_sources import models_of_kinds, sources, unknown
@@ -58,4 +59,5 @@ def up() -> None:
         log.warning("settings.unknown", error=said)
     gc.freeze()  # what was imported stays: no full collection need walk through it
     gc.set_threshold(*_GC_THRESHOLDS)
+    give_back_large_blocks()
     anyio.run(daemon.run, found, of_kinds(), backend_options={"use_uvloop": True})

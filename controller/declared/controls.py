@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 
+from controller.declared.outlast import outlasting
 from controller.postgres.statements import statement
 
 
@@ -24,6 +25,7 @@ class Paused:
     at: datetime
 
 
+@outlasting
 def pause(conn: psycopg.Connection, scope: str, key: Sequence[object] | None, reason: str = "") -> None:
     """Stop the work.
 
@@ -39,11 +41,13 @@ def pause(conn: psycopg.Connection, scope: str, key: Sequence[object] | None, re
     conn.execute(statement("declared/controls/pause"), {**_place(scope, key), "reason": reason or None})
 
 
+@outlasting
 def resume(conn: psycopg.Connection, scope: str, key: Sequence[object] | None) -> bool:
     """Let the work go on; whether it was stopped by this very pause."""
     return conn.execute(statement("declared/controls/resume"), _place(scope, key)).fetchone() is not None
 
 
+@outlasting
 def ask(conn: psycopg.Connection, key: Sequence[object], token: str) -> None:
     """Ask for a look at one object now; ``token`` is any text that was not used for it before."""
     conn.execute(statement("declared/controls/ask"), {"kind": key[0], "id": key[1], "token": token})

@@ -20,7 +20,7 @@ from specs.kinds import TENANT_WORD
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What ``skypanel.snapshot_<kind>`` gives of one object."""
+    """What ``skypanel.document_<kind>`` gives of one object: its snapshot, where whoever asks may see it."""
 
     kind: str
     id: UUID
@@ -34,9 +34,9 @@ def documents(conn: psycopg.Connection, kind: str, ids: Sequence[UUID]) -> list[
     """The documents of the objects of ``kind`` (such as ``environment``) with ``ids``.
 
     Raises:
-        psycopg.errors.InsufficientPrivilege: the role may not read the snapshot views.
+        psycopg.errors.InsufficientPrivilege: the role may not read the documents.
     """
-    view = sql.Identifier("skypanel", f"snapshot_{kind}")
+    view = sql.Identifier("skypanel", f"document_{kind}")
     rows = conn.execute(sql.SQL(statement("declared/lookups/documents")).format(view=view), {"ids": list(ids)})
     return [Document(kind, *row) for row in rows]
 
@@ -143,3 +143,8 @@ def pause(conn: psycopg.Connection, kind: str, object_id: UUID, tenant: UUID | N
     parameters = {"kind": kind, "id": object_id, "tenant": tenant}
     row = conn.execute(statement("declared/lookups/pause"), parameters).fetchone()
     return None if row is None else Pause(row[0], row[1] or "", row[2] or "", row[3].isoformat())
+
+
+def deployed(conn: psycopg.Connection, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Of each of ``ids`` that has one: the release that all tasks came to run last."""
+    return dict(conn.execute(statement("declared/lookups/deployed"), {"ids": list(ids)}).fetchall())

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from controller.declared.fields import spec_document
-from controller.declared.rows import Row, attached_joins, cell_expression, read_cells, table_name
+from controller.declared.rows import Row, attached_joins, cell_expression, read_cells, read_name, table_name
 from controller.postgres.statements import statement
 from reconcilers.conditions import PAUSED
 from specs.binding import TableBinding
@@ -87,6 +87,23 @@ class DeclaredObject:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list.
+
+    Args:
+        most: so many.
+        after: names and time of creation of the last object before it; empty: from the beginning.
+        ready: only those whose status says so: ``True``, ``False`` or ``Unknown``; empty: all.
+        reason: only those whose status gives this one; empty: all.
+    """
+
+    most: int
+    after: tuple[str, ...] = ()
+    ready: str = ""
+    reason: str = ""
+
+
 def objects(
     conn: psycopg.Connection,
     kind: str,
@@ -94,6 +111,7 @@ def objects(
     *,
     organizations: Sequence[str] = (),
     everything: bool = False,
+    page: Page | None = None,
 ) -> list[DeclaredObject]:
     """Objects of ``kind``, by path.
 
@@ -103,6 +121,7 @@ def objects(
         path: names from the outermost owner down; as many as given must be equal.
         organizations: only these, when any is given.
         everything: also those whose deletion is finished.
+        page: a part of them.
     """
     cls = KINDS[kind]
     binding, chain = cls.binding, ancestors(kind)
@@ -128,15 +147,20 @@ def objects(
     if binding.deleted_in and not everything:
         conditions.append(sql.SQL("({} IS NULL OR {})").format(deleted_at, _worth_showing(cls)))
 
+    order = [*names, sql.SQL("{}.created_at").format(sql.Identifier(alias))]
+    if page is not None:
+        conditions += _of_page(page, order)
+
     query = sql.SQL(statement("declared/read/objects")).format(
         id=sql.Identifier("t", "id"),
         spec_table=sql.Identifier(alias),
         deleted_at=deleted_at,
-        columns=sql.SQL(", ").join([*names, *(cell_expression(binding, cell) for cell in cells)]),
-        table=table_name(binding.table),
-        joins=sql.SQL(" ").join([attached_joins(binding, "JOIN"), *_owner_joins(binding, chain)]),
+        columns=sql.SQL(", ").join([*names, *(cell_expression(conn, binding, cell) for cell in cells)]),
+        table=read_name(conn, binding),
+        joins=sql.SQL(" ").join([attached_joins(binding, "JOIN"), *_owner_joins(conn, binding, chain)]),
         conditions=sql.SQL(" AND ").join(conditions),
-        order=sql.SQL(", ").join(names),
+        order=sql.SQL(", ").join(order),
+        most=sql.SQL("") if page is None else sql.SQL("LIMIT {}").format(page.most),
     )
     found = []
     for row in conn.execute(query, {"kind": cls.word()}):
@@ -160,6 +184,19 @@ def objects(
     return found if cls.facts.status_from is None else _as_children_are(conn, found, KINDS[cls.facts.status_from])
 
 
+def _of_page(page: Page, order: Sequence[sql.Composable]) -> list[sql.Composable]:
+    """Conditions under which a row is in a part of a list, which is in this order."""
+    found: list[sql.Composable] = []
+    if page.after:
+        comma = sql.SQL(", ")
+        found.append(sql.SQL("({}) > ({})").format(comma.join(order), comma.join(map(sql.Literal, page.after))))
+    if page.ready:
+        found.append(sql.SQL("s.ready = {}").format(page.ready))
+    if page.reason:
+        found.append(sql.SQL("s.reason = {}").format(page.reason))
+    return found
+
+
 def _worth_showing(cls: type[Resource]) -> sql.Composable:
     """The condition under which a deleted row is still shown: as long as something of it goes."""
     if cls.facts.reconciled:
@@ -177,14 +214,14 @@ def _children_of(cls: type[Resource]) -> dict[str, sql.Composable]:
     }
 
 
-def _owner_joins(binding: TableBinding, chain: Sequence[str]) -> list[sql.Composable]:
+def _owner_joins(conn: psycopg.Connection, binding: TableBinding, chain: Sequence[str]) -> list[sql.Composable]:
     joins: list[sql.Composable] = []
     below, child = "t", binding
     for depth in range(len(chain) - 1, -1, -1):
         owner = KINDS[chain[depth]].binding
         joins.append(
             sql.SQL("JOIN {} {} ON {} = {}").format(
-                table_name(owner.table),
+                read_name(conn, owner),
                 sql.Identifier(f"p{depth}"),
                 sql.Identifier(f"p{depth}", "id"),
                 sql.Identifier(below, child.parent_column or ""),

@@ -16,6 +16,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from controller.postgres.statements import statement
+from controller.postgres.tenancy import TenantConnection
 from specs.binding import AttachedTable, Column, TableBinding
 from specs.kinds import KINDS
 from specs.problems import Path
@@ -84,7 +85,7 @@ def read_cells(binding: TableBinding) -> list[Cell]:
     ]
 
 
-def cell_expression(binding: TableBinding, cell: Cell) -> sql.Composable:
+def cell_expression(conn: psycopg.Connection, binding: TableBinding, cell: Cell) -> sql.Composable:
     """What a SELECT reads for ``cell``: the main table is ``t``, attached ones go by their names."""
     table, name = cell
     value = sql.Identifier("t" if table == binding.table else table, name)
@@ -92,6 +93,8 @@ def cell_expression(binding: TableBinding, cell: Cell) -> sql.Composable:
     if column is None or column.reference is None:
         return value
     reference = column.reference
+    if reference.kind is None and isinstance(conn, TenantConnection):
+        return sql.SQL("skypanel.seen_email({})").format(value)
     return sql.SQL("(SELECT r.{} FROM {} r WHERE r.{} = {})").format(
         sql.Identifier(reference.key_column),
         table_name(reference.table),
@@ -115,6 +118,13 @@ def table_name(table: str) -> sql.Composable:
     return sql.Identifier("public", table)
 
 
+def read_name(conn: psycopg.Connection, binding: TableBinding) -> sql.Composable:
+    """Where main rows are read. Who acts for an organization reads a view where the table is another system's."""
+    if binding.insert_only and isinstance(conn, TenantConnection):
+        return sql.Identifier("skypanel", f"seen_{binding.table}")
+    return table_name(binding.table)
+
+
 def id_column(binding: TableBinding, table: str) -> str:
     """The column of ``table`` with the id of the main row."""
     return next((a.owner_column for a in binding.attached if a.table == table), "id")
@@ -134,7 +144,7 @@ def run(
 def find(conn: psycopg.Connection, binding: TableBinding, key: str, owner_id: UUID | None) -> Row | None:
     """The row with ``key`` below ``owner_id`` that is not deleted; an attached row may be."""
     cells, kept = read_cells(binding), kept_tables(binding)
-    shown = [cell_expression(binding, cell) for cell in cells]
+    shown = [cell_expression(conn, binding, cell) for cell in cells]
     shown += [sql.SQL("{} IS NULL").format(sql.Identifier(a.table, a.owner_column)) for a in kept]
     deletable = [a for a in kept if a.table == binding.deleted_in]
     shown += [sql.SQL("{}.deleted_at IS NOT NULL").format(sql.Identifier(a.table)) for a in deletable]
@@ -145,7 +155,7 @@ def find(conn: psycopg.Connection, binding: TableBinding, key: str, owner_id: UU
         conditions.append(sql.SQL("t.deleted_at IS NULL"))
     parts = {
         "columns": sql.SQL(", ").join(shown),
-        "table": table_name(binding.table),
+        "table": read_name(conn, binding),
         "joins": attached_joins(binding, "LEFT JOIN"),
         "conditions": sql.SQL(" AND ").join(conditions),
     }
@@ -186,6 +196,12 @@ def update(
     )
     parts = {**place(binding, table), "assignments": assignments}
     run(conn, "update", parts, {**written, "row_id": row_id})
+
+
+def hold(conn: psycopg.Connection, binding: TableBinding, row_id: UUID) -> int | None:
+    """The generation of a resource, which nobody else changes before the transaction ends; None: it is gone."""
+    found = run(conn, "hold", place(binding, binding.deleted_in or binding.table), {"row_id": row_id})
+    return None if found is None else int(found[0])
 
 
 def place(binding: TableBinding, table: str) -> dict[str, sql.Composable]:

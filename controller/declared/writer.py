@@ -20,6 +20,7 @@ from psycopg import sql
 from controller.declared import rows
 from controller.declared.constraint_messages import RETRYABLE, Refusal, SpecRefused, explain
 from controller.declared.fields import FieldChange, changed_fields
+from controller.declared.outlast import outlasting
 from controller.declared.rows import Cell, MissingError, Row
 from specs.binding import to_rows
 from specs.kinds import KINDS, ancestors, children, in_apply_order
@@ -156,6 +157,7 @@ def write(conn: psycopg.Connection, entries: Sequence[Located]) -> list[Written]
     return results
 
 
+@outlasting
 def delete(conn: psycopg.Connection, targets: Sequence[Target]) -> list[Written]:
     """Ask for the deletion of ``targets`` in one transaction, what is owned before its owners.
 
@@ -177,6 +179,7 @@ def delete(conn: psycopg.Connection, targets: Sequence[Target]) -> list[Written]
     return results
 
 
+@outlasting
 def restore(conn: psycopg.Connection, target: Target, row_id: UUID) -> Written:
     """Take the deletion of one object back, with what was deleted together with it.
 
@@ -254,7 +257,8 @@ class _Writer:
         if renamed:
             row = self._find(target, owner_id)
         if row is not None and not _is_equal(resource, row):  # look again when nobody else can change it
-            rows.run(self._conn, "lock", {"table": rows.table_name(binding.table)}, {"id": row.id})
+            ours = binding.deleted_in if binding.insert_only else None  # another system's row is not ours to lock
+            rows.run(self._conn, "lock", rows.place(binding, ours or binding.table), {"id": row.id})
             row = self._find(target, owner_id)
         if row is None:
             result = Written(target, self._insert(resource, owner_id), "created")
@@ -374,15 +378,19 @@ class _Writer:
 
 
 def _differing(resource: Resource, row: Row) -> list[Cell]:
-    """Cells in which the row says something else; those of insert-only tables are not ours to change."""
+    """Cells in which the row says something else; those of insert-only tables are not ours to change.
+
+    One that is kept, and not said, stays as it is.
+    """
     binding, values_by_table = resource.binding, to_rows(resource)
     ours = {attached.table for attached in rows.kept_tables(binding)}
     if not binding.insert_only:
         ours.add(binding.table)
     return [
         (table, name)
-        for table, name in rows.columns_by_cell(binding)
+        for (table, name), column in rows.columns_by_cell(binding).items()
         if table in ours and values_by_table[table][name] != row.values[table, name]
+        if not (column.kept and values_by_table[table][name] is None)
     ]
 
 

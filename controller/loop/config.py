@@ -19,6 +19,7 @@ class LoopConfig:
         reconcile_timeout_seconds: a reconcile that takes longer is cut off between two calls, and tried again.
         quarantine_seconds: rest of a freed subnet.
         retention_days: so long a deleted row, and what was said of it, is kept after its removal is done.
+        audit_days: so long an entry of the audit is kept.
         fuse_share: share of live objects that may become unwanted without asking.
         fuse_minimum: so many unwanted objects are always removed without asking.
     """
@@ -32,5 +33,6 @@ class LoopConfig:
     reconcile_timeout_seconds: float = 120.0
     quarantine_seconds: float = 600.0
     retention_days: int = 30
+    audit_days: int = 365
     fuse_share: float = 0.25
     fuse_minimum: int = 10

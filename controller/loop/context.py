@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -19,6 +19,7 @@ from controller.loop.converge import Convergence
 from controller.loop.doors import Doors
 from controller.loop.draft import Draft
 from controller.loop.external import Externals
+from controller.loop.starts import remembered
 from controller.loop.tools import Tools
 from controller.loop.trace import Trace
 from controller.records import Loaded
@@ -61,6 +62,7 @@ class ReconcileContext:
         """What it has beyond the Swarm."""
         self._waiting_seconds = waiting_seconds
         self._on_its_way = False
+        self._runs = False
         self.progress = 0
         """Tasks that run as they should: when there are more than there ever were, the object has come further."""
 
@@ -112,7 +114,7 @@ class ReconcileContext:
     @property
     def moving(self) -> bool:
         """Whether a rollout of it is under way and within its time, as it was reported."""
-        return self._on_its_way and self.draft.within_time
+        return (self._on_its_way or self._runs) and self.draft.within_time
 
     async def apply(self, objects: Objects) -> Mapping[str, str]:
         """Plan, and do what is planned; see ``reconcilers.ports.Context``."""
@@ -126,6 +128,21 @@ class ReconcileContext:
             raise
         except ReconcileError as error:  # what is in the way of the rest is what is told
             self.trace.lap("keep", error.message)
+
+    @property
+    def bereft(self) -> bool:
+        """Whether nothing of what worked last may run."""
+        return self.convergence.bereft
+
+    def images(self) -> frozenset[str]:
+        """Those that its services live with, or worked with last, as tasks name them."""
+        return frozenset(self.convergence.images())
+
+    async def hold(self, beside: Objects) -> Sequence[Service]:
+        """What worked last, and ``beside`` with it; see ``reconcilers.ports.Context``."""
+        kept = await self.convergence.hold(self._tools.salvage, beside)
+        self._runs = self._runs or any(change.starts_tasks for change in self.convergence.done)
+        return kept.services
 
     async def retire(self, objects: Objects, serving: Sequence[str]) -> Former | None:
         """Hand over from services with former names; see ``reconcilers.ports.Context``."""
@@ -145,53 +162,70 @@ class ReconcileContext:
         found = await self._tools.swarm.service_progress(services, applied.blocked)
         key, generation = self._loaded.key, self._loaded.generation
         progress = self._tools.stability.judge(key, found, self._loaded.status, generation)
+        progress = await self._tools.starts.judge(key, progress, self._tools.swarm.starting_seconds)
+        wanted = {service.name: service for service in applied.wanted.services}
+        progress = [self._remembered(r, wanted.get(r.service)) for r in progress]
         self.trace.lap("observe", ", ".join(f"{r.service} {r.running}/{r.desired}" for r in progress))
         if contested := await self.convergence.prompt(progress):
             raise contested
-        self._on_its_way = any(r.desired and not r.blocked and not r.complete for r in progress)
-        self.progress = sum(r.running for r in progress if not r.blocked)
-        wanted = {service.name: service for service in applied.wanted.services}
+        self._on_its_way = any(r.desired and not r.blocked and not r.complete and not r.first for r in progress)
+        self.progress = sum(r.running + r.completed for r in progress if not r.blocked)
         rows = inventory.by_object(self.convergence.rows)
         learned = [
             inventory.lesson(r, wanted.get(r.service), rows.get((Service.object_type, r.service))) for r in progress
         ]
-        return [self._take_in(lesson) for lesson in learned]
+        for lesson in learned:
+            await self._take_in(lesson)
+        return [lesson.progress for lesson in learned]
 
     async def explain(self, observed: Sequence[ServiceProgress]) -> list[ServiceProgress]:
         """With what failing health checks said last; see ``reconcilers.ports.Context``."""
         wanted = {service.name: service.template_hash for service in self.convergence.applied.wanted.services}
-        details = (self._loaded.status or {}).get("details") or {}
-        known = details.get("services") or {}
         explained = []
         for found in observed:
-            version, said = wanted.get(found.service, ""), known.get(found.service) or {}
-            check = ""
-            if said.get("version") == version:  # while it fails, the words stay those of the first time
-                check = str(said.get("check") or "")
-            elif found.suspect is not None:
+            version, said = wanted.get(found.service, ""), self._said_of(found.service)
+            check = str(said.get("check") or "") if said.get("version") == version else ""
+            if not check and found.suspect is not None:  # while it fails, the words stay those of the first time
                 check = await self._tools.swarm.last_words(found.suspect)
                 self.trace.lap("explain", found.service)
             explained.append(replace(found, check=check, version=version) if check else found)
         return explained
 
+    def _remembered(self, found: ServiceProgress, service: Service | None) -> ServiceProgress:
+        return remembered(found, service.template_hash if service is not None else "", self._said_of(found.service))
+
+    def _said_of(self, service: str) -> Mapping[str, Any]:
+        """What the last status says of a service."""
+        details = (self._loaded.status or {}).get("details") or {}
+        return (details.get("services") or {}).get(service) or {}
+
     async def observe_jobs(self, jobs: Sequence[Job]) -> list[JobProgress]:
         """How far jobs are; see ``reconcilers.ports.Context``."""
         found = await self._tools.swarm.job_progress(jobs)
+        self._runs = any(r.iteration is not None and not r.over for r in found)
         self.trace.lap("observe", ", ".join(f"{r.job} {r.completed}/{r.wanted}" for r in found))
         return found
 
-    def _take_in(self, lesson: inventory.Lesson) -> ServiceProgress:
+    async def _take_in(self, lesson: inventory.Lesson) -> None:
+        if lesson.gives_up and lesson.progress.unhealthy:
+            await self._hear_out(lesson.progress, (lesson.update and lesson.update.failed_hash) or "")
         if lesson.update is not None:
             self.draft.learn(lesson.update)
         if lesson.gives_up:
             found = lesson.progress
-            message = (
-                f"{found.service}: the new version keeps failing: {found.failure}; the last good one comes back, "
-                "change the spec"
-            )
-            self.draft.event("Warning", "CrashLoop", message)
-            raise NotReadyError("CrashLoop", message, retry_after=0.0)
-        return lesson.progress
+            reason, why = "CrashLoop", f"keeps failing: {found.failure}"
+            if found.unhealthy:
+                reason, why = "Unhealthy", f"was not healthy within {found.starts_within:.0f} s of its start"
+            message = f"{found.service}: the new version {why}; the last good one comes back, change the spec"
+            self.draft.event("Warning", reason, message)
+            raise NotReadyError(reason, message, retry_after=0.0)
+
+    async def _hear_out(self, found: ServiceProgress, version: str) -> None:
+        """Keep what the check of a task said that is about to be stopped: what is stopped on request is not asked."""
+        words = await self._tools.swarm.last_words(found.suspect) if found.suspect is not None else ""
+        self.trace.lap("explain", found.service)
+        said = words or f"its health check failed: it had not passed {found.starts_within:.0f} s after the start"
+        self.draft.tell_of(found.service, {"check": said, "version": version})
 
     def port(self, port: type[P]) -> P:
         """What the kind uses beyond the Swarm."""

@@ -12,7 +12,7 @@ out, is written down before that write. What was done and learned before an erro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from controller.changes import Change, ChangeSet, Succession
 from controller.loop import inventory
@@ -23,10 +23,12 @@ from controller.loop.metrics import DRIFT_REPAIRS, ENGINE_WRITES
 from controller.loop.tools import Tools
 from controller.loop.trace import Trace
 from controller.records import InventoryRow, Loaded, Report
-from reconcilers.objects import HomeNetwork, Objects
+from reconcilers.jobs import Job
+from reconcilers.objects import HomeNetwork, Objects, SpecDocument
 from reconcilers.outcomes import ConflictError, InUseError
-from reconcilers.ports import Former, ServiceProgress
+from reconcilers.ports import Former, LiveJob, ServiceProgress
 from reconcilers.registry import Salvage
+from reconcilers.template import image_of
 
 SURPLUS_SECONDS = 1.0
 """How often tasks too many are looked at where nothing else is waited for."""
@@ -47,8 +49,12 @@ class Convergence:
             draft.learn(*inventory.pardons(loaded.made))
         self.applied = ChangeSet()
         """What was planned for what is declared; empty before."""
+        self.bereft = False
+        """Whether nothing of what worked last may run."""
         self.done: list[Change] = []
         """Every change that was made."""
+        self.ends_in: float | None = None
+        """In how many seconds a task that is kept, and starts, is to be ended; None: none is known to."""
         self._deferred = False
 
     async def apply(self, declared: Objects, serving: Sequence[str] = ()) -> ChangeSet:
@@ -61,7 +67,11 @@ class Convergence:
         Raises:
             NotReadyError: a gate holds a part of it back; the rest was done.
         """
-        planned = self._tools.swarm.plan(self._loaded.key, declared, self.rows, serving)
+        key, swarm = self._loaded.key, self._tools.swarm
+        planned = swarm.plan(key, declared, self._barred(self.rows), serving)
+        if planned.failed:  # that holds a version back for good: an old list may say so, and is asked about once more
+            await swarm.refresh(key, self.rows)
+            planned = swarm.plan(key, declared, self._barred(self.rows), serving)
         self.applied = planned
         passage = await self._tools.gates.let_through(self._loaded, planned)
         changes = self._allowed(passage)
@@ -101,34 +111,95 @@ class Convergence:
     async def keep(self, salvage: Salvage) -> float | None:
         """Keep what worked last, under the wishes of today that can be read; also against somebody's hands.
 
+        What was applied last, and goes well so far, stays although it is not proven: nothing speaks for a way back.
+
         Returns:
             in how many seconds to look again, when something had to be left for later.
         """
-        key, swarm = self._loaded.key, self._tools.swarm
-        good = inventory.good_documents(self.rows, swarm.documents(key))
+        good, swarm = await self._good(), self._tools.swarm
         if not good:
             return None
+        kept, passage = await self._have(salvage, good)
+        left = await swarm.service_progress(kept.services, {})
+        left = await self._tools.starts.judge(self._loaded.key, left, swarm.starting_seconds)
+        contested = await self.prompt(left) or passage.contested
+        if contested is None and any(r.surplus for r in left):
+            return SURPLUS_SECONDS
+        later = contested or passage.tripped
+        self.ends_in = min((r.ends_in for r in left if r.ends_in is not None and not r.unhealthy), default=None)
+        return later.retry_after if later else self.ends_in
+
+    async def hold(self, salvage: Salvage, beside: Objects) -> Objects:
+        """Keep what worked last, and have ``beside`` with it: a job that is not among it goes, all else stays.
+
+        Raises:
+            NotReadyError: a gate holds a part of it back; the rest was done.
+        """
+        kept, passage = await self._have(salvage, await self._good(), beside)
+        if passage.held is not None:
+            raise passage.held
+        return kept
+
+    def images(self) -> set[str]:
+        """All that its services live with, or worked with last."""
+        last = (row.last_good for row in self.rows if row.last_good is not None)
+        return {image_of(spec) for spec in (*self._tools.swarm.documents(self._loaded.key).values(), *last)} - {""}
+
+    def _stops(self, image: str) -> bool:
+        """Whether no task of an image may run."""
+        return bool(image) and self._tools.stops(self._loaded.document or {}, image, self._tools.options)
+
+    def _barred(self, rows: Sequence[InventoryRow]) -> list[InventoryRow]:
+        """``rows`` with the images that no task may run of."""
+        return inventory.barred(rows, {image for image in self.images() if self._stops(image)})
+
+    async def _good(self) -> dict[str, SpecDocument]:
+        """What worked last, and what is younger, goes well and may run."""
+        swarm = self._tools.swarm
+        documents = swarm.documents(self._loaded.key)
+        young = inventory.unproven(self._loaded.made, documents)
+        shown = await swarm.service_progress(young, {}) if young else []
+        shown = await self._tools.starts.judge(self._loaded.key, shown, swarm.starting_seconds)
+        well = {progress.service for progress in shown if inventory.goes_well(progress)}
+        well -= {name for name in well if self._stops(image_of(documents[name]))}
+        return inventory.good_documents(self.rows, documents, well)
+
+    async def _have(
+        self, salvage: Salvage, good: Mapping[str, SpecDocument], beside: Objects | None = None
+    ) -> tuple[Objects, Passage]:
+        """What worked last, and ``beside``; None: nothing is, and what is there beside services stays."""
+        key, swarm = self._loaded.key, self._tools.swarm
         found = swarm.live.network_of(self._loaded.organization_id or "")
         home = HomeNetwork(found.id, found.name) if found is not None else None
         services = salvage(self._loaded.document or {}, list(good.values()), self._tools.options, home)
         if home is not None:  # the network may have been made anew since
             services = [service.attached_to(home.id) for service in services]
         gone = good.keys() - {service.name for service in services}
-        wanted = Objects(tuple(services))
-        planned = swarm.plan(key, wanted, inventory.without_wishes(self.rows))
-        changes = planned.without(lambda change: change.action == "delete" and change.name not in gone)
-        passage = await self._tools.gates.let_through(self._loaded, changes, starts=False)
+        wanted = Objects((*services, *(beside.objects if beside is not None else ())))
+        self.bereft = bool(services) and all(not s.replicas and self._stops(image_of(s.spec)) for s in services)
+        planned = swarm.plan(key, wanted, self._barred(inventory.without_wishes(self.rows)))
+        ends = (Job.object_type,) if beside is not None else ()
+        changes = planned.without(
+            lambda change: (
+                change.action == "delete"
+                and change.name not in gone
+                and change.object_type not in ends
+                and not self._must_end(change)
+            )
+        )
+        starts = any(change.starts_tasks and change.object_type in ends for change in changes.changes)
+        passage = await self._tools.gates.let_through(self._loaded, changes, starts=starts)
         self._draft.learn(*passage.planned.seen)
         may_be_done = self._allowed(passage)
         if passage.tripped is None:
             await self._strike_off(planned)
         await self.carry_out(may_be_done)
-        left = await swarm.service_progress(services, {})
-        contested = await self.prompt(left) or passage.contested
-        if contested is None and any(r.surplus for r in left):
-            return SURPLUS_SECONDS
-        later = contested or passage.tripped
-        return later.retry_after if later else None
+        return wanted, passage
+
+    def _must_end(self, change: Change) -> bool:
+        """Whether it is a job whose tasks may not run."""
+        live = change.live
+        return change.object_type == Job.object_type and isinstance(live, LiveJob) and self._stops(image_of(live.spec))
 
     async def prompt(self, progress: Sequence[ServiceProgress]) -> ContestedError | None:
         """Have Swarm stop what it forgot to stop; why that has to wait, when it has been done again and again."""

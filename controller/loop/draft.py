@@ -55,6 +55,13 @@ class Draft:
         text = message if len(message) <= _MESSAGE_LENGTH else message[: _MESSAGE_LENGTH - 1] + "…"
         self.report.events.append(EventRecord(type_, reason, text))
 
+    def tell_of(self, service: str, said: Mapping[str, object]) -> None:
+        """Have this said of a service in what was said of the object before; what is stated anew goes before it."""
+        details = self._said.get("details") or {}
+        services = details.get("services") or {}
+        services = {**services, service: {**(services.get(service) or {}), **said}}
+        self._said = {**self._said, "details": {**details, "services": services}}
+
     def state(
         self,
         conditions: tuple[Condition, ...],

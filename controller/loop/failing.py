@@ -79,7 +79,7 @@ class Failures:
         match error:
             case TerminalError():
                 # Trying again cannot help: only a new generation can, and that wakes the key.
-                self._queue.forget(key)
+                trace.next_seconds = self._stall(key, context, error)
                 log.error("reconcile.stalled", reason=error.reason, error=error.message)
                 result = "terminal_error"
             case NotReadyError():
@@ -105,6 +105,17 @@ class Failures:
         elif context is not None and context.draft.report.inventory:
             await self._report_quietly(context)
         return result
+
+    def _stall(self, key: Key, context: ReconcileContext | None, error: TerminalError) -> float | None:
+        """Nothing is tried again, but what is to be looked at all the same; what is kept may have to be ended."""
+        self._queue.forget(key)
+        ends_in = context.convergence.ends_in if context is not None else None
+        if ends_in is not None and (error.after is None or ends_in < error.after):
+            self._queue.again(key, ends_in)
+            return ends_in
+        if error.after is not None:
+            self._queue.later(key, error.after)
+        return error.after
 
     def _wait(self, key: Key, error: NotReadyError) -> float:
         """Waiting is not failing: a fixed period, no backoff, unless something else wakes it."""

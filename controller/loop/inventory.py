@@ -7,7 +7,7 @@ changed in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -42,13 +42,55 @@ def without_wishes(rows: Rows) -> list[InventoryRow]:
     return [replace(row, spec_hash=None, failed_hash=None) for row in rows]
 
 
-def good_documents(rows: Rows, live: Mapping[str, SpecDocument]) -> dict[str, SpecDocument]:
-    """By service name: the last document that worked, or what is live where none ever did; scaled as it is now."""
+def barred(rows: Rows, images: Collection[str]) -> list[InventoryRow]:
+    """The rows with what no task may run of."""
+    return [replace(row, barred=frozenset(images)) for row in rows] if images else list(rows)
+
+
+def good_documents(rows: Rows, live: Mapping[str, SpecDocument], well: Collection[str] = ()) -> dict[str, SpecDocument]:
+    """By service name: the last document that worked, or what is live where none ever did; scaled as it is now.
+
+    Args:
+        rows: as they were read.
+        live: documents of the live services.
+        well: services whose live document is kept, as nothing has shown yet that it does not work.
+    """
     good = {name: dict(document) for name, document in live.items()}
     for row in rows:
-        if row.object_type == Service.object_type and row.last_good is not None:
+        if row.object_type == Service.object_type and row.last_good is not None and row.name not in well:
             good[row.name] = {**row.last_good, "Mode": (live.get(row.name) or row.last_good)["Mode"]}
     return good
+
+
+def unproven(rows: Rows, live: Mapping[str, SpecDocument]) -> list[Service]:
+    """Services that run what was applied last, which has neither failed nor run long enough to be the last good one."""
+    found = []
+    for row in rows:
+        document = live.get(row.name)
+        if row.object_type != Service.object_type or row.last_good is None or document is None:
+            continue
+        service = Service.sealed(document)
+        applied = service.hash == row.spec_hash and service.template_hash != row.failed_hash
+        if applied and service.template_hash != template_hash(row.last_good):
+            found.append(service)
+    return found
+
+
+def goes_well(progress: ServiceProgress) -> bool:
+    """Whether all its tasks run or are done, of this version or the one before it, and nothing speaks against it.
+
+    Of a version that only the first tasks run that is not known yet.
+    """
+    there = progress.running + progress.completed + progress.outdated
+    return not progress.first and not _fails(progress) and there >= progress.desired
+
+
+def _fails(progress: ServiceProgress) -> bool:
+    """Whether it ends again and again, is never healthy, one of the first tasks has ended, or Swarm pauses what it
+    cannot go back from; see ``controller.swarm.pace``.
+    """
+    ends = progress.looping or progress.unhealthy or bool(progress.first and progress.failures)
+    return ends or progress.update_state == "paused"
 
 
 def planned(rows: Rows, changes: ChangeSet) -> list[InventoryUpdate]:
@@ -93,7 +135,7 @@ class Lesson(NamedTuple):
     Args:
         progress: as it is to be said of.
         update: what the inventory must learn; None: nothing.
-        gives_up: whether the template has failed: it outlived Swarm's watch, and ends again and again.
+        gives_up: whether the template has failed, and did not as Swarm watched it.
     """
 
     progress: ServiceProgress
@@ -113,7 +155,7 @@ def lesson(progress: ServiceProgress, service: Service | None, row: InventoryRow
         return Lesson(replace(progress, proves_in=0.0))  # of what runs no task nothing is known
     good = (row.last_good if row else None) or {}
     another = bool(good) and template_hash(good) != service.template_hash
-    if progress.looping and another:
+    if another and _fails(progress):
         return Lesson(
             progress, InventoryUpdate(Service.object_type, service.name, failed_hash=service.template_hash), True
         )

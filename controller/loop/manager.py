@@ -130,7 +130,9 @@ class Manager:
             tasks.start_soon(forever, "pauses", self._comparison.count_pauses)
             tasks.start_soon(forever, "comparison", self._comparison.again_and_again)
             tasks.start_soon(forever, "tasks", self._wakes.count_tasks)
-            tasks.start_soon(forever, "pruning", keep_small, self._store, self._tuning.retention_days)
+            tasks.start_soon(
+                forever, "pruning", keep_small, self._store, self._tuning.retention_days, self._tuning.audit_days
+            )
 
     async def drain(self) -> None:
         """Give out no more keys and wait for the running reconciles."""

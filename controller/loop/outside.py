@@ -11,6 +11,7 @@ from controller.loop.config_vars import StoredConfigVars
 from controller.loop.logins import StoredLogins
 from controller.loop.ports import Store, Swarm
 from controller.loop.releases import StoredReleases
+from controller.loop.vulnerabilities import StoredVulnerabilityReports
 from controller.vault.vault import Vault
 from reconcilers.address_plan import AddressPlan
 from reconcilers.config_vars import ConfigVars
@@ -19,6 +20,7 @@ from reconcilers.logins import Logins
 from reconcilers.port import Port
 from reconcilers.ports import Options
 from reconcilers.releases import Releases
+from reconcilers.vulnerabilities import VulnerabilityReports
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +57,6 @@ class Outside:
             Logins: StoredLogins(store, vault),
             Helper: swarm.helper,
             Releases: StoredReleases(store),
+            VulnerabilityReports: StoredVulnerabilityReports(store),
         }
         return cls(store, swarm, {**own, **(ports or {})})

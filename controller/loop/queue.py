@@ -127,11 +127,15 @@ class Queue:
         The first delay is about ``first``, each further one twice as long; nobody hurries.
         """
         delay = self._backoff.while_waiting(key, first)
+        self.later(key, delay)
+        return delay
+
+    def later(self, key: Key, delay: float) -> None:
+        """Queue a key that is worked on for another look after ``delay`` seconds, for which nobody hurries."""
         entry = self._processing[key]
         if not self._closed:
             self._added_again.inc()
             self._add(key, self._clock() + delay, Priority.RESYNC, entry.organization, _AGAIN)
-        return delay
 
     def forget(self, key: Key) -> None:
         """The key succeeded: its next failure is its first."""

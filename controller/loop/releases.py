@@ -6,7 +6,7 @@ from controller.loop.ports import Store
 from reconcilers.outcomes import ConflictError
 from reconcilers.releases import Releases
 from specs.releases import Release
-from specs.snapshots import ReleaseSnapshot
+from specs.snapshot_parts import ReleaseSnapshot
 
 
 class StoredReleases(Releases):
@@ -25,3 +25,18 @@ class StoredReleases(Releases):
     async def deployed(self, environment_id: str, version: int) -> None:
         """See ``Releases``."""
         await self._store.release_deployed(environment_id, version)
+
+    async def command_begins(self, environment_id: str, version: int, tries: int) -> None:
+        """See ``Releases``."""
+        if not await self._store.release_command_begins(environment_id, version, tries):
+            raise ConflictError("ReleaseChanged", "the release is another one by now; it is read again")
+
+    async def command_ended(
+        self, environment_id: str, version: int, tries: int, exit_code: int | None, failure: str
+    ) -> None:
+        """See ``Releases``."""
+        await self._store.release_command_ended(environment_id, version, tries, exit_code, failure)
+
+    async def command_again(self, environment_id: str, version: int, tries: int) -> None:
+        """See ``Releases``."""
+        await self._store.release_command_again(environment_id, version, tries)

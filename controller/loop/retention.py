@@ -7,6 +7,7 @@ What may still live, or hold data that nobody asked to remove, stays; see ``skyp
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 import anyio
 import structlog
@@ -28,6 +29,8 @@ STEPS = (
     "tombstones",
     "releases",
     "config_history",
+    "image_reports",
+    "audit",
 )
 """In this order: what holds another row back goes first."""
 FIRST_SECONDS, SECONDS = 60.0, 3600.0
@@ -35,19 +38,20 @@ PIECE, PIECE_SECONDS = 250, 0.05
 _JITTER = 0.1
 
 
-async def keep_small(store: Store, days: int) -> None:
+async def keep_small(store: Store, days: int, audit_days: int) -> None:
     """Prune again and again, until cancelled or another one leads.
 
     Args:
         store: of the leader.
         days: how old what is deleted must be before its row goes.
+        audit_days: how old an entry of the audit must be before it goes.
     """
     pause = FIRST_SECONDS
     while True:
         await anyio.sleep(pause * (1 + random.uniform(0, _JITTER)))  # noqa: S311 - jitter
         pause = SECONDS
         try:
-            gone = await _once(store, days)
+            gone = await _once(store, days, {"events": EVENT_DAYS, "audit": audit_days})
         except FencedError:
             return
         except TransientError as error:
@@ -57,13 +61,13 @@ async def keep_small(store: Store, days: int) -> None:
                 log.info("retention.done", **{step: count for step, count in gone.items() if count})
 
 
-async def _once(store: Store, days: int) -> dict[str, int]:
-    """How many rows each step took."""
+async def _once(store: Store, days: int, own: Mapping[str, int]) -> dict[str, int]:
+    """How many rows each step took; ``own``: steps that have days of their own."""
     gone = dict.fromkeys(STEPS, 0)
     for step in STEPS:
         piece = PIECE
         while piece == PIECE:
-            piece = await store.prune(step, EVENT_DAYS if step == "events" else days, PIECE)
+            piece = await store.prune(step, own.get(step, days), PIECE)
             gone[step] += piece
             await anyio.sleep(PIECE_SECONDS)
     return gone

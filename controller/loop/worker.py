@@ -11,7 +11,8 @@ that nobody foresaw is an error of this key alone.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -32,11 +33,12 @@ from controller.loop.removal import remove
 from controller.loop.report import Reporter
 from controller.loop.stability import Stability
 from controller.loop.standing import Standing
+from controller.loop.starts import Starts
 from controller.loop.tools import Tools
 from controller.loop.trace import Recorder, Trace
 from controller.records import Key, Loaded
 from reconcilers.conditions import stalled
-from reconcilers.outcomes import Done, FencedError, Outcome, ReconcileError, RequeueAfter
+from reconcilers.outcomes import Done, FencedError, Outcome, ReconcileError, RequeueAfter, TransientError
 from reconcilers.ports import Options
 from reconcilers.registry import Reconciler
 from specs.problems import InvalidSpec
@@ -44,6 +46,7 @@ from specs.problems import InvalidSpec
 log = structlog.get_logger(__name__)
 
 _FENCED_SECONDS = 1.0
+_READ_AGAIN_SECONDS = 0.1
 _LEFT_SECONDS = 2.0
 """What nothing wants any more, and a task or a rollback may still need, is looked at again so soon."""
 
@@ -88,12 +91,14 @@ class Worker:
         self._tools = Tools(
             outside=outside,
             gates=Gates(reconciler.kind, fuse=fuse, rollouts=rollouts if reconciler.limited else None),
-            stability=Stability(options.min_ready_seconds),
+            stability=Stability(options.min_ready_seconds, lambda: outside.store.database_time),
+            starts=Starts(),
             options=options,
             uses=reconciler.uses,
             writes=reconciler.writes,
             settings=settings,
             salvage=reconciler.salvage,
+            stops=reconciler.stops,
         )
         self._reporter = Reporter(outside.store)
         self.standing = Standing()
@@ -194,6 +199,9 @@ class Worker:
             self._queue.again(key, outcome.seconds)
             trace.next_seconds = outcome.seconds
             return "requeue_after"
+        if outcome.after is not None:
+            self._queue.later(key, outcome.after)
+            trace.next_seconds = outcome.after
         return "success"
 
     async def _reconcile(self, context: ReconcileContext, loaded: Loaded) -> Outcome:
@@ -211,24 +219,32 @@ class Worker:
         if loaded.document is None or loaded.deleted:
             return await remove(context, loaded, self._tools, self._reconciler.finalize)
         if loaded.unreadable is not None:
-            return await self._keep_last_good(context, loaded.unreadable)
+            return await self._keep_last_good(context, loaded.unreadable, loaded.document)
         try:
             snapshot = self._reconciler.read(loaded.document, self._tools.options)
         except InvalidSpec as error:
-            return await self._keep_last_good(context, error)
+            return await self._keep_last_good(context, error, loaded.document)
         context.draft.children = self._reconciler.children(snapshot)
         try:
             outcome: Outcome = await self._reconciler.body(context, snapshot)
         except InvalidSpec as error:  # what only shows when it is rendered
-            return await self._keep_last_good(context, error)
+            return await self._keep_last_good(context, error, loaded.document)
         await context.externals.sweep()
         later = isinstance(outcome, Done) and context.convergence.unfinished
         return RequeueAfter(_LEFT_SECONDS) if later else outcome
 
-    async def _keep_last_good(self, context: ReconcileContext, error: InvalidSpec) -> Outcome:
+    async def _keep_last_good(
+        self, context: ReconcileContext, error: InvalidSpec, document: Mapping[str, Any]
+    ) -> Outcome:
         """The document is wrong: say which field, and keep what worked before, as far as it is wanted today."""
         meanwhile = "; what worked last runs meanwhile" if context.convergence.rows else ""
         context.draft.state_all(stalled(error.reason, f"{error}{meanwhile}"))
+        if self._reconciler.unread is not None and context.convergence.rows:
+            try:
+                if await self._reconciler.unread(context, document):
+                    return RequeueAfter(_READ_AGAIN_SECONDS)
+            except TransientError as failed:  # then nobody knows, and what is known counts
+                context.trace.lap("unread", failed.message)
         later = await context.convergence.keep(self._tools.salvage)
         return Done() if later is None else RequeueAfter(later)
 
@@ -237,6 +253,8 @@ class Worker:
         ready = bool(conditions) and conditions[0].status == "True"
         if gone or (ready and done):
             self._tools.stability.forget(key)
+        if gone:
+            self._tools.starts.forget(key)
         if ready:
             self._milestones.ready(key)
         self.standing.looked(loaded, over=ready or gone, progress=context.progress)

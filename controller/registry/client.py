@@ -24,7 +24,7 @@ from controller.registry.addresses import Gate
 from controller.registry.credentials import Credentials, Tokens
 from controller.registry.documents import DIGEST, INDEXES, MANIFESTS, Document
 from controller.registry.errors import ImageDenied, ImageNotFound, ImageRefused, LoginRefused, RegistryUnavailable
-from controller.registry.places import Repository
+from controller.registry.places import PORTS, Repository
 from controller.registry.session import Session, unavailable
 from controller.registry.wire import Answer, Dial
 
@@ -53,9 +53,21 @@ class RegistryClient:
         gate: which hosts may be asked.
         trust: whose certificates are good; None: those that the system trusts.
         dial: makes connections to addresses that were looked at.
+        look_seconds: for all requests of one look-up; None: ``LOOK_SECONDS``.
+        held_seconds: for how long, at least, one that did not answer in time, or said so, is not asked again.
     """
 
-    def __init__(self, gate: Gate, *, trust: ssl.SSLContext | None = None, dial: Dial = anyio.connect_tcp) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        trust: ssl.SSLContext | None = None,
+        dial: Dial = anyio.connect_tcp,
+        look_seconds: float | None = None,
+        held_seconds: float = 0.0,
+    ) -> None:
+        self._look_seconds = LOOK_SECONDS if look_seconds is None else look_seconds
+        self._held_seconds = held_seconds
         self._gate = gate
         self._trust = trust
         self._dial = dial
@@ -89,7 +101,7 @@ class RegistryClient:
 
     @asynccontextmanager
     async def _session(self, repository: Repository, credentials: Credentials | None) -> AsyncIterator[Session]:
-        """Ask of one repository, within ``LOOK_SECONDS`` and with few others that ask the same registry.
+        """Ask of one repository, within a time for all and with few others that ask the same registry.
 
         Raises:
             RegistryUnavailable: as the methods do, and when a registry did not answer a short while ago.
@@ -105,7 +117,7 @@ class RegistryClient:
         )
         try:
             async with self._turn(host):  # waiting for others is not the registry's delay
-                with anyio.fail_after(LOOK_SECONDS):
+                with anyio.fail_after(self._look_seconds):
                     self._refuse_held(host)
                     try:
                         yield session
@@ -113,12 +125,12 @@ class RegistryClient:
                         with anyio.CancelScope(shield=True):
                             await session.close()
         except TimeoutError:
-            why = f"does not give what is asked for within {LOOK_SECONDS:g} s"
-            self._hold(late := RegistryUnavailable(host, why, again_seconds=_HELD_SECONDS))
+            why = f"does not give what is asked for within {self._look_seconds:g} s"
+            self._hold(host, late := RegistryUnavailable(host, why, again_seconds=_HELD_SECONDS))
             raise late from None
         except RegistryUnavailable as error:
-            if error.host == host:
-                self._hold(error)
+            if error.host in _spellings(host):
+                self._hold(host, error)
             raise
 
     async def _trusted(self) -> ssl.SSLContext:
@@ -138,11 +150,12 @@ class RegistryClient:
             if turn.value == _AT_ONCE and not turn.statistics().tasks_waiting:
                 self._turns.pop(host, None)
 
-    def _hold(self, error: RegistryUnavailable) -> None:
-        if error.again_seconds and error.host not in self._held:
+    def _hold(self, host: str, error: RegistryUnavailable) -> None:
+        if error.again_seconds and host not in self._held:
             if len(self._held) >= _MOST_HELD:
                 self._held.clear()
-            self._held[error.host] = (clock.monotonic() + error.again_seconds, error)
+            seconds = max(error.again_seconds, self._held_seconds)
+            self._held[host] = (clock.monotonic() + seconds, error)
 
     def _refuse_held(self, host: str) -> None:
         """A host that said when to ask again, or did not answer in time, is not asked before."""
@@ -196,6 +209,18 @@ class Asking:
         media_type = answer.header("content-type").partition(";")[0].strip().lower()
         return Document(digest, media_type, answer.body)
 
+    async def referrers(self, digest: str) -> bytes:
+        """What the registry says refers to a manifest; empty where it has no such answer: then a tag has it.
+
+        Raises:
+            ReconcileError: as ``manifest``; not ``ImageNotFound``.
+        """
+        answer = await self._session.get("GET", f"referrers/{digest}", accept=INDEXES, most_bytes=MANIFEST_BYTES)
+        if answer.status in (400, 404, 405, 501):
+            return b""
+        self._judge(answer, f"{self._repository}@{digest}")
+        return answer.body
+
     async def blob(self, digest: str, size: int) -> bytes:
         """A small blob.
 
@@ -231,6 +256,11 @@ class Asking:
         if answer.status in (408, 429) or answer.status >= 500:
             raise unavailable(host, answer, f"answered {answer.status}{named}")
         raise ImageRefused(image, said, _MEND)
+
+
+def _spellings(host: str) -> tuple[str, ...]:
+    """As errors call it, which say no port that is a scheme's own."""
+    return host, *(host.removesuffix(f":{port}") for port in PORTS.values())
 
 
 def _check_digest(image: str, body: bytes, digest: str) -> None:

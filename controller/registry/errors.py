@@ -17,16 +17,20 @@ class RegistryUnavailable(TransientError):  # noqa: N818 - reads as what happene
     Args:
         host: which one; also that of its token service, or where it stores its blobs.
         why: what happened.
-        absent: nobody is there to ask: the name does not exist, or the connection was refused.
+        absent: there is no such registry: its name does not exist.
         again_seconds: how long it need not be asked again.
+        patient_seconds: how long it wants not to be asked again for what can wait, which may be longer.
     """
 
-    def __init__(self, host: str, why: str, *, absent: bool = False, again_seconds: float = 0.0) -> None:
+    def __init__(
+        self, host: str, why: str, *, absent: bool = False, again_seconds: float = 0.0, patient_seconds: float = 0.0
+    ) -> None:
         super().__init__("RegistryUnavailable", f"registry {host} {why}; {_AWAY}")
         self.host = host
         self.why = why
         self.absent = absent
         self.again_seconds = again_seconds
+        self.patient_seconds = max(again_seconds, patient_seconds)
 
 
 class ImageNotFound(TerminalError):  # noqa: N818 - as above

@@ -14,14 +14,17 @@ from controller.registry.documents import CONFIGS, DIGEST, INDEXES, MANIFESTS, D
 from controller.registry.errors import ImageRefused
 from reconcilers.helper import ARCHITECTURES
 from reconcilers.images import ImageFacts
+from reconcilers.signals import NUMBERS, USUAL
 
 _MOST_BYTES = 64 << 10
 """Of an entry point, its arguments and its check together: what a service is told of them."""
-_BASELINES = {"amd64": ("", "v1"), "arm64": ("", "v8")}
-"""Variants that every machine of an architecture runs."""
+_BASELINES = {"amd64": ("", "v1"), "arm64": ("", "v8", "8")}
+"""Variants that every machine of an architecture runs; engines take them for the same."""
+_SPELLINGS = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
 _DURATIONS = ("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
 _SHELL = ("/bin/sh", "-c")
+_LONGEST_SIGNAL = 16
 _BROKEN = "push the image anew with a current tool"
 
 
@@ -49,7 +52,8 @@ def is_index(image: str, document: Document) -> bool:
 
 
 def image_for(image: str, index: Document, architectures: Sequence[str]) -> Descriptor:
-    """The manifest of an index for the first of ``architectures`` that it has, on Linux.
+    """The manifest of an index for the first of ``architectures`` that it has, on Linux: of several that every machine
+    runs, the first, as engines do it.
 
     Raises:
         ImageRefused: it has none.
@@ -57,10 +61,9 @@ def image_for(image: str, index: Document, architectures: Sequence[str]) -> Desc
     listed = _read(image, index, INDEXES).get("manifests")
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     for architecture in architectures:
-        for variant in _BASELINES[architecture]:
-            for entry in entries:
-                if _platform(entry) == ("linux", architecture, variant):
-                    return _manifest(image, entry)
+        for entry in entries:
+            if _runs_on(entry, architecture):
+                return _manifest(image, entry)
     has = sorted({"/".join(filter(None, _platform(entry))) for entry in entries} - {"", "unknown/unknown"})
     raise ImageRefused(
         image,
@@ -68,6 +71,16 @@ def image_for(image: str, index: Document, architectures: Sequence[str]) -> Desc
         + (f", only for {', '.join(has)[:200]}" if has else ""),
         "build it for one of them, too",
     )
+
+
+def goes_by_itself(index: Document, architectures: Sequence[str]) -> bool:
+    """Whether what ``image_for`` gives has to be named by its own digest: of several for one architecture, engines take
+    which they like. Nodes of another architecture run nothing of it.
+    """
+    listed = _object("", index.body).get("manifests")
+    entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    taken = next((name for name in architectures if any(_runs_on(entry, name) for entry in entries)), None)
+    return taken is not None and len({str(entry.get("digest")) for entry in entries if _is_for(entry, taken)}) > 1
 
 
 def facts_of(image: str, pinned: str, config: Mapping[str, Any]) -> ImageFacts:
@@ -102,7 +115,9 @@ def facts_of(image: str, pinned: str, config: Mapping[str, Any]) -> ImageFacts:
         raise ImageRefused(
             image, f"its entry point has {size} bytes, and at most {_MOST_BYTES} are taken", "shorten it"
         )
-    return ImageFacts(pinned, platform[1], entrypoint, cmd, check, shell or _SHELL)
+    return ImageFacts(
+        pinned, platform[1], entrypoint, cmd, check, shell or _SHELL, stop_signal=_stop_signal(start.get("StopSignal"))
+    )
 
 
 def config(image: str, body: bytes) -> Mapping[str, Any]:
@@ -149,6 +164,17 @@ def _descriptor(image: str, entry: object, what: str) -> Descriptor:
     raise ImageRefused(image, f"{what} has not the form that descriptors have", _BROKEN)
 
 
+def _runs_on(entry: Mapping[str, Any], architecture: str) -> bool:
+    """Whether every machine of this architecture runs it, however that is spelled."""
+    return _is_for(entry, architecture) and _platform(entry)[2].strip().lower() in _BASELINES[architecture]
+
+
+def _is_for(entry: Mapping[str, Any], architecture: str) -> bool:
+    """Whether it is for some variant of this architecture; engines differ in which of them they take."""
+    system, called, _ = (part.strip().lower() for part in _platform(entry))
+    return (system, _SPELLINGS.get(called, called)) == ("linux", architecture)
+
+
 def _platform(entry: Mapping[str, Any]) -> tuple[str, str, str]:
     found = entry.get("platform")
     if not isinstance(found, dict):
@@ -176,6 +202,18 @@ def _words(value: object) -> tuple[str, ...]:
     if not isinstance(words, list) or not all(isinstance(word, str) and "\0" not in word for word in words):
         raise ValueError
     return tuple(words)
+
+
+def _stop_signal(value: object) -> str | None:
+    """In one of its spellings, ``SIGQUIT``, ``QUIT`` or ``3``; None: as usual, or what no engine knows either."""
+    if not isinstance(value, str) or len(value) > _LONGEST_SIGNAL:
+        return None
+    word = value.strip().upper()
+    if word.isascii() and word.isdigit():
+        found = next((name for name, number in NUMBERS.items() if number == int(word)), None)
+    else:
+        found = next((name for name in (word, f"SIG{word}") if name in NUMBERS), None)
+    return None if found == USUAL else found
 
 
 def _check(value: Any) -> dict[str, Any] | None:

@@ -30,6 +30,7 @@ _TOKEN_BYTES = 1 << 16
 _HELD_SECONDS = 5.0
 _LIMITED_SECONDS = 30.0
 _MOST_HELD_SECONDS = 300.0
+_MOST_PATIENT_SECONDS = 86_400.0
 _URL = re.compile(r"[!-~]{1,8192}")
 _MEND = "have whoever runs the registry look at it"
 
@@ -194,7 +195,7 @@ class Session:
             except _UnconnectedError as error:
                 plain = Origin("http", secure.host, parts.port or PORTS["http"])
                 if not error.insecure or (error.refused and plain.port == secure.port):
-                    raise self._unavailable(secure, error, absent=error.refused) from None
+                    raise self._unavailable(secure, error) from None
                 self._home = plain
         return self._home
 
@@ -210,7 +211,7 @@ class Session:
             connection, _ = await self._connection(origin)  # it had been closed since its last answer
             return await connection.request(method, target, headers, most_bytes=most_bytes)
         except _UnconnectedError as error:
-            raise self._unavailable(origin, error, absent=error.refused and origin == self._home) from None
+            raise self._unavailable(origin, error) from None
         except NoAnswerError as error:
             raise self._unavailable(origin, error) from None
         except BadAnswerError as error:
@@ -247,9 +248,9 @@ class Session:
         return made, False
 
     @staticmethod
-    def _unavailable(origin: Origin, error: NoAnswerError, *, absent: bool = False) -> RegistryUnavailable:
-        seconds = 0.0 if absent else _HELD_SECONDS
-        return RegistryUnavailable(origin.authority, str(error), absent=absent, again_seconds=seconds)
+    def _unavailable(origin: Origin, error: NoAnswerError) -> RegistryUnavailable:
+        seconds = 0.0 if error.refused else _HELD_SECONDS  # that costs nobody anything
+        return RegistryUnavailable(origin.authority, str(error), again_seconds=seconds)
 
 
 def unavailable(host: str, answer: Answer, why: str) -> RegistryUnavailable:
@@ -261,7 +262,9 @@ def unavailable(host: str, answer: Answer, why: str) -> RegistryUnavailable:
     elif after:
         with suppress(ValueError, OverflowError):
             seconds = parsedate_to_datetime(after).timestamp() - clock.wall()
-    return RegistryUnavailable(host, why, again_seconds=min(max(seconds, 1.0), _MOST_HELD_SECONDS))
+    seconds = max(seconds, 1.0)
+    again, patient = min(seconds, _MOST_HELD_SECONDS), min(seconds, _MOST_PATIENT_SECONDS)
+    return RegistryUnavailable(host, why, again_seconds=again, patient_seconds=patient)
 
 
 class _UnconnectedError(NoAnswerError):

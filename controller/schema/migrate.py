@@ -4,7 +4,8 @@ Each file is applied in one transaction of its own, together with its line in `s
 an installed package's files: `skypanel.package_migrations`): after a crash a file is either there with its line,
 or not at all. A lock that ends with the transaction lets
 two runs at once take turns (also through a pooler that shares sessions); the one that waited finds the work
-done. At the end every right of our groups is given again, as a restored database may lack them. All functions
+done. At the end every right of our groups is given again, as a restored database may lack them, and every policy that
+is not as it should be is made. All functions
 raise the errors of `controller.schema.errors`.
 """
 
@@ -113,6 +114,9 @@ def apply(conn: psycopg.Connection, migrations: Sequence[Migration] | None = Non
     if migrations is None:
         with readable("give the rights"):
             _patiently(conn, partial(_give_rights, conn))
+        with readable("keep tenants apart"):
+            for (statement,) in conn.execute("SELECT skypanel.isolations()").fetchall():
+                _patiently(conn, partial(_isolate, conn, statement))
     return tuple(applied)
 
 
@@ -156,6 +160,12 @@ def _take_turn(conn: psycopg.Connection) -> None:
         conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('skypanel.migrate', 0))")
     if _has_record(conn):  # anybody may take that lock; this one only who may write the table
         conn.execute("LOCK TABLE skypanel.schema_migrations IN SHARE ROW EXCLUSIVE MODE")
+
+
+def _isolate(conn: psycopg.Connection, statement: str) -> None:
+    """One policy or filter, which needs its table for itself for a moment; none where all is as it should be."""
+    conn.execute(_CAUTIONS)
+    conn.execute(statement.encode())
 
 
 def _give_rights(conn: psycopg.Connection) -> None:

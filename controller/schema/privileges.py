@@ -11,7 +11,14 @@ from psycopg import sql
 from controller.schema.errors import MissingPrivilegeError
 from specs.kinds import KINDS
 
-GROUPS = ("skypanel_panel", "skypanel_controller", "skypanel_reader")
+GROUPS = (
+    "skypanel_panel",
+    "skypanel_controller",
+    "skypanel_reader",
+    "skypanel_scanner",
+    "skypanel_interface",
+    "skypanel_api",
+)
 _FOREIGN = tuple(f"public.{cls.binding.table}" for cls in KINDS.values() if cls.binding.insert_only)
 _REFERRED = {
     f"public.{column.reference.table}"

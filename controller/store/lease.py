@@ -44,6 +44,7 @@ class Lease:
         self.epoch = 0
         self._trusted_until = 0.0
         self._proven = (-math.inf, 0.0)
+        self._told: tuple[float, float, float] | None = None
 
     @property
     def trusted(self) -> bool:
@@ -77,6 +78,18 @@ class Lease:
         """The database has said that this process leads; it was asked at ``asked``, of the monotonic clock."""
         if asked > self._proven[0]:
             self._proven = (asked, clock.wall() - (clock.monotonic() - asked))
+
+    @property
+    def database_time(self) -> tuple[float, float]:
+        """Seconds since the epoch by the database's clock, at least and at most, as its last answer told them.
+
+        Whoever leads next has the same clock. Before it was asked, and that is before anybody leads, it is our own.
+        """
+        now, asked = clock.monotonic(), self._told
+        if asked is None:
+            return clock.wall(), clock.wall()
+        sent, answered, time = asked
+        return time + now - answered, time + now - sent
 
     @property
     def remaining_seconds(self) -> float:
@@ -127,7 +140,8 @@ class Lease:
         if not rows:  # an answer that says no is final; one that does not come leaves what was trusted before
             self._trusted_until = 0.0
             return False
-        self.epoch = rows[0][0]
+        self.epoch, time = rows[0]
+        self._told = started, clock.monotonic(), time
         # From before it was asked, so that this process stops before the database lets another one begin.
         self._trusted_until = started + lasts - min(_MARGIN_SECONDS, lasts / 4)
         self.proved(started)

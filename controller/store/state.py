@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from anyio.lowlevel import checkpoint
-from psycopg import sql
+from psycopg import errors, sql
 from psycopg.types.json import Json, Jsonb
 
 from controller.kit import clock
 from controller.kit.batcher import Batcher, halved
-from controller.postgres.database import Database
+from controller.postgres.database import Database, DatabaseUnavailable
 from controller.postgres.statements import fenced, statement
 from controller.records import (
     Assessment,
@@ -28,10 +29,12 @@ from controller.store.lease import Lease
 from controller.store.loading import consume_statement, load_statement, loaded, readable
 from controller.store.prefetch import Prefetched
 from controller.store.report_rows import apart, fields, report_parameters, storable
+from controller.store.row_shapes import RowShape, upsert
 from controller.store.sealed_rows import sealed_login, sealed_set
 from controller.vault.sealed import LARGEST_SET, SealedLogin, SealedSet
 from reconcilers.outcomes import FencedError
 from specs.releases import Release
+from specs.vulnerabilities import VulnerabilityReport
 
 CONSUME_LIMIT = 2000
 PROOF_SECONDS = 1.0
@@ -66,6 +69,8 @@ class StateStore:
         self._loads: dict[str, Batcher[Key, Loaded]] = {}
         self._intents: Batcher[list[dict[str, Any]], list[str]] = Batcher(self._write_intents)
         self._reports: Batcher[Report, None] = Batcher(self._write_reports)
+        self._releases: Batcher[dict[str, object], int | None] = Batcher(self._make_releases)
+        self._rows: dict[RowShape, Batcher[dict[str, object], None]] = {}
 
     # -- desired state -------------------------------------------------------------------------------------------
 
@@ -151,12 +156,22 @@ class StateStore:
         rows = await self._database.fetch(statement("store/loop/sealed_login"), {"id": login_id})
         return sealed_login(rows[0]) if rows else None
 
+    async def image_reports(self, digests: Sequence[str]) -> list[VulnerabilityReport]:
+        """Vulnerability reports that name one of ``digests``, the newest first; without what was scanned."""
+        rows = await self._database.fetch(statement("store/loop/image_reports"), {"digests": list(digests)})
+        return [VulnerabilityReport.of_row(row) for row in rows]
+
     # -- writes, all fenced --------------------------------------------------------------------------------------
 
     @property
     def leads(self) -> bool:
         """Whether this process may believe that it leads, by the clock alone."""
         return self._lease.trusted
+
+    @property
+    def database_time(self) -> tuple[float, float]:
+        """See ``Lease.database_time``."""
+        return self._lease.database_time
 
     async def affirm(self) -> None:
         """Be sure to lead: by the clock, and by the database, unless that has said so within the last second.
@@ -237,10 +252,16 @@ class StateStore:
 
     async def _fenced_value(self, name: str, parameters: Mapping[str, Any]) -> Any:
         """The value of a function that writes."""
-        rows = await self._database.fetch(fenced(name), {**self._lease.parameters, **parameters})
+        return (await self._fenced_rows(fenced(name), parameters))[0][0]
+
+    async def _fenced_rows(self, query: str | sql.Composed, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        """What comes back of a write that gives at least a row when it is done."""
+        asked = clock.monotonic()
+        rows = await self._database.fetch(query, {**self._lease.parameters, **parameters})
         if not rows:
             raise FencedError
-        return rows[0][0]
+        self._lease.proved(asked)
+        return rows
 
     async def prune(self, what: str, days: int, most: int) -> int:
         """Take away a piece of what is older than ``days`` and not needed any more; how many rows.
@@ -259,17 +280,19 @@ class StateStore:
             FencedError: this process does not lead any more; nothing was written.
         """
         row = {**where, **values}
-        columns = sql.SQL(", ").join(map(sql.Identifier, row))
-        query = sql.SQL(fenced("store/loop/write_row")).format(
-            table=sql.Identifier("public", table),
-            columns=columns,
-            where=sql.SQL(", ").join(map(sql.Identifier, where)),
-            changes=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in row),
-        )
-        asked = clock.monotonic()
-        if not await self._database.fetch(query, {**self._lease.parameters, "row": Jsonb(row)}):
-            raise FencedError
-        self._lease.proved(asked)
+        shape = RowShape(table, tuple(where), tuple(row))
+        if shape not in self._rows:
+            self._rows[shape] = Batcher(partial(self._write_rows, upsert(shape)))
+        await self._rows[shape].submit(row)
+
+    async def _write_rows(self, query: sql.Composed, rows: Sequence[Mapping[str, object]]) -> list[None]:
+        try:
+            await self._fenced_rows(query, {"rows": Jsonb(list(rows), dumps=storable)})
+        except DatabaseUnavailable as error:
+            if len(rows) > 1 and isinstance(error.__cause__, (errors.LockNotAvailable, errors.DeadlockDetected)):
+                raise error.__cause__ from None  # somebody holds what one of them is about: the others go on
+            raise
+        return [None] * len(rows)
 
     async def make_release(self, environment_id: str, generation: int, release: Release) -> int | None:
         """The version of the newest release when it has this content, else of a new one; None: it is out of date.
@@ -277,21 +300,24 @@ class StateStore:
         Raises:
             FencedError: this process does not lead any more; nothing was written.
         """
-        version: int | None = await self._fenced_value(
-            "store/loop/make_release",
+        return await self._releases.submit(
             {
                 "id": environment_id,
                 "generation": generation,
                 "digest": release.digest,
-                "values": release.config,
+                "config_digest": release.config,
                 "image": release.image,
-                "settings": Jsonb(release.settings),
-                "processes": Jsonb(list(release.processes)),
-                "resolved": None if release.resolved is None else Jsonb(release.resolved),
-                "most": RELEASES,
-            },
+                "settings": release.settings,
+                "processes": list(release.processes),
+                "resolved": release.resolved,
+            }
         )
-        return version
+
+    async def _make_releases(self, releases: Sequence[Mapping[str, object]]) -> list[int | None]:
+        placed = [{"place": place, **release} for place, release in enumerate(releases)]
+        asked = {"releases": Jsonb(placed, dumps=storable), "most": RELEASES}
+        versions = dict(await self._fenced_rows(fenced("store/loop/make_releases"), asked))
+        return [versions[place] for place in range(len(placed))]
 
     async def release_deployed(self, environment_id: str, version: int) -> None:
         """All tasks run it.
@@ -300,6 +326,35 @@ class StateStore:
             FencedError: this process does not lead any more; nothing was written.
         """
         await self._fenced_value("store/loop/release_deployed", {"id": environment_id, "version": version})
+
+    async def release_command_begins(self, environment_id: str, version: int, tries: int) -> bool:
+        """Whether the command of a release is to be run now, by what is on record.
+
+        Raises:
+            FencedError: this process does not lead any more; nothing was written.
+        """
+        asked = {"id": environment_id, "version": version, "tries": tries}
+        return bool(await self._fenced_value("store/loop/release_command_begins", asked))
+
+    async def release_command_ended(
+        self, environment_id: str, version: int, tries: int, exit_code: int | None, failure: str
+    ) -> None:
+        """The command of a release has ended; no ``failure``: well.
+
+        Raises:
+            FencedError: this process does not lead any more; nothing was written.
+        """
+        found = {"id": environment_id, "version": version, "tries": tries, "exit_code": exit_code, "failure": failure}
+        await self._fenced_value("store/loop/release_command_ended", found)
+
+    async def release_command_again(self, environment_id: str, version: int, tries: int) -> None:
+        """The command of a release, which has failed, may be run once more.
+
+        Raises:
+            FencedError: this process does not lead any more; nothing was written.
+        """
+        asked = {"id": environment_id, "version": version, "tries": tries}
+        await self._fenced_value("store/loop/release_command_again", asked)
 
     # -- subnets -------------------------------------------------------------------------------------------------
 

@@ -53,7 +53,8 @@ class SwarmAdapter:
         self._routers = EdgeRouters(edge, self._hints.changed)
         self._tasks = TaskCounts(client, self.live, own)
         self.service_progress = self._tasks.of_services
-        self.last_words = HealthLogs(client).last_words
+        logs = HealthLogs(client)
+        self.last_words, self.starting_seconds = logs.last_words, logs.starting_seconds
         self.job_progress = JobCounts(self._tasks, self.live).of_jobs
 
     # -- what is asked of one object -----------------------------------------------------------------------------

@@ -1,9 +1,11 @@
-"""The engine, asked in the calling thread: for commands that only look."""
+"""The engine, asked in the calling thread: for commands."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 from controller.swarm.transport import DockerTransport
 from controller.swarm.wire import decoded
@@ -15,13 +17,16 @@ class BlockingClient:
     def __init__(self, transport: DockerTransport) -> None:
         self._transport = transport
 
-    def call(self, method: str, path: str, query: Mapping[str, Any] | None = None) -> Any:
+    def call(
+        self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
+    ) -> Any:
         """One request; the decoded answer.
 
         Raises:
             EngineError: one of its subclasses, by what the engine said.
         """
-        return decoded(*self._transport.exchange_blocking(method, path, query, None))
+        payload = None if body is None else orjson.dumps(body)
+        return decoded(*self._transport.exchange_blocking(method, path, query, payload))
 
     def close(self) -> None:
         """Close the connections."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -137,6 +138,10 @@ class EngineClient:
         self.node_id = str(swarm.get("NodeID") or "")
         return dict(version)
 
+    async def time(self) -> datetime:
+        """What the clock of its machine says."""
+        return datetime.fromisoformat((await self.request("GET", "/info"))["SystemTime"])
+
     async def services(self, label: str, *, status: bool = False) -> bytes:
         """The list of services with ``label`` (``name=value``) as it came; with counts of tasks if asked for."""
         query: dict[str, Any] = {"filters": {"label": [label]}}
@@ -186,10 +191,9 @@ class EngineClient:
         """Remove, if nothing uses it."""
         await self.request("DELETE", f"/networks/{network_id}")
 
-    async def contents(self, object_type: str, label: str) -> list[Document]:
-        """Secrets or configs with ``label`` (``name=value``); what is in a secret is never given back."""
-        query = {"filters": {"label": [label]}}
-        return list(await self.request("GET", f"/{object_type}s", query=query) or [])
+    async def contents(self, object_type: str, label: str) -> bytes:
+        """The list of secrets or configs with ``label`` (``name=value``) as it came; never what is in a secret."""
+        return await self._answer("GET", f"/{object_type}s", {"filters": {"label": [label]}})
 
     async def content(self, object_type: str, id_or_name: str) -> Document:
         """One secret or config."""

@@ -1,7 +1,8 @@
 """What becomes of the wanted task template of one service: it is applied, or held back because it failed. Pure.
 
 Only the template is ever held back. Routes, scale and networks are those of today, whatever became of it; they are put
-right at once, also where Swarm's rollback took them back together with the template.
+right at once, also where Swarm's rollback took them back together with the template. Where no task of the one before
+may run (``InventoryRow.barred``), none does.
 
 Swarm's own rollback leaves no spec to go back to (``PreviousSpec`` is gone); one that somebody asked for with ``docker
 service rollback`` exchanges the two. So the second is known, and is drift like any other change by hand. A rollback of
@@ -17,8 +18,8 @@ from typing import Any
 from controller.records import InventoryRow
 from reconcilers import labels
 from reconcilers.objects import Service, template_hash
-from reconcilers.ports import LiveService
-from reconcilers.template import with_template
+from reconcilers.ports import NOTHING_LEFT, LiveService
+from reconcilers.template import image_of, with_template
 
 _BY_HAND = "somebody rolled it back by hand"
 _BLOCKED = "the new version failed and was rolled back; change the spec to try again"
@@ -52,6 +53,9 @@ def fate(service: Service, live: LiveService | None, row: InventoryRow | None) -
         by_hand = going_back and live is not None and live.has_previous
         return Fate(service, note=_BY_HAND if by_hand else "")
     good = _good(row, live)
+    if good is not None and image_of(good) in row.barred - {image_of(service.spec)}:
+        nothing = with_template(service, good).changed(Mode={"Replicated": {"Replicas": 0}})
+        return Fate(nothing, NOTHING_LEFT, failed=not known)
     return Fate(with_template(service, good) if good is not None else None, _BLOCKED, failed=not known)
 
 

@@ -29,7 +29,7 @@ from reconcilers import labels
 
 _READ_TOGETHER = 50
 _SLICE = 200
-"""Services of a list that are looked at before everything else gets its turn."""
+"""Objects of a list that are looked at before everything else gets its turn."""
 
 
 class _Listed(NamedTuple):
@@ -93,9 +93,15 @@ class Feed:
         changed: set[OwnerKey] = set()
         listed: set[str] = set()
         with self._live.answers.asking() as as_of:
-            for live in map(type_.parse, await type_.listed(self._client, self._live.installation)):
-                listed.add(live.id)
-                changed |= self._live.put(type_.name, live, as_of)
+            found = await type_.listed(self._client, self._live.installation)
+            try:
+                for number, live in enumerate(map(type_.parse, found), 1):
+                    listed.add(live.id)
+                    changed |= self._live.put(type_.name, live, as_of)
+                    if not number % _SLICE:
+                        await checkpoint()
+            except ValueError as error:
+                raise EngineUnavailable(0, f"{self._client.host}: the list of {type_.name}s: {error}") from error
             changed |= self._live.keep_listed(type_.name, listed, as_of)
         self._live.answers.forget()
         return changed

@@ -8,7 +8,10 @@ well.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
 
+from controller.kit import clock
 from controller.swarm.client import Document
 from controller.swarm.endings import exit_code
 from controller.swarm.errors import outcomes
@@ -21,6 +24,7 @@ from reconcilers.ports import LiveJob, LiveObject
 _UNWANTED = {"shutdown", "remove"}
 _WITH_CONTAINER = {"starting", "running"}
 _FAILED = {"failed", "rejected", "orphaned"}
+_REMEMBERED = 1000
 
 
 class JobCounts:
@@ -29,6 +33,8 @@ class JobCounts:
     def __init__(self, tasks: TaskCounts, live: LiveView) -> None:
         self._tasks = tasks
         self._live = live
+        self._since: dict[tuple[str, int | None], float] = {}
+        """When a run of a job, by its id, began, by the monotonic clock."""
 
     async def of_jobs(self, jobs: Sequence[Job]) -> list[JobProgress]:
         """How far ``jobs`` are."""
@@ -37,9 +43,33 @@ class JobCounts:
 
     async def _of_job(self, job: Job) -> JobProgress:
         live = self._live.find(job.object_type, job.name)
-        tasks = await self._tasks.tasks(live.id) if live is not None else []
+        if live is None:
+            return JobProgress(job.name, stopping=await self._stopping(job))
+        tasks = await self._tasks.tasks(live.id)
         found = job_progress(job, live, tasks)
-        return job_progress(job, live, tasks, await self._tasks.lost_nodes()) if found.running else found
+        if found.running:
+            found = job_progress(job, live, tasks, await self._tasks.lost_nodes())
+        return replace(found, seconds=await self._seconds(live.id, found.iteration, tasks))
+
+    async def _stopping(self, job: Job) -> int:
+        """Tasks of what was under its owner and process, and is removed, that still run."""
+        told = [f"{name}={job.labels[name]}" for name in (labels.OWNER, labels.PROCESS) if name in job.labels]
+        return await self._tasks.stopping(*told)
+
+    async def _seconds(self, job_id: str, iteration: int | None, tasks: Sequence[Document]) -> float:
+        if len(self._since) > _REMEMBERED:
+            self._since = {at: since for at, since in self._since.items() if self._live.service_by_id(at[0])}
+        if (job_id, iteration) not in self._since:
+            age = await self._age([task for task in tasks if _iteration(task) == iteration])
+            self._since[job_id, iteration] = clock.monotonic() - age
+        return clock.monotonic() - self._since[job_id, iteration]
+
+    async def _age(self, tasks: Sequence[Document]) -> float:
+        """Of a run that an earlier leader may have begun: both by the clocks of managers, which are nobody else's."""
+        made = [str(task["CreatedAt"]) for task in tasks if task.get("CreatedAt")]
+        if not made:
+            return 0.0
+        return max(0.0, (await self._tasks.engine_time() - datetime.fromisoformat(min(made))).total_seconds())
 
 
 def job_progress(

@@ -2,8 +2,9 @@
 
 Reads never block. Correctness does not depend on freshness: an update carries the version it was planned on, a create
 runs into the name, and a full list comes round on a timer. What must hold all the same is that the view never goes
-back: an object that was written here after a list had been asked for is not undone by that list's older answer. So
-whatever is put in says as of when it was asked for; see ``controller.swarm.answers``.
+back: an object that was written here after a list had been asked for is not undone by that list's older answer, and
+what is gone is brought back by no answer that was asked for before that was learned. So whatever is put in says as of
+when it was asked for; see ``controller.swarm.answers``.
 """
 
 from __future__ import annotations
@@ -224,20 +225,18 @@ class LiveView:
         What was made here since the list was asked for is not on it, and lives.
         """
         gone = [i for i in self._caches[object_type] if i not in listed and not self.answers.is_outdated(i, as_of)]
-        return {owner for each in gone for owner in self._drop(object_type, each)}
+        return {owner for each in gone for owner in self._gone(object_type, each)}
 
     def absent(self, object_type: str, id_or_name: str, as_of: int) -> set[OwnerKey]:
         """The engine has no such object; its owner, if one was held."""
         cache = self._caches[object_type]
         known = cache.get(id_or_name) or cache.named(id_or_name)
-        if known is None or self.answers.is_outdated(known.id, as_of):
-            return set()
-        return self._drop(object_type, known.id)
+        gone = id_or_name if known is None else known.id  # a list may be on its way that has what is not held yet
+        return set() if self.answers.is_outdated(gone, as_of) else self._gone(object_type, gone)
 
     def removed(self, object_type: str, object_id: str) -> None:
-        """A removal of ours was confirmed: no list that was asked for before brings it back."""
-        self.answers.learned(object_id)
-        self._drop(object_type, object_id)
+        """A removal of ours was confirmed."""
+        self._gone(object_type, object_id)
 
     def take_edge(self, number: int, containers: Sequence[Document], tasks: Sequence[Document]) -> set[OwnerKey]:
         """Take in where the edge is, see ``EdgeView.take``; the owners of networks that are concerned."""
@@ -249,6 +248,11 @@ class LiveView:
         """Have these owners look at what is live of theirs."""
         if owners:
             self._on_change(owners)
+
+    def _gone(self, object_type: str, object_id: str) -> set[OwnerKey]:
+        """It is no more, and has an id that no other gets: no answer that was asked for before brings it back."""
+        self.answers.learned(object_id)
+        return self._drop(object_type, object_id)
 
     def _drop(self, object_type: str, object_id: str) -> set[OwnerKey]:
         if object_type not in self._objects:

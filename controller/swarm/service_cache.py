@@ -1,7 +1,8 @@
-"""The live services and jobs, held as the bytes that the engine sent and decoded when somebody looks.
+"""The live services and jobs, held as the bytes that the engine sent, packed, and decoded when somebody looks.
 
 Ten thousand decoded documents are 100 MB and more, all of which the garbage collector walks through; their bytes are a
-tenth of that. Those that were looked at last are kept decoded, as a reconcile looks several times.
+quarter of that, and packed, as one is much like another, a twentieth of it. Those that were looked at last are kept
+decoded, as a reconcile looks several times.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import orjson
 
 from controller.swarm.losses import serves
 from controller.swarm.object_cache import Owned, OwnerKey
+from controller.swarm.packing import Packed, Packing
 from controller.swarm.service_list import Counts
 from reconcilers import labels
 from reconcilers.jobs import is_job
@@ -25,19 +27,32 @@ _KEPT_DECODED = 256
 
 
 class _Held:
-    __slots__ = ("contents", "data", "hosts", "name", "networks", "object_type", "owner", "role", "runs", "version")
+    __slots__ = (
+        "contents",
+        "hosts",
+        "name",
+        "networks",
+        "object_type",
+        "owner",
+        "packed",
+        "role",
+        "runs",
+        "said",
+        "version",
+    )
 
-    def __init__(self, service: LiveService, owner: OwnerKey, data: bytes, networks: tuple[str, ...]) -> None:
+    def __init__(self, service: LiveService, owner: OwnerKey, data: Packed, said: int) -> None:
         name, version = service.name, service.version
         self.runs, self.hosts = serves(service.spec)
         self.role = service.labels.get(labels.PROCESS) or service.id
         self.name = name
         self.object_type = service.object_type
-        self.networks = networks
+        self.networks = networks_of(service)
         self.contents = tuple(ids(service.spec) | service.previous)
         self.version = version
         self.owner = owner
-        self.data = data
+        self.packed = data
+        self.said = said
 
 
 class ServiceCache:
@@ -45,6 +60,7 @@ class ServiceCache:
 
     def __init__(self) -> None:
         self._held: dict[str, _Held] = {}
+        self._packing = Packing()
         self._ids: dict[str, str] = {}
         self._on: defaultdict[str, set[str]] = defaultdict(set)
         """By id of a network, a secret or a config: ids of the services that are on it, or refer to it."""
@@ -52,8 +68,8 @@ class ServiceCache:
         self._roles: Counter[Hashable] = Counter()
         self._running: Counter[Hashable] = Counter()
         self._routed: Counter[Hashable] = Counter()
-        self._counted_jobs: dict[str, tuple[int, ...]] = {}
-        """By id of a job: its tasks as they were counted last."""
+        self._counted_ends: dict[str, tuple[int, ...]] = {}
+        """By id of what may end: its tasks as they were counted last."""
         self._owned = {each.object_type: Owned() for each in (LiveService, LiveJob)}
 
     def __len__(self) -> int:
@@ -73,7 +89,7 @@ class ServiceCache:
             held = self._held.get(service_id)
             if held is None:
                 return None
-            found = service_of(orjson.loads(held.data))
+            found = service_of(orjson.loads(held.packed.unpacked()))
             self._keep(found)
         return found
 
@@ -86,8 +102,8 @@ class ServiceCache:
         return self._owned[object_type]
 
     def astir(self, counts: Mapping[str, Counts], lost: Mapping[str, int]) -> list[str]:
-        """Ids of those whose tasks should be looked at: a service has more or fewer than it should, a job others than
-        when they were counted last.
+        """Ids of those whose tasks should be looked at: a service has more or fewer than it should; a job, or a
+        service whose tasks may end, others than when they were counted last.
 
         Args:
             counts: by id.
@@ -96,12 +112,12 @@ class ServiceCache:
         found = []
         for service_id, (running, desired, completed) in counts.items():
             gone = lost.get(service_id, 0)
-            before = self._counted_jobs.get(service_id)
+            before = self._counted_ends.get(service_id)
             if before is None:
                 if running - gone != desired:
                     found.append(service_id)
             elif before != (running, completed, gone):
-                self._counted_jobs[service_id] = running, completed, gone
+                self._counted_ends[service_id] = running, completed, gone
                 found.append(service_id)
         return found
 
@@ -116,21 +132,20 @@ class ServiceCache:
         return held.owner if held is not None else None
 
     def same(self, service_id: str, data: bytes) -> bool:
-        """Whether exactly these bytes are held."""
+        """Whether exactly these bytes are held: 64 bits of a keyed hash (SipHash) say so."""
         held = self._held.get(service_id)
-        return held is not None and held.data == data
+        return held is not None and held.said == hash(data)
 
     def put(self, service: LiveService, owner: OwnerKey, data: bytes) -> None:
         """Hold it; ``data`` is what ``service`` was decoded from."""
         self._leave(service.id)
-        networks = networks_of(service)
-        held = self._held[service.id] = _Held(service, owner, data, networks)
+        held = self._held[service.id] = _Held(service, owner, self._packing.packed(data), hash(data))
         self._owned[held.object_type].put(service.id, owner)
-        if held.object_type == LiveJob.object_type:
-            self._counted_jobs[service.id] = ()
+        if held.object_type == LiveJob.object_type or _may_end(service):
+            self._counted_ends[service.id] = ()
         for counter, found in self._counted(held):
             counter.update(found)
-        for used in (*networks, *held.contents):
+        for used in (*held.networks, *held.contents):
             self._on[used].add(service.id)
         self._ids[service.name] = service.id
         self._decoded.pop(service.id, None)
@@ -160,7 +175,7 @@ class ServiceCache:
             return None
         self._decoded.pop(service_id, None)
         self._owned[held.object_type].drop(service_id, held.owner)
-        self._counted_jobs.pop(service_id, None)
+        self._counted_ends.pop(service_id, None)
         if self._ids.get(held.name) == service_id:
             del self._ids[held.name]
         return held.owner
@@ -213,6 +228,11 @@ class TypeCache:
     def drop(self, object_id: str) -> OwnerKey | None:
         """Hold it no longer; whose it was."""
         return self._services.drop(object_id)
+
+
+def _may_end(service: LiveService) -> bool:
+    """Whether tasks of it that ended well are not started again: then it has fewer than it should, and is well."""
+    return ((service.spec.get("TaskTemplate") or {}).get("RestartPolicy") or {}).get("Condition") == "on-failure"
 
 
 def networks_of(service: LiveService) -> tuple[str, ...]:

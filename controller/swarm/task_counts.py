@@ -9,7 +9,7 @@ sequence" in swarmkit's ``setTasksDesiredState``), and it runs on until somethin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -20,12 +20,14 @@ from controller.kit import clock
 from controller.kit.batcher import Batcher
 from controller.swarm.client import Document, EngineClient
 from controller.swarm.diff import normalise
-from controller.swarm.endings import BY_ITSELF, describe, endings
+from controller.swarm.endings import BY_ITSELF, describe, endings, timestamp
 from controller.swarm.errors import outcomes
 from controller.swarm.healthlogs import suspect
 from controller.swarm.liveview import LiveView
 from controller.swarm.own_writes import OwnWrites
+from controller.swarm.pace import first_tasks
 from reconcilers.objects import Service
+from reconcilers.patience import within_seconds
 from reconcilers.ports import LiveService, ServiceProgress
 
 _WAITING = {"new", "pending", "allocated"}
@@ -105,10 +107,10 @@ class TaskCounts:
             return 0
         return found.surplus if clock.monotonic() - since > _FORGOTTEN_SECONDS else 0
 
-    async def stopping(self, label: str) -> int:
-        """How many tasks with this label run although they should not, those of removed services too."""
+    async def stopping(self, *labels: str) -> int:
+        """How many tasks with these labels run although they should not, those of removed services too."""
         async with outcomes():
-            tasks = [t for t in await self._client.tasks({"label": [label]}) if _is_stopping(t)]
+            tasks = [t for t in await self._client.tasks({"label": list(labels)}) if _is_stopping(t)]
             if not tasks:
                 return 0
             lost = await self.lost_nodes()
@@ -117,6 +119,10 @@ class TaskCounts:
     async def lost_nodes(self) -> frozenset[str]:
         """Nodes that are down: what ran there is still listed as running, and nobody knows."""
         return frozenset(str(d["ID"]) for d in await self._client.nodes() if d["Status"]["State"] == "down")
+
+    async def engine_time(self) -> datetime:
+        """What the engine's clock says, which is a manager's."""
+        return await self._client.time()
 
     async def _read(self, service_ids: Sequence[str]) -> list[list[Document]]:
         documents = await self._client.tasks({"service": sorted(set(service_ids))})
@@ -176,7 +182,14 @@ def service_progress(
     surplus = max(0, len(slots) - (told.get("Replicas") or 0)) if told is not None else 0
     outdated = max(outdated + max(0, len(running) - desired), surplus)
     telling = others if blocked else current  # what an earlier template did says nothing of this one
-    ended = endings(telling)
+    done = _completed(current, slots) if _may_end(template) else []
+    completed = done[: max(0, desired - min(len(running), desired))]
+    starting = sorted(
+        (str(task.get("ID")), str(task.get("UpdatedAt") or ""))
+        for task in current
+        if task["Status"]["State"] == "starting"
+    )
+    ended = endings(task for task in telling if task["Status"]["State"] != "complete" or not _may_end(task["Spec"]))
     return ServiceProgress(
         service=service.name,
         desired=desired,
@@ -184,17 +197,38 @@ def service_progress(
         outdated=outdated,
         pending=pending,
         update_state=service.update_state,
-        problem="" if len(running) == desired and not blocked else problem_of(telling),
+        problem="" if len(running) + len(completed) == desired and not blocked else problem_of(telling),
         blocked=blocked,
-        tasks=tuple(sorted(running)),
+        tasks=tuple(sorted([*running, *completed])),
         images=tuple(sorted(images)),
+        completed=len(completed),
         stopping=stopping,
         surplus=surplus,
         failures=ended.failures,
         failure=ended.failure,
         exit_code=ended.exit_code,
-        suspect=suspect(telling) if blocked or len(running) < desired else None,
+        suspect=suspect(telling) if blocked or len(running) + len(completed) < desired else None,
+        starting=tuple(task for task, _ in starting),
+        starting_at=tuple(at for _, at in starting),
+        starts_within=within_seconds(template.get("ContainerSpec") or {}) if starting else None,
+        first=first_tasks(service.spec) if outdated and service.update_state == "updating" else 0,
     )
+
+
+def _may_end(template: Mapping[str, Any]) -> bool:
+    """Whether Swarm leaves a task that ended well as it is."""
+    return (template.get("RestartPolicy") or {}).get("Condition") == "on-failure"
+
+
+def _completed(tasks: Sequence[Document], wanted: Collection[object]) -> list[str]:
+    """Ids of those that ended well and are the last of their slots; ``wanted`` are slots with a task that is to run."""
+    newest: dict[object, Document] = {}
+    for task in tasks:
+        slot = task.get("Slot") or task.get("NodeID")
+        if slot not in newest or timestamp(task) > timestamp(newest[slot]):
+            newest[slot] = task
+    ended = (task for slot, task in newest.items() if slot not in wanted and task["Status"]["State"] == "complete")
+    return sorted(str(task.get("ID")) for task in ended)
 
 
 def _image(spec: Mapping[str, Any]) -> str:

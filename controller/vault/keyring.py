@@ -139,8 +139,10 @@ def _trusted(path: Path) -> os.stat_result:
     """Its owner is root or this user, others may not read it, and nobody else may write it."""
     try:
         found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):  # it may be the key itself
+        raise KeyFileError(f"{FILE_VARIABLE} names a file that is not there") from None
     except OSError as error:
-        raise KeyFileError(f"{FILE_VARIABLE}: {path} cannot be read: {error.strerror}") from None
+        raise KeyFileError(f"{FILE_VARIABLE} names a file that cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
         raise KeyFileError(f"{FILE_VARIABLE}: {path} is not a file of keys")
     if found.st_uid not in (0, os.geteuid()):

@@ -31,7 +31,7 @@ COMMANDS = (
     "until curl -fs http://bakery.localhost:8080/; do sleep 0.1; done",
     "skypanel describe environment bakery/shop/production | grep Repaired",
     SETTLES,
-    "sed -i s/web:1/web:9/ bakery.yaml; skypanel apply bakery.yaml --wait",
+    "sed -i 's/web:1/web:2\\n  args: [crash]/' bakery.yaml; skypanel apply bakery.yaml --wait",
     "curl -s http://bakery.localhost:8080/",
 )
 COLUMNS = 110

@@ -69,8 +69,8 @@ async def serve(node: Sandbox, address: str, forward: Forward) -> None:
     server = await asyncio.start_server(handle, forward.listen, forward.host_port, backlog=512)
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(os.pidfd_open(node.pid), ended.set)
-    async with server:
-        await ended.wait()
+    await ended.wait()
+    server.close()  # not `async with`, which waits for the clients: one that keeps its connection would hold the port
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

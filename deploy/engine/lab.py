@@ -33,6 +33,7 @@ class Description:
     managers: int = 1
     suite: str = daemon.DEFAULT_SUITE
     forwards: tuple[str, ...] = ()
+    pulls: bool = False
 
     def check(self) -> None:
         """Refuse what cannot be built.
@@ -48,6 +49,17 @@ class Description:
             raise LabError(f"--suite {self.suite}: choose one of {', '.join(daemon.PACKAGES)}")
         for text in self.forwards:
             Forward.parse(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `up` was called with; None, or nothing: as it was."""
+
+    nodes: int | None
+    managers: int | None
+    suite: str | None
+    forwards: tuple[str, ...]
+    pulls: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +129,7 @@ def up(
     suite: str | None = None,
     images: Sequence[str] = (),
     forwards: Sequence[str] = (),
+    pulls: bool | None = None,
 ) -> Lab:
     """Bring a lab up, or mend it, or find that it runs; what is not given stays as it was.
 
@@ -127,13 +140,15 @@ def up(
         suite: the Debian suite whose engine is used.
         images: names of the manifest, "web" or "web:2", loaded on every node.
         forwards: `[ADDRESS:]HOST_PORT:NODE_PORT`, to the first node, added to those there are.
+        pulls: whether tasks ask registries for their images; else they have what is loaded, and ask nobody.
 
     Raises:
         LabError: with what is wrong and how to mend it.
     """
     paths = lab_paths(name)
     with locked(name):
-        description = _describe(paths, nodes, managers, suite, tuple(str(Forward.parse(f)) for f in forwards))
+        asked = Asked(nodes, managers, suite, tuple(str(Forward.parse(f)) for f in forwards), pulls)
+        description = _describe(paths, asked)
         lab = _start(paths, description)
         _form_swarm(lab)
         _load(lab, load(images))
@@ -194,23 +209,23 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in root.glob("*/lab.json"))
 
 
-def _describe(
-    paths: LabPaths, nodes: int | None, managers: int | None, suite: str | None, forwards: tuple[str, ...]
-) -> Description:
+def _describe(paths: LabPaths, asked: Asked) -> Description:
     """Merge what is asked with what there is, and write it down before anything is started."""
     known = _read(paths) if paths.description.exists() else None
     old = known or Description()
     wanted = replace(
         old,
-        nodes=nodes or old.nodes,
-        managers=managers or old.managers,
-        suite=suite or old.suite,
-        forwards=(*old.forwards, *(text for text in forwards if text not in old.forwards)),
+        nodes=asked.nodes or old.nodes,
+        managers=asked.managers or old.managers,
+        suite=asked.suite or old.suite,
+        forwards=(*old.forwards, *(text for text in asked.forwards if text not in old.forwards)),
+        pulls=old.pulls if asked.pulls is None else asked.pulls,
     )
     wanted.check()
-    if known and (wanted.nodes, wanted.managers, wanted.suite) != (known.nodes, known.managers, known.suite):
+    if known and replace(wanted, forwards=known.forwards) != known:
+        pulls = ", pulls" if known.pulls else ""
         raise LabError(
-            f"the lab {paths.name!r} has {known.nodes} nodes, {known.managers} managers, suite {known.suite}"
+            f"the lab {paths.name!r} has {known.nodes} nodes, {known.managers} managers, suite {known.suite}{pulls}"
             f"; to change that: python -m deploy.engine down {paths.name}, then up again"
         )
     paths.home.mkdir(parents=True, exist_ok=True, mode=0o711)
@@ -249,7 +264,13 @@ def _assemble(paths: LabPaths, description: Description, sandboxes: list[Sandbox
         Node(
             index,
             network.node_address(index),
-            Daemon(found, paths.node(index), binaries, daemon.cgroup_name(paths.node(index))),
+            Daemon(
+                found,
+                paths.node(index),
+                binaries,
+                daemon.cgroup_name(paths.node(index)),
+                pulls=description.pulls,
+            ),
         )
         for index, found in enumerate(sandboxes[1:], start=1)
     )

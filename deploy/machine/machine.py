@@ -59,7 +59,7 @@ class Machine:
         every = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--wdns=/root")
         return ["nsenter", f"--target={self.pid}", *every, "--", *program]
 
-    def run(self, script: str, *, seconds: float = 300.0, check: bool = True, stdin: Path | None = None) -> Done:
+    def run(self, script: str, *, seconds: float = 600.0, check: bool = True, stdin: Path | None = None) -> Done:
         """Run a script of bash.
 
         Args:

@@ -23,8 +23,15 @@ DATABASE = "skypanel"
 OWNER = "skypanel_owner"
 _STRATEGIES = 150000
 """From this version on a new database can be made by copying files, instead of through the write-ahead log."""
-# Login role -> the group that the migrations give rights to.
-LOGINS = {"panel": "skypanel_panel", "controller": "skypanel_controller", "reader": "skypanel_reader"}
+# Login role -> the groups that the migrations give rights to.
+LOGINS = {
+    "panel": ("skypanel_panel",),
+    "controller": ("skypanel_controller",),
+    "reader": ("skypanel_reader",),
+    "scanner": ("skypanel_scanner",),
+    "interface": ("skypanel_panel", "skypanel_interface"),
+    "api": ("skypanel_api",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +129,13 @@ class Server:
             roles = {name for (name,) in conn.execute("SELECT rolname FROM pg_roles")}
             if OWNER not in roles:
                 conn.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(OWNER)))
-            for login, group in LOGINS.items():
-                if group not in roles:
-                    conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(group)))
+            for group in sorted({group for groups in LOGINS.values() for group in groups} - roles):
+                conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(group)))
+            for login, groups in LOGINS.items():
                 if login not in roles:
                     command = sql.SQL("CREATE ROLE {} LOGIN IN ROLE {}")
-                    conn.execute(command.format(sql.Identifier(login), sql.Identifier(group)))
+                    of = sql.SQL(", ").join(map(sql.Identifier, groups))
+                    conn.execute(command.format(sql.Identifier(login), of))
             found = conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
         if found is None:
             self.create_empty_database(DATABASE)

@@ -212,11 +212,12 @@ def _specification(name: str, image: str, user: str, arguments: list[str], netwo
 
 
 def _healthcheck(command: list[str]) -> dict[str, Any]:
+    """Patient: one that ends is replaced at once, and one that is slow on a busy node serves everybody meanwhile."""
     return {
         "Test": command,
         "Interval": 5 * SECOND,
-        "Timeout": 3 * SECOND,
-        "Retries": 3,
+        "Timeout": 15 * SECOND,
+        "Retries": 6,
         "StartPeriod": 10 * SECOND,
         "StartInterval": SECOND // 4,
     }

@@ -1,28 +1,33 @@
 """What is said of an environment, by how far the tasks of its services are, and when to look again. Pure.
 
 ``Ready`` is said of tasks that have stayed up, not of tasks that just run. What ends again and again is ``CrashLoop``,
-in words that stay the same while it goes on: a status is written when something changes, not each time a task dies.
+what was not healthy in time ``Unhealthy``, in words that stay the same while it goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from reconcilers.conditions import PROGRESS_DEADLINE_EXCEEDED, Condition, progressing, ready, stalled
+from reconcilers.environment.canary import quiet_seconds, rests, seconds_left
+from reconcilers.environment.canary import told as canary_told
+from reconcilers.environment.container import grace_seconds
+from reconcilers.environment.failing import advice, failing
 from reconcilers.environment.placement import asked_of_nodes
+from reconcilers.environment.policies import NOTHING_RUNS
 from reconcilers.environment.resources import resources
 from reconcilers.options import Options
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
-from reconcilers.ports import CRASH_LOOP, ServiceProgress
-from specs.run_rules import tmpfs_of
+from reconcilers.ports import ServiceProgress
+from specs.snapshot_parts import VerdictSnapshot
 from specs.snapshots import EnvironmentSnapshot
 from specs.units import format_cpu, format_memory
 
 POLL_FASTEST, POLL_SLOWEST = 0.15, 2.0
 _PATIENT_SECONDS, _MOST_PATIENT_SECONDS = 10.0, 300.0
-_KILLED_BY_A_SIGNAL = 125
-_S6 = 100
+_BEGINNING = datetime.fromtimestamp(0, UTC)
 _NO_ROOM = "insufficient resources"
 _NO_SUCH_NODE = "scheduling constraints not satisfied"
 
@@ -35,6 +40,8 @@ def assess(
     *,
     waiting_seconds: float,
     options: Options,
+    release: int = 0,
+    now: datetime = _BEGINNING,
 ) -> Said:
     """What to say of the environment, and when to look again.
 
@@ -43,27 +50,60 @@ def assess(
         observed: how far each of its services is.
         waiting_seconds: how long it has not come any further.
         options: say how long that may be, beside what the environment declares of its start and its end.
+        release: which version it is to run.
+        now: by the wall clock.
     """
     if snapshot.suspended:
         return _suspended(observed, waiting_seconds)
+    if snapshot.withheld and snapshot.verdict is not None:
+        return _withheld(snapshot.verdict, observed, waiting_seconds)
     blocked = [r for r in observed if r.blocked]
     if blocked:
-        settled = all(r.running == r.desired and not r.outdated for r in blocked)
+        settled = all(not r.running if r.bereft else r.running + r.completed == r.desired for r in blocked) and not any(
+            r.outdated for r in blocked
+        )
         told = "; ".join(_blocked(r, _image(snapshot)) + advice(snapshot, r) for r in blocked)
         return stalled("RolledBack", told), Done() if settled else _poll(waiting_seconds)
     if all(r.stable for r in observed):
         tasks = sum(r.running for r in observed)
         told = f"{tasks} task(s) of {len(observed)} service(s) run {snapshot.image_ref}"
-        return ready("Deployed", "; ".join(filter(None, (told, snapshot.overruled())))), _later(observed)
-    looping = [r for r in observed if r.looping]
-    if looping:
-        told = "; ".join(f"{r.service}: {_looping(r, _image(snapshot))}{advice(snapshot, r)}" for r in looping)
-        return stalled("CrashLoop", told), _patiently(waiting_seconds)
+        if ended := sum(r.completed for r in observed):
+            told += f", {ended} ended well and are done"
+        return ready("Deployed", "; ".join(filter(None, (told, snapshot.overruled(), _violated(snapshot))))), _later(
+            observed
+        )
+    if found := [r for r in observed if r.looping or r.never_healthy]:
+        return failing(snapshot, found), _settling(observed, _patiently(waiting_seconds))
+    return _canary(snapshot, observed, waiting_seconds, release, now) or _on_its_way(
+        snapshot, observed, waiting_seconds, options
+    )
+
+
+def _canary(
+    snapshot: EnvironmentSnapshot,
+    observed: Sequence[ServiceProgress],
+    waiting_seconds: float,
+    release: int,
+    now: datetime,
+) -> Said | None:
+    """What is said while services rest; None: none does."""
+    resting = [r for r in observed if rests(r)]
+    if not resting:
+        return None
+    told = "; ".join(canary_told(snapshot, r, release, now) for r in resting)
+    return progressing("Canary", f"{told}; it goes on by itself"), RequeueAfter(
+        _next_look(snapshot, observed, waiting_seconds)
+    )
+
+
+def _on_its_way(
+    snapshot: EnvironmentSnapshot, observed: Sequence[ServiceProgress], waiting_seconds: float, options: Options
+) -> Said:
     progress = "; ".join(_progress(r) for r in observed if not r.stable)
     waiting = (
         f"{progress}; {_image(snapshot)} is on its way{_room(snapshot, observed)}{_nodes(snapshot, observed, options)}"
     )
-    deadline = options.progress_deadline_seconds + declared_seconds(snapshot)
+    deadline = options.progress_deadline_seconds + declared_seconds(snapshot) + quiet_seconds(snapshot)
     return _rolling_out(observed, waiting, waiting_seconds, deadline)
 
 
@@ -78,6 +118,13 @@ def _rolling_out(
         )
         return progressing(PROGRESS_DEADLINE_EXCEEDED, message), _patiently(waiting_seconds)
     return progressing("RollingOut", waiting), _poll(waiting_seconds)
+
+
+def _next_look(snapshot: EnvironmentSnapshot, observed: Sequence[ServiceProgress], waiting_seconds: float) -> float:
+    """When the first of those that rest may go on, or the first of the others is to be looked at."""
+    polled = min(POLL_SLOWEST, max(POLL_FASTEST, waiting_seconds / 5))
+    waits = [max(POLL_FASTEST, seconds_left(snapshot, r)) if rests(r) else polled for r in observed if not r.stable]
+    return min(waits) + POLL_FASTEST
 
 
 def _room(snapshot: EnvironmentSnapshot, observed: Sequence[ServiceProgress]) -> str:
@@ -115,36 +162,20 @@ def _patiently(waiting_seconds: float) -> RequeueAfter:
     return RequeueAfter(min(_MOST_PATIENT_SECONDS, max(_PATIENT_SECONDS, waiting_seconds / 12)))
 
 
+def _settling(observed: Sequence[ServiceProgress], later: RequeueAfter) -> RequeueAfter:
+    """``later``, or when what is all there has stayed up."""
+    left = max(r.settles_in for r in observed)
+    return RequeueAfter(min(later.seconds, left)) if left and all(r.complete for r in observed) else later
+
+
 def declared_seconds(snapshot: EnvironmentSnapshot) -> float:
     """How long one task may take by what is declared: to be called healthy or given up, and to end."""
     longest = 0.0
-    for process in snapshot.effective_processes():
-        grace = snapshot.stop_grace_seconds if process.stop_grace_seconds is None else process.stop_grace_seconds
+    for process in snapshot.own_processes():
+        grace = grace_seconds(snapshot, process)
         check = process.healthcheck
-        start = check.start_period_seconds + check.interval_seconds * check.retries if check else 0.0
-        longest = max(longest, grace + start)
+        longest = max(longest, grace + (check.longest_seconds if check else 0.0))
     return longest
-
-
-def advice(snapshot: EnvironmentSnapshot, rollout: ServiceProgress) -> str:
-    """What to change when an image does not get along with the security baseline; empty when that is not the cause."""
-    code = rollout.exit_code or 0
-    if rollout.check:  # the check says what is wrong; the exit code, how it took being stopped
-        return ""
-    if code == _S6:
-        return ". An image with s6-overlay must be process 1 itself: set init to false" if snapshot.init else ""
-    if not 0 < code < _KILLED_BY_A_SIGNAL:
-        return ""
-    hints = ["it has no capabilities, even as root"]
-    if snapshot.read_only_root:
-        hints.append(
-            f"it can write only to {', '.join(path for path, _ in map(tmpfs_of, snapshot.tmpfs_paths)) or 'nothing'}"
-        )
-    return (
-        f". If its log says that an operation is not permitted or a file system is read-only: {', and '.join(hints)}; "
-        "name more paths in tmpfs, set runAs to another user or readOnlyRootFilesystem to false, or take an image that "
-        "needs no root"
-    )
 
 
 def _suspended(observed: Sequence[ServiceProgress], waiting_seconds: float) -> Said:
@@ -159,6 +190,16 @@ def _suspended(observed: Sequence[ServiceProgress], waiting_seconds: float) -> S
     return progressing("Stopping", message), RequeueAfter(min(_PATIENT_SECONDS, max(POLL_FASTEST, waiting_seconds / 5)))
 
 
+def _withheld(verdict: VerdictSnapshot, observed: Sequence[ServiceProgress], waiting_seconds: float) -> Said:
+    conditions = stalled(verdict.reason, verdict.message)
+    return conditions, Done() if _suspended(observed, waiting_seconds)[1] == Done() else _poll(waiting_seconds)
+
+
+def _violated(snapshot: EnvironmentSnapshot) -> str:
+    """What image policies have against what runs; empty when nothing."""
+    return snapshot.verdict.message if snapshot.verdict is not None and snapshot.verdict.reason else ""
+
+
 def _blocked(rollout: ServiceProgress, image: str) -> str:
     """What failed and how, and what runs meanwhile."""
     same = image in rollout.images
@@ -168,19 +209,12 @@ def _blocked(rollout: ServiceProgress, image: str) -> str:
         text += f": it was a crash loop: {cause}"
     elif cause:
         text += f": {cause}"
+    if rollout.bereft:
+        return f"{text}; {NOTHING_RUNS}; change the spec, or have a policy allow what ran before"
     meanwhile = (
         "the one before runs" if same else f"{', '.join(rollout.images)} runs" if rollout.images else "no task runs"
     )
     return f"{text}; {meanwhile} meanwhile; change the spec to try again, or `skypanel reconcile` it as it is"
-
-
-def _looping(rollout: ServiceProgress, image: str) -> str:
-    """In words that hold as long as it goes on."""
-    return (
-        f"tasks of {image} end again and again, {CRASH_LOOP} times or more within ten minutes: "
-        f"{rollout.check or rollout.failure}; Swarm goes on starting them, and those that stay up serve meanwhile; "
-        "change the spec, or let them stay up"
-    )
 
 
 def _image(snapshot: EnvironmentSnapshot) -> str:
@@ -189,6 +223,8 @@ def _image(snapshot: EnvironmentSnapshot) -> str:
 
 def _progress(rollout: ServiceProgress) -> str:
     parts = [f"{rollout.service}: {rollout.running}/{rollout.desired} run"]
+    if rollout.completed:
+        parts.append(f"{rollout.completed} ended well")
     if rollout.outdated:
         older = f" of {', '.join(rollout.images)}" if not rollout.running and rollout.images else ""
         parts.append(f"{rollout.outdated} older{older} still run")

@@ -2,9 +2,10 @@
 
 A secret is named by the versions of what is in it, so nothing here needs a value; ``filled`` puts them in, for those
 secrets that the engine does not have yet. The variables come into the environment of an unchanged image by the helper,
-which stands in front of its program and of its health check; nothing that can be inspected holds a value.
+which stands in front of its program and of its health check; nothing that can be inspected holds a value. It stands
+there also where a program is to be asked to stop some time after its task was.
 
-What has no variables is given no helper, and stays byte for byte what it was without any of this.
+What has no use for the helper is given none, and stays byte for byte what it was without any of this.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import replace
 
 from reconcilers import labels
 from reconcilers.config_vars import ConfigValue
-from reconcilers.helper import CHECK, PROGRAM, VARIABLES, helper_name
+from reconcilers.helper import CHECK, DRAINS, FIRST, NO_VARIABLES, PROGRAM, VARIABLES, helper_name, in_front
 from reconcilers.objects import Objects, Secret, SpecDocument
 from reconcilers.ports import Options
 from specs.problems import InvalidSpec, Problem
@@ -29,14 +30,26 @@ _READABLE_BY_ALL = (
 )
 
 
-def has_helper(snapshot: EnvironmentSnapshot) -> bool:
-    """Whether something stands in front of the environment's programs."""
+def has_variables(snapshot: EnvironmentSnapshot) -> bool:
+    """Whether tasks are given some in their environment."""
     return snapshot.config is not None and snapshot.config.variables > len(snapshot.config.files)
 
 
-def needs_helper(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> bool:
-    """Whether a task of ``process`` has to have it: in front of its program, or to ask it whether it is well."""
-    return has_helper(snapshot) or (process.healthcheck is not None and process.healthcheck.by_helper)
+def has_helper(snapshot: EnvironmentSnapshot) -> bool:
+    """Whether something stands in front of one of the environment's programs."""
+    return any(_stands_in_front(snapshot, process) for process in snapshot.effective_processes())
+
+
+def needed_helper(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> int | None:
+    """The version of it that a task of ``process`` has to have, in front of its program or to check it; None: none."""
+    if process.drain_seconds:
+        return DRAINS
+    checks = process.healthcheck is not None and process.healthcheck.by_helper
+    return FIRST if checks or has_variables(snapshot) else None
+
+
+def _stands_in_front(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> bool:
+    return has_variables(snapshot) or bool(process.drain_seconds)
 
 
 def secrets(snapshot: EnvironmentSnapshot, options: Options) -> tuple[Secret, ...]:
@@ -74,25 +87,35 @@ def given(
         made = dict(zip(_names(snapshot), secrets(snapshot, options), strict=True))
         references = [secret.file(name or VARIABLES, mode=_READABLE_BY_ALL) for name, secret in sorted(made.items())]
         container = {**container, "Secrets": references}
-    if not needs_helper(snapshot, process):
+    version = needed_helper(snapshot, process)
+    if version is None:
         return container
     resolved = snapshot.resolved
     architecture = resolved.architecture if resolved else "amd64"
     helper: SpecDocument = {
-        "ConfigName": helper_name(options.installation, architecture),
+        "ConfigName": helper_name(options.installation, architecture, version),
         "File": {"Name": PROGRAM, "UID": "0", "GID": "0", "Mode": 0o555},
     }
     container = {**container, "Configs": [helper]}
-    if not has_helper(snapshot):
+    if not _stands_in_front(snapshot, process):
         return container
-    check = container.get("Healthcheck") or _check_of(resolved)
+    variables = has_variables(snapshot)
+    drain = process.drain_seconds or 0
+    words = in_front(
+        VARIABLES if variables else NO_VARIABLES, drain_seconds=drain, signal=_stop_signal(snapshot, process)
+    )
+    check = (container.get("Healthcheck") or _check_of(resolved)) if variables else None
     return {
         **container,
-        "Image": pinned(snapshot),
         "Command": [PROGRAM],
-        "Args": [VARIABLES, *program(snapshot, process)],
+        "Args": [*words, *program(snapshot, process)],
         **({"Healthcheck": {**check, "Test": behind_helper(check["Test"], resolved)}} if check else {}),
     }
+
+
+def _stop_signal(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> str | None:
+    """What its program is asked to stop with; None: as usual. What was found out of an image stays so for a release."""
+    return process.stop_signal or (snapshot.resolved.stop_signal if snapshot.resolved else None)
 
 
 def program(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> tuple[str, ...]:
@@ -116,9 +139,19 @@ def program(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> tuple[st
 def pinned(snapshot: EnvironmentSnapshot) -> str | None:
     """The image by its content: as declared, with the digest that was found, whose entry point it is."""
     image, declared = snapshot.resolved, snapshot.image_ref
-    if image is None or declared is None or "@" in declared or "@" not in image.pinned:
+    if image is None or declared is None or not image.digest:
         return declared
-    return f"{declared}@{image.pinned.partition('@')[2]}"
+    return f"{declared.partition('@')[0]}@{image.digest}"
+
+
+def digest_of(snapshot: EnvironmentSnapshot) -> str:
+    """The digest that its tasks name; empty where they name none."""
+    return (runs(snapshot) or "").partition("@")[2]
+
+
+def runs(snapshot: EnvironmentSnapshot) -> str | None:
+    """The image as its tasks name it."""
+    return snapshot.image_ref if snapshot.by_tag and not has_helper(snapshot) else pinned(snapshot)
 
 
 def as_declared(snapshot: EnvironmentSnapshot, image: str) -> str:
@@ -130,8 +163,11 @@ def as_declared(snapshot: EnvironmentSnapshot, image: str) -> str:
 
 
 def platform(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> SpecDocument:
-    """Where the helper can run: for ``Placement``; empty where there is none."""
-    if not needs_helper(snapshot, process) or snapshot.resolved is None:
+    """Where what was looked up can run: for ``Placement``; empty where nothing was.
+
+    Releases from before there was a deadline ask for it only with the helper, as an upgrade restarts nothing.
+    """
+    if snapshot.resolved is None or not (snapshot.start_deadline or needed_helper(snapshot, process) is not None):
         return {}
     return {"Platforms": [{"Architecture": snapshot.resolved.architecture, "OS": "linux"}]}
 
@@ -154,7 +190,7 @@ def _check_of(image: ImageSnapshot | None) -> SpecDocument | None:
 def _names(snapshot: EnvironmentSnapshot) -> list[str]:
     """Of the files; empty: of all variables."""
     assert snapshot.config is not None
-    return ["", *snapshot.config.files] if has_helper(snapshot) else list(snapshot.config.files)
+    return ["", *snapshot.config.files] if has_variables(snapshot) else list(snapshot.config.files)
 
 
 def _secret(snapshot: EnvironmentSnapshot, name: str, owner: dict[str, str]) -> Secret:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from reconcilers import labels
+from reconcilers import labels, patience
 from reconcilers.baseline import harden
-from reconcilers.environment.config import given
+from reconcilers.environment.config import given, runs
 from reconcilers.environment.durations import nanoseconds
 from reconcilers.environment.files import with_files
-from reconcilers.environment.healthcheck import healthcheck
+from reconcilers.environment.healthcheck import asked, healthcheck
 from reconcilers.objects import SpecDocument
 from reconcilers.ports import Options
 from specs.run_rules import tmpfs_of
@@ -26,12 +26,10 @@ def container_spec(
         "SKYPANEL_PROCESS": process.type,
     }
     container: SpecDocument = {
-        "Image": snapshot.image_ref,
-        "Labels": {**owner, labels.PROCESS: process.type},
+        "Image": runs(snapshot),
+        "Labels": {**owner, labels.PROCESS: process.type, **_restarted(snapshot, process)},
         "Env": [f"{key}={value}" for key, value in sorted(environment.items())],
-        "StopGracePeriod": nanoseconds(
-            snapshot.stop_grace_seconds if process.stop_grace_seconds is None else process.stop_grace_seconds
-        ),
+        "StopGracePeriod": nanoseconds(grace_seconds(snapshot, process)),
     }
     if process.command:
         container["Command"] = list(process.command)
@@ -39,6 +37,9 @@ def container_spec(
         container["Args"] = list(process.args)
     if check := healthcheck(process, port):
         container["Healthcheck"] = check
+    if snapshot.start_deadline and (check := asked(snapshot, process, port)):
+        container["Healthcheck"] = patience.patient(check)
+        container["Labels"] |= patience.label(check)
     if process.stop_signal is not None:
         container["StopSignal"] = process.stop_signal
     if snapshot.sysctls:
@@ -56,6 +57,18 @@ def container_spec(
         run_as=snapshot.run_as,
         ulimits=_ulimits(snapshot),
     )
+
+
+def grace_seconds(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> int:
+    """How long a task may take to end: to serve on, and then what its program is given."""
+    grace = snapshot.stop_grace_seconds if process.stop_grace_seconds is None else process.stop_grace_seconds
+    return grace + (process.drain_seconds or 0)
+
+
+def _restarted(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> dict[str, str]:
+    """What makes it another template when a restart is asked for; nothing where none ever was."""
+    tokens = (snapshot.restart_token, process.restart_token)
+    return {labels.RESTART: "/".join(token or "" for token in tokens)} if any(tokens) else {}
 
 
 def _ulimits(snapshot: EnvironmentSnapshot) -> dict[str, int]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from reconcilers.conditions import Condition, progressing, ready
 from reconcilers.edge import edge_problem
 from reconcilers.environment.handover import still_in_use
-from reconcilers.environment.service import service_of
+from reconcilers.environment.names import service_of
 from reconcilers.ports import ChildStatus, Context, Live, Routers, ServiceProgress
 from specs.names import router_name
 from specs.snapshots import EnvironmentSnapshot
@@ -29,7 +29,7 @@ async def domain_statuses(
         conditions: what is said of the environment.
         network: name of the organization's network.
     """
-    settled = all(found.stable for found in progress.values())
+    settled = all(found.stable for found in progress.values()) and not snapshot.withheld
     services = {domain.id: service_of(snapshot, domain.process_type, context.options) for domain in snapshot.domains}
     served = snapshot.domains if settled and not snapshot.suspended else ()
     routers = await context.routers([router_of(services[domain.id], domain.hostname) for domain in served])

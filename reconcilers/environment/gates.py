@@ -22,11 +22,11 @@ def has_an_image(snapshot: EnvironmentSnapshot, _: Options) -> None:
     """There is something to run.
 
     Raises:
-        NoImage: no image is named.
+        NoImage: no image is named, and none was deployed.
     """
     if snapshot.image_ref is None:
-        hint = "set image_ref; nothing is built from source yet"
-        raise NoImage([Problem("image_ref", None, "there is no image to run", hint, ("image_ref",))])
+        hint = "it runs what is deployed: a row of paas_deployments with an image that succeeded; or set image_ref"
+        raise NoImage([Problem("image_ref", None, "nothing was deployed yet", hint, ("image_ref",))])
 
 
 def comes_from_an_allowed_registry(snapshot: EnvironmentSnapshot, options: Options) -> None:

@@ -1,11 +1,13 @@
-"""Why an environment does not serve: release, image, config, network, service, placement, task, health, route. Pure."""
+"""Why an environment does not serve: release, image, policy, config, network, service, and so on to its route. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from reconcilers.chain import Known, Link, LinkOf, State, of_reason
+from reconcilers.environment.port_check import asked_by_release
 from specs.names import router_name
+from specs.snapshots import EnvironmentSnapshot
 
 _PART = "domain"
 _FEW = 3
@@ -35,7 +37,18 @@ def image(known: Known) -> Link:
     resolved = getattr(known.snapshot, "resolved", None)
     if resolved is None:
         return known.judge("image", "each node takes it from its registry")
-    return known.judge("image", f"it is {resolved.pinned}, for {resolved.architecture}")
+    told = getattr(getattr(known.snapshot, "followed", None), "message", None)
+    behind = f"; its tag is followed: {told}" if told else ""
+    of = f", of the index {resolved.index}" if resolved.index else ""
+    return known.judge("image", f"it is {resolved.pinned}{of}, for {resolved.architecture}{behind}")
+
+
+def policy(known: Known) -> Link:
+    """Whether the image policies let it run."""
+    verdict = getattr(known.snapshot, "verdict", None)
+    if verdict is None:
+        return known.judge("policy", "no image policy was asked")
+    return known.judge("policy", f"{verdict.verdict}: {verdict.message}")
 
 
 def config(known: Known) -> Link:
@@ -119,10 +132,14 @@ def _tasks(known: Known) -> Link:
 
 def health(known: Known) -> Link:
     """What asks its tasks whether they are well."""
-    declared = bool(known.spec.get("healthcheck"))
-    return known.judge(
-        "health", "a check is declared" if declared else "no check is declared: a task is used as soon as it runs"
-    )
+    if known.spec.get("healthcheck"):
+        return known.judge("health", "a check is declared")
+    asked = asked_by_release(known.snapshot) if isinstance(known.snapshot, EnvironmentSnapshot) else ()
+    if asked:
+        return known.judge(
+            "health", f"no check is declared: a task is used when it listens on its port ({', '.join(asked)})"
+        )
+    return known.judge("health", "no check is declared: a task is used as soon as it runs, or as its image says")
 
 
 def route(known: Known) -> Link:
@@ -150,4 +167,4 @@ def _at_edge(known: Known, hostname: str) -> str:
     return f"the edge says of {hostname}: {fault}" if fault else f"the edge routes {hostname}"
 
 
-LINKS: tuple[LinkOf, ...] = (release, image, config, network, service, placement, task, health, route)
+LINKS: tuple[LinkOf, ...] = (release, image, policy, config, network, service, placement, task, health, route)

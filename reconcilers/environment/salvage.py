@@ -1,7 +1,8 @@
 """What can be read of an environment's document that cannot be rendered, laid over what worked before. Pure.
 
 A document with one wrong field still says other things that must hold at once: suspended stops every task, a process or
-a domain that is gone goes, the scale is today's. The task template stays the last good one. What cannot be read changes
+a domain that is gone goes, the scale is today's; but where a release has a command run first, a process goes with the
+release that lacks it. The task template stays the last good one. What cannot be read changes
 nothing.
 """
 
@@ -14,13 +15,15 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from reconcilers import labels
+from reconcilers.environment.policies import must_stop
 from reconcilers.objects import HomeNetwork, Service, SpecDocument
 from reconcilers.ports import Options
 from reconcilers.routes import LABELS, hostnames_of, traefik_labels
-from reconcilers.template import listening_port
+from reconcilers.template import image_of, listening_port
 from specs.fields import Hostname, ProcessType, Replicas
 from specs.releases import overlaid
-from specs.snapshots import DOMAINS, IMPLICIT_PROCESS, PROCESSES
+from specs.snapshot_parts import IMPLICIT_PROCESS
+from specs.snapshots import DOMAINS, PROCESSES, RELEASE_PROCESS
 
 _HOSTNAME, _TYPE, _REPLICAS = (TypeAdapter[Any](form) for form in (Hostname, ProcessType, Replicas))
 
@@ -32,18 +35,23 @@ class _Readable:
     Args:
         suspended: None: it cannot be told.
         processes: types of all processes; None: one of them cannot be read, so that none is known to be gone.
+        commands: whether a release has its command run first: what it lacks goes with it, and not before.
         instances: tasks by process type.
         domains: (host name, process type) of those that have a valid name; the type as it is. None: no list.
     """
 
     suspended: bool | None
     processes: frozenset[str] | None
+    commands: bool
     instances: Mapping[str, int]
     domains: Sequence[tuple[str, object]] | None
 
 
 def salvaged(
-    document: Mapping[str, Any], good: Sequence[SpecDocument], options: Options, home: HomeNetwork | None
+    document: Mapping[str, Any],
+    good: Sequence[SpecDocument],
+    options: Options,
+    home: HomeNetwork | None,
 ) -> list[Service]:
     """The services of ``good`` that are still wanted, with today's routes and scale.
 
@@ -54,22 +62,28 @@ def salvaged(
         home: for the routes, too; None: there is none, and the routes stay as they are.
     """
     found = _read(overlaid(document))
-    return [_laid_over(spec, found, options, home) for spec in good if _wanted(spec, found)]
+    return [
+        _laid_over(spec, found, options, home, stop=must_stop(document, image_of(spec), options))
+        for spec in good
+        if _wanted(spec, found)
+    ]
 
 
 def _wanted(spec: SpecDocument, found: _Readable) -> bool:
-    return found.processes is None or spec["Labels"].get(labels.PROCESS) in found.processes
+    return found.commands or found.processes is None or spec["Labels"].get(labels.PROCESS) in found.processes
 
 
-def _laid_over(spec: SpecDocument, found: _Readable, options: Options, home: HomeNetwork | None) -> Service:
+def _laid_over(
+    spec: SpecDocument, found: _Readable, options: Options, home: HomeNetwork | None, *, stop: bool = False
+) -> Service:
     process = str(spec["Labels"].get(labels.PROCESS))
     scale = spec["Mode"]
-    if found.suspended:
+    if found.suspended or stop:
         scale = {"Replicated": {"Replicas": 0}}
     elif found.suspended is not None and process in found.instances:
         scale = {"Replicated": {"Replicas": found.instances[process]}}
     routes = spec["Labels"] if home is None else _routed(spec, process, found, options, home)
-    return Service.seal({**spec, "Mode": scale, "Labels": routes})
+    return Service.sealed(spec).changed(Mode=scale, Labels=routes)
 
 
 def _routed(spec: SpecDocument, process: str, found: _Readable, options: Options, home: HomeNetwork) -> dict[str, str]:
@@ -105,6 +119,7 @@ def _read(document: Mapping[str, Any]) -> _Readable:
     return _Readable(
         suspended=suspended if isinstance(suspended, bool) else None,
         processes=frozenset(t for t, _ in processes if t) if all(t for t, _ in processes) else None,
+        commands=any(t == RELEASE_PROCESS for t, _ in processes),
         instances={t: count for t, count in processes if t and count is not None},
         domains=list(_domains(domains)) if isinstance(domains, list) and len(domains) <= DOMAINS else None,
     )
@@ -113,9 +128,8 @@ def _read(document: Mapping[str, Any]) -> _Readable:
 def _processes(document: Mapping[str, Any]) -> Iterator[tuple[str | None, int | None]]:
     """Type and number of tasks of each process; None for what cannot be read."""
     rows, left_out = document.get("processes"), document.get("left_out") or []
-    if rows == []:
+    if isinstance(rows, list) and all(isinstance(row, Mapping) and row.get("type") == RELEASE_PROCESS for row in rows):
         yield IMPLICIT_PROCESS, _valid(_REPLICAS, document.get("instances"))
-        rows = []
     # What the named release lacks may run until that one does. None at all: the member was too large to be read.
     for row in [*rows, *left_out] if isinstance(rows, list) else [None]:
         fields = row if isinstance(row, Mapping) else {}

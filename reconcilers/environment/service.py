@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,13 +11,13 @@ from reconcilers.environment.config import secrets
 from reconcilers.environment.container import container_spec
 from reconcilers.environment.durations import nanoseconds
 from reconcilers.environment.files import configs
+from reconcilers.environment.names import service_of
 from reconcilers.environment.placement import placement
 from reconcilers.environment.resources import resources
-from reconcilers.environment.update_config import update_config
+from reconcilers.environment.update_config import canary, update_config
 from reconcilers.objects import HomeNetwork, Objects, Service, SpecDocument
-from reconcilers.ports import LookAhead, Options
+from reconcilers.ports import Options
 from reconcilers.routes import traefik_labels
-from specs.names import network_name, service_name
 from specs.snapshots import EnvironmentSnapshot, ProcessSnapshot
 
 DEFAULT_PORT = 8080
@@ -27,20 +28,10 @@ LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 def render(snapshot: EnvironmentSnapshot, options: Options, network: HomeNetwork) -> Objects:
     """The services of an environment; the same snapshot, options and network give the same documents, byte for byte."""
     services = (
-        Service.seal(service_spec(snapshot, process, options, network)) for process in snapshot.effective_processes()
+        replace(Service.seal(service_spec(snapshot, process, options, network)), canary=canary(snapshot, process))
+        for process in snapshot.effective_processes()
     )
     return Objects((*secrets(snapshot, options), *configs(snapshot, options), *services))
-
-
-def service_of(snapshot: EnvironmentSnapshot, process_type: str, options: Options) -> str:
-    """Name of the service of one process."""
-    return service_name(
-        snapshot.swarm_name,
-        process_type,
-        installation=options.installation,
-        organization=snapshot.organization.id,
-        environment=snapshot.id,
-    )
 
 
 def service_spec(
@@ -62,23 +53,39 @@ def service_spec(
         "Name": name,
         "Labels": {**owner, labels.PROCESS: process.type, **pulls_as(snapshot), **routes},
         "TaskTemplate": {
-            "ContainerSpec": container_spec(snapshot, process, options, owner, port),
-            "Resources": resources(snapshot),
+            **task_template(snapshot, process, options, network, aliases=[internal_hostname(snapshot, process)]),
             "RestartPolicy": {
-                "Condition": "any",
+                "Condition": "on-failure" if process.may_end else "any",
                 "Delay": nanoseconds(RESTART_DELAY.total_seconds()),
                 "MaxAttempts": 0,
             },
-            "Networks": [{"Target": network.id, "Aliases": [internal_hostname(snapshot, process)]}],
-            "LogDriver": {"Name": "json-file", "Options": dict(LOG_OPTIONS)},
-            **({"Placement": placed} if (placed := placement(snapshot, process, options)) else {}),
         },
-        "Mode": {"Replicated": {"Replicas": 0 if snapshot.suspended else process.instances}},
-        "UpdateConfig": update_config("rollback", options),
+        "Mode": {"Replicated": {"Replicas": 0 if snapshot.suspended or snapshot.withheld else process.instances}},
+        # To Swarm a task that has ended is one that failed, also with 0: it would go back for it.
+        "UpdateConfig": update_config("continue" if process.may_end else "rollback", options),
         "RollbackConfig": update_config("pause", options),
         # Round robin by DNS: no virtual address a service (half the addresses), and no idle time-out of IPVS after
         # 900 s (moby#31208). The edge uses the tasks' addresses anyway.
         "EndpointSpec": {"Mode": "dnsrr"},
+    }
+
+
+def task_template(
+    snapshot: EnvironmentSnapshot,
+    process: ProcessSnapshot,
+    options: Options,
+    network: HomeNetwork,
+    *,
+    aliases: Sequence[str],
+) -> SpecDocument:
+    """What tasks of a process are made from, but for when they are started anew; ``aliases`` are their names."""
+    owner = labels.owned(options.installation, "environment", str(snapshot.id), str(snapshot.organization.id))
+    return {
+        "ContainerSpec": container_spec(snapshot, process, options, owner, process.port or DEFAULT_PORT),
+        "Resources": resources(snapshot),
+        "Networks": [{"Target": network.id, **({"Aliases": list(aliases)} if aliases else {})}],
+        "LogDriver": {"Name": "json-file", "Options": dict(LOG_OPTIONS)},
+        **({"Placement": placed} if (placed := placement(snapshot, process, options)) else {}),
     }
 
 
@@ -96,12 +103,3 @@ def pulling(objects: Objects, pull: str) -> Objects:
 def internal_hostname(snapshot: EnvironmentSnapshot, process: ProcessSnapshot) -> str:
     """The name that other processes of the same organization reach this one by."""
     return f"{process.type}.{snapshot.name}.{snapshot.app.slug}.internal"
-
-
-def preview(snapshot: EnvironmentSnapshot, ahead: LookAhead) -> Objects:
-    """What would exist; a network that does not exist yet has no id yet."""
-    organization = snapshot.organization
-    found = ahead.live.network_of(str(organization.id))
-    name = network_name(organization.slug, installation=ahead.options.installation, organization=organization.id)
-    objects = render(snapshot, ahead.options, HomeNetwork(found.id, found.name) if found else HomeNetwork(name, name))
-    return pulling(objects, "")

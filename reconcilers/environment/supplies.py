@@ -1,5 +1,5 @@
-"""What an environment needs before it is rendered and written, where it has config vars, a check by our helper, or an
-image that is asked for with a user.
+"""What an environment needs before it is rendered and written: what its image is, the values of its config vars, and
+what nodes pull with.
 
 Each is asked for only when it is lacking: facts once for each image, values when the engine does not have the secret,
 a password when it has not the user that it is to pull with.
@@ -13,43 +13,66 @@ from typing import Any
 
 from reconcilers import labels
 from reconcilers.config_vars import ConfigVars
-from reconcilers.environment.config import filled, needs_helper
+from reconcilers.environment.config import filled, needed_helper
+from reconcilers.environment.login import login_of
 from reconcilers.environment.service import pulling
 from reconcilers.helper import ARCHITECTURES, Helper, helper_name
 from reconcilers.images import Images
-from reconcilers.logins import NOBODY, Login, Logins
+from reconcilers.logins import NOBODY
 from reconcilers.objects import Config, Objects, Secret, Service
 from reconcilers.outcomes import TerminalError, TransientError
 from reconcilers.ports import Context
+from specs.snapshot_parts import FollowedSnapshot
 from specs.snapshots import EnvironmentSnapshot, ImageSnapshot
 
 FACTS = "paas_image_facts"
 """The table of what was found out: one row an environment, of the image that it names."""
 _LARGEST = 65_536
-_PULL_FAILS = ("ImageDenied", "ImageNotFound", "KeyUnavailable", "PasswordUnreadable", "LoginChanged")
 
 
 async def looked_up(context: Context, snapshot: EnvironmentSnapshot) -> EnvironmentSnapshot:
-    """``snapshot`` with what its image is, where that has to be known.
+    """``snapshot`` with what its image is: its content, which a new release runs, and how it starts.
 
-    It is written down, and asked for again only when somebody asks for a look: that a registry is away then is no harm.
+    It is asked for with the organization's own user, so that nobody runs what only another one may pull. It is written
+    down, and asked for again only when somebody asks for a look: that a registry is away then is no harm. Nothing is
+    asked of what runs by its tag, nor of a release that was run so. Of a tag that is followed, see ``follow``.
 
     Raises:
         ReconcileError: it cannot be found out; see ``Images``. What runs goes on.
     """
-    reference, known, helped = snapshot.image_ref, snapshot.resolved, _helped(snapshot)
+    reference, known = snapshot.image_ref, snapshot.resolved
     fixed = snapshot.pinned is not None  # a release is what it was; what it did not have to know, it still does not
-    if not (helped or (snapshot.login and not fixed)) or reference is None:
+    if reference is None or (known is None and not _helped(snapshot) and (fixed or snapshot.by_tag)):
         return snapshot
-    if known is not None and (fixed or not context.requested):
+    if known is not None and (fixed or snapshot.follow_seconds or not context.requested):
         return snapshot
     try:
-        found = await context.port(Images).look_up(reference, context.organization_id, await _login(context, snapshot))
-    except (TerminalError, TransientError) as error:
-        # What nothing has to be known of is looked up to hear whether its user may pull it, and for nothing else.
-        if known is not None or not (helped or error.reason in _PULL_FAILS):
+        found = await content_of(context, snapshot, reference)
+    except (TerminalError, TransientError):
+        if known is not None:
             return snapshot
         raise
+    if known is not None and _is_same(known, found):  # what was not known of it then restarts nothing
+        found = found.model_copy(update={"stop_signal": known.stop_signal, "pinned": known.pinned})
+    if found != known:
+        await note_facts(context, found)
+    return snapshot.model_copy(update={"resolved": found})
+
+
+def _is_same(known: ImageSnapshot, found: ImageSnapshot) -> bool:
+    """Whether a service was made of the same, whenever it was looked up, and by whichever of its digests."""
+    one, other = (each.model_dump(exclude={"stop_signal", "digests", "pinned"}) for each in (known, found))
+    return one == other and (known.pinned == found.pinned or known.digest in found.digests)
+
+
+async def content_of(context: Context, snapshot: EnvironmentSnapshot, image: str) -> ImageSnapshot:
+    """What is there under ``image``, for the reference that is declared.
+
+    Raises:
+        ReconcileError: it cannot be found out, or cannot run here; see ``Images``.
+    """
+    found = await context.port(Images).look_up(image, context.organization_id, await login_of(context, snapshot))
+    reference = snapshot.image_ref or image
     facts = {
         "reference": reference,
         "pinned": found.pinned,
@@ -58,26 +81,35 @@ async def looked_up(context: Context, snapshot: EnvironmentSnapshot) -> Environm
         "cmd": list(found.cmd),
         "healthcheck": None if found.healthcheck is None else dict(found.healthcheck),
         "shell": list(found.shell),
+        "digests": list(found.digests),
+        "stop_signal": found.stop_signal,
     }
-    if wrong := _unusable(reference, facts):
-        if helped:
-            raise TerminalError("ImageRefused", wrong)
-        return snapshot
-    await context.write_row(FACTS, {"environment_id": context.id}, facts)
-    return snapshot.model_copy(update={"resolved": ImageSnapshot.model_validate(facts)})
+    if wrong := _unusable(reference, facts, helped=_helped(snapshot)):
+        raise TerminalError("ImageRefused", wrong)
+    return ImageSnapshot.model_validate(facts)
 
 
-def _unusable(reference: str, facts: Mapping[str, Any]) -> str:
-    """Why nothing of ours can stand in front of its programs; empty when it can."""
-    if facts["architecture"] not in ARCHITECTURES:
+async def note_facts(context: Context, found: ImageSnapshot, followed: FollowedSnapshot | None = None) -> None:
+    """Write down what was found out, and of a tag that is followed what is to be remembered."""
+    said = (followed or FollowedSnapshot()).model_dump(mode="json")
+    of_tag = {
+        "follow_from": said["moved_from"],
+        "follow_reason": said["reason"],
+        "follow_message": said["message"],
+        "follow_since": said["since"],
+    }
+    await context.write_row(FACTS, {"environment_id": context.id}, {**found.model_dump(mode="json"), **of_tag})
+
+
+def _unusable(reference: str, facts: Mapping[str, Any], *, helped: bool) -> str:
+    """Why it cannot run here, or nothing of ours in front of its programs; empty when it can."""
+    if helped and facts["architecture"] not in ARCHITECTURES:
         return (
-            f"{reference} is for {facts['architecture']}; with config vars, or a health check by http or tcp, an "
-            f"image has to be for one of {', '.join(ARCHITECTURES)}"
+            f"{reference} is for {facts['architecture']}; with config vars, drain, or a health check by http or tcp, "
+            f"an image has to be for one of {', '.join(ARCHITECTURES)}"
         )
     if len(repr(facts)) > _LARGEST:
-        return (
-            f"{reference}: entry point, command and health check of the image are too long: set command and healthcheck"
-        )
+        return f"{reference}: entry point, command and health check of the image have more than {_LARGEST} characters"
     return ""
 
 
@@ -87,11 +119,11 @@ async def supplied(context: Context, snapshot: EnvironmentSnapshot, objects: Obj
     Raises:
         ReconcileError: a value cannot be had; see ``ConfigVars``. What runs goes on.
     """
-    if _helped(snapshot) and snapshot.resolved is not None:
-        architecture = snapshot.resolved.architecture
-        helper = context.live.find(Config.object_type, helper_name(context.options.installation, architecture))
+    architecture = snapshot.resolved.architecture if snapshot.resolved else ""
+    for version in sorted(_helpers(snapshot)) if architecture else ():
+        helper = context.live.find(Config.object_type, helper_name(context.options.installation, architecture, version))
         if helper is None or helper.labels.get(labels.INSTALLATION) != context.options.installation:
-            await context.port(Helper).provide(architecture)
+            await context.port(Helper).provide(architecture, version)
     objects = await _pulling(context, snapshot, objects)
     if snapshot.config is None or all(_is_there(context, secret) for secret in objects.of(Secret)):
         return objects
@@ -108,14 +140,17 @@ async def _pulling(context: Context, snapshot: EnvironmentSnapshot, objects: Obj
     live = ((service, context.live.find(Service.object_type, service.name)) for service in objects.services)
     if all((found.labels.get(labels.PULLS_AS, "") if found else "") == service.pulls_as for service, found in live):
         return objects
-    login = await _login(context, snapshot)
-    return pulling(objects, NOBODY if login is None else login.header)
+    return pulling(objects, await pull_of(context, snapshot))
 
 
-async def _login(context: Context, snapshot: EnvironmentSnapshot) -> Login | None:
-    """The user that its image is asked for with."""
-    login = snapshot.login
-    return None if login is None else await context.port(Logins).of(str(login.id), str(login.revision))
+async def pull_of(context: Context, snapshot: EnvironmentSnapshot) -> str:
+    """What nodes pull its image with.
+
+    Raises:
+        ReconcileError: it cannot be had; see ``Logins``.
+    """
+    login = await login_of(context, snapshot)
+    return NOBODY if login is None else login.header
 
 
 def _is_there(context: Context, secret: Secret) -> bool:
@@ -126,4 +161,12 @@ def _is_there(context: Context, secret: Secret) -> bool:
 
 def _helped(snapshot: EnvironmentSnapshot) -> bool:
     """Whether a task of it has the helper."""
-    return any(needs_helper(snapshot, process) for process in snapshot.effective_processes())
+    return bool(_helpers(snapshot))
+
+
+def _helpers(snapshot: EnvironmentSnapshot) -> set[int]:
+    """The versions of the helper that its tasks have."""
+    command = snapshot.release_command
+    processes = (*snapshot.effective_processes(), *((command,) if command is not None else ()))
+    found = (needed_helper(snapshot, process) for process in processes)
+    return {version for version in found if version is not None}

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from specs.compose.commands import commands, tell
 from specs.compose.keys import TOP_LEVEL
 from specs.compose.project import Project, Service
 from specs.compose.report import Report, shown
@@ -20,6 +21,7 @@ from specs.names import NAME_LIMIT, check_hostname
 from specs.problems import RefusedError, closest, problems_of
 from specs.registries import check_registry
 from specs.resource import API_VERSION
+from specs.snapshots import RELEASE_PROCESS
 from specs.yaml_syntax import Position
 
 _PROCESS = "web"
@@ -30,6 +32,9 @@ _HEADING = (
 )
 _ORDINARY = frozenset({"attachable", "driver", "labels", "name"})
 """Keys of a network that is nothing but what all services are on."""
+_COMMAND = KINDS["Process"]
+_OF_A_COMMAND = ("restart", "deploy", "cpus", "mem_limit", "depends_on")
+"""Keys of a service that say nothing of a command."""
 _ALL_BELOW = ("command", "args")
 """Fields that mean something only together."""
 
@@ -82,14 +87,21 @@ def convert(project: Project, wanted: Wanted) -> Result:
         problem = FileProblem("--image", None, "", "", f"there is no service {shown(name)}", "name one of the files")
         report.problems.append(problem)
     names = _names(project, wanted, report)
+    before = commands(project, wanted.images)
+    tell(project, before, report)
     hosts: dict[str, str] = {}
     parts: list[tuple[str, list[dict[str, Any]]]] = []
     for service in project.services.values():
+        app = names[before.get(service.name, service.name)]
         reader = ServiceReader(
-            service, report, f"{wanted.organization}/{names[service.name]}/{wanted.environment}",
-            wanted.images.get(service.name, ""),
-        )  # fmt: skip
+            service, report, f"{wanted.organization}/{app}/{wanted.environment}", wanted.images.get(service.name, "")
+        )
         made = reader.converted()
+        if service.name in before:
+            parts.append(
+                (service.name, _command(service, made, before[service.name], app, wanted=wanted, report=report))
+            )
+            continue
         documents = _documents(service, made, names[service.name], wanted=wanted, report=report, hosts=hosts)
         if not documents:
             report.notes[service.name] = [n for n in report.notes.get(service.name, ()) if n.field in _WHY_LEFT_OUT]
@@ -101,7 +113,7 @@ def convert(project: Project, wanted: Wanted) -> Result:
     for found in report.notes.values():
         found.sort(key=_place)
     if report.problems:
-        raise SpecFilesError(sorted(report.problems, key=_place))
+        raise SpecFilesError(sorted([*report.problems, *_why(report)], key=_place))
     notes = [note for name in ("", *project.services) for note in report.notes.get(name, ())]
     written = [name for name, documents in parts if documents]
     if not written:
@@ -109,6 +121,13 @@ def convert(project: Project, wanted: Wanted) -> Result:
     text = _text(parts, report)
     _check(text)
     return Result(text, notes, written)
+
+
+def _why(report: Report) -> list[FileProblem]:
+    """What is told of the same keys as what is wrong: a variable that is not set, above all."""
+    wrong = {(problem.file, problem.resource, problem.field) for problem in report.problems}
+    notes = (note for found in report.notes.values() for note in found)
+    return [note for note in notes if (note.file, note.resource, note.field) in wrong]
 
 
 def _place(said: FileProblem) -> tuple[str, Position]:
@@ -180,6 +199,30 @@ def _documents(
         hosts[host] = service.name
         made.append(_document("Domain", {"name": host, "environment": wanted.environment, **below}, {}))
     return made
+
+
+def _command(
+    service: Service, found: Converted, of: str, app: str, *, wanted: Wanted, report: Report
+) -> list[dict[str, Any]]:
+    """The process that is the release command of another service's app; what is told of it is about that."""
+    told = report.notes.get(service.name, [])
+    report.notes[service.name] = [note for note in told if note.field.partition(".")[0] not in _OF_A_COMMAND]
+    owners = {"environment": wanted.environment, "app": app, "organization": wanted.organization}
+    spec = {name: found.spec[name] for name in _ALL_BELOW if name in found.spec}
+    document = _document("Process", {"name": RELEASE_PROCESS, **owners}, spec)
+    try:
+        _COMMAND.model_validate(document)
+    except ValidationError as error:
+        for problem in problems_of(error, model=_COMMAND, document=document):
+            name = str(problem.path[1])
+            message, hint = report.without_values(found.items[name], problem.message, problem.hint)
+            report.note(service.name, found.items[name], name, f"is left out: {message}", hint)
+        return []
+    said = (
+        f"it is the release command of {shown(of)}: run before each release of that, with its config vars and its size"
+    )
+    report.note(service.name, service.item, "", said)
+    return [document]
 
 
 def _document(kind: str, metadata: dict[str, str], spec: dict[str, Any]) -> dict[str, Any]:

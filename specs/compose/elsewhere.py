@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING
 from specs.compose import values
 from specs.compose.keys import OF_HOST, SERVICE
 from specs.compose.report import shown
+from specs.compose.settings import entry
 from specs.problems import RefusedError, quote
 
 if TYPE_CHECKING:
     from specs.compose.service import ServiceReader
 
 
-def volumes(reader: ServiceReader) -> list[str]:
-    """Paths of tmpfs mounts; the others have no counterpart."""
-    paths: list[str] = []
+def volumes(reader: ServiceReader) -> dict[str, str | dict[str, str]]:
+    """Entries of ``tmpfs`` for mounts that are one, by path; the others have no counterpart."""
+    paths: dict[str, str | dict[str, str]] = {}
     given = reader.value("volumes")
     for number, volume in enumerate(given if isinstance(given, list) else [given] if given else []):
         if isinstance(volume, dict) and volume.get("type") == "tmpfs":
             target = reader.parsed(values.text, volume.get("target"), "volumes", number)
-            paths += [values.normal_path(target)] if target else []
+            options = volume.get("tmpfs")
+            given = options.get("size") if isinstance(options, dict) else None
+            size = None if given is None else reader.parsed(values.mebibytes, given, "volumes", number)
+            if target:
+                paths[values.normal_path(target)] = entry(target, size)
             continue
         source = volume.get("source") if isinstance(volume, dict) else str(volume).partition(":")[0]
         key = SERVICE["use_api_socket"] if "docker.sock" in str(volume) else SERVICE["volumes"]
@@ -47,11 +52,11 @@ def values_elsewhere(reader: ServiceReader) -> None:
         reader.note("environment", f"values are not written to a spec: {', '.join(bare)}", hint)
     for key in ("secrets", "configs"):
         entries = reader.value(key)
-        for number, entry in enumerate(entries if isinstance(entries, list) else [entries] if entries else []):
-            reader.partly(key, shown(str(entry.get("source") if isinstance(entry, dict) else entry)), number)
+        for number, one in enumerate(entries if isinstance(entries, list) else [entries] if entries else []):
+            reader.partly(key, shown(str(one.get("source") if isinstance(one, dict) else one)), number)
     files = reader.value("env_file")
-    for entry in files if isinstance(files, list) else [files] if files else []:
-        path = entry.get("path") if isinstance(entry, dict) else entry
+    for one in files if isinstance(files, list) else [files] if files else []:
+        path = one.get("path") if isinstance(one, dict) else one
         hint = f"{command} {shown_path(path)}`"
         reader.note("env_file", f"values are not written to a spec: those of {shown_path(path)}", hint)
 

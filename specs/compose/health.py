@@ -37,6 +37,9 @@ def healthcheck(reader: ServiceReader) -> dict[str, Any] | str | None:
     check: dict[str, Any] = {"command": command}
     for key, (name, default) in _TIMES.items():
         check[name] = format_duration(reader.read(values.duration, "healthcheck", key) or default)
+    often = reader.read(values.duration, "healthcheck", "start_interval")
+    if often:
+        check["startInterval"] = format_duration(often)
     check["retries"] = reader.read(values.number, "healthcheck", "retries") or _RETRIES
     return check
 

@@ -40,7 +40,6 @@ _IMAGE_TIME = "it belongs to the image"
 _VOLUMES = "there are no volumes yet: what is written is lost with each task"
 _CONFIG = "values are not written to a spec"
 _LABELS = "of labels only Traefik's become something: its port, and rules that name hosts and nothing else"
-_NOT_YET = "it is not carried over yet"
 _HOOKS = "nothing is run beside the program"
 
 TOP_LEVEL: Mapping[str, Key] = {
@@ -80,7 +79,8 @@ SERVICE: Mapping[str, Key] = {
     "cpus": Key("Environment cpu"),
     "cpuset": _not(_SWARM_LIMITS, "set cpu"),
     "credential_spec": _not("there are no Windows nodes"),
-    "depends_on": _not(
+    "depends_on": Key(
+        "Process release, of a program of the same image that has to end well",
         "apps start in any order",
         "let the program wait for what it needs, or end: it is started again",
     ),
@@ -96,9 +96,8 @@ SERVICE: Mapping[str, Key] = {
     "deploy.resources.limits.memory": Key("Environment memory"),
     "deploy.resources.limits.pids": _not("processes are limited by the plan", "choose a plan with such a limit"),
     "deploy.resources.reservations": _not("a share of the limits is reserved"),
-    "deploy.restart_policy": _not(
-        "a program that ends is started again, with growing pauses", "a job that ends is no service"
-    ),
+    "deploy.restart_policy": Key("Environment restart", "a program that ends is started again, after two seconds",
+                                 "a job that ends is no service"),
     "deploy.rollback_config": _not(_ROLLOUT),
     "deploy.update_config": _not(_ROLLOUT),
     "develop": _not("it is for the developer's machine"),
@@ -114,14 +113,14 @@ SERVICE: Mapping[str, Key] = {
     "expose": Key("Environment port", "one port can be given to the edge; other apps reach all"),
     "extends": Key("what it extends, in the same file or in another"),
     "external_links": _not("apps reach each other by one name", "use the name below"),
-    "extra_hosts": _not(_NOT_YET, "set extraHosts"),
+    "extra_hosts": Key("Environment extraHosts"),
     "gpus": _not(_HOST),
     "group_add": _not("a task has the user and the group of runAs", "set runAs"),
     "healthcheck": Key("Environment healthcheck"),
     "healthcheck.disable": Key("Environment healthcheck: none"),
     "healthcheck.interval": Key("Environment healthcheck.interval"),
     "healthcheck.retries": Key("Environment healthcheck.retries"),
-    "healthcheck.start_interval": _not(_NOT_YET, "set healthcheck.startInterval"),
+    "healthcheck.start_interval": Key("Environment healthcheck.startInterval"),
     "healthcheck.start_period": Key("Environment healthcheck.startPeriod"),
     "healthcheck.test": Key("Environment healthcheck.command"),
     "healthcheck.timeout": Key("Environment healthcheck.timeout"),
@@ -153,10 +152,12 @@ SERVICE: Mapping[str, Key] = {
     "privileged": _not(_RIGHTS),
     "profiles": _not("Compose does not start it by default, so it is not written", "leave profiles out to have it"),
     "provider": _not("it is run by another program", "name its address where it is used"),
-    "pull_policy": _not("a node pulls what it does not have", "name images by tags that do not move, or by digest"),
+    "pull_policy": _not(
+        "a node pulls what it does not have", "name images by tags that do not move, or by digest, or set `follow`"
+    ),
     "pull_refresh_after": _not("a node pulls what it does not have"),
     "read_only": Key("Environment readOnlyRootFilesystem"),
-    "restart": Key("nothing: what ends is started again", "what ends is started again, however it ended",
+    "restart": Key("Environment restart", "what ends is started again, and always where it answers requests",
                    "a job that ends is no service"),
     "runtime": _not(_HOST),
     "scale": Key("Environment replicas"),
@@ -165,12 +166,12 @@ SERVICE: Mapping[str, Key] = {
     "shm_size": _not("shared memory has the engine's size"),
     "stdin_open": _not("nothing is attached to a terminal"),
     "stop_grace_period": Key("Environment stopGracePeriod"),
-    "stop_signal": _not(_NOT_YET, "set stopSignal"),
+    "stop_signal": Key("Environment stopSignal"),
     "storage_opt": _not(_HOST),
-    "sysctls": _not(_NOT_YET, "set sysctls: those of a task's own network"),
-    "tmpfs": Key("Environment tmpfs", "options are not carried over"),
+    "sysctls": Key("Environment sysctls", "only settings of a task's own network are given"),
+    "tmpfs": Key("Environment tmpfs", "of options only the size is carried over"),
     "tty": _not("nothing is attached to a terminal"),
-    "ulimits": _not(_NOT_YET, "set ulimits: nofile and memlock"),
+    "ulimits": Key("Environment ulimits", "only nofile and memlock are set, to the hard limit"),
     "use_api_socket": _not("no container reaches an engine"),
     "user": Key("Environment runAs, where it is numeric", "a name means whatever the image says", "set runAs"),
     "userns_mode": _not(_RIGHTS),

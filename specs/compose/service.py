@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from specs.compose import values
+from specs.compose.commands import waits
 from specs.compose.elsewhere import values_elsewhere, volumes
 from specs.compose.health import healthcheck
 from specs.compose.keys import SERVICE
 from specs.compose.ports import Opened, opened
 from specs.compose.project import Item, Service
 from specs.compose.report import Report, shown
+from specs.compose.settings import run_settings, sized
 from specs.compose.traefik import routes
 from specs.problems import RefusedError, quote
 from specs.spelling import meant
@@ -63,8 +66,19 @@ class ServiceReader:
         self._choose_image()
         for key in ("profiles", "provider"):
             self.found.left_out |= bool(self.value(key))
-        for read in (self._words, self._replicas, self._limits, self._port, self._check, self._rest, self._writable):
+        for read in (
+            self._words,
+            self._order,
+            self._replicas,
+            self._limits,
+            self._port,
+            self._check,
+            self._restart,
+            self._rest,
+            self._writable,
+        ):
             read()
+        run_settings(self)
         values_elsewhere(self)
         return self.found
 
@@ -174,6 +188,10 @@ class ServiceReader:
 
         return self.read(split, key, confidential=True)
 
+    def _order(self) -> None:
+        if waits(self.service):
+            self.partly("depends_on")
+
     def _replicas(self) -> None:
         for path in (("scale",), ("deploy", "replicas")):
             self.put("replicas", self.read(values.number, *path), path[0])
@@ -181,9 +199,22 @@ class ServiceReader:
         if mode not in (None, "replicated"):
             self.partly("deploy.mode", quote(self.value("deploy", "mode")), "mode")
             self.found.left_out |= mode != "global"
-        restart = self.read(lambda value: "no" if value is False else values.text(value), "restart")
-        if restart not in (None, "", "always", "unless-stopped"):
+
+    def _restart(self) -> None:
+        """Once its port and its check are known: what answers requests is always started again."""
+        restart = self.read(lambda value: "no" if value is False else values.text(value), "restart") or "always"
+        policy = self.value("deploy", "restart_policy")
+        condition = self.read(values.text, "deploy", "restart_policy", "condition") or "any"
+        ends = not {"port", "healthcheck"} & self.found.spec.keys()
+        if restart.startswith("on-failure") and ends:
+            self.put("restart", "on-failure", "restart")
+        elif condition == "on-failure" and ends:
+            self.put("restart", "on-failure", "deploy")
+        if restart not in ("", "always", "unless-stopped") and not (restart == "on-failure" and ends):
             self.partly("restart")
+        kept = condition == "any" or (condition == "on-failure" and ends)
+        if policy is not None and not (kept and isinstance(policy, dict) and policy.keys() <= {"condition"}):
+            self.partly("deploy.restart_policy", "", "restart_policy")
 
     def _limits(self) -> None:
         for path in (("cpus",), ("deploy", "resources", "limits", "cpus")):
@@ -261,12 +292,13 @@ class ServiceReader:
         for name, key in (("init", "init"), ("readOnlyRootFilesystem", "read_only")):
             self.found.spec[name] = bool(self.read(values.truth, key))
             self.found.items[name] = self.service.keys.get(key, self.service.item)
-        paths = []
+        paths: dict[str, str | dict[str, str]] = {}
         for path in self.read(values.texts, "tmpfs") or []:
             bare, _, options = path.partition(":")
-            paths.append(values.normal_path(bare))
-            if options:
-                self.partly("tmpfs", "" if self.report.used(self.service.keys["tmpfs"]) else quote(bare))
-        paths += volumes(self)
-        self.found.spec["tmpfs"] = list(dict.fromkeys(paths))
+            more = partial(self.partly, "tmpfs", "" if self.report.used(self.service.keys["tmpfs"]) else quote(bare))
+            made = self.parsed(partial(sized, bare, more=more), options, "tmpfs")
+            if made is not None:
+                paths[values.normal_path(bare)] = made
+        paths |= volumes(self)
+        self.found.spec["tmpfs"] = list(paths.values())
         self.found.items["tmpfs"] = self.service.keys.get("tmpfs", self.service.item)

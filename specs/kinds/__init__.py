@@ -11,7 +11,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, TypeVar
 
-from specs import installed
+from specs import installed, permits
 from specs.resource import Resource, forget, registered
 
 for _module in iter_modules(__path__):
@@ -42,7 +42,8 @@ def fault(cls: type[Resource], known: dict[str, type[Resource]]) -> str:
     words = {word for other in known.values() if other is not cls for word in words_of(other)}
     if taken := sorted(words & set(words_of(cls))):
         return f"{name} is called {', '.join(taken)}, as another kind is"
-    return ""
+    wrong = permits.fault(facts.permits, facts.changed_by)
+    return f"the permits of {name} are wrong: {wrong}" if wrong else ""
 
 
 def words_of(cls: type[Resource]) -> list[str]:

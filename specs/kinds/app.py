@@ -9,6 +9,7 @@ from pydantic import Field
 from specs.binding import Column, TableBinding
 from specs.facts import KindFacts, detail
 from specs.fields import Flag, Line, RepositoryUrl, Slug
+from specs.permits import ADMIN, MEMBER
 from specs.resource import RENAMED_FROM, Metadata, Resource, Spec
 
 
@@ -47,7 +48,11 @@ class App(Resource):
     )
     facts: ClassVar[KindFacts] = KindFacts(
         status_from="Environment",
+        example_name="shop",
+        example={"displayName": "Shop"},
         configurable=True,
+        limits_tokens=True,
+        permits={"write": MEMBER, "delete": ADMIN, "config": MEMBER},
         inert={
             "repo_url": "nothing is built from it; name the image of each environment",
             "buildpack": "nothing is built with it; name the image of each environment",

@@ -9,6 +9,7 @@ from pydantic import Field
 from specs.binding import Column, TableBinding
 from specs.facts import KindFacts, owner, spec
 from specs.fields import Hostname, ProcessType, Slug
+from specs.permits import WORK
 from specs.resource import Metadata, Resource, Spec
 
 
@@ -42,7 +43,10 @@ class Domain(Resource):
     facts: ClassVar[KindFacts] = KindFacts(
         short=("dom",),
         named="host name",
+        example_name="shop.example.com",
+        example={"process": "web"},
         part=True,
+        permits=WORK,
         columns={"ENVIRONMENT": owner},
         wide={"PROCESS": spec("process")},
         refusals={

@@ -18,26 +18,34 @@ from specs.fields import (
     CheckedPort,
     Command,
     CpuText,
+    DrainPeriod,
     Duration,
     ExtraHosts,
     Files,
+    FirstTasks,
     Flag,
+    FollowInterval,
     GracePeriod,
     Image,
     MemoryText,
     OpenFiles,
     Period,
     Port,
+    QuietPeriod,
     ReleaseVersion,
     Replicas,
     RequestPath,
+    RestartPolicy,
+    RestartToken,
     Retries,
     RunAs,
+    Share,
     Slug,
     StopSignal,
     Sysctls,
     TmpfsPaths,
 )
+from specs.permits import ADMIN, MEMBER
 from specs.problems import InvalidSpec, Problem
 from specs.resource import RENAMED_FROM, Declared, Metadata, Resource, Spec
 from specs.run_rules import covered
@@ -153,7 +161,74 @@ def _ulimits_from_db(document: Any) -> Any:
     return fields
 
 
+class Canary(Declared):
+    """How many tasks of a new version run before the others follow; to what ran before when one of them ends."""
+
+    tasks: FirstTasks | None = Field(None, description="Tasks of each process that go first.")
+    share: Share | None = Field(None, description='Share of the tasks of each process instead: "20%".')
+    quiet: QuietPeriod = Field(
+        timedelta(minutes=5), description="Time that these have to run without an end, before the others follow."
+    )
+
+    @model_validator(mode="after")
+    def _so_many(self) -> Self:
+        if self.tasks is None and self.share is None:
+            raise InvalidSpec([Problem("tasks", None, "is required", "or share", ("tasks",))])
+        if self.tasks is not None and self.share is not None:
+            raise InvalidSpec([Problem("share", None, "stands beside tasks", "leave one of them out", ("share",))])
+        return self
+
+
+def _canary_to_db(canary: Canary) -> dict[str, Any]:
+    """The JSON document of ``canary``; times in seconds."""
+    found = {"tasks": canary.tasks, "share": canary.share, "quiet_seconds": seconds_of(canary.quiet)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _canary_from_db(document: Any) -> Any:
+    """The fields that the JSON document of ``canary`` stands for; what cannot be one is left as it is."""
+    if not isinstance(document, dict):
+        return document
+    fields = dict(document)
+    if isinstance(share := fields.get("share"), int):
+        fields["share"] = f"{share}%"
+    if isinstance(seconds := fields.pop("quiet_seconds", None), int):
+        fields["quiet"] = timedelta(seconds=seconds) if 0 <= seconds <= DAY_SECONDS else seconds
+    return fields
+
+
+class Follow(Declared):
+    """How a tag is followed: what it means is looked at now and then, and another content is another release."""
+
+    interval: FollowInterval = Field(timedelta(minutes=5), description="About the time between two looks; at least 1m.")
+
+
+@dataclass(frozen=True, slots=True)
+class _OrFlag:
+    """How a tag is followed, or ``true``: as usual; ``false`` is to leave it out."""
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def read(value: Any) -> Any:
+            return {} if value is True else None if value is False else value
+
+        return core_schema.no_info_before_validator_function(read, handler.generate_schema(Follow | None))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        inner = handler(schema["schema"])
+        return {"anyOf": [{"type": "boolean"}, *inner["anyOf"]]}
+
+
+def _follow_to_db(follow: Follow) -> float:
+    return seconds_of(follow.interval)
+
+
+def _follow_from_db(seconds: Any) -> Any:
+    return {"interval": timedelta(seconds=seconds)} if isinstance(seconds, int) else seconds
+
+
 HEALTHCHECK = Column("healthcheck", to_db=_check_to_db, from_db=_check_from_db, json=True)
+DRAIN = Column("drain_seconds", to_db=seconds_of, from_db=lambda seconds: timedelta(seconds=seconds))
+RESTART_TOKEN = Column("restart_token", kept=True)
 STOP_GRACE = Column("stop_grace_seconds", to_db=seconds_of, from_db=lambda seconds: timedelta(seconds=seconds))
 
 
@@ -169,8 +244,12 @@ class EnvironmentMetadata(Metadata):
 class EnvironmentSpec(Spec):
     """What runs. Without Process resources it is one process ``web`` made of the fields here."""
 
-    image: Image | None = Field(None, description="Image reference; needed unless deployMode is buildpack.")
-    deploy_mode: Literal["image", "buildpack"] = Field("image", description="Where the image comes from.")
+    image: Image | None = Field(
+        None, description="Image reference; with deployMode buildpack what runs until something was deployed."
+    )
+    deploy_mode: Literal["image", "buildpack"] = Field(
+        "image", description="Where the image comes from; buildpack: the newest deployment that succeeded."
+    )
     plan: Slug | None = Field(None, description="Name of the plan that limits each task.")
     region: Slug | None = Field(None, description="Only nodes with this value of the label io.skypanel.region run it.")
     pool: Slug | None = Field(None, description="Only nodes with this value of the label io.skypanel.pool run it.")
@@ -184,12 +263,24 @@ class EnvironmentSpec(Spec):
     cpu: CpuText | None = Field(None, description='Cores of each task instead of the plan\'s: 0.25 or "250m".')
     memory: MemoryText | None = Field(None, description='Memory of each task instead of the plan\'s: "64Mi".')
     healthcheck: HealthcheckOrNone = Field(
-        None, description="Health check of web; none: not even the image's own, which is taken when this is left out."
+        None,
+        description="Health check of web; left out: the image's own, else if it listens on its port. none: nothing.",
     )
     stop_grace_period: GracePeriod = Field(
         timedelta(seconds=10), description="Time between SIGTERM and SIGKILL; whole seconds."
     )
+    drain: DrainPeriod | None = Field(
+        None,
+        description="Time that a task serves on for when it is to stop, before its program is asked to; whole seconds. "
+        "The program is a child of ours then, and not process 1, also without init.",
+    )
     stop_signal: StopSignal | None = Field(None, description="Signal that asks to stop instead of the image's.")
+    restart: RestartPolicy | None = Field(
+        None,
+        description="When a task whose program ended is started again: always, the default; on-failure: not where it "
+        "ended with exit code 0, for what has neither a port nor a health check. unless-stopped is always: what is to "
+        "stand still is suspended.",
+    )
     read_only_root_filesystem: Flag = Field(True, description="Only tmpfs paths can be written to.")
     init: Flag = Field(
         True, description="A small init is process 1; false for images that must be process 1 themselves (s6-overlay)."
@@ -207,6 +298,18 @@ class EnvironmentSpec(Spec):
     run_as: RunAs | None = Field(None, description='Numeric "uid" or "uid:gid" instead of the image\'s user.')
     release: ReleaseVersion | None = Field(
         None, description="Release whose image, config, processes and settings run instead of what is declared here."
+    )
+    canary: Canary | None = Field(
+        None,
+        description="A new version runs in a part of the tasks first; left out: one task is replaced after another.",
+    )
+    follow: Annotated[Follow | None, _OrFlag()] = Field(
+        None,
+        description="The image's tag is followed: another content that it means is another release; left out: what it "
+        "meant when it was set runs.",
+    )
+    restart_token: RestartToken | None = Field(
+        None, description="Another one replaces all tasks, one after the other; left out: as it is."
     )
     suspended: Flag = Field(False, description="Stops the environment; nothing is lost.")
 
@@ -245,7 +348,9 @@ class Environment(Resource):
             "memory": Column("memory_mb", from_db=lambda mebibytes: f"{mebibytes}Mi"),
             "healthcheck": HEALTHCHECK,
             "stop_grace_period": STOP_GRACE,
+            "drain": DRAIN,
             "stop_signal": Column("stop_signal"),
+            "restart": Column("restart"),
             "read_only_root_filesystem": Column("read_only_root"),
             "init": Column("init"),
             "tmpfs": Column("tmpfs_paths", to_db=listed),
@@ -255,6 +360,9 @@ class Environment(Resource):
             "files": Column("files", json=True),
             "run_as": Column("run_as"),
             "release": Column("release"),
+            "canary": Column("canary", to_db=_canary_to_db, from_db=_canary_from_db, json=True),
+            "follow": Column("follow_seconds", to_db=_follow_to_db, from_db=_follow_from_db),
+            "restart_token": RESTART_TOKEN,
             "suspended": Column("suspended"),
         },
         parent="App",
@@ -262,14 +370,21 @@ class Environment(Resource):
         deleted_in="paas_environments",
     )
     facts: ClassVar[KindFacts] = KindFacts(
+        example_name="production",
+        example={"image": "registry.example.com/shop/web:1.4", "replicas": 3, "plan": "small", "port": 8080},
         short=("env",),
         reconciled=True,
         serves=True,
         whole_rules=True,
         configurable=True,
         released=True,
+        permits={
+            "write": MEMBER,
+            "delete": ADMIN,
+            **dict.fromkeys(("deploy", "scale", "restart", "rollback", "config"), MEMBER),
+        },
+        changed_by={"image": "deploy", "replicas": "scale", "restartToken": "restart", "release": "rollback"},
         images=("image",),
-        inert={"deploy_mode": "nothing is built; what image names runs, and nothing where it is left out"},
         overruled={"replicas": ("Process", ""), "port": ("Process", "web"), "healthcheck": ("Process", "web")},
         columns={"TASKS": tasks, "IMAGE": image},
         wide={"GENERATION": generation, "PLAN": spec("plan")},

@@ -13,6 +13,7 @@ from pydantic import Field
 from specs.binding import AttachedTable, Column, Reference, TableBinding
 from specs.facts import SAID, KindFacts, detail
 from specs.fields import Email, Flag, Line, MemoryText, NetworkPrefix, Quota, Slug
+from specs.permits import ADMIN, PLATFORM_ADMIN
 from specs.resource import Metadata, Resource, Spec
 
 _OWNER = Reference(table="users", key_column="email")
@@ -94,8 +95,18 @@ class Organization(Resource):
     facts: ClassVar[KindFacts] = KindFacts(
         short=("org",),
         tenant=True,
+        areas=("paas", "admin"),
+        example_name="acme",
+        example={"owner": "ops@acme.example", "quotaTasks": 40},
         configurable=True,
         reconciled=True,
+        permits={
+            "write": PLATFORM_ADMIN,  # quotas are in its spec
+            "delete": PLATFORM_ADMIN,
+            "config": ADMIN,
+            "suspend": PLATFORM_ADMIN,
+            "admin": ADMIN,
+        },
         columns={"SUBNET": detail("subnet")},
         refusals={
             "organizations_slug_key": ("an organization with this slug exists", "run it again"),

@@ -10,6 +10,7 @@ from pydantic import Field
 from specs.binding import Column, TableBinding
 from specs.facts import KindFacts, spec
 from specs.fields import CpuText, Flag, Gigabytes, MemoryText, Paragraph, Pids, Price, Slug
+from specs.permits import VIEWER
 from specs.resource import RENAMED_FROM, Metadata, Resource, Spec
 
 HourlyPrice = Annotated[Decimal, Price(12, 6)]
@@ -60,6 +61,9 @@ class Plan(Resource):
         },
     )
     facts: ClassVar[KindFacts] = KindFacts(
+        permits={"read": VIEWER},  # whoever chooses one
+        example_name="small",
+        example={"cpu": "0.5", "memory": "256Mi", "priceMonthly": "5"},
         inert={
             "storage_gb": "nothing is limited by it, it is for the price list",
             "bandwidth_gb": "nothing is limited by it, it is for the price list",

@@ -9,6 +9,7 @@ from pydantic import Field
 from specs.binding import Column, TableBinding
 from specs.facts import KindFacts, spec
 from specs.fields import RegistryHost, RegistryUser, Slug
+from specs.permits import ADMIN
 from specs.resource import Metadata, Resource, Spec
 
 
@@ -37,10 +38,14 @@ class Registry(Resource):
     )
     facts: ClassVar[KindFacts] = KindFacts(
         plural="registries",
+        areas=("caas",),
+        example_name="ghcr.io",
+        example={"username": "ci"},
         short=("reg",),
         named="host",
         reconciled=True,
         signs_in=True,
+        permits={"config": ADMIN},
         columns={"USERNAME": spec("username")},
         refusals={
             "caas_registry_credentials_once": (

@@ -8,19 +8,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import converge, growth, many, reaction, repair, start
+from tests.bench import converge, deploy, growth, many, reaction, repair, rolling, start, variables
 from tests.bench.harness import place
 from tests.bench.report import Measurement, show, write
 
 TABLE_WIDTH = 120
-PARTS = ("start", "reaction", "converge", "many", "repair")
+PARTS = ("start", "reaction", "converge", "many", "variables", "repair", "deploy", "rolling")
 
 
 def main() -> int:
     """Run the parts asked for; 0 when they could be measured, whether or not the aims were met."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few samples and 200 environments: to see that it works")
-    parser.add_argument("--count", type=int, help="environments of converge and many (10000)")
+    parser.add_argument(
+        "--count", type=int, help="environments of converge, many and variables (10000), deploys of rolling (20)"
+    )
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be repeated")
     parser.add_argument("--growth", action="store_true", help=f"only how the cost grows: {growth.COUNTS} environments")
     parser.add_argument("--output", type=Path, default=Path("bench.json"), help="where the report goes")
@@ -46,6 +48,12 @@ def main() -> int:
                     found = converge.measure(here, count, repeats)
                 case "many":
                     found = many.measure(here, count, rounds, further, idle)
+                case "variables":
+                    found = variables.measure(here, count, rounds)
+                case "deploy":
+                    found = deploy.measure(here, 4 if options.quick else 16)
+                case "rolling":
+                    found = rolling.measure(here, options.count or (3 if options.quick else 20), console)
                 case _:
                     found = repair.measure(here, damages)
             measurements += found

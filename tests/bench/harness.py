@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import psycopg
 
 from deploy import engine, postgres
-from tests.bench.raw import RawConnection, request, send_all
+from tests.bench.raw import RawConnection, RawError, request, send_all
 from tests.bench.workload import OPTIONS
 
 NAME = "bench"
@@ -73,15 +74,28 @@ class BenchHarness:
             return {d["Spec"]["Name"]: d for d in connection.call("GET", "/services")}
 
     def empty(self) -> None:
-        """Remove all services and all networks of the installation."""
+        """Remove all services, and all networks, secrets and configs of the installation."""
         with RawConnection(self.socket) as connection:
             services = [d["ID"] for d in connection.call("GET", "/services")]
             send_all(self.socket, [request("DELETE", f"/services/{i}") for i in services])
             label = json.dumps({"label": [f"io.skypanel.installation={OPTIONS.installation}"]}, separators=(",", ":"))
             networks = [d["Id"] for d in connection.call("GET", f"/networks?filters={label}")]
-            send_all(self.socket, [request("DELETE", f"/networks/{i}") for i in networks], connections=1)
+            for network in networks:  # those of tasks that are still ending are in use
+                wait_until(partial(_removed, connection, f"/networks/{network}"), "its tasks have ended", every=0.1)
+            secrets = [d["ID"] for d in connection.call("GET", f"/secrets?filters={label}")]
+            send_all(self.socket, [request("DELETE", f"/secrets/{i}") for i in secrets])
             configs = [d["ID"] for d in connection.call("GET", f"/configs?filters={label}")]
             send_all(self.socket, [request("DELETE", f"/configs/{i}") for i in configs])
+
+
+def _removed(connection: RawConnection, path: str) -> bool:
+    try:
+        connection.call("DELETE", path)
+    except RawError as error:
+        if "in use" not in str(error):
+            raise
+        return False
+    return True
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.bench.converge import AIM_START_SECONDS, send_raw
@@ -28,7 +29,7 @@ AIM_ONE = 2.0
 AIM_MEGABYTES = 200.0
 AIM_KILOBYTES_A_SERVICE = 12.0
 _FEW = 100
-_PERIOD_SECONDS = 1.5
+PERIOD_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,8 @@ def figures(place: BenchHarness, count: int, rounds: int, samples: int) -> Figur
                 wait_until(lambda: unready(reader) == 0, "all environments are ready", every=max(0.1, count / 20_000))
         started = min(_started(place, database) for _ in range(2))
         before = _versions(place)
-        with controller(place, database, skypanel_resync_seconds=str(_PERIOD_SECONDS)) as daemon:
-            resync, listed, pause = _comparisons(place, daemon, rounds)
+        with controller(place, database, skypanel_resync_seconds=str(PERIOD_SECONDS)) as daemon:
+            resync, listed, pause = comparisons(place, daemon, rounds)
             memory = daemon.memory()
         after = _versions(place)
         changed = sum(version != after.get(name) for name, version in before.items())
@@ -118,12 +119,14 @@ def _started(place: BenchHarness, database: Database) -> float:
     return accepted_at(line["timestamp"]) - daemon.began
 
 
-def _comparisons(place: BenchHarness, daemon: Controller, rounds: int) -> tuple[float, float, float]:
-    """Medians: seconds of a comparison, of a raw list, of the longest pause."""
+def comparisons(
+    place: BenchHarness, daemon: Controller, rounds: int, paths: Sequence[str] = ("/services",)
+) -> tuple[float, float, float]:
+    """Medians: seconds of a comparison, of a raw list of ``paths``, of the longest pause."""
     seen = len(daemon.wait_for("resync.done", 3))  # the first one after a start looks at everything
     floors: list[float] = []
     while len(floors) < rounds or len(_idle(daemon)) < rounds:
-        floors.append(_list(place))
+        floors.append(_list(place, paths))
         daemon.wait_for("resync.done", seen + len(floors))
     lines = _idle(daemon)
     return (
@@ -138,11 +141,12 @@ def _idle(daemon: Controller) -> list[dict[str, float]]:
     return [line for line in daemon.lines("resync.done")[1:] if line["queued"] == 0]
 
 
-def _list(place: BenchHarness) -> float:
+def _list(place: BenchHarness, paths: Sequence[str]) -> float:
     with RawConnection(place.socket) as connection:
-        data = request("GET", "/services")
+        asked = [request("GET", path) for path in paths]
         started = time.perf_counter()
-        json.loads(connection.send(data))
+        for data in asked:
+            json.loads(connection.send(data))
         return time.perf_counter() - started
 
 

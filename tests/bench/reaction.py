@@ -18,8 +18,9 @@ from typing import Any
 
 import psycopg
 
-from reconcilers.environment.service import service_of
-from specs.snapshots import IMPLICIT_PROCESS, EnvironmentSnapshot
+from reconcilers.environment.names import service_of
+from specs.snapshot_parts import IMPLICIT_PROCESS
+from specs.snapshots import EnvironmentSnapshot
 from tests.bench.harness import BenchHarness, Database, accepted_at, wait_until
 from tests.bench.process import controller
 from tests.bench.raw import RawConnection, RawError

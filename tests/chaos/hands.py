@@ -20,6 +20,7 @@ from reconcilers import labels
 from tests.chaos import oracles
 from tests.chaos.harness import ChaosHarness
 from tests.chaos.view import broken
+from tests.chaos.workload import UNASKED
 from tests.e2e.world import WEB, eventually
 
 GOOD = (f"{WEB}:1", f"{WEB}:2")
@@ -120,7 +121,9 @@ class Operator:
         slug = f"{self.chance.choice(SLUGS)}{self._numbers}"
         app = self.world.app(home, slug)
         name = self.chance.choice(NAMES)
-        made = self.world.environment(app, name, instances=self.chance.choice((0, 1, 1, 2)), stop_grace_seconds=1)
+        made = self.world.environment(
+            app, name, instances=self.chance.choice((0, 1, 1, 2)), stop_grace_seconds=1, healthcheck=UNASKED
+        )
         if self.chance.random() < 0.7:
             self.world.insert("paas_domains", environment_id=made, hostname=self._host())
         return f"create {slug} {name}"

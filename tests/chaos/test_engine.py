@@ -6,6 +6,7 @@ import pytest
 
 from tests.chaos import oracles
 from tests.chaos.harness import ChaosHarness
+from tests.chaos.workload import UNASKED
 from tests.e2e.world import eventually
 from tests.proxies.engine import Rule
 
@@ -26,7 +27,7 @@ WRITES = [
 @pytest.mark.parametrize("fault", list(FAULTS.values()), ids=list(FAULTS))
 def test_each_kind_of_write_with_a_fault(chaos: ChaosHarness, fault: dict[str, object]) -> None:
     rules = [chaos.leader.engine.add(Rule(**write, **fault, times=2)) for write in WRITES]  # type: ignore[arg-type]
-    environment = chaos.world.environment(chaos.workload.apps[0], "each", instances=0)
+    environment = chaos.world.environment(chaos.workload.apps[0], "each", instances=0, healthcheck=UNASKED)
     chaos.workload.steps(4)
     oracles.settled(chaos)
     chaos.world.sql("UPDATE paas_environments SET stop_grace_seconds = 7 WHERE id = %s", environment)
@@ -42,7 +43,7 @@ def test_a_network_is_made_and_its_answer_lost(chaos: ChaosHarness) -> None:
         chaos.leader.engine.add(Rule(path="/networks/.+/connect", status=-1)),
     ]
     other = chaos.world.organization("other")
-    chaos.world.environment(chaos.world.app(other, "shop"), instances=0)
+    chaos.world.environment(chaos.world.app(other, "shop"), instances=0, healthcheck=UNASKED)
     eventually(lambda: all(rule.hits for rule in rules), what="both are hit")
     oracles.everything(chaos)
 

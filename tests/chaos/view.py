@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 from typing import Any, NamedTuple
 
 from controller.records import Key
+from specs.image_policies import Scanned
 from tests.chaos.harness import ChaosHarness
 from tests.sim import safety
 from tests.sim.facts import NetworkFact, ServiceFact, TaskFact, Wish, network_fact, service_fact
@@ -106,6 +107,13 @@ class RealView:
 
     def recently(self, key: Key) -> Sequence[Wish]:
         return [self.wish(key)]
+
+    def scanned(self, image: str) -> Scanned | None:
+        return None
+
+    def names(self, image: str) -> Sequence[str]:
+        """Its own digest alone."""
+        return [image.partition("@")[2]]
 
     def statuses(self) -> Mapping[Key, _Said]:
         return self._statuses

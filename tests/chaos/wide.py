@@ -10,6 +10,7 @@ from deploy.engine import Lab, Node
 from deploy.postgres import Server
 from tests.chaos import oracles
 from tests.chaos.harness import ChaosHarness
+from tests.chaos.workload import UNASKED
 from tests.e2e.world import world
 
 IMAGES = ("web", "pause")
@@ -29,7 +30,7 @@ def wide_chaos(nodes: Lab, server: Server, folder: Path) -> Iterator[ChaosHarnes
         chaos = ChaosHarness(made, seed=2, sockets=sockets, settings={"SKYPANEL_RESYNC_SECONDS": str(RARELY)})
         stack.callback(chaos.close)
         chaos.workload.begin()
-        made.environment(chaos.workload.apps[0], "wide", instances=len(nodes.nodes))
+        made.environment(chaos.workload.apps[0], "wide", instances=len(nodes.nodes), healthcheck=UNASKED)
         chaos.start()
         oracles.settled(chaos)
         yield chaos

@@ -15,6 +15,8 @@ from deploy.engine import EngineApiError
 from tests.e2e.world import World
 
 APPS = 2
+UNASKED = '{"disabled": true}'
+"""Health checks of all: their programs listen nowhere."""
 NAMES = ("production", "staging", "review", "preview")
 
 
@@ -33,8 +35,8 @@ class Workload:
     def begin(self) -> None:
         """Some environments, one of them with a task."""
         for app in self.apps:
-            self.world.environment(app, NAMES[0], instances=1 if app == self.apps[0] else 0)
-            self.world.environment(app, NAMES[1], instances=0)
+            self.world.environment(app, NAMES[0], instances=1 if app == self.apps[0] else 0, healthcheck=UNASKED)
+            self.world.environment(app, NAMES[1], instances=0, healthcheck=UNASKED)
 
     def steps(self, count: int) -> None:
         """So many steps."""
@@ -72,7 +74,7 @@ class Workload:
         if not free:
             return "create: every name is taken"
         app, name = self.random.choice(free)
-        self.world.environment(app, name, instances=self.random.choice((0, 0, 1)))
+        self.world.environment(app, name, instances=self.random.choice((0, 0, 1)), healthcheck=UNASKED)
         return f"create {name}"
 
     def _edit(self) -> str:
@@ -105,7 +107,9 @@ class Workload:
         if row is None:
             return "again: nothing is there"
         self.world.sql("UPDATE paas_environments SET deleted_at = now() WHERE id = %s", row["id"])
-        self.world.environment(str(row["app_id"]), row["name"], instances=row["instances"], stop_grace_seconds=3)
+        self.world.environment(
+            str(row["app_id"]), row["name"], instances=row["instances"], stop_grace_seconds=3, healthcheck=UNASKED
+        )
         return f"delete {row['swarm_name']} and make it again"
 
     def _domain(self) -> str:

@@ -16,6 +16,7 @@ from tests.store.conftest import PREFIX, Database
 
 _WRITTEN = (
     *(("public", name) for name in ("users", "organizations")),
+    *(("public", name) for name in ("caas_image_reports", "caas_image_verdicts", "paas_image_facts")),
     *(
         ("public", f"paas_{name}")
         for name in ("organizations", "apps", "environments", "processes", "domains", "releases")

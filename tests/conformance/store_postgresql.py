@@ -10,13 +10,14 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from controller.declared import controls, sealing
+from controller.declared import controls, scans, sealing
 from controller.declared.sealing import Owner
 from controller.postgres.statements import statement
 from controller.records import Key, Loaded, Loss
 from controller.store import loading
 from controller.store.identity import Register
 from controller.store.listener import CHANNEL
+from specs.vulnerabilities import VulnerabilityReport
 from tests.conformance.store_world import APP, NAME, Contender, Declarer, Ledger, StoreWorld
 from tests.sim.database import documents
 from tests.sim.database.config import VAULT
@@ -97,6 +98,9 @@ class PostgresDesk:
 
     def name_release(self, environment: Key, version: int | None) -> None:
         self._update(environment, sql.SQL("release = {}").format(sql.Literal(version)))
+
+    def scan(self, report: VulnerabilityReport) -> bool:
+        return scans.put(self._database.session("scanner"), report)
 
     def change(self, key: Key, **columns: Any) -> None:
         self._ledger.change(key, columns)

@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 
 from controller.records import Key, Loaded, Loss
+from specs.vulnerabilities import VulnerabilityReport
 from tests.conformance.store_world import NAME, Contender, Declarer, Ledger, StoreWorld
-from tests.sim.database import config, documents
+from tests.sim.database import config, documents, scans
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.identity import SimRegister
 from tests.sim.database.lease import SimLease
@@ -72,6 +73,9 @@ class SimulatedDesk:
 
     def name_release(self, environment: Key, version: int | None) -> None:
         self.change(environment, pinned=None if version is None else pinned(self._database, environment, version))
+
+    def scan(self, report: VulnerabilityReport) -> bool:
+        return scans.put(self._database, report)
 
     def change(self, key: Key, **columns: Any) -> None:
         self._ledger.change(key, columns)

@@ -14,6 +14,7 @@ from controller.loop.identity import Register
 from controller.loop.ports import Store
 from controller.records import Holdings, Key, Loaded, Loss
 from controller.store.lease import Lease
+from specs.vulnerabilities import VulnerabilityReport
 from tests.sim.database import documents
 
 NAME = "blue"
@@ -32,6 +33,9 @@ class Declarer(Protocol):
 
     def name_release(self, environment: Key, version: int | None) -> None:
         """Have it run the content of a release; None: what is declared."""
+
+    def scan(self, report: VulnerabilityReport) -> bool:
+        """Hand in a vulnerability report; whether it is newer than what is there."""
 
     def change(self, key: Key, **columns: Any) -> None: ...
     def delete(self, key: Key) -> None: ...

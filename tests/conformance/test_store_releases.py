@@ -119,3 +119,73 @@ async def test_the_last_one_that_ran_stays_however_many_follow_that_never_did(
             assert await one.store.make_release(web.id, loaded.generation, release) == number + 2
         store_world.declare.name_release(web, 1)
         assert read(await one.store.load(web)).image_ref == "web:1"
+
+
+async def test_a_document_has_what_images_go_by_of_the_releases_that_may_serve(
+    store_world: StoreWorld, web: Key
+) -> None:
+    async def images(one: Contender) -> list[tuple[str, tuple[str, ...] | None]]:
+        newest = read(await one.store.load(web)).release
+        assert newest is not None
+        return [(each.image, each.digests) for each in newest.images or ()]
+
+    async with store_world.leader() as one:
+        loaded = await one.store.load(web)
+        for number in range(1, 15):
+            facts = {"reference": "web", "pinned": f"web@{number}", "architecture": "amd64", "digests": [str(number)]}
+            release = Release(f"web:{number}", {"cmd": [str(number)]}, (), None, facts if number != 3 else None)
+            assert await one.store.make_release(web.id, loaded.generation, release) == number
+            if number == 1:
+                assert await images(one) == [("web:1", ("1",))], "it never ran, and may"
+            if number in {1, 2}:
+                await one.store.release_deployed(web.id, number)
+                assert await images(one) == [(f"web:{number}", (str(number),))], "it alone serves"
+            if number == 4:
+                assert await images(one) == [("web:4", ("4",)), ("web:3", None), ("web:2", ("2",))]
+        newest = [(f"web:{number}", (str(number),)) for number in range(14, 5, -1)]
+        assert await images(one) == [*newest, ("web:2", ("2",))], "so many, and the one that ran"
+
+
+async def test_a_command_begins_until_it_has_ended_and_what_ended_well_stays_so(
+    store_world: StoreWorld, web: Key
+) -> None:
+    async def command(one: Contender) -> tuple[int, int | None, str | None, bool]:
+        newest = read(await one.store.load(web)).release
+        assert newest is not None
+        found = newest.command
+        return found.tries, found.exit_code, found.failure, found.succeeded
+
+    async with store_world.leader() as one:
+        version = await make(one, web)
+        assert await command(one) == (0, None, None, False)
+        assert [await one.store.release_command_begins(web.id, version, tries) for tries in (0, 0, 1)] == [
+            True,
+            True,
+            False,
+        ]
+        await one.store.release_command_ended(web.id, version, 0, 3, "it ended with exit code 3")
+        assert await command(one) == (0, 3, "it ended with exit code 3", False)
+        assert not await one.store.release_command_begins(web.id, version, 0)
+        await one.store.release_command_again(web.id, version, 0)
+        await one.store.release_command_again(web.id, version, 0)
+        assert await command(one) == (1, None, None, False)
+        await one.store.release_command_ended(web.id, version, 0, 0, "")
+        assert await command(one) == (1, None, None, False), "of another try"
+        await one.store.release_command_ended(web.id, version, 1, 0, "")
+        await one.store.release_command_ended(web.id, version, 1, 3, "it ended with exit code 3")
+        await one.store.release_command_again(web.id, version, 1)
+        assert await command(one) == (1, 0, None, True)
+        assert not await one.store.release_command_begins(web.id, version, 1)
+
+
+async def test_no_command_begins_of_a_release_that_is_not_the_newest_or_has_run(
+    store_world: StoreWorld, web: Key
+) -> None:
+    async with store_world.leader() as one:
+        first = await make(one, web)
+        store_world.declare.change(web, image_ref="web:2")
+        second = await make(one, web)
+        assert not await one.store.release_command_begins(web.id, first, 0)
+        assert await one.store.release_command_begins(web.id, second, 0)
+        await one.store.release_deployed(web.id, second)
+        assert not await one.store.release_command_begins(web.id, second, 0)

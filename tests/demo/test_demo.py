@@ -53,7 +53,8 @@ def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(paths:
         for hostname in ("hello.localhost", "shop.localhost", "site.localhost"):
             assert re.search(rf"hello from \w+ .*host {hostname}", first.stdout)
         assert len(re.findall(r"after \d+ ms \(from that change", first.stdout)) == 2
-        repaired = [line for line in first.stdout.splitlines() if "Repaired" in line]
+        # On a busy machine Swarm at times forgets to stop a task that was too many, and that is repaired as well.
+        repaired = [line for line in first.stdout.splitlines() if "Repaired" in line and "forgot" not in line]
         assert len(repaired) == 2, repaired
         assert f"not on {taken}" in first.stdout
         running = controller.find(paths)

@@ -10,10 +10,13 @@ import pytest
 
 from deploy.engine import Lab
 from deploy.postgres import Server, ensure
+from tests.collector import Collector, collecting
+from tests.conftest import LAB
 from tests.e2e.world import World, world
 from tests.labs import kept
 
-NAME = "e2e"
+NAME = f"e2e-{LAB}"
+"""Of the part of the suite that runs it."""
 _numbers = itertools.count(1)
 
 
@@ -24,6 +27,13 @@ def server() -> Iterator[Server]:
     yield server
     if not kept():
         server.destroy()
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """Takes the spans of controllers that are told so."""
+    with collecting() as found:
+        yield found
 
 
 @pytest.fixture

@@ -131,6 +131,13 @@ class Container:
         return frozenset(a for a in every if not a.startswith("fe80:"))
 
     @property
+    def addresses_of_version_6(self) -> frozenset[str]:
+        """All but its loopback's; those that are good on one link alone, too."""
+        found = json.loads(self._run("ip", "-j", "-6", "address"))
+        every = (a["local"] for link in found if link.get("ifname") != "lo" for a in link.get("addr_info", ()))
+        return frozenset(every)
+
+    @property
     def listening(self) -> frozenset[int]:
         """TCP ports where something listens on more than the loopback."""
         return frozenset(port for _, port in listening(self._inside()))

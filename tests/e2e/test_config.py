@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from reconcilers.helper import PROGRAM, VARIABLES
+from tests.collector import Collector
 from tests.docs.blocks import blocks
 from tests.docs.session import follow
 from tests.e2e.world import WEB, World, eventually
@@ -26,8 +27,9 @@ AWKWARD = f"{MARKER} two\nlines, $HOME `x` 'single' \"double\" \\ =, tab\t, cafÃ
 
 
 @pytest.fixture
-def shop(here: World) -> str:
+def shop(here: World, collector: Collector) -> str:
     """An environment of acme/shop with a route, which is as declared; its controller has a key."""
+    here.settings |= collector.settings
     here.settings["SKYPANEL_KEYS"] = base64.b64encode(os.urandom(32)).decode()
     here.controller().start()
     made = here.environment(here.app(here.organization("acme"), "shop"), memory_mb=32)
@@ -186,7 +188,9 @@ def test_a_lost_key_is_said_and_what_runs_goes_on(here: World, shop: str) -> Non
 
 
 @pytest.mark.long
-def test_a_planted_value_is_nowhere_but_in_the_tasks(here: World, shop: str) -> None:
+def test_a_planted_value_is_nowhere_but_in_the_tasks(
+    here: World, shop: str, collector: Collector, tmp_path: Path
+) -> None:
     for name in ("TOKEN", "OTHER"):
         config(here, "set", "acme/shop/production", name, stdin=f"{MARKER} {name}")
     config(here, "set", "acme/shop/production", "TLS_KEY", "--as-file", stdin=MARKER)
@@ -197,9 +201,22 @@ def test_a_planted_value_is_nowhere_but_in_the_tasks(here: World, shop: str) -> 
     eventually(lambda: not (here.status("environment", shop) or {}).get("ready"), what="it cannot be deployed")
     here.sql("UPDATE paas_environments SET image_ref = %s WHERE id = %s", f"{WEB}:2", shop)
     here.wait_ready(shop)
-    for place, text in everywhere(here, shop):
+    exported = here.skypanel("export", "-n", here.slug("acme"))
+    assert exported.returncode == 0, exported.stderr
+    (tmp_path / "acme.yaml").write_text(exported.stdout + exported.stderr)
+    planned = here.skypanel("plan", "-f", str(tmp_path / "acme.yaml"))
+    texts = [("an export", exported.stdout), ("a plan", planned.stdout + planned.stderr)]
+    assert all(text for _, text in texts)
+    eventually(lambda: f"environment/{shop}" in spans(collector), what="the collector has traces")
+    texts.append(("a trace", spans(collector)))
+    for place, text in [*everywhere(here, shop), *((place, text.encode()) for place, text in texts)]:
         assert MARKER.encode() not in text, f"a value is in {place}"
         assert base64.b64encode(MARKER.encode())[:-4] not in text, f"a value is, in base64, in {place}"
+
+
+def spans(collector: Collector) -> str:
+    """All that the collector got."""
+    return "".join(str(resource) for resource in list(collector.got))
 
 
 def everywhere(here: World, environment: str) -> Iterator[tuple[str, bytes]]:
@@ -225,7 +242,14 @@ def everywhere(here: World, environment: str) -> Iterator[tuple[str, bytes]]:
         for page in ("/metrics", "/readyz"):
             yield page, controller.fetch(page).encode()
     path = f"{here.slug('acme')}/shop/production"
-    for words in (["describe", "env", path], ["trace", "env", path], ["get", "env", "-o", "json"], ["doctor"]):
+    for words in (
+        ["describe", "env", path],
+        ["trace", "env", path],
+        ["explain", "env", path],
+        ["releases", path],
+        ["get", "env", "-o", "json"],
+        ["doctor"],
+    ):
         done = here.skypanel(*words)
         yield " ".join(words), (done.stdout + done.stderr).encode()
     for row in here.sql("SELECT * FROM skypanel.events WHERE object_id = %s", environment):

@@ -30,7 +30,7 @@ def says(world: World, object_id: str, kind: str = "domain") -> str:
 
 @contextmanager
 def requests(
-    world: World, host: str, *, clients: int = 4, method: str = "GET", pause: float = 0.02
+    world: World, host: str, *, clients: int = 4, method: str = "GET", path: str = "/", pause: float = 0.02
 ) -> Iterator[Counter[str]]:
     """Clients that keep their connections; counts by what came of each request, filled while the block runs."""
     outcomes: Counter[str] = Counter()
@@ -40,7 +40,7 @@ def requests(
         connection = http.client.HTTPConnection("127.0.0.1", world.http_port, timeout=10)
         while not stop.wait(pause):
             try:
-                connection.request(method, "/", body=b"x" * 200 if method == "POST" else None, headers={"Host": host})
+                connection.request(method, path, body=b"x" * 200 if method == "POST" else None, headers={"Host": host})
                 answer = connection.getresponse()
                 said = answer.read().decode()
                 outcomes[
@@ -130,3 +130,19 @@ def test_without_a_task_of_the_edge_no_domain_is_routed_and_what_runs_is_ready(h
     finally:
         here.change_by_hand("skypanel-edge", lambda spec: spec["Mode"]["Replicated"].update(Replicas=1))
     eventually(lambda: says(here, domain) == "RouteGiven", seconds=60, what="the edge is back")
+
+
+def test_a_program_that_ends_at_once_loses_no_long_request_where_its_task_drains(here: World) -> None:
+    here.controller().start()
+    quick = '{"tcp": true, "interval_seconds": 0.5, "retries": 5}'
+    environment, _, host = shop(here, instances=2, healthcheck=quick, drain_seconds=6)
+    here.wait_ready(environment)
+    eventually(lambda: here.curl(host)[0] == 200, what="the edge routes it")
+    with requests(here, host, clients=8, path="/slow/3") as outcomes:
+        for grace in (1, 2):
+            here.sql("UPDATE paas_environments SET stop_grace_seconds = %s WHERE id = %s", grace, environment)
+            here.wait_ready(environment, seconds=120)
+    assert outcomes.keys() == {"image 1"}, outcomes
+    assert outcomes["image 1"] > 20
+    task = here.engine.get(f"/services/{here.service()}")["Spec"]["TaskTemplate"]["ContainerSpec"]
+    assert task["StopGracePeriod"] == 8_000_000_000

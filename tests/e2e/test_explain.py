@@ -28,7 +28,7 @@ class Wrong(NamedTuple):
 
 
 TABLE = [
-    Wrong("absent", {"image_ref": f"{WEB}:404"}, "A node cannot get its image", "Push it, correct", "image"),
+    Wrong("absent", {"image_ref": f"{WEB}:404"}, "does not answer", "it is tried again", "image"),
     Wrong("crashing", {"cmd": ["crash", "3"]}, "Its program ends with an error", "`docker service logs`", "task"),
     Wrong("sick", {"cmd": ["unhealthy"], "healthcheck": CHECK}, "Its health check fails", "answer the check", "health"),
     Wrong("hungry", {"entrypoint": json.loads(EATS)}, "Its tasks are killed", "Give it more memory", "task"),

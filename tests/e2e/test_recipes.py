@@ -149,7 +149,7 @@ def test_common_images_fail_with_the_mend_as_they_stand_and_are_ready_as_recipes
         eventually(partial(is_so, plain, app, "CrashLoop"), seconds=120, what=f"{app} is a crash loop")
         message = conditions(plain)[app][1]
         assert all(part in message for part in parts), (app, message)
-    eventually(partial(is_so, plain, "sick", "CrashLoop"), seconds=120, what="what fails its check is a crash loop")
+    eventually(partial(is_so, plain, "sick", "Unhealthy"), seconds=120, what="what fails its check is unhealthy")
     message = conditions(plain)["sick"][1]
     assert TOLD in message, f"{message!r}"
     assert "no database" not in here.controllers[0].text(), "what a check prints is its tenant's"

@@ -16,7 +16,7 @@ import pytest
 from deploy.engine.daemon import Daemon
 from tests.e2e.world import WEB, World, eventually
 from tests.labs import free_port
-from tests.registry.real import CHANGED, USER, running
+from tests.registry.real import CHANGED, USER, RealRegistry, program, running
 
 PASSWORDS = (USER.password, CHANGED.password, "wr0ng-not-to-be-seen")
 
@@ -25,14 +25,19 @@ PASSWORDS = (USER.password, CHANGED.password, "wr0ng-not-to-be-seen")
 class Private:
     """A registry with a password, at one address of the node and of this machine: two programs over the same files."""
 
-    host: str
+    registry: RealRegistry
     folders: tuple[Path, Path]
     engine: docker.APIClient
 
-    def push(self, tag: str) -> str:
+    @property
+    def host(self) -> str:
+        """As references have it."""
+        return self.registry.host
+
+    def push(self, tag: str, content: str = "1") -> str:
         """Put our web server there, and forget it on the node; its reference."""
         reference = f"{self.host}/private/web"
-        self.engine.tag(f"{WEB}:1", reference, tag)
+        self.engine.tag(f"{WEB}:{content}", reference, tag)
         user = {"username": USER.username, "password": USER.password}
         said = self.engine.push(reference, tag, auth_config=user)
         assert '"error"' not in said, said
@@ -54,14 +59,15 @@ def private(here: World, tmp_path: Path) -> Iterator[Private]:
     (folders[0] / "data").mkdir()
     (folders[1] / "data").symlink_to(folders[0] / "data")
     within = node.daemon.sandbox.network_command()
+    program()  # the node's network does not lead to where it comes from
     with node.network():
         theirs = running(folders[0], port=port, private=True, within=within)
-        found = theirs.__enter__()
+        theirs.__enter__()
     _again(node.daemon, replace(node.daemon, pulls=True))
     engine = docker.APIClient(here.lab.docker_host, version="auto")
     try:
-        with running(folders[1], port=port, private=True):
-            yield Private(found.host, folders, engine)
+        with running(folders[1], port=port, private=True) as ours:
+            yield Private(ours, folders, engine)
     finally:
         engine.close()
         _again(node.daemon, node.daemon)
@@ -75,8 +81,8 @@ def _again(was: Daemon, now: Daemon) -> None:
     now.wait()
 
 
-def registries(here: World, verb: str, *words: str, stdin: str = "") -> str:
-    done = here.skypanel("registries", verb, here.slug("acme"), *words, stdin=stdin)
+def registries(here: World, verb: str, *words: str, organization: str = "acme", stdin: str = "") -> str:
+    done = here.skypanel("registries", verb, here.slug(organization), *words, stdin=stdin)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -125,7 +131,13 @@ def test_a_private_image_runs_and_another_password_restarts_nothing(here: World,
 
     here.sql("UPDATE paas_environments SET image_ref = %s WHERE id = %s", second, shop)
     here.wait_ready(shop)
-    assert {task["Spec"]["ContainerSpec"]["Image"] for task in tasks(here)} == {first, second}
+    named = {task["Spec"]["ContainerSpec"]["Image"] for task in tasks(here)}
+    assert {image.partition("@")[0] for image in named} == {first, second}
+    assert all("@sha256:" in image for image in named), "what was looked up is what runs"
+
+    digest = next(image for image in named if image.startswith(second))
+    thief = here.environment(here.app(here.organization("beta"), "blog"), image_ref=digest, memory_mb=32)
+    eventually(partial(said, here, "environment", thief, "ImageDenied"), what="the node's copy is not everybody's")
 
     registries(here, "unset", private.host)
     eventually(lambda: pulls_as(here) == [], what="the engine has forgotten him")

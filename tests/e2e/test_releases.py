@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from tests.e2e.test_config import config, sees, shop
-from tests.e2e.world import WEB, World
+from tests.e2e.world import WEB, World, eventually
 
 __all__ = ["shop"]
 SECONDS = 30.0
@@ -55,8 +55,26 @@ def test_a_release_comes_back_with_its_image_settings_and_values(here: World, sh
 
 
 def test_what_ran_before_there_were_releases_becomes_the_first_and_is_not_touched(here: World, shop: str) -> None:
+    # Of that time nothing asked whether it listens.
+    here.sql("UPDATE paas_environments SET healthcheck = '{\"disabled\": true}' WHERE id = %s", shop)
+    here.wait_ready(shop)
     before = here.versions()
     here.root("DELETE FROM paas_releases WHERE environment_id = %s", shop)
     assert here.skypanel("reconcile", "environment", f"{here.slug('acme')}/shop/production", "--wait").returncode == 0
-    assert [(r["version"], r["state"]) for r in releases(here)] == [(1, "deployed")]
+    eventually(
+        lambda: [(r["version"], r["state"]) for r in releases(here)] == [(1, "deployed")], what="it is release 1"
+    )
     assert here.versions() == before
+
+
+def test_what_a_build_has_made_runs_and_is_a_release_with_its_commit(here: World, shop: str) -> None:
+    commit = "c" * 40
+    here.sql("UPDATE paas_environments SET deploy_mode = 'buildpack' WHERE id = %s", shop)
+    made = here.insert("paas_deployments", environment_id=shop, git_sha=commit, image_ref=f"{WEB}:2")
+    assert image(here) == f"{WEB}:1"
+    here.root("UPDATE paas_deployments SET status = 'succeeded' WHERE id = %s", made)
+    here.wait_ready(shop)
+    assert (image(here), releases(here)[0]["commit"]) == (f"{WEB}:2", commit)
+    listed = here.skypanel("get", "environments", "-o", "wide")
+    assert f"{WEB}:2" in listed.stdout
+    assert "wanted" not in listed.stdout

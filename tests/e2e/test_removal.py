@@ -46,7 +46,7 @@ def test_the_same_name_can_be_used_again_at_once(here: World) -> None:
     first = here.environment(app)
     here.wait_ready(first)
     here.sql("UPDATE paas_environments SET deleted_at = now() WHERE id = %s", first)
-    second = here.environment(app, cmd=["worker"])
+    second = here.environment(app, cmd=["worker"], port=None)
     here.wait_ready(second)
     labels = here.services()[here.service()]["Spec"]["Labels"]
     assert labels["io.skypanel.owner"] == f"environment/{second}"

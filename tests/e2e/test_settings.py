@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from signal import SIGUSR1
 
-from tests.e2e.world import World, eventually
+import docker
+
+from tests.e2e.world import WEB, World, eventually
 
 
 def label_node(here: World, **labels: str) -> None:
@@ -40,6 +44,27 @@ def test_an_image_without_a_shell_is_checked_by_a_request_and_by_a_connection(he
     message = eventually(told, seconds=60, what="the new version is taken back")
     assert "its health check failed ([tcp 99], every 0.3s)" in message
     assert "nothing listens on this port of 127.0.0.1" in message
+
+
+def test_the_signal_that_an_image_is_stopped_with_is_held_back_where_its_task_drains(here: World) -> None:
+    image, drain = "stopped-with-usr1", 3
+    engine = docker.APIClient(here.lab.docker_host, version="auto")
+    try:
+        made = engine.create_container(f"{WEB}:1")["Id"]
+        engine.commit(made, repository=image, tag="1", changes=["STOPSIGNAL SIGUSR1"])
+        engine.remove_container(made)
+        here.controller().start()
+        app = here.app(here.organization("acme"), "shop")
+        here.wait_ready(here.environment(app, image_ref=f"{image}:1", drain_seconds=drain))
+        (task,) = engine.containers(filters={"label": f"com.docker.swarm.service.name={here.service()}"})
+        asked = datetime.now(UTC)
+        engine.stop(task["Id"], timeout=30)
+        state = engine.inspect_container(task["Id"])["State"]
+    finally:
+        engine.close()
+    ended = datetime.fromisoformat(f"{state['FinishedAt'].rstrip('Z')[:26]}+00:00")
+    assert ended - asked >= timedelta(seconds=drain)
+    assert state["ExitCode"] == 128 + SIGUSR1, "it was the image's own"
 
 
 def test_what_no_node_may_run_is_told_with_the_labels_that_are_missing_and_runs_once_a_node_has_them(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -76,7 +75,7 @@ STATEMENTS = {
 def test_what_is_suspended_answers_with_a_page_and_comes_back_as_it_was(here: World, whole: str) -> None:
     controller = here.controller().start()
     acme, hosts = here.organization("acme"), [f"{n}.{whole}.localhost" for n in ("one", "two")]
-    other = f"other.{whole}.localhost"
+    other, after = f"other.{whole}.localhost", f"after.{whole}.localhost"
     shop = here.environment(here.app(acme, "shop"), instances=2)
     for host in hosts:
         here.insert("paas_domains", environment_id=shop, hostname=host)
@@ -107,8 +106,12 @@ def test_what_is_suspended_answers_with_a_page_and_comes_back_as_it_was(here: Wo
         here.sql(STATEMENTS[whole], False)
         here.wait_ready(shop)
         eventually(lambda: not paged(here.services()[here.pin()]["Spec"]["Labels"]), what="the page is taken back")
-        time.sleep(2.5)  # the edge looks every second
+        domain = here.insert("paas_domains", environment_id=neighbour, hostname=after)
+        eventually(lambda: here.curl(after)[0] == 200, what="the edge has looked again since")
     assert seen == [503, 200], "there was an answer at any moment"
+    here.sql("DELETE FROM paas_domains WHERE id = %s", domain)
+    eventually(lambda: here.curl(after)[0] == 404, what="the neighbour is as it was")
+    here.wait_ready(neighbour)
     assert kept(here) == before
     assert here.curl(other)[0] == 200
 

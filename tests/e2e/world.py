@@ -36,17 +36,20 @@ _worlds = itertools.count()
 
 
 def eventually(check: Callable[[], Any], *, seconds: float = 60.0, what: str = "") -> Any:
-    """Ask ``check`` until it gives something true, or fail with its last answer."""
-    deadline = time.monotonic() + seconds
+    """Ask ``check`` until it gives something true, or fail with its last answer.
+
+    It is asked often at first, and less often when it takes long, as what is waited for needs the processor, too.
+    """
+    begun = time.monotonic()
     last: Any = None
-    while time.monotonic() < deadline:
+    while (waited := time.monotonic() - begun) < seconds:
         try:
             last = check()
             if last:
                 return last
         except (OSError, LookupError, EngineApiError, psycopg.OperationalError) as error:
             last = error
-        time.sleep(0.02)
+        time.sleep(min(0.2, max(0.02, waited / 50)))
     raise AssertionError(f"not within {seconds} s: {what or check}; last: {last!r}")
 
 

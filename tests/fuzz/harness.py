@@ -32,7 +32,7 @@ from controller.swarm.plan import plan
 from reconcilers import labels
 from reconcilers.conditions import Status, ready, stalled
 from reconcilers.environment.config import UNKNOWN_PROGRAM
-from reconcilers.helper import PROGRAM
+from reconcilers.helper import PROGRAM, without_helper
 from reconcilers.objects import Config, HomeNetwork, Network, Objects
 from reconcilers.ports import LookAhead, Options
 from reconcilers.registry import registered
@@ -88,6 +88,7 @@ _WHERE: dict[str, LiteralString] = {
     "skypanel.gitops_sources": "organization_id = %(o)s",
     "skypanel.data_keys": "organization_id = %(o)s",
     "skypanel.reconcile_controls": "id IN (%(o)s, %(e)s)",
+    "skypanel.api_tokens": "organization_id = %(o)s",
     # The operator's, of no tenant.
     "paas_stacks": "true", "paas_buildpacks": "true", "paas_stack_buildpacks": "true", "paas_addon_plans": "true",
     "paas_templates": "true", "paas_nodes": "true",
@@ -122,6 +123,11 @@ _MAKE_FOR: dict[str, LiteralString] = {
     """,
     "skypanel.config_vars": """
         INSERT INTO skypanel.config_vars (environment_id, name, ciphertext, key_id) VALUES (%(e)s, 'NAME', 'x', 'k')
+    """,
+    "skypanel.api_tokens": """
+        INSERT INTO skypanel.api_tokens (id, name, hash, organization_id, role, expires_at)
+        SELECT left(translate(%(o)s::text, '-', ''), 12), 'ci', sha256(%(o)s::text::bytea), %(o)s, 'member',
+               now() + interval '1 day'
     """,
 }
 _TENANT: LiteralString = """
@@ -390,7 +396,7 @@ class FuzzHarness:
                 declared[process] = (image, [*(command or [UNKNOWN_PROGRAM]), *(args or [])], None, *rest)
             rendered[process] = (
                 inner["Image"],
-                inner["Args"][1:] if behind else inner.get("Command"),
+                list(without_helper([PROGRAM, *inner["Args"]])) if behind else inner.get("Command"),
                 None if behind else inner.get("Args"),
                 service.replicas,
                 inner.get("User"),

@@ -10,11 +10,12 @@ from tests.fuzz.values import KNOWN_TYPES
 from tests.store.conftest import Database, database, server
 
 __all__ = ["database", "server"]
-EXAMPLES = 100
+EXAMPLES = 50
 """Of each sort; `make fuzz` has more."""
 MEGABYTES = 300.0
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("guarded", [True, False], ids=["with constraints", "older than the constraints"])
 def test_any_row_is_as_declared_or_refused_and_the_neighbour_goes_on(database: Database, guarded: bool) -> None:
     with place(database, guarded=guarded) as here:

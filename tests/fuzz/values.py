@@ -109,6 +109,14 @@ ulimits = st.fixed_dictionaries(
         "nproc": st.just("10"),
     },
 ).map(_document)
+canaries = st.fixed_dictionaries(
+    {},
+    optional={
+        "tasks": st.sampled_from(["1", "3", "1001", "1.0"]) | numbers,
+        "share": st.sampled_from(["20", "99", "100"]) | numbers,
+        "quiet_seconds": st.sampled_from(["1", "86400", "86401"]) | numbers,
+    },
+).map(_document)
 sysctls = st.fixed_dictionaries(
     {},
     optional={
@@ -156,7 +164,12 @@ _OF_NAME: dict[str, st.SearchStrategy[Any]] = {
     "spread": slugs,
     "release": st.integers(1, 9),
     "stop_signal": st.sampled_from(["SIGTERM", "SIGQUIT", "SIGKILL", "15"]),
+    "restart": st.sampled_from(["always", "on-failure", "unless-stopped", "no"]),
+    "drain_seconds": st.integers(-1, 20) | st.integers(),
+    "restart_token": st.sampled_from(["1", "2026-11-27T09:30:00Z", "", "a b", "x" * 65]),
     "ulimits": ulimits,
+    "canary": canaries,
+    "follow_seconds": st.sampled_from([60, 300, 86_400, 59, 86_401]) | st.integers(),
     "sysctls": sysctls,
     "extra_hosts": extra_hosts,
     "files": files,

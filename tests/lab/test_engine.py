@@ -3,14 +3,15 @@
 import http.client
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
 from deploy import engine
-from deploy.engine import IMAGE_PREFIX, Lab, sandbox
+from deploy.engine import IMAGE_PREFIX, EngineApi, Lab, sandbox
 from deploy.engine.errors import LabError
-from tests.lab.support import NAME, eventually, fetch, in_state, remove, service
+from tests.lab.support import NAME, eventually, fetch, free_port, in_state, remove, service
 
 
 def host_interfaces() -> set[str]:
@@ -64,10 +65,19 @@ def test_an_image_ends_at_once_when_asked_to(lab: Lab, image: str) -> None:
     api = lab.api()
     container = api.post("/containers/create", {"Image": f"{IMAGE_PREFIX}/{image}"})["Id"]
     api.post(f"/containers/{container}/start")
+    eventually(lambda: _catches_sigterm(api, container), what="it catches SIGTERM")  # before, process 1 is not told
     api.post(f"/containers/{container}/stop", t="20")
     state = api.get(f"/containers/{container}/json")["State"]
     api.delete(f"/containers/{container}")
     assert (state["Status"], state["ExitCode"]) == ("exited", 0), "ended by itself, not by SIGKILL"
+
+
+def _catches_sigterm(api: EngineApi, container: str) -> bool:
+    look = "while read -r name mask && [ $name != SigCgt: ]; do :; done </proc/1/status; exit $((0x$mask >> 14 & 1))"
+    run = api.post(f"/containers/{container}/exec", {"Cmd": ["/bin/sh", "-c", look]})["Id"]
+    api.post(f"/exec/{run}/start", {"Detach": True})
+    eventually(lambda: not api.get(f"/exec/{run}/json")["Running"], what="it has looked")
+    return bool(api.get(f"/exec/{run}/json")["ExitCode"] == 1)
 
 
 def test_web_can_be_made_to_crash_and_to_be_unhealthy(lab: Lab) -> None:
@@ -124,6 +134,19 @@ def test_down_leaves_no_process_mount_cgroup_or_folder_while_tasks_run(scratch_n
     assert not lab_mounts(scratch_name)
     assert not list(Path("/sys/fs/cgroup").glob(f"*/skypanel-lab/{scratch_name}-*"))
     assert not list(home.parent.glob(f"*{scratch_name}*/*"))
+
+
+def test_down_frees_a_forwarded_port_although_a_client_keeps_its_connection(scratch_name: str) -> None:
+    port = free_port()
+    lab = engine.up(scratch_name, images=["web"], forwards=[f"{port}:8080"])
+    service(lab.api(), "kept", "web:1", port=8080)
+    eventually(lambda: in_state(lab.api(), "kept", "running"), what="it runs")
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    client.request("GET", "/")
+    assert client.getresponse().read()
+    engine.down(scratch_name)
+    socket.create_server(("127.0.0.1", port)).close()
+    client.close()
 
 
 def test_down_cleans_up_when_the_folder_was_removed_by_hand(scratch_name: str) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.collector import Collector
 from tests.e2e.world import eventually
-from tests.observe.conftest import Collector, Seen
+from tests.observe.conftest import Seen
 
 
 def value(attribute: Any) -> Any:
@@ -48,8 +49,10 @@ def test_a_reconcile_is_a_trace_whose_steps_follow_one_another_in_real_time(seen
     assert set(known["skypanel.woken_by"]) <= {"change", "dependency", "drift", "retry", "resync"}
 
     steps = [s for s in spans(collector) if s.trace_id == root.trace_id and s.parent_span_id == root.span_id]
-    assert [s.name for s in steps] == ["load", "releases", "plan", "announce", "write", "observe", "report"]
-    assert attributes(steps[4])["skypanel.note"] == f"+ service {seen.service}"
+    assert [s.name for s in steps] == [
+        "load", "image", "row", "helper", "releases", "plan", "announce", "write", "observe", "report",
+    ]  # fmt: skip
+    assert attributes(steps[7])["skypanel.note"] == f"+ service {seen.service}"
     assert steps[0].start_time_unix_nano == root.start_time_unix_nano
     for one, following in pairwise(steps):
         assert one.end_time_unix_nano == following.start_time_unix_nano

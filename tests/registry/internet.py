@@ -29,11 +29,14 @@ from controller.registry.addresses import Gate, Reach
 from controller.registry.client import RegistryClient
 from controller.registry.documents import CONFIGS, INDEXES, MANIFESTS
 from controller.registry.images import RegistryImages
+from controller.registry.mirror_settings import read_mirrors
+from controller.registry.mirrors import Mirrors
 from tests.registry.engine import StandIn
 
 REGISTRY, AUTH, BLOBS = "registry.example.com", "auth.example.com", "blobs.example.com"
 TLS_HELLO = 0x16
-NAMES = (REGISTRY, AUTH, BLOBS, "registry-1.docker.io")
+MIRROR = "mirror.example.com"
+NAMES = (REGISTRY, AUTH, BLOBS, "registry-1.docker.io", MIRROR)
 IMAGE = f"{REGISTRY}/team/app:1"
 
 
@@ -141,9 +144,11 @@ class Internet:
         """One that lives here."""
         return RegistryClient(Gate(Reach(allowed=allowed), self.resolve), trust=self._trust, dial=self.dial)
 
-    def images(self, *allowed: str, engine: StandIn | None = None) -> RegistryImages:
+    def images(self, *allowed: str, engine: StandIn | None = None, mirrors: Sequence[str] = ()) -> RegistryImages:
         """The port, asking here."""
-        return RegistryImages(engine or StandIn(), Reach(allowed=allowed), self.client(*allowed))
+        reach = Reach(allowed=allowed)
+        named = Mirrors(reach, read_mirrors(mirrors), resolve=self.resolve, trust=self._trust, dial=self.dial)
+        return RegistryImages(engine or StandIn(), reach, self.client(*allowed), named)
 
 
 @contextmanager

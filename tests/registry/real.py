@@ -20,6 +20,7 @@ from typing import Any
 from controller.registry.credentials import Credentials
 from deploy.engine import debian
 from tests.labs import free_port
+from tests.registry.tokens import ISSUER, SERVICE, Tokens
 
 USER = Credentials("ci", "of-the-tests-4711")
 
@@ -41,6 +42,9 @@ storage: {{filesystem: {{rootdirectory: {folder}/data}}, delete: {{enabled: true
 http: {{addr: "127.0.0.1:{port}"}}
 """
 _AUTH = "auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}\n"
+_TOKENS = (
+    "auth: {{token: {{realm: '{realm}', service: {service}, issuer: {issuer}, rootcertbundle: {folder}/tokens.pem}}}}\n"
+)
 _START_SECONDS = 10.0
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -102,6 +106,10 @@ class RealRegistry:
         self._call("PUT", f"/v2/{repository}/manifests/{tag or _digest(body)}", body, {"Content-Type": form})
         return {"mediaType": form, "digest": _digest(body), "size": len(body)}
 
+    def put_as_it_is(self, repository: str, reference: str, form: str, body: bytes) -> None:
+        """Put a manifest there, byte for byte."""
+        self._call("PUT", f"/v2/{repository}/manifests/{reference}", body, {"Content-Type": form})
+
     def upload(self, repository: str, data: bytes, form: str) -> dict[str, Any]:
         """Put a blob there; its descriptor."""
         location = self._call("POST", f"/v2/{repository}/blobs/uploads/", b"", {}).removeprefix(f"http://{self.host}")
@@ -124,9 +132,20 @@ class RealRegistry:
             return answer.getheader("Location") or ""
 
 
+def program() -> Path:
+    """Debian's; fetched where it is not here yet, which takes a network that leads to the archive."""
+    return debian.fetch("bookworm", ["docker-registry"]) / "usr/bin/docker-registry"
+
+
 @contextmanager
 def running(
-    folder: Path, *, port: int = 0, private: bool = False, within: Sequence[str] = ()
+    folder: Path,
+    *,
+    port: int = 0,
+    private: bool = False,
+    within: Sequence[str] = (),
+    tokens: Tokens | None = None,
+    mirrors: str = "",
 ) -> Iterator[RealRegistry]:
     """A registry of one's own, with what ``folder`` has from before.
 
@@ -135,13 +154,20 @@ def running(
         port: 0: any.
         private: whether it asks for ``USER``.
         within: command line in front of its own, such as one that enters a node's network; who calls stands there, too.
+        tokens: whose tokens it asks for.
+        mirrors: address of the registry of which it is a mirror; empty: of none.
     """
-    program = debian.fetch("bookworm", ["docker-registry"]) / "usr/bin/docker-registry"
     port = port or free_port()
     (folder / "htpasswd").write_text(_HTPASSWD)
+    text = (_CONFIG + (_AUTH if private else "")).format(folder=folder, port=port)
+    if tokens is not None:
+        (folder / "tokens.pem").write_bytes(tokens.certificate)
+        text += _TOKENS.format(folder=folder, realm=tokens.realm, service=SERVICE, issuer=ISSUER)
+    text += f"proxy:\n  remoteurl: {mirrors}\n" if mirrors else ""
     config = folder / "config.yml"
-    config.write_text((_CONFIG + (_AUTH if private else "")).format(folder=folder, port=port))
-    command = [*within, str(program), "serve", str(config)]
+    config.write_text(text)
+    # It ends with the test run, whatever ends that.
+    command = ["setpriv", "--pdeathsig", "KILL", *within, str(program()), "serve", str(config)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": os.defpath})
     try:
         _wait(process, port)

@@ -22,6 +22,7 @@ LOCAL, PULLED = inspected(IMAGE), inspected(IMAGE, digests=(f"other@sha256:{64 *
 async def test_what_was_built_on_the_engine_is_itself_and_no_registry_is_asked(internet: Internet) -> None:
     facts = await internet.images(engine=StandIn({IMAGE: LOCAL})).look_up(IMAGE, "a")
     assert (facts.pinned, facts.cmd, facts.architecture) == (IMAGE, ("local",), "amd64")
+    assert facts.digests == (LOCAL["Id"],), "as a scanner calls it, which asks the engine"
     assert not internet.dialled
 
 
@@ -36,12 +37,26 @@ async def test_of_what_came_from_a_registry_that_decides(internet: Internet) -> 
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-async def test_a_registry_that_has_it_not_leaves_it_to_the_engine(internet: Internet, status: int) -> None:
+async def test_what_a_registry_does_not_give_to_this_user_is_not_his_because_another_one_pulled_it(
+    internet: Internet, status: int
+) -> None:
     internet.server.says = lambda _: reply(status, www_authenticate="Basic realm=x")
-    facts = await internet.images(engine=StandIn({IMAGE: PULLED})).look_up(IMAGE, "a")
-    assert (facts.pinned, facts.cmd) == (f"{NAME}@{OWN}", ("local",))
+    for reference in (IMAGE, f"{NAME}@{OWN}"):
+        with pytest.raises(TerminalError):
+            await internet.images(engine=StandIn({reference: PULLED})).look_up(reference, "a")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_where_nothing_is_private_what_the_registry_has_not_is_left_to_the_engine(
+    internet: Internet, status: int
+) -> None:
+    internet.server.says = lambda _: reply(status, www_authenticate="Basic realm=x")
+    for reference, digests in (("shop:1", ()), (f"shop@{OWN}", (f"shop@{OWN}",)), ("shop:2", (f"shop@{OWN}",))):
+        engine = StandIn({reference: inspected(*(() if "@" in reference else (reference,)), digests=digests)})
+        facts = await internet.images(engine=engine).look_up(reference, "a")
+        assert (facts.pinned, facts.cmd) == (digests[0] if digests else reference, ("local",))
     with pytest.raises(TerminalError):
-        await internet.images().look_up(IMAGE, "a")
+        await internet.images().look_up("shop:1", "a")
 
 
 async def test_a_registry_that_does_not_exist_leaves_it_to_the_engine(internet: Internet) -> None:
@@ -52,12 +67,16 @@ async def test_a_registry_that_does_not_exist_leaves_it_to_the_engine(internet: 
         await internet.images().look_up(IMAGE, "a")
 
 
-async def test_a_registry_where_nobody_listens_leaves_it_to_the_engine() -> None:
+async def test_a_registry_where_nobody_listens_gives_nobody_what_came_from_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         host = f"127.0.0.1:{probe.getsockname()[1]}"
-    engine = StandIn({f"{host}/a:1": inspected(f"{host}/a:1", digests=(f"{host}/a@{OWN}",))})
-    images = RegistryImages(engine, Reach(allowed=(host,)))
-    assert (await images.look_up(f"{host}/a:1", "a")).pinned == f"{host}/a@{OWN}"
+    pulled = inspected(f"{host}/a:1", digests=(f"{host}/a@{OWN}",))
+    images = RegistryImages(StandIn({f"{host}/a:1": pulled, f"{host}/a@{OWN}": pulled}), Reach(allowed=(host,)))
+    for reference in (f"{host}/a:1", f"{host}/a@{OWN}"):  # another organization's user may have had it pulled
+        with pytest.raises(TransientError, match="nobody listens there"):
+            await images.look_up(reference, "a")
+    never = RegistryImages(StandIn({f"{host}/a:1": inspected(f"{host}/a:1")}), Reach(allowed=(host,)))
+    assert (await never.look_up(f"{host}/a:1", "a")).pinned == f"{host}/a:1", "it came from no registry"
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -73,12 +92,15 @@ async def test_a_registry_that_lies_is_not_made_good_by_the_engine(internet: Int
         await internet.images(engine=StandIn({IMAGE: PULLED})).look_up(IMAGE, "a")
 
 
-async def test_a_digest_that_the_engine_has_is_asked_of_nobody_else(internet: Internet) -> None:
+async def test_a_digest_that_the_engine_has_is_asked_of_its_registry_where_there_is_one(internet: Internet) -> None:
     engine = StandIn({f"{NAME}@{OWN}": PULLED})
+    internet.server.says = lambda _: reply(503)
+    with pytest.raises(TransientError, match="answered 503"):
+        await internet.images(engine=engine).look_up(f"{NAME}@{OWN}", "a")
+    del internet.names[REGISTRY]
     for reference in (f"{NAME}@{OWN}", f"{IMAGE}@{OWN}"):
         facts = await internet.images(engine=engine).look_up(reference, "a")
         assert (facts.pinned, facts.cmd) == (f"{NAME}@{OWN}", ("local",))
-    assert not internet.dialled
 
 
 async def test_a_name_that_an_engine_takes_for_the_beginning_of_an_id_is_none(internet: Internet) -> None:

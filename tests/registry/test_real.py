@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anyio
 import pytest
 
@@ -10,7 +12,7 @@ from controller.registry.client import RegistryClient
 from controller.registry.credentials import Credentials
 from controller.registry.images import RegistryImages
 from controller.registry.places import Repository
-from reconcilers.images import ImageFacts
+from reconcilers.images import ImageFacts, Meaning
 from reconcilers.outcomes import TerminalError, TransientError
 from specs.images import parse_image
 from tests.labs import free_port
@@ -33,9 +35,11 @@ async def test_a_tag_is_pinned_to_its_digest_and_the_config_says_how_it_starts(
     registry: RealRegistry, form: str
 ) -> None:
     found = registry.push("team/app", "1", CONFIG, form=form)
-    assert await look_up(f"{registry.host}/team/app:1") == ImageFacts(
+    facts = await look_up(f"{registry.host}/team/app:1")
+    assert replace(facts, digests=()) == ImageFacts(
         f"{registry.host}/team/app@{found['digest']}", "amd64", ("/bin/app",), ("serve", "--port=80"), CHECK
     )
+    assert (facts.digests[0], len(facts.digests)) == (found["digest"], 2), "of the manifest and of its config"
 
 
 async def test_a_reference_without_a_tag_means_latest(registry: RealRegistry) -> None:
@@ -74,6 +78,29 @@ async def test_of_an_index_the_engine_s_platform_is_taken_else_the_first_that_we
     made = registry.push_index(name, "1", entries, form=index)
     facts = await look_up(f"{registry.host}/{name}:1", machine)
     assert (facts.pinned, facts.architecture, facts.cmd) == (f"{registry.host}/{name}@{made['digest']}", runs, (runs,))
+    ours = next(entry["digest"] for entry in entries if entry["platform"]["architecture"] == runs)
+    assert facts.digests[:2] == (made["digest"], ours), "a scanner may name it by either, or by its config"
+    assert len(facts.digests) == 3
+
+
+@pytest.mark.parametrize("also", [(), ("arm64",)], ids=["one architecture", "several"])
+async def test_of_several_images_for_one_architecture_what_is_looked_at_is_named_itself(
+    registry: RealRegistry, also: tuple[str, ...]
+) -> None:
+    name = "-".join(["variants", *also])
+    entries = [registry.push(name, "", {"Cmd": [word]}) for word in ("v3", "plain")]
+    entries[0]["platform"] = {**entries[0]["platform"], "variant": "v3"}
+    entries += [registry.push(name, "", {"Cmd": [a]}, architecture=a) for a in also]
+    made = registry.push_index(name, "1", entries)
+    images = RegistryImages(StandIn(), REACH)
+    named = entries[1]
+    for reference in (f"{name}:1", f"{name}@{made['digest']}", f"{name}:2@{made['digest']}"):
+        facts = await images.look_up(f"{registry.host}/{reference}", "org")
+        assert (facts.pinned, facts.cmd) == (f"{registry.host}/{name}@{named['digest']}", ("plain",))
+        assert facts.digests[:2] == (made["digest"], entries[1]["digest"])
+    assert await images.newest(f"{registry.host}/{name}:1", "org") == Meaning(
+        f"{registry.host}/{name}@{made['digest']}"
+    )
 
 
 async def test_what_no_machine_here_runs_is_refused_with_what_there_is(registry: RealRegistry) -> None:

@@ -28,9 +28,9 @@ from tests.sim.faults import Fault, Plan, read
 from tests.sim.run import Verdict, execute
 from tests.sim.scenario import scenarios
 
-COMBINED = 8
+COMBINED = 2
 """Plans of two and three faults a scenario."""
-SINGLE = 36
+SINGLE = 8
 """Plans of single faults a scenario, unless all are asked for: the seed draws them. Each strikes."""
 _SHOWN = 12
 _PROGRESS = 2000

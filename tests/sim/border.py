@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import anyio
 
-from tests.sim.faults import At, Fault, Plan, Sort
+from tests.sim.faults import POSSIBLE, At, Fault, Plan, Sort
 
 R = TypeVar("R")
 LATENCY_SECONDS = 0.002
@@ -38,6 +38,10 @@ class Step(NamedTuple):
     """How often anything had been written on either side by then."""
     phase: int
     """How often the scenario had settled."""
+
+
+_OF_TWO = (Fault.FROZEN,)
+"""What means something only beside another process."""
 
 
 @dataclass
@@ -69,6 +73,7 @@ class Course:
         self._taken: Counter[str] = Counter()
         self._faults = dict(self.plan.faults)
         self._random = random.Random(self.plan.seed)
+        self._chance = random.Random(self.plan.seed)
 
     def take(self, name: str, sort: Sort) -> Fault | None:
         """Number a step; what is to go wrong at it."""
@@ -77,16 +82,21 @@ class Course:
         if self.over:
             return None
         self.steps.append(Step(at, sort, asyncio.get_running_loop().time(), self.moves(), self.phase))
-        fault = self._faults.get(at)
+        fault = self._faults.get(at) or self._by_chance(sort)
         if fault is not None:
             self.struck.append(at)
             self.strikes.append((fault, asyncio.get_running_loop().time()))
         return fault
 
+    def _by_chance(self, sort: Sort) -> Fault | None:
+        if not self.plan.rate or self._chance.random() >= self.plan.rate:
+            return None
+        return self._chance.choice([fault for fault in POSSIBLE[sort] if fault not in _OF_TWO])
+
     @property
     def looks_back(self) -> bool:
         """Whether the past is needed."""
-        return Fault.OLD_ANSWER in self._faults.values()
+        return bool(self.plan.rate) or Fault.OLD_ANSWER in self._faults.values()
 
     @property
     def undisturbed(self) -> bool:

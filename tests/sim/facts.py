@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from controller.records import Key
 from reconcilers import labels
 from reconcilers.helper import VARIABLES
+from specs.image_policies import ImagePolicy, Scanned, violations
+from specs.snapshots import RELEASE_PROCESS
 
 _HOST = re.compile(r"Host\(([^)]*)\)")
 _QUOTED = re.compile(r"[`'\"]([^`'\"]+)[`'\"]")
@@ -75,6 +77,7 @@ class TaskFact:
     addresses: Mapping[str, str]
     current: bool = True
     """It runs the service's present template."""
+    image: str = ""
 
 
 _CHILDREN = (("process", "processes"), ("process", "left_out"), ("domain", "domains"))
@@ -104,6 +107,21 @@ class Wish:
         return self.ended or self.document.get("suspended") is True
 
     @property
+    def withheld(self) -> bool:
+        """Whether an image policy may have its tasks stopped."""
+        return (self.document.get("image_policy") or {}).get("enforcement") == "all"
+
+    def refuses(self, image: str, scanned: Scanned | None, index: str) -> bool:
+        """Whether its image policy refuses ``image``, as tasks name it, of which there are these reports."""
+        policy = ImagePolicy.model_validate(self.document.get("image_policy") or {})
+        found = violations([("its organization", policy)], image, index=index, runs=True, scanned=scanned)
+        return policy.enforcement != "audit" and bool(found)
+
+    def stops(self, image: str, scanned: Scanned | None, index: str) -> bool:
+        """Whether its image policy wants no task of ``image``, as ``refuses``."""
+        return self.withheld and not self.stopped and self.refuses(image, scanned, index)
+
+    @property
     def image(self) -> str:
         """Of an environment; empty without one."""
         return str(self.document.get("image_ref") or "")
@@ -127,10 +145,11 @@ class Wish:
 
     @cached_property
     def processes(self) -> Mapping[str, int]:
-        """Type -> tasks; without rows one ``web``."""
+        """Type -> tasks of what runs all the time; without rows one ``web``."""
         rows = self.document.get("processes") or ()
         if self.ended or not isinstance(rows, list | tuple):
             return {}
+        rows = [row for row in rows if not isinstance(row, Mapping) or row.get("type") != RELEASE_PROCESS]
         if not rows:
             return {"web": _count(self.document.get("instances"))}
         return {r["type"]: _count(r.get("instances")) for r in rows if isinstance(r, Mapping) and "type" in r}
@@ -199,6 +218,12 @@ class View(Protocol):
 
     def recently(self, key: Key) -> Sequence[Wish]:
         """What a controller may believe to be declared: what is, and what was until a moment ago."""
+
+    def scanned(self, image: str) -> Scanned | None:
+        """What reports a controller knows of the content of an image; None: one came a moment ago, who knows."""
+
+    def names(self, image: str) -> Sequence[str]:
+        """Digests that the content of an image goes by, what its reference meant first; its own among them."""
 
     def statuses(self) -> Mapping[Key, Statement]:
         """What is said now."""

@@ -79,11 +79,13 @@ class Plan:
         scenario: its name.
         faults: what happens where.
         seed: of latencies and jitters; 0 has even latencies.
+        rate: share of all steps at which something goes wrong besides, drawn by the seed.
     """
 
     scenario: str
     faults: tuple[tuple[At, Fault], ...] = ()
     seed: int = 0
+    rate: float = 0.0
 
     def __str__(self) -> str:
         told = "; ".join(f"{fault} at {at}" for at, fault in self.faults) or "no fault"

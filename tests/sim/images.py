@@ -7,9 +7,9 @@ ports[Images].images["registry.example.com/app:2"] = ImageFacts(...)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from reconcilers.images import ImageFacts, Images
+from reconcilers.images import ImageFacts, Images, Meaning
 from reconcilers.logins import Login
 from reconcilers.outcomes import ReconcileError, TerminalError, TransientError
 from specs.images import parse_image
@@ -47,15 +47,19 @@ class SimImages(Images):
     Attributes:
         images: what is known of a reference, where it does not follow from it.
         failures: what happens instead, by reference.
+        mirrored: what a mirror says that a tag means, pinned, by reference; others have none.
         private: who has to ask, by registry; others are given nothing there.
+        signatures: the keys that have signed, by pinned reference.
         asked: every reference that was asked for, in order.
     """
 
     def __init__(self) -> None:
         self.images: dict[str, ImageFacts] = {}
         self.failures: dict[str, Failure] = {}
+        self.mirrored: dict[str, str] = {}
         self.private: dict[str, Login] = {}
         self.asked: list[str] = []
+        self.signatures: dict[str, set[str]] = {}
 
     async def look_up(self, reference: str, organization_id: str, login: Login | None = None) -> ImageFacts:
         """See ``Images``."""
@@ -65,6 +69,31 @@ class SimImages(Images):
         if reference in self.failures:
             raise self.failures[reference](reference)
         return self.images.get(reference) or facts_of(reference)
+
+    async def newest(
+        self,
+        reference: str,
+        organization_id: str,
+        login: Login | None = None,
+        *,
+        within_seconds: float = 0.0,
+        itself: bool = False,
+    ) -> Meaning | None:
+        """See ``Images``; nobody is told to come again."""
+        if login is None and not itself and reference in self.mirrored:
+            return Meaning(self.mirrored[reference], second_hand=True)
+        found = await self.look_up(reference, organization_id, login)
+        name = found.pinned.partition("@")[0]
+        return Meaning(f"{name}@{found.digests[0]}" if found.digests else found.pinned)
+
+    async def signed_by(
+        self, pinned: str, keys: Sequence[str], organization_id: str, login: Login | None = None
+    ) -> Sequence[str]:
+        """See ``Images``."""
+        self.asked.append(f"signatures of {pinned}")
+        if pinned in self.failures:
+            raise self.failures[pinned](pinned)
+        return sorted(self.signatures.get(pinned, set()).intersection(keys))
 
     async def sign_in(self, login: Login) -> bool:
         """See ``Images``."""

@@ -161,7 +161,7 @@ def nothing_is_scaled_to_nothing_without_a_wish(view: View, write: Written) -> S
     if not isinstance(before, ServiceFact) or not isinstance(after, ServiceFact) or before.owner is None:
         return
     if before.process and before.replicas > 0 and after.replicas == 0:
-        nothing = _wished(view, before.owner, lambda w: w.stopped or not w.processes.get(before.process))
+        nothing = _wished(view, before.owner, lambda w: w.stopped or w.withheld or not w.processes.get(before.process))
         if not nothing and not _others(view, before):
             yield f"{before.name} was scaled to nothing, and nobody asked for it"
 
@@ -187,7 +187,10 @@ def what_serves_goes_on_serving(view: View) -> Sentences:
     reached = set(_reached(view))
     for owner, host in view.served - reached:
         wanted = all(
-            not wish.stopped and wish.state != "lost" and wish.processes.get(wish.hosts.get(host, ""))
+            not wish.stopped
+            and not wish.withheld
+            and wish.state != "lost"
+            and wish.processes.get(wish.hosts.get(host, ""))
             for wish in view.recently(owner)
         )
         if wanted and not view.disturbed(owner):
@@ -204,6 +207,34 @@ def a_job_is_run_to_its_end_once(view: View) -> Sentences:
     for (name, run, place), count in view.ended_well().items():
         if count > 1:
             yield f"task {place} of job {name} has ended well {count} times in run {run}"
+
+
+# -- image policies ------------------------------------------------------------------------------------------------
+
+
+@on_write
+def no_image_is_run_that_a_policy_refuses(view: View, write: Written) -> Sentences:
+    before, after = write.before, write.after
+    if not isinstance(after, ServiceFact) or after.owner is None or not after.process or after.by_hand:
+        return
+    image = str(after.container.get("Image", ""))
+    had = before.container.get("Image") if isinstance(before, ServiceFact) else None
+    if image == had or image.partition("@")[0] != view.wish(after.owner).image.partition("@")[0]:
+        return  # what runs already may go on, and come back
+    scanned, index = view.scanned(image), view.names(image)[0]
+    if after.replicas and all(wish.refuses(image, scanned, index) for wish in view.recently(after.owner)):
+        yield f"{after.name} was given {image}, which the policy of its organization refuses"
+
+
+@always(RECONCILED_SECONDS)
+def what_an_image_policy_stops_does_not_run(view: View) -> Sentences:
+    for service in view.ours():
+        if service.owner is None or service.by_hand or view.paused(service.owner) or view.tripped:
+            continue
+        for image in sorted({task.image for task in view.running(service.id)}):
+            scanned, index = view.scanned(image), view.names(image)[0]
+            if scanned is not None and all(wish.stops(image, scanned, index) for wish in view.recently(service.owner)):
+                yield f"{service.name} runs {image}, which the policy of its organization has stopped"
 
 
 # -- who is stopped --------------------------------------------------------------------------------------------------
@@ -341,6 +372,8 @@ def _tasks_lacking(view: View, key: Key, wish: Wish, *, steady: bool) -> str:
         hosts = {host for host, answers in wish.hosts.items() if answers == process}
         if service.hosts != hosts:
             return f"{service.name} has rules for {sorted(service.hosts)} instead of {sorted(hosts)}"
+        if (service.template.get("RestartPolicy") or {}).get("Condition") == "on-failure":
+            continue  # they may have ended
         if steady:
             count = view.ran(service.id, OPTIONS.min_ready_seconds)
         else:

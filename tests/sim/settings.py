@@ -24,6 +24,7 @@ OPTIONS = Options(
     monitor_seconds=0.4,
     edge_settle_seconds=2.0,
     min_ready_seconds=0.3,
+    release_command_seconds=120.0,
     pin_image="127.0.0.1:5000/pause:1",
     allowed_registries=("127.0.0.1:5000",),
 )

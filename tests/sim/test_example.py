@@ -18,7 +18,7 @@ def test_every_fault_strikes_a_kind_that_a_package_brings(tmp_path: Path) -> Non
     typed = [b.commands() for b in blocks("docs/extending.md", "4. The scenario") if b.language == "sh"]
     assert typed[0][0].split() == ["python", "-m", "tests.sim", "--only", "acme_mail"]
     said = run(
-        tmp_path, "-m", "tests.sim", "--only", "acme_mail", "--each", "6", "--keep", str(tmp_path), code=0, **SETTINGS
+        tmp_path, "-m", "tests.sim", "--only", "acme_mail", "--each", "2", "--keep", str(tmp_path), code=0, **SETTINGS
     )
     assert " 0 failed" in said
 

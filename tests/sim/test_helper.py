@@ -14,7 +14,7 @@ from controller.swarm.errors import EngineUnavailable
 from controller.swarm.helper.program import program
 from controller.swarm.identity import Marks
 from reconcilers import labels, references
-from reconcilers.helper import ARCHITECTURES, helper_name
+from reconcilers.helper import ARCHITECTURES, FIRST, helper_name
 from reconcilers.outcomes import ConflictError, TerminalError, TransientError
 from tests.conformance.engine.harness import encoded
 from tests.sim.loop import VirtualLoop
@@ -69,7 +69,7 @@ class Scene:
     async def provide(self, architecture: str = "amd64") -> list[str]:
         """What was asked of the engine for it."""
         before = len(self.transport.asked)
-        await self.cluster.helper.provide(architecture)
+        await self.cluster.helper.provide(architecture, FIRST)
         return self.transport.asked[before:]
 
     def configs(self) -> dict[str, Any]:

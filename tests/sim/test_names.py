@@ -303,6 +303,8 @@ def test_an_app_that_moves_to_another_organization_is_served_at_every_moment() -
     run(body)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("image", [ABSENT, BROKEN], ids=["there is no image", "it dies when it runs"])
 def test_a_renamed_app_that_does_not_start_is_served_by_the_one_before(image: str) -> None:
     async def body(sim: Simulation, world: World) -> None:

@@ -17,6 +17,7 @@ from controller import changes
 from controller.kit import flow
 from controller.loop import worker
 from controller.loop.context import ReconcileContext
+from controller.loop.converge import Convergence
 from controller.loop.gates.fuse import Fuse
 from controller.loop.stability import Stability
 from controller.swarm import edge
@@ -26,8 +27,9 @@ from controller.swarm.liveview import LiveView
 from controller.swarm.task_counts import TaskCounts
 from controller.swarm.types import job
 from controller.swarm.writers.service import ServiceWriter
+from reconcilers import environment
 from reconcilers.conditions import ready
-from reconcilers.environment import domains, salvage, service
+from reconcilers.environment import domains, policies, salvage, service
 from reconcilers.ports import LiveService, ServiceProgress
 from reconcilers.routes import traefik_labels
 from specs import names
@@ -131,8 +133,8 @@ def what_is_absent_goes_without_a_word(patch: pytest.MonkeyPatch) -> None:
 def a_wrong_row_stops_what_runs(patch: pytest.MonkeyPatch) -> None:
     laid_over = salvage._laid_over
 
-    def stopped(spec: Any, found: Any, *rest: Any) -> Any:
-        return laid_over(spec, replace(found, suspended=True), *rest)
+    def stopped(spec: Any, found: Any, *rest: Any, **more: Any) -> Any:
+        return laid_over(spec, replace(found, suspended=True), *rest, **more)
 
     patch.setattr(salvage, "_laid_over", stopped)
 
@@ -187,6 +189,42 @@ def a_job_is_written_whenever_somebody_looks(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(job, "is_run", lambda *_: False)
 
 
+# -- image policies ------------------------------------------------------------------------------------------------
+
+
+@mutant(
+    safety.no_image_is_run_that_a_policy_refuses, "policies.a_new_image_that_a_policy_blocks_is_not_run_nor_asked_for"
+)
+def what_is_new_is_only_marked(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(policies, "_OF_NEW", dict.fromkeys(("audit", "new", "all"), policies.MARKED))
+
+
+@mutant(safety.no_image_is_run_that_a_policy_refuses, "policies.a_report_that_finds_too_much_refuses_what_is_new")
+def reports_are_not_read(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> None: ...
+
+    patch.setattr(policies, "_scanned", nothing)
+
+
+@mutant(
+    safety.what_an_image_policy_stops_does_not_run,
+    "policies_meanwhile.what_a_report_condemns_in_its_rollout_goes_and_the_one_before_comes_back",
+)
+def what_serves_meanwhile_is_not_judged(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any, **__: Any) -> None: ...
+
+    patch.setattr(environment, "judged_anew", nothing)
+
+
+@mutant(
+    safety.what_an_image_policy_stops_does_not_run,
+    "policies_meanwhile.what_a_policy_stops_in_its_rollout_goes_and_the_one_before_comes_back",
+)
+def all_that_is_young_and_goes_well_is_kept_and_so_is_the_rest(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Convergence, "_stops", lambda *_: False)
+    patch.setattr(salvage, "must_stop", lambda *_: False)
+
+
 # -- who is stopped --------------------------------------------------------------------------------------------------
 
 
@@ -204,8 +242,8 @@ def suspension_is_not_rendered(patch: pytest.MonkeyPatch) -> None:
 def suspension_is_not_seen_in_a_wrong_row(patch: pytest.MonkeyPatch) -> None:
     laid_over = salvage._laid_over
 
-    def awake(spec: Any, found: Any, *rest: Any) -> Any:
-        return laid_over(spec, replace(found, suspended=None), *rest)
+    def awake(spec: Any, found: Any, *rest: Any, **more: Any) -> Any:
+        return laid_over(spec, replace(found, suspended=None), *rest, **more)
 
     patch.setattr(salvage, "_laid_over", awake)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from tests.sim.faults import At, Fault, Plan
 from tests.sim.run import NOT_REACHED, Verdict, execute
 from tests.sim.scenario import scenarios
 
-EVERY, MOST = 60, 3
-"""Of the single faults, one in so many is tried here, and no more a scenario."""
+EVERY, MOST = 60, 1
+"""Of the single faults, one in so many is tried here, and no more a scenario: `make sim` has the others."""
 NAMES = sorted(scenarios())
 _references: dict[str, Verdict] = {}
 
@@ -33,7 +34,8 @@ def test_a_scenario_without_faults_keeps_every_promise(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_scenario_with_faults_ends_as_it_does_without(name: str) -> None:
-    plans = explore.drawn(list(explore.singles(reference(name)))[NAMES.index(name) % EVERY :: EVERY], MOST, 0)
+    first = zlib.crc32(name.encode()) % EVERY  # its own, so that another scenario more leaves it as it is
+    plans = explore.drawn(list(explore.singles(reference(name)))[first::EVERY], MOST, 0)
     assert plans
     for plan in plans:
         assert execute(scenarios()[name], plan, reference(name)).problems == (), plan

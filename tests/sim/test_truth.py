@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from itertools import groupby
 
 import pytest
 
@@ -173,9 +174,11 @@ def test_a_start_that_was_declared_to_be_slow_is_no_lack_of_progress() -> None:
         home = organization(sim, "acme")
         declared = environment(sim, home, "shop", image_ref=WEB2, healthcheck=check)
         silent = environment(sim, home, "blog", image_ref=WEB2)
-        await sim.sleep(180.0)
+        await sim.sleep(160.0)
         assert sim.reason(declared) == "RollingOut"
         assert sim.reason(silent) == "ProgressDeadlineExceeded"
+        await sim.sleep(25.0)
+        assert (sim.reason(declared), sim.reason(silent)) == ("RollingOut", "Unhealthy"), "it does not listen in time"
         await sim.sleep(300.0)
         assert (sim.reason(declared), sim.reason(silent)) == ("Deployed", "Deployed")
 
@@ -253,4 +256,33 @@ def test_a_first_version_whose_health_check_fails_says_the_same_as_long_as_it_fa
         assert sim.reason(shop) == "Deployed"
 
     world = run(body)
-    assert [reason for _, reason in said(world, made[0])].count("CrashLoop") == 1
+    told_of = [reason for reason, _ in groupby(reason for _, reason in said(world, made[0]))]
+    assert told_of == ["NetworkNotReady", "RollingOut", "Unhealthy", "CrashLoop", "Deployed"]
+
+
+def test_a_first_version_that_is_never_healthy_is_unhealthy_when_its_time_is_over_and_stays_so() -> None:
+    made: list[Key] = []
+    check = {**CHECK, "start_period_seconds": 300}
+
+    async def body(sim: Simulation, world: World) -> None:
+        sim.swarm.behave(WEB2, replace(SAYS, stop_code=0))
+        shop = environment(sim, organization(sim, "acme"), "shop", image_ref=WEB2, healthcheck=check)
+        made.append(shop)
+        await sim.sleep(300 + 2 * (2 + 5) + 10 - 5.0)
+        assert sim.reason(shop) == "RollingOut"
+        await sim.sleep(10.0)
+        assert sim.reason(shop) == "Unhealthy"
+        assert SAID.partition(":")[0] in message(world, shop)
+        before = len(said(world, shop))
+        await sim.sleep(700.0)  # each takes so long that they never are a crash loop
+        sim.change(shop, instances=2)
+        await sim.sleep(20.0)
+        assert sim.reason(shop) == "Unhealthy"
+        assert len(said(world, shop)) == before + 1, "nothing but the generation has changed"
+        sim.swarm.behave(WEB2, Behaviour())
+        await sim.sleep(400.0)
+        assert sim.reason(shop) == "Deployed"
+
+    world = run(body)
+    told_of = [reason for reason, _ in groupby(reason for _, reason in said(world, made[0]))]
+    assert told_of == ["NetworkNotReady", "RollingOut", "Unhealthy", "Deployed"]

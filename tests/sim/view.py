@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from controller.records import Key
 from reconcilers import labels
+from specs.image_policies import Scanned
 from specs.releases import overlaid
+from tests.sim.database import scans
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.rows import Declared, Said
 from tests.sim.facts import NetworkFact, ServiceFact, TaskFact, Wish, network_fact, service_fact
@@ -152,6 +155,20 @@ class SimView:
         earlier = self._earlier.get(key, ())
         return [self.wish(key), *(wish for until, wish in earlier if until >= self.now() - self.blur)]
 
+    def scanned(self, image: str) -> Scanned | None:
+        """What reports a controller knows of the content of an image; None: one came a moment ago, who knows."""
+        found = scans.found(self._database, self.names(image))
+        if any(self._database.scanned_at[each.digest] >= self.now() - self.blur for each in found):
+            return None
+        return Scanned(found, datetime.min.replace(tzinfo=UTC))  # then none is too old: time is not judged
+
+    def names(self, image: str) -> Sequence[str]:
+        """Digests that the content of an image goes by, as it was found for a release; its own among them."""
+        digest = image.partition("@")[2]
+        kept = [each.content for releases in self._database.releases.values() for each in releases]
+        listed = [(each.resolved or {}).get("digests") or () for each in kept if each.image.partition("@")[2] == digest]
+        return [*next(filter(None, listed), ()), digest]
+
     def statuses(self) -> Mapping[Key, Said]:
         """What is said now."""
         return self._database.statuses
@@ -237,4 +254,5 @@ def _runs(task: Task) -> bool:
 
 def _task(task: Task, service: Service | None) -> TaskFact:
     current = service is not None and task.spec == service.spec["TaskTemplate"]
-    return TaskFact(task.meta.id, task.running_at or 0.0, task.addresses, current)
+    image = str(task.spec["ContainerSpec"].get("Image") or "")
+    return TaskFact(task.meta.id, task.running_at or 0.0, task.addresses, current, image)

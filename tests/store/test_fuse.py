@@ -26,7 +26,10 @@ from tests.unit.loop.parts import Nothing
 
 pytestmark = pytest.mark.anyio
 WATCHED_SECONDS = 2.0
-ANSWER_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+"""Idle it is a third of one; ten when tables are gone through for each row."""
+CONFIRMS_IN_ANSWERS = 10
+"""It writes as many rows, twice: idle as long as 2.5 answers, and fifty when tables are gone through for each row."""
 
 
 @pytest.fixture
@@ -84,8 +87,7 @@ async def test_while_rows_of_a_table_may_be_hidden_nothing_at_all_is_taken_away(
     database: Database, tenant: Tenant, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf = OwnersSwarm(environments(database, tenant, 3))
-    for what in ("ENABLE", "FORCE"):
-        database.execute(f"ALTER TABLE paas_processes {what} ROW LEVEL SECURITY", role="postgres")
+    database.execute("DROP POLICY skypanel_everybody ON paas_processes", role="postgres")
     async with controller(database, shelf) as process:
         await until(lambda: process.manager is not None and process.manager.synced, "it has looked once")
         database.execute("DELETE FROM paas_environments", role="panel")
@@ -206,6 +208,7 @@ async def test_host_names_of_many_environments_stay_routed_when_their_rows_go_at
         await connections.close()
 
 
+@pytest.mark.long
 async def test_with_ten_thousand_owners_the_leader_leads_on_and_gc_answers(
     database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -239,6 +242,6 @@ async def test_with_ten_thousand_owners_the_leader_leads_on_and_gc_answers(
         assert shelf.removed == []
         code, seconds = await anyio.to_thread.run_sync(lambda: gc("--confirm"))
         assert code == ExitCode.OK
-        assert seconds < 3 * ANSWER_SECONDS  # it writes as many rows, twice
+        assert seconds < CONFIRMS_IN_ANSWERS * max(took for _, took in found)  # by this machine at this time
         await until(lambda: len(shelf.removed) > 100, "what was confirmed goes")
     assert database.one("SELECT epoch FROM skypanel.lease") == epoch

@@ -132,7 +132,7 @@ async def test_a_lost_key_is_said_at_the_start_and_once(database: Database) -> N
             await lost.look()
             assert DATA_KEYS_UNAVAILABLE._value.get() == 1
             assert "no key is: set SKYPANEL_KEYS" in await KeyWatch(connections, Vault()).look()
-            assert "/nowhere cannot be read" in await KeyWatch(connections, Vault(Keyring(Path("/nowhere")))).look()
+            assert "a file that is not there" in await KeyWatch(connections, Vault(Keyring(Path("/nowhere")))).look()
         said = [entry for entry in logs if entry["event"] == "keys.missing"]
         assert [entry["log_level"] for entry in said] == ["error"] * 3
         database.execute("UPDATE skypanel.config_vars SET key_id = 'panel'", role="panel")

@@ -123,6 +123,20 @@ async def test_the_holder_stops_trusting_itself_before_another_can_begin(
         assert left > 1, "by the database's clock it still is the holder"
 
 
+async def test_whoever_leads_knows_the_database_s_clock_whatever_his_own_says(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "wall", lambda: 1.0)
+    async with leader(database) as one:
+        for ask in (one.lease.renew, one.lease.renew):
+            before = database.one("SELECT extract(epoch FROM clock_timestamp())::float")
+            least, most = one.store.database_time
+            after = database.one("SELECT extract(epoch FROM clock_timestamp())::float")
+            assert least <= after
+            assert most >= before
+            assert await ask()
+
+
 async def test_renewals_do_not_wait_for_a_fenced_write_and_a_take_over_does(database: Database) -> None:
     async with leader(database) as first, process(database) as second:
         with database.connect() as writer:

@@ -143,6 +143,7 @@ def test_running_every_file_again_by_hand_changes_nothing(database: Database) ->
         for migration in migrate.load():
             conn.execute(migration.sql.encode())
         conn.execute(migrate.grants().encode())
+        migrate.apply(conn)
     assert schema(database) == before
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from controller.cli import main
 from controller.cli.errors import ExitCode
 from controller.loop.releases import StoredReleases
 from controller.records import Key
+from reconcilers.environment.config import runs
 from reconcilers.outcomes import ConflictError
 from specs.releases import release_of
 from specs.snapshots import EnvironmentSnapshot
@@ -44,7 +46,7 @@ async def make(database: Database, tenant: Tenant, *, deployed: bool = True) -> 
     async with leading.leader(database) as one:
         loaded = await one.store.load(Key("environment", str(tenant.environment)))
         snapshot = EnvironmentSnapshot.model_validate(loaded.document)
-        release = release_of(snapshot, snapshot.image_ref or "")
+        release = release_of(snapshot, runs(snapshot) or "")
         made = await StoredReleases(one.store).make(str(snapshot.id), loaded.generation, release)
         if deployed:
             await one.store.release_deployed(str(snapshot.id), made.version)
@@ -91,7 +93,9 @@ async def test_rolling_back_names_the_last_one_that_ran_and_can_be_undone(
     for image in ("web:2", "web:3"):
         database.execute("UPDATE paas_environments SET image_ref = %s", image, role="panel")
         await make(database, tenant, deployed=image != "web:2")
-    assert "content of release 1" in run("rollback", at, "--reason", "it fails")
+    said = run("rollback", at, "--reason", "it fails")
+    assert "content of release 1" in said
+    assert "was not looked at, as this role may not" in said, "the panel reads no documents"
     assert database.one("SELECT release FROM paas_environments") == 1
     assert await make(database, tenant) == 4
     newest = listed(run, at)[0]
@@ -152,6 +156,27 @@ async def test_a_release_that_cannot_run_today_is_refused(database: Database, te
     said = run("rollback", path(database, 3), "1", code=ExitCode.ERROR, role="skypanel_owner")
     assert "is not a process of this environment in release 1" in said
     assert database.one("SELECT release FROM paas_environments") is None
+
+
+async def test_an_export_of_what_was_rolled_back_is_equal_here_and_can_be_applied_elsewhere(
+    database: Database, tenant: Tenant, run: Run, tmp_path: Path
+) -> None:
+    at = path(database, 3)
+    await make(database, tenant)
+    database.execute("UPDATE paas_environments SET image_ref = 'web:2'", role="panel")
+    await make(database, tenant)
+    run("rollback", at, "1")
+    here, elsewhere = tmp_path / "here.yaml", tmp_path / "elsewhere.yaml"
+    here.write_text(run("export"))
+    assert f"# environment {at}: release 1: known here alone, see --elsewhere" in here.read_text()
+    assert {each["action"] for each in json.loads(run("apply", "-f", str(here), "-o", "json"))} == {"unchanged"}
+    elsewhere.write_text(run("export", "--elsewhere").partition("warning: ")[0])
+    assert f"# environment {at}: release 1: left out, what is declared beside it would run" in elsewhere.read_text()
+    assert "release: 1" in here.read_text()
+    assert "release: 1\n" not in elsewhere.read_text()
+    run("delete", "app", at.rpartition("/")[0])
+    database.execute("DELETE FROM paas_apps", role="skypanel_owner")
+    assert "created" in run("apply", "-f", str(elsewhere))
 
 
 async def test_a_row_that_somebody_writes_now_is_not_waited_for(database: Database, tenant: Tenant) -> None:

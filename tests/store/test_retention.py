@@ -215,5 +215,5 @@ async def test_a_piece_is_a_short_statement(database: Database, tenant: Tenant) 
     async with leader(database) as one:
         begun = time.perf_counter()
         assert await one.store.prune("environments", 30, 250) == 250
-        assert time.perf_counter() - begun < 1.0
+        assert time.perf_counter() - begun < 3.0
     assert database.one("SELECT count(*) FROM paas_environments") == 1751

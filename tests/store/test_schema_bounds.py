@@ -168,10 +168,29 @@ SAMPLES: list[tuple[str, Any, bool]] = [
     ("stop_signal", "SIGKILL", False),
     ("stop_signal", "sigterm", False),
     ("stop_signal", "", False),
+    ("restart_token", "2026-11-27T09:30:00.123456+00:00", True),
+    ("restart_token", "x" * 64, True),
+    ("restart_token", "x" * 65, False),
+    ("restart_token", "", False),
+    ("restart_token", "a\n", False),
+    ("restart_token", "a b", False),
     ("pool", "gpu", True),
     ("pool", "GPU", False),
     ("spread", "zone", True),
     ("spread", "a.b", False),
+    ("follow_seconds", 60, True),
+    ("follow_seconds", 86_400, True),
+    ("follow_seconds", 59, False),
+    ("follow_seconds", 86_401, False),
+    ("canary", {"tasks": 1}, True),
+    ("canary", {"share": 99, "quiet_seconds": 86_400}, True),
+    ("canary", {"share": 100}, False),
+    ("canary", {"tasks": 0}, False),
+    ("canary", {"tasks": 1.5}, False),
+    ("canary", {"tasks": 1, "share": 20}, False),
+    ("canary", {"tasks": 1, "quiet_seconds": 0}, False),
+    ("canary", {"quiet_seconds": 60}, False),
+    ("canary", [], False),
     ("ulimits", {"nofile": 1024, "memlock_mb": 4}, True),
     ("ulimits", {"nofile": 1_048_576}, True),
     ("ulimits", {"nofile": 1023}, False),
@@ -226,7 +245,7 @@ SAMPLES: list[tuple[str, Any, bool]] = [
 ]
 
 
-DOCUMENTS = {"healthcheck", "ulimits", "sysctls", "extra_hosts", "files"}
+DOCUMENTS = {"healthcheck", "ulimits", "canary", "sysctls", "extra_hosts", "files"}
 
 
 def document(database: Database) -> dict[str, Any]:
@@ -286,6 +305,8 @@ def test_every_column_that_the_panel_may_write_is_bounded(database: Database) ->
                     "is_bounded_json(",
                     "is_health_check(",
                     "are_ulimits(",
+                    "is_canary(",
+                    "are_vulnerability_limits(",
                     "are_sysctls(",
                     "are_hosts(",
                     "are_files(",
@@ -393,3 +414,20 @@ def test_the_rule_of_a_column_that_is_mostly_empty_costs_a_write_nothing(databas
     lines = database.execute(f"EXPLAIN (VERBOSE) SELECT skypanel.{rule} FROM paas_environments")
     assert any(f"skypanel.{rule}" in line for (line,) in lines), "its body is planned with each statement"
     assert database.one(f"SELECT skypanel.{rule.partition('(')[0]}(NULL)") is None
+
+
+INLINE = {"is_image", "is_slug"}
+"""Their bodies go into the statement that writes; strict, they would be planned at each call."""
+
+
+def test_a_rule_of_a_column_that_is_empty_is_not_gone_through(database: Database) -> None:
+    found = database.execute(
+        "SELECT c.conname, f.proname, f.proisstrict FROM pg_constraint c"
+        "  JOIN pg_depend d ON d.classid = 'pg_constraint'::regclass AND d.objid = c.oid"
+        "                  AND d.refclassid = 'pg_proc'::regclass"
+        "  JOIN pg_proc f ON f.oid = d.refobjid"
+        " WHERE c.contype = 'c' AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.conrelid"
+        "                                      AND a.attnum = ANY (c.conkey) AND NOT a.attnotnull)"
+    )
+    assert len(found) > 20
+    assert [(rule, function) for rule, function, strict in found if not strict and function not in INLINE] == []

@@ -87,13 +87,27 @@ def test_the_reader_reads_every_column_that_is_not_secret(database: Database, te
         """
     )
     assert unreadable == [
+        ("api_idempotency", "body"),
+        ("api_idempotency", "headers"),
+        ("api_idempotency", "id"),
+        ("api_idempotency", "request"),
+        ("api_tokens", "hash"),
+        ("api_tokens", "previous_hash"),
         ("caas_registry_credentials", "ciphertext"),
         ("caas_registry_credentials", "secret_ref"),
         ("config_history", "ciphertext"),
         ("config_vars", "ciphertext"),
         ("data_keys", "wrapped"),
         ("gitops_sources", "credentials_secret_ref"),
+        ("memberships", "membership"),
+        ("memberships", "organization_id"),
+        ("memberships", "user_id"),
+        ("owners", "id"),
+        ("owners", "owner_id"),
+        ("owners", "slug"),
         ("paas_webhooks", "secret"),
+        ("people", "id"),
+        ("people", "person"),
     ]
     assert database.execute("SELECT email FROM users", role="reader") == [("ops@acme.example",)]
 

@@ -35,6 +35,27 @@ def test_the_models_read_the_documents(database: Database, tenant: Tenant) -> No
     assert OrganizationSnapshot.model_validate(document).slug == "acme"
 
 
+def test_a_column_that_is_added_later_is_in_the_documents(database: Database, tenant: Tenant) -> None:
+    database.execute("INSERT INTO paas_processes (environment_id, type) VALUES (%s, 'web')", tenant.environment)
+    database.execute("ALTER TABLE paas_environments ADD COLUMN mood text DEFAULT 'calm'")
+    database.execute("ALTER TABLE paas_processes ADD COLUMN mood text DEFAULT 'calm'")
+    document = environment(database, tenant)
+    assert (document["mood"], document["processes"][0]["mood"]) == ("calm", "calm")
+
+
+def test_who_changed_a_column_that_is_added_later_is_said(database: Database, tenant: Tenant) -> None:
+    database.execute("ALTER TABLE paas_environments ADD COLUMN mood text DEFAULT 'calm'")
+
+    def change(what: str, who: str) -> object:
+        with database.connect() as connection:
+            connection.execute("SELECT set_config('skypanel.actor', %s, false)", [who])
+            connection.execute(f"UPDATE paas_environments SET {what}".encode())
+        return database.one("SELECT changed_by FROM paas_environments")
+
+    assert change("mood = 'angry'", "ann") == "ann"
+    assert change("instances = 3, cpu_limit = 0.2, suspended = true", "bob") == "ann", "scale is no part of what runs"
+
+
 def test_deleted_processes_and_domains_are_not_in_the_document(database: Database, tenant: Tenant) -> None:
     database.execute(
         "INSERT INTO paas_processes (environment_id, type, deleted_at) VALUES (%s, 'web', now())",

@@ -73,6 +73,9 @@ def test_defaults_checks_views_and_indexes_use_nothing_of_others(walked: Databas
          WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)
            AND NOT EXISTS (SELECT FROM pg_proc WHERE oid = d.refobjid AND pronamespace = 'skypanel'::regnamespace)
            AND NOT EXISTS (SELECT FROM pg_type WHERE oid = d.refobjid AND typnamespace = 'skypanel'::regnamespace)
+           -- A whole row of a table has no code; skypanel.person_of looks at a column before it reads it.
+           AND NOT EXISTS (SELECT FROM pg_type
+                            WHERE oid = d.refobjid AND typtype = 'c' AND d.refclassid = 'pg_type'::regclass)
         """
     )
     assert foreign == []

@@ -17,7 +17,7 @@ from controller.swarm.adapter import SwarmAdapter
 from controller.swarm.client import EngineClient
 from deploy.engine import IMAGE_PREFIX, EngineApi, Lab
 from reconcilers import labels, organization
-from reconcilers.environment.service import preview
+from reconcilers.environment.ahead import preview
 from reconcilers.objects import HomeNetwork, Objects, Service
 from reconcilers.outcomes import ConflictError
 from reconcilers.ports import LiveService, LookAhead, Options
@@ -99,6 +99,7 @@ class SwarmHarness:
             "instances": 0,
             "memory_mb": 16,
             "cpu_limit": 0.1,
+            "by_tag": True,  # nothing is in front of its program, and no registry is asked
             **changes,
         }
         snapshot = EnvironmentSnapshot.model_validate(document)

@@ -55,12 +55,20 @@ class Process:
 
 
 def of_container(container_id: str) -> list[Process]:
-    """The processes of a container, the first of them first."""
-    found = []
+    """The processes of a container's program, the first of them first; not what is run in it for a moment, as a health
+    check is, which may have ended before it is looked at.
+    """
+    found: dict[int, tuple[int, int]] = {}
     for path in Path("/proc").glob("[0-9]*/cgroup"):
         try:
             if container_id in path.read_text():
-                found.append(Process(int(path.parent.name)))
-        except OSError:
+                process = Process(int(path.parent.name))
+                status = process.status
+                if not status["State"].startswith("Z"):
+                    found[process.pid] = process.number, int(status["PPid"])
+        except (OSError, KeyError):
             continue  # it ended meanwhile
-    return sorted(found, key=lambda process: process.number)
+    own = [pid for pid, (number, _) in found.items() if number == 1]
+    for parent in own:  # and theirs, as they are found
+        own += sorted((pid for pid, (_, above) in found.items() if above == parent), key=found.__getitem__)
+    return [Process(pid) for pid in sorted(own, key=found.__getitem__)]

@@ -9,11 +9,11 @@ import anyio
 import psycopg
 from psycopg import errors
 
-from controller.actions import keys
+from controller.actions import audit, keys
 from controller.actions.connection import connected
 from controller.actions.doctor.findings import Check, fail, ok, warn
 from controller.actions.errors import ActionError
-from controller.declared import controls
+from controller.declared import controls, scans
 from controller.postgres.connecting import connection_string
 from controller.postgres.statements import statement
 from controller.schema import migrate
@@ -24,6 +24,8 @@ from controller.vault.keyring import FILE_VARIABLE, VARIABLE, KeyFileError
 from specs.kinds import TENANT_WORD
 
 _CLOCK_SECONDS = 2.0
+_NAMED = 5
+_LAST_ENTRIES, _LATE_SECONDS = 1000, 600.0
 _OLD_TRANSACTIONS, _OLD_SECONDS = 100_000, 3600
 
 
@@ -66,6 +68,8 @@ def _checks(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
     yield _known(lambda: pause_check(conn), "pauses")
     yield _known(lambda: keys_check(conn, settings), "keys")
     yield _known(lambda: organizations_check(conn), "organizations")
+    yield _known(lambda: reports_check(conn, settings), "reports")
+    yield _known(lambda: audit_check(conn), "audit")
 
 
 def clock_check(conn: psycopg.Connection) -> Check:
@@ -209,6 +213,55 @@ def organizations_check(conn: psycopg.Connection) -> Check:
     if row[0]:
         return ok("organizations", str(row[0]))
     return warn("organizations", "there is none yet", "skypanel user add ADDRESS, then skypanel apply a file with one")
+
+
+def reports_check(conn: psycopg.Connection, settings: Settings) -> Check:
+    """Does somebody hand vulnerability reports in, where image policies wait for them?"""
+    own = settings.options.image_policy.vulnerabilities
+    asked = {f"organization {name}": limits for name, limits in scans.asked_for(conn).items()}
+    asked |= {"the installation": own} if own is not None and own.forbids else {}
+    newest = scans.newest(conn)
+    if not asked:
+        return ok("reports", "no image policy asks for vulnerability reports")
+    late = {
+        whose: f"reports of at most {limits.max_age_days} days"
+        for whose, limits in asked.items()
+        if newest is None or newest[1] > limits.max_age_days
+    }
+    if newest is None:
+        came = "none was ever handed in"
+    else:
+        came = f"the newest was handed in at {newest[0]:%Y-%m-%d %H:%M:%S %Z}"
+    if not late:
+        return ok("reports", f"{came}; {len(asked)} image policies ask for them")
+    named = [f"that of {whose} asks for {what}" for whose, what in list(late.items())[:_NAMED]]
+    more = f", and {len(late) - _NAMED} others" if len(late) > _NAMED else ""
+    return warn(
+        "reports",
+        f"image policies wait for vulnerability reports, and {came}: {', '.join(named)}{more}",
+        "scan what runs, and hand each report in with a login of skypanel_scanner: `trivy image --scanners vuln "
+        "--list-all-pkgs --format json --output report.json IMAGE`, `skypanel images report report.json`",
+    )
+
+
+def audit_check(conn: psycopg.Connection) -> Check:
+    """Is the end of the audit as it was written, and does it go on?"""
+    try:
+        found = audit.verify(conn, most=_LAST_ENTRIES)
+    except audit.BrokenChain as broken:
+        return fail(
+            "audit",
+            f"it does not fit from entry {broken.position} on: {broken}",
+            "keep the database as it is; compare `skypanel audit verify` with an export or a backup",
+        )
+    waiting = found.waiting_seconds or 0.0
+    if waiting > _LATE_SECONDS:
+        return warn(
+            "audit",
+            f"so many entries have no place in its chain, for {waiting / 60:.0f} minutes: {found.unsealed}",
+            "a controller gives them one: skypanel up",
+        )
+    return ok("audit", f"ends as written, with entry {found.last.position}")
 
 
 def _known(check: object, name: str) -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from controller.actions.doctor import address_pool, config_mounts, edge, firewall, limits, userns
+from controller.actions.doctor import address_pool, config_mounts, edge, firewall, ipv6, limits, userns
 from controller.actions.doctor.findings import Check, fail, ok, warn
 from controller.actions.swarm_view import client
 from controller.settings import Settings
@@ -40,6 +40,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         networks = engine.call("GET", "/networks")
         routes = address_pool.host_routes() if settings.engine_host.startswith("unix://") else []
         yield from address_pool.pool_checks(settings, info, networks, routes)
+        yield ipv6.check(networks, settings.skypanel_installation)
         yield from edge.examine(engine, networks, settings)
         local = settings.engine_host.startswith("unix://")
         yield from firewall.examine(engine, info, nodes, local=local)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from controller.actions.explain.gathered import Gathered
+from controller.declared.reader import DeclaredObject
 from controller.loop.gates.operator_pause import message
 from controller.records import Key
 from reconcilers.chain import Known, Link, State
@@ -78,8 +79,8 @@ def _broken(name: str, reason: str, evidence: str) -> Link:
     return Link(name, State.BROKEN, evidence, plain(known.cause), plain(known.mend))
 
 
-def _key(found: object) -> str:
-    return KINDS[found.kind].binding.key_column  # type: ignore[attr-defined]
+def _key(found: DeclaredObject) -> str:
+    return KINDS[found.kind].binding.key_column
 
 
 def _at(moment: datetime | None) -> str:

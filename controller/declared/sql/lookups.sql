@@ -49,3 +49,10 @@ SELECT holder, epoch, renewed_at, engine_seen_at, alive, reaches_engine FROM sky
 -- name: pause
 -- The widest pause that holds an object.
 SELECT scope, reason, paused_by, paused_at FROM skypanel.pause_of(%(kind)s, %(id)s, %(tenant)s)
+
+-- name: deployed
+-- Of some objects: the release that all tasks ran first of late.
+SELECT DISTINCT ON (environment_id) environment_id, version
+FROM public.paas_releases
+WHERE environment_id = ANY (%(ids)s) AND deployed_at IS NOT NULL
+ORDER BY environment_id, deployed_at DESC, version DESC

@@ -7,7 +7,7 @@ FROM {table} t {joins}
 WHERE {conditions}
 
 -- name: lock
-SELECT FROM {table} WHERE id = %(id)s FOR NO KEY UPDATE
+SELECT FROM {table} WHERE {id_column} = %(id)s FOR NO KEY UPDATE
 
 -- name: insert
 INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING {returned}
@@ -50,3 +50,7 @@ SET CONSTRAINTS ALL IMMEDIATE
 
 -- name: reference
 SELECT {id_column} FROM {table} WHERE {key_column} = %(key)s
+
+-- name: hold
+-- Its generation, which nobody changes before this transaction ends.
+SELECT generation FROM {table} WHERE {id_column} = %(row_id)s FOR NO KEY UPDATE

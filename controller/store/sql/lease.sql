@@ -26,14 +26,14 @@ SET holder = excluded.holder, epoch = excluded.epoch, acquired_at = excluded.acq
     renewed_at = excluded.renewed_at, expires_at = excluded.expires_at,
     engine_seen_at = coalesce(excluded.engine_seen_at, held.engine_seen_at)
 WHERE held.expires_at <= clock_timestamp()
-RETURNING epoch
+RETURNING epoch, extract(epoch FROM clock_timestamp())::float
 
 -- name: renew
 UPDATE skypanel.lease
 SET renewed_at = clock_timestamp(), expires_at = clock_timestamp() + make_interval(secs => %(seconds)s),
     engine_seen_at = coalesce(clock_timestamp() - make_interval(secs => %(silent)s::float), engine_seen_at)
 WHERE name = %(lease)s AND holder = %(holder)s AND epoch = %(epoch)s AND expires_at > clock_timestamp()
-RETURNING epoch
+RETURNING epoch, extract(epoch FROM clock_timestamp())::float
 
 -- name: release
 -- Ends the lease now, and tells those who stand by.

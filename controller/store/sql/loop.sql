@@ -41,6 +41,11 @@ FROM skypanel.sealed_config_of(%(id)s, %(largest)s)
 SELECT organization_id::text, id::text, registry, username, version, revision::text, key_id, ciphertext, data_key_id::text, kek_id, wrapped
 FROM skypanel.sealed_registry_of(%(id)s)
 
+-- name: image_reports
+-- Vulnerability reports by all that their content is called.
+SELECT digest, digests, scanner, scanned_at, found, fixable
+FROM public.caas_image_reports WHERE digests && %(digests)s::text[] ORDER BY digest = ANY (%(digests)s::text[]) DESC, scanned_at DESC, digest LIMIT 64
+
 -- name: release_values
 -- What a release of an environment has, as ciphertext.
 SELECT organization_id::text, digest, id::text, name, layer, owner_id::text, version, as_file, key_id, ciphertext, data_key_id::text, kek_id, wrapped
@@ -53,21 +58,40 @@ SELECT scope, count(*) FROM skypanel.reconcile_controls WHERE paused GROUP BY sc
 -- name: prune
 -- One piece of what is old. No row: this process does not lead.
 SELECT CASE WHEN %(what)s IN ('releases', 'config_history') THEN skypanel.prune_releases(%(what)s, %(days)s, %(most)s)
+            WHEN %(what)s = 'image_reports' THEN skypanel.prune_image_reports(%(days)s, %(most)s)
+            WHEN %(what)s = 'audit' THEN skypanel.prune_audit(%(days)s, %(most)s)
             ELSE skypanel.prune(%(what)s, %(days)s, %(most)s) END
 FROM leader
 
--- name: make_release
--- The version of the newest release, or of a new one; NULL when it is out of date. No row: this process does not lead.
-SELECT skypanel.make_release(%(id)s, %(generation)s, %(digest)s, %(values)s, %(image)s, %(settings)s, %(processes)s, %(resolved)s, %(most)s)
-FROM leader
+-- name: seal_audit
+-- So many entries of the audit get their place in its chain. Whoever leads: the row that they are sealed by is locked.
+SELECT skypanel.seal_audit(%(most)s)
+
+-- name: make_releases
+-- For each: the version of the newest release, or of a new one; NULL when it is out of date. No row: this process does not lead.
+SELECT place, skypanel.make_release(id, generation, digest, config_digest, image, settings, processes, resolved, %(most)s)
+FROM jsonb_to_recordset(%(releases)s)
+     r(place int, id uuid, generation bigint, digest text, config_digest text, image text, settings jsonb, processes jsonb, resolved jsonb), leader
 
 -- name: release_deployed
 -- All tasks run it. No row: this process does not lead.
 SELECT skypanel.release_deployed(%(id)s, %(version)s) FROM leader
 
--- name: write_row
--- A row of a table that a kind declared. No row comes back: this process does not lead.
+-- name: release_command_begins
+-- Whether the command of a release is to be run now. No row: this process does not lead.
+SELECT skypanel.release_command_begins(%(id)s, %(version)s, %(tries)s) FROM leader
+
+-- name: release_command_ended
+-- The command of a release has ended. No row: this process does not lead.
+SELECT skypanel.release_command_ended(%(id)s, %(version)s, %(tries)s, %(exit_code)s, %(failure)s) FROM leader
+
+-- name: release_command_again
+-- The command of a release may be run once more. No row: this process does not lead.
+SELECT skypanel.release_command_again(%(id)s, %(version)s, %(tries)s) FROM leader
+
+-- name: write_rows
+-- Rows of a table that a kind declared. No row comes back: this process does not lead.
 INSERT INTO {table} AS t ({columns})
-SELECT {columns} FROM jsonb_populate_record(NULL::{table}, %(row)s), leader
+SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, %(rows)s), leader, set_config('lock_timeout', '250', true)
 ON CONFLICT ({where}) DO UPDATE SET {changes}
 RETURNING 1

@@ -29,14 +29,14 @@ class EngineHelper(Helper):
         self._feed = feed
         self._own = own
 
-    async def provide(self, architecture: str) -> None:
+    async def provide(self, architecture: str, version: int) -> None:
         """Have it there; what the view shows is not asked for. See ``Helper``.
 
         Raises:
             TerminalError: ``HelperMissing``, or ``NameConflict``: somebody else's config has its name.
             ConflictError: it went while it was looked at.
         """
-        name = helper_name(self._live.installation, architecture)
+        name = helper_name(self._live.installation, architecture, version)
         if self._live.find(CONFIG.name, name) is not None:
             return self._insist(name)
         document = {

@@ -12,7 +12,16 @@
  *
  *     125  the call or VARS is wrong      126  PROGRAM cannot be executed      127  PROGRAM is not there
  *
- * A first word that does not begin with a stroke is another thing to do. As the command of a health check
+ * A first word that does not begin with a stroke is another thing to do.
+ *
+ *     /.skypanel/env drain SECONDS SIGNAL VARS PROGRAM [ARGUMENT...]
+ *
+ * stays in front of the program, which is its child, and holds back what asks it to stop: SIGNAL, a number, or with 0 one of
+ * SIGINT, SIGQUIT and SIGTERM. The program gets it SECONDS later, or when it comes a second time, and any other signal at
+ * once. It ends as the program ends: with its code, or 128 and the signal that ended it. As process 1 it reaps what has no
+ * parent any more. It blocks all signals and waits for them one by one: nothing interrupts it, and it takes no more memory.
+ *
+ * As the command of a health check
  *
  *     /.skypanel/env check tcp PORT
  *     /.skypanel/env check http PORT PATH
@@ -26,7 +35,8 @@
 
 #if defined(__x86_64__)
 enum { READ = 0, WRITE = 1, CLOSE = 3, MMAP = 9, EXECVE = 59, EXIT_GROUP = 231, OPENAT = 257 };
-enum { SOCKET = 41, CONNECT = 42, SENDTO = 44 };
+enum { SOCKET = 41, CONNECT = 42, SENDTO = 44, SIGACTION = 13, SIGPROCMASK = 14, CLONE = 56, WAIT4 = 61, KILL = 62 };
+enum { SIGTIMEDWAIT = 128, CLOCK_GETTIME = 228 };
 __asm__(".globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call begin\n hlt");
 
 static long call(long number, long a, long b, long c, long d, long e, long f) {
@@ -39,7 +49,8 @@ static long call(long number, long a, long b, long c, long d, long e, long f) {
 }
 #elif defined(__aarch64__)
 enum { OPENAT = 56, CLOSE = 57, READ = 63, WRITE = 64, EXIT_GROUP = 94, EXECVE = 221, MMAP = 222 };
-enum { SOCKET = 198, CONNECT = 203, SENDTO = 206 };
+enum { SOCKET = 198, CONNECT = 203, SENDTO = 206, SIGACTION = 134, SIGPROCMASK = 135, CLONE = 220, WAIT4 = 260, KILL = 129 };
+enum { SIGTIMEDWAIT = 137, CLOCK_GETTIME = 113 };
 __asm__(".globl _start\n_start: mov x29, #0\n mov x30, #0\n mov x0, sp\n bl begin\n brk #0");
 
 static long call(long number, long a, long b, long c, long d, long e, long f) {
@@ -55,6 +66,7 @@ static long call(long number, long a, long b, long c, long d, long e, long f) {
 enum { NOENT = -2, TOOBIG = -7, NOEXEC = -8, NOMEM = -12, ACCES = -13, INTR = -4 }; /* as system calls return them */
 enum { IO = -5, PERM = -1, NOTDIR = -20, ISDIR = -21, TXTBSY = -26, NAMETOOLONG = -36, LOOP = -40 };
 enum { PIPE = -32, CONNRESET = -104, CONNREFUSED = -111 };
+enum { SIG_INT = 2, SIG_QUIT = 3, SIG_TERM = 15, SIG_CHLD = 17, SIGNALS = 64, AGAIN = -11, LONGEST_DRAIN = 3600 };
 enum { UNWELL = 1, WRONG = 125, CANNOT = 126, ABSENT = 127 };
 enum { MOST = 512000, LONGEST_PATH = 4096 }; /* bytes of VARS, more than an engine's secret has; of a path, with its NUL */
 
@@ -94,6 +106,11 @@ static const char *meaning(long error) {
     }
 }
 
+static _Noreturn void leave(int code) {
+    for (;;)
+        (void)call(EXIT_GROUP, code, 0, 0, 0, 0, 0);
+}
+
 static _Noreturn void end(int code, const char *what, const char *why) {
     say("/.skypanel/env: ");
     say(what);
@@ -101,8 +118,23 @@ static _Noreturn void end(int code, const char *what, const char *why) {
     say(why);
     said[length++] = '\n';
     (void)call(WRITE, 2, (long)said, (long)length, 0, 0, 0);
-    for (;;)
-        (void)call(EXIT_GROUP, code, 0, 0, 0, 0, 0);
+    leave(code);
+}
+
+/* -- words --------------------------------------------------------------------------------------------------------- */
+
+static int is_word(const char *one, const char *other) {
+    for (; *one && *one == *other; one++)
+        other++;
+    return *one == *other;
+}
+
+/* A number as it is written; -1: it is none, or more than ``most``. */
+static long number_of(const char *text, long most) {
+    long number = *text ? 0 : -1;
+    for (; *text >= '0' && *text <= '9' && number <= most; text++)
+        number = 10 * number + (*text - '0');
+    return *text || number > most ? -1 : number;
 }
 
 /* -- variables ----------------------------------------------------------------------------------------------------- */
@@ -248,6 +280,100 @@ static _Noreturn void become(char **arguments, char **variables) {
     end(error == NOTDIR || error == NAMETOOLONG || error == LOOP ? ABSENT : CANNOT, program, meaning(error));
 }
 
+/* -- in front of the program ---------------------------------------------------------------------------------------- */
+
+struct moment {
+    long seconds, nanoseconds;
+};
+
+struct action { /* as the kernel has it; of an architecture without a restorer the last field is not looked at */
+    void *handler;
+    unsigned long flags;
+    void *restorer;
+    uint64_t mask;
+};
+
+static struct moment now(void) {
+    struct moment found = {0, 0};
+    (void)call(CLOCK_GETTIME, 1 /* monotonic */, (long)&found, 0, 0, 0, 0);
+    return found;
+}
+
+/* What is left until then, in ``left``; whether there is anything. */
+static int is_ahead(struct moment then, struct moment *left) {
+    struct moment at = now();
+    left->seconds = then.seconds - at.seconds;
+    left->nanoseconds = then.nanoseconds - at.nanoseconds;
+    if (left->nanoseconds < 0) {
+        left->seconds--;
+        left->nanoseconds += 1000000000;
+    }
+    return left->seconds >= 0 && (left->seconds || left->nanoseconds);
+}
+
+/* Reaps all that have ended; when the program has, ends as it did. */
+static void reap(long program) {
+    for (;;) {
+        int status = 0;
+        long ended = call(WAIT4, -1, (long)&status, 1 /* WNOHANG */, 0, 0, 0);
+        if (ended == INTR)
+            continue;
+        if (ended <= 0)
+            return;
+        if (ended == program)
+            leave(status & 127 ? 128 + (status & 127) : (status >> 8) & 255);
+    }
+}
+
+static int asks_to_stop(long signal, long which) {
+    return which ? signal == which : signal == SIG_INT || signal == SIG_QUIT || signal == SIG_TERM;
+}
+
+static _Noreturn void stand_in_front(long seconds, long which, long program) {
+    static const uint64_t all = ~0ULL;
+    struct moment then = {0, 0}, left = {0, 0};
+    long held = 0;
+    for (int asked_once = 0;;) {
+        if (held && !is_ahead(then, &left)) {
+            (void)call(KILL, program, held, 0, 0, 0, 0);
+            held = 0;
+        }
+        long signal = call(SIGTIMEDWAIT, (long)&all, 0, held ? (long)&left : 0, sizeof all, 0, 0);
+        if (signal == SIG_CHLD)
+            reap(program);
+        else if (signal > 0 && asks_to_stop(signal, which) && !asked_once) {
+            asked_once = 1;
+            held = signal;
+            then = now();
+            then.seconds += seconds;
+        } else if (signal > 0) {
+            if (asks_to_stop(signal, which))
+                held = 0; /* whoever asks again does not want to wait */
+            (void)call(KILL, program, signal, 0, 0, 0, 0);
+        }
+    }
+}
+
+static _Noreturn void drain(char **words, long count, char **set) {
+    long seconds = count > 0 ? number_of(words[0], LONGEST_DRAIN) : -1, which = count > 1 ? number_of(words[1], SIGNALS) : -1;
+    if (count < 4 || seconds < 0 || which < 0 || words[2][0] != '/')
+        end(WRONG, "usage", "/.skypanel/env drain SECONDS SIGNAL VARS PROGRAM [ARGUMENT...]");
+    char **variables = environment(set, read_vars(words[2]));
+    static const uint64_t all = ~0ULL;
+    static uint64_t blocked;
+    static struct action usual, found; /* of children that end: whoever ignores it is told of none */
+    (void)call(SIGPROCMASK, 2 /* set */, (long)&all, (long)&blocked, sizeof all, 0, 0);
+    (void)call(SIGACTION, SIG_CHLD, (long)&usual, (long)&found, sizeof all, 0, 0);
+    long program = call(CLONE, SIG_CHLD, 0, 0, 0, 0, 0);
+    if (program < 0)
+        end(WRONG, "drain", program == AGAIN ? "no process more is allowed" : meaning(program));
+    if (program)
+        stand_in_front(seconds, which, program);
+    (void)call(SIGACTION, SIG_CHLD, (long)&found, 0, sizeof all, 0, 0);
+    (void)call(SIGPROCMASK, 2 /* set */, (long)&blocked, 0, sizeof all, 0, 0);
+    become(words + 3, variables);
+}
+
 /* -- a health check ------------------------------------------------------------------------------------------------- */
 
 static char request[LONGEST_PATH + 128]; /* ended by a NUL, as the kernel gave zeros */
@@ -259,18 +385,10 @@ static void ask(const char *text) {
             request[asked++] = *text;
 }
 
-static int is_word(const char *one, const char *other) {
-    for (; *one && *one == *other; one++)
-        other++;
-    return *one == *other;
-}
-
 /* A port as it is written; 0: it is none. */
 static unsigned port_of(const char *text) {
-    unsigned port = 0;
-    for (; *text >= '0' && *text <= '9' && port <= 65535; text++)
-        port = 10 * port + (unsigned)(*text - '0');
-    return *text || port > 65535 ? 0 : port;
+    long port = number_of(text, 65535);
+    return port < 0 ? 0 : (unsigned)port;
 }
 
 /* Whether a request can name it: it begins with a stroke, has no space or control character, and is not too long. */
@@ -331,8 +449,7 @@ static _Noreturn void check(char **words, long count) {
             end(UNWELL, words[1], told);
         }
     }
-    for (;;)
-        (void)call(EXIT_GROUP, 0, 0, 0, 0, 0, 0);
+    leave(0);
 }
 
 /* What the kernel leaves on the stack: how many arguments, these, NULL, the environment, NULL. */
@@ -340,6 +457,8 @@ __attribute__((used)) _Noreturn void begin(long *stack) {
     char **arguments = (char **)(stack + 1), **set = arguments + stack[0] + 1;
     if (stack[0] > 1 && is_word(arguments[1], "check"))
         check(arguments + 2, stack[0] - 2);
+    if (stack[0] > 1 && is_word(arguments[1], "drain"))
+        drain(arguments + 2, stack[0] - 2, set);
     if (stack[0] < 3 || arguments[1][0] != '/')
         end(WRONG, "usage", "/.skypanel/env VARS PROGRAM [ARGUMENT...]");
     become(arguments + 2, environment(set, read_vars(arguments[1])));

@@ -16,7 +16,7 @@ def program(architecture: str) -> bytes:
     """
     if architecture not in ARCHITECTURES:
         have, found = " and ".join(ARCHITECTURES), architecture or "nothing that is known"
-        message = f"config vars reach images for {have} only; this one is for {found}: change the image"
+        message = f"our helper is for images for {have} only; this one is for {found}: change the image"
         raise TerminalError("HelperMissing", message)
     try:
         return (Path(__file__).parent / f"env-{architecture}").read_bytes()

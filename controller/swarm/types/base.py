@@ -7,7 +7,7 @@ client it knows only what to ask.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -120,8 +120,8 @@ class ObjectType(Protocol):
     async def read(self, client: EngineClient, id_or_name: str) -> Document:
         """One object, as the engine gives it; raises NotFound."""
 
-    async def listed(self, client: EngineClient, installation: str) -> list[Document]:
-        """All that the live view keeps."""
+    async def listed(self, client: EngineClient, installation: str) -> Iterable[Document]:
+        """All that the live view keeps; where there may be many, each is decoded when its turn comes (ValueError)."""
 
     def parse(self, document: Document) -> LiveObject:
         """What the live view keeps of it."""

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import orjson
+
 from controller.changes import Change, Difference
 from controller.records import InventoryRow
+from controller.swarm.service_list import elements
 from controller.swarm.types.base import Planning, Stay, Verdict, cause_of, is_owned_by
 from reconcilers import labels, references
 from reconcilers.objects import Content
@@ -48,9 +52,10 @@ class ContentType:
         """One of them."""
         return await client.content(self.name, id_or_name)
 
-    async def listed(self, client: EngineClient, installation: str) -> list[Document]:
+    async def listed(self, client: EngineClient, installation: str) -> Iterable[Document]:
         """All of ours."""
-        return await client.contents(self.name, f"{labels.INSTALLATION}={installation}")
+        data = await client.contents(self.name, f"{labels.INSTALLATION}={installation}")
+        return map(orjson.loads, elements(data))
 
     def parse(self, document: Document) -> LiveContent:
         """What is known of one; of what is in it, a digest."""

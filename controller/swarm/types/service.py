@@ -10,6 +10,7 @@ from controller.records import InventoryRow
 from controller.swarm.diff import service_differences
 from controller.swarm.fate import Fate, fate
 from controller.swarm.former import former
+from controller.swarm.pace import paced
 from controller.swarm.service_cache import service_of
 from controller.swarm.types.base import Planning, Stay, Verdict, cause_of
 from controller.swarm.types.network import others_on
@@ -17,6 +18,7 @@ from controller.swarm.types.running import LIST, listed, made, mine
 from reconcilers import labels, references
 from reconcilers.objects import Service
 from reconcilers.ports import LiveService
+from reconcilers.template import image_of
 
 if TYPE_CHECKING:
     from controller.swarm.client import Document, EngineClient
@@ -48,16 +50,19 @@ class ServiceType:
         row = planning.row(wanted)
         live = mine(planning, wanted, row)
         found = fate(wanted, live, row)
-        if found.blocked and found.target is not None and _lacks(found.target, planning):
+        if found.blocked and found.target is not None and _lacks(found.target, live, planning):
             found = Fate(wanted)  # what is needed to go back is gone: today's is tried once more
-        target = None if found.target is None else _truthful(found.target, live)
+        target = None if found.target is None else paced(_truthful(found.target, live), live, row, planning.id_of)
         changes = () if target is None else _changes(target, live, row, found.note, planning)
         return Verdict(changes, target, found.blocked, found.failed)
 
     def stays(self, live: LiveService, planning: Planning) -> Stay | None:
         """While it serves under a former name, or keeps a network on the edge's node that others are on."""
         here = [each for each in planning.view.owned(self.name, planning.owner) if isinstance(each, LiveService)]
-        if any(each.name == live.name for each in former(planning.wanted.services, here)):
+        barred = frozenset[str]().union(*(row.barred for row in planning.rows.values()))
+        if image_of(live.spec) not in barred and any(
+            each.name == live.name for each in former(planning.wanted.services, here)
+        ):
             return Stay()
         wanted = planning.wanted.keys
         for network in planning.view.owned("network", planning.owner):
@@ -76,10 +81,16 @@ def _truthful(target: Service, live: LiveService | None) -> Service:
     return target.relabelled({**others, labels.PULLS_AS: now} if now else others)
 
 
-def _lacks(target: Service, planning: Planning) -> bool:
+def _id_of(live: LiveService | None, planning: Planning) -> references.Find:
+    """Finds what specs refer to: what the live service has cannot be gone, whatever an old list says."""
+    held = references.held(live.spec) if live is not None else {}
+    return lambda object_type, name: planning.id_of(object_type, name) or held.get((object_type, name))
+
+
+def _lacks(target: Service, live: LiveService | None, planning: Planning) -> bool:
     """Whether a secret or a config that it refers to is neither there nor about to be made."""
-    wanted = planning.wanted.keys
-    return any(at not in wanted and planning.id_of(*at) is None for at in references.named(target.spec))
+    wanted, id_of = planning.wanted.keys, _id_of(live, planning)
+    return any(at not in wanted and id_of(*at) is None for at in references.named(target.spec))
 
 
 def _changes(
@@ -88,7 +99,7 @@ def _changes(
     if changes := tuple(made(target, live, row)):
         return changes
     assert live is not None
-    differences = service_differences(references.filled(target.spec, planning.id_of), live.spec)
+    differences = service_differences(references.filled(target.spec, _id_of(live, planning)), live.spec)
     if not differences:
         return ()
     cause = cause_of(row, target, live)

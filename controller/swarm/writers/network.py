@@ -40,6 +40,7 @@ class NetworkWriter:
             "Driver": "overlay",
             "Labels": dict(target.labels),
             "Options": dict(target.options),
+            "EnableIPv6": False,  # whatever the engine gives to networks that do not say: nothing here speaks of it
             "IPAM": {
                 "Driver": "default",
                 "Config": [{"Subnet": target.subnet, "IPRange": target.task_range}],

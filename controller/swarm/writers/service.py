@@ -45,17 +45,18 @@ class ServiceWriter:
         self._own = engine.own
         self._pending_since: dict[str, float] = {}
 
-    def _complete(self, target: Service | Job) -> SpecDocument:
-        """The document with the ids of all that it refers to.
+    def _complete(self, target: Service | Job, live: LiveService | None = None) -> SpecDocument:
+        """The document with the ids of all that it refers to; what ``live`` refers to is there, whoever made it.
 
         Raises:
             NotReadyError: something of it is not there.
         """
+        held = {} if live is None else references.held(live.spec)
         for object_type, name in references.named(target.spec):
-            if self._live.find(object_type, name) is None:
+            if self._live.find(object_type, name) is None and (object_type, name) not in held:
                 message = f"{self._type} {target.name}: {object_type} {name} does not exist yet; waiting until it does"
                 raise NotReadyError("ContentNotReady", message, retry_after=0.3)
-        return references.filled(target.spec, self._live.id_of)
+        return references.filled(target.spec, lambda *at: self._live.id_of(*at) or held.get(at))
 
     async def create(self, target: Any, row: InventoryRow | None) -> list[InventoryUpdate]:
         """Make one; one that the inventory knows by its id is ours, whatever its labels say."""
@@ -144,7 +145,7 @@ class ServiceWriter:
         return False
 
     async def _update(self, service: Service, live: LiveService, *, restart: bool = False) -> list[InventoryUpdate]:
-        spec = self._complete(service)
+        spec = self._complete(service, live)
         spec = {**spec, "TaskTemplate": dict(spec["TaskTemplate"])}
         force = (live.spec.get("TaskTemplate") or {}).get("ForceUpdate")
         if force or restart:
@@ -202,8 +203,11 @@ class ServiceWriter:
 
     async def remove(self, live: LiveService) -> list[InventoryUpdate]:
         """Take it away; its tasks go after the answer."""
+        await self._feed.read_back(live.id)  # somebody may have let it go since: there is no version to hold it against
         now = self._live.service_by_id(live.id)
-        if now is not None and now.labels.get(labels.OWNER) != live.labels.get(labels.OWNER):
+        if now is None:
+            return [InventoryUpdate(self._type, live.name, gone=True)]
+        if now.labels.get(labels.OWNER) != live.labels.get(labels.OWNER):
             message = f"delete {self._type} {live.name}: it has another owner now; retrying"
             raise ConflictError("Conflict", message)
         self._own.wrote(live.id, "remove")
@@ -229,8 +233,8 @@ def _pull(target: Service | Job, live: LiveService | None) -> str | None:
         ConflictError: it is not at hand, as something else was live when this was planned.
     """
     before = live.labels.get(labels.PULLS_AS, "") if live is not None else ""
-    if not isinstance(target, Service) or target.pulls_as == before:
+    if target.pulls_as == before:
         return None
     if not target.pull:
-        raise ConflictError("Conflict", f"service {target.name}: it has changed meanwhile; retrying")
+        raise ConflictError("Conflict", f"{target.object_type} {target.name}: it has changed meanwhile; retrying")
     return target.pull

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -55,6 +56,13 @@ async def other_work(here: EngineHarness) -> None:
     """Time enough for what would be done by itself."""
     await here.create("other", replicas=1)
     await here.runs("other")
+
+
+async def test_how_old_a_run_is_the_engine_s_own_clock_says(here: EngineHarness) -> None:
+    await here.create(**job())
+    (task,) = await completes(here)
+    made, now = (datetime.fromisoformat(at) for at in (task["CreatedAt"], (await here.get("/info"))["SystemTime"]))
+    assert timedelta() <= now - made < timedelta(minutes=2)
 
 
 async def test_a_job_runs_once_and_stays_as_it_ended(here: EngineHarness) -> None:

@@ -12,7 +12,7 @@ from tests.conformance.engine.harness import EngineHarness, changed
 
 pytestmark = pytest.mark.anyio
 
-FIRST, SECOND = (Login("registry.example.com", "ada", f"n0t-to-be-seen-{number}") for number in (1, 2))
+FIRST, SECOND = (Login("registry.example.com", "ada-lovelace", f"n0t-to-be-seen-{number}") for number in (1, 2))
 
 
 async def written(here: EngineHarness, path: str, body: Any, pull: str, **query: Any) -> None:

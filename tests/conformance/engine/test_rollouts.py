@@ -254,6 +254,47 @@ async def _begun(here: EngineHarness, known: set[str]) -> bool:
     return any(t["ID"] not in known and not environment(t) for t in await here.tasks())
 
 
+async def first_replaced(here: EngineHarness) -> tuple[set[str], Document]:
+    """One of three tasks was just replaced, the others are left alone for a minute: the old ids, and the new task."""
+    await here.create(replicas=3)
+    known = {t["ID"] for t in await here.runs(count=3)}
+    await here.update(container={"Env": ["A=1"]}, update={"Delay": 60 * SECOND, "Monitor": 60 * SECOND})
+
+    async def new() -> list[Document]:
+        found = await here.tasks("web", "running")
+        up = [t for t in found if t["ID"] not in known and t["Status"]["State"] == "running"]
+        return up if len(found) == 3 else []
+
+    (first,) = await here.until(new, what="the first new task in the place of an old one")
+    return known, first
+
+
+async def test_the_first_task_of_a_rollout_that_rests_is_taken_back_when_it_fails(here: EngineHarness) -> None:
+    known, first = await first_replaced(here)
+    await here.kill(first["Status"]["ContainerStatus"]["ContainerID"])
+    stored = await here.reaches("rollback_completed")
+    assert stored["Spec"]["TaskTemplate"]["ContainerSpec"].get("Env") is None
+    assert len(known & {t["ID"] for t in await here.runs(count=3)}) == 2, "the others were never touched"
+
+
+async def test_a_rollout_that_rests_goes_on_with_a_write_of_how_alone_which_takes_its_way_back(
+    here: EngineHarness,
+) -> None:
+    """The task that is new already stays. What Swarm would go back to from then on is the new specification itself."""
+    known, first = await first_replaced(here)
+    assert (await here.update(update={"Delay": None, "Monitor": 5 * SECOND})).status == 200
+
+    async def all_new() -> list[Document]:
+        found = await here.tasks("web", "running")
+        return [] if known & {t["ID"] for t in found} or len(found) != 3 else found
+
+    found = await here.until(all_new, what="the rest")
+    assert first["ID"] in {t["ID"] for t in found}
+    stored = await here.service()
+    assert stored["PreviousSpec"]["TaskTemplate"] == stored["Spec"]["TaskTemplate"]
+    assert stored["PreviousSpec"]["UpdateConfig"]["Delay"] == 60 * SECOND
+
+
 async def test_a_paused_update_stays_until_any_write_which_takes_it_up_again(here: EngineHarness) -> None:
     """Also one of labels alone: the tasks that were left are replaced by the new specification then."""
     await here.create(replicas=3, update={"FailureAction": "pause", "Monitor": 4 * SECOND})

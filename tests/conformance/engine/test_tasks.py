@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tests.conformance.engine.harness import ALIVE, MISSING, PAUSE, SECOND, WEB,
 pytestmark = pytest.mark.anyio
 
 ORDER = ("new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running")
-CHECK = {"Test": ["CMD", "/bin/web", "health"], "Interval": SECOND // 5, "Timeout": SECOND, "Retries": 2}
+CHECK: Document = {"Test": ["CMD", "/bin/web", "health"], "Interval": SECOND // 5, "Timeout": SECOND, "Retries": 2}
 BIG = {"Resources": {"Reservations": {"NanoCPUs": 1000 * SECOND}}}
 
 
@@ -229,7 +230,11 @@ async def test_a_health_check_decides_when_a_task_runs(here: EngineHarness) -> N
     await here.until(starting)
     (container,) = await here.until(here.containers)
     assert container["State"] == "running", "long before its task does"
-    assert states(await here.tasks()) == [("starting", "running")]
+    (task,) = await here.tasks()
+    assert states([task]) == [("starting", "running")]
+    now = datetime.fromisoformat((await here.get("/info"))["SystemTime"])
+    began = datetime.fromisoformat(task["UpdatedAt"])
+    assert datetime.fromisoformat(task["CreatedAt"]) < began <= now, "when that was written down, by a manager's clock"
     await here.runs()
 
 
@@ -241,6 +246,67 @@ async def test_a_container_that_is_never_healthy_is_stopped_and_its_exit_code_sa
     (ended, *_) = await here.ends("complete")
     assert (ended["Status"]["Message"], ended["Status"].get("Err")) == ("finished", None)
     assert ended["DesiredState"] == "shutdown"
+
+
+async def test_what_is_never_healthy_and_ends_well_is_seen_to_run_for_a_moment(here: EngineHarness) -> None:
+    """Each of them runs to its engine, until that has reported the end, too; not each time is it seen in between."""
+    await here.create(replicas=5, container={"Args": ["unhealthy"], "Healthcheck": CHECK})
+
+    async def runs() -> bool:
+        return any(state == "running" for state, _ in states(await here.tasks()))
+
+    await here.until(runs, what="a task that is said to run")
+
+
+PATIENT = {"StartPeriod": 3600 * SECOND, "StartInterval": SECOND // 5}
+
+
+async def test_what_ends_well_before_it_is_healthy_is_seen_to_run_for_a_moment_too(here: EngineHarness) -> None:
+    """Nobody has stopped it, and nothing has failed: that it started, and that it ended, are two reports."""
+    policy = {"RestartPolicy": {"Condition": "any", "Delay": SECOND // 20}}
+    container = {"Args": ["crash", "0"], "Healthcheck": {**CHECK, "Interval": 60 * SECOND}}
+    await here.create(replicas=5, container=container, template=policy)
+
+    async def runs() -> bool:
+        return any(state == "running" for state, _ in states(await here.tasks()))
+
+    await here.until(runs, what="a task that is said to run")
+
+
+async def test_within_its_start_period_a_container_is_given_up_by_nobody_and_goes_when_it_is_not_wanted(
+    here: EngineHarness,
+) -> None:
+    """The task of before is left alone: what is stopped on request has never run, however it ends."""
+    await here.create(replicas=1)
+    (before,) = await here.runs()
+    await here.update(container={"Args": ["unhealthy"], "Healthcheck": {**CHECK, **PATIENT}})
+
+    async def asked() -> Document | None:
+        found = [t for t in await here.tasks() if t["Status"]["State"] == "starting"]
+        if not found:
+            return None
+        container = await here.get(f"/containers/{found[0]['Status']['ContainerStatus']['ContainerID']}/json")
+        health = container["State"]["Health"]
+        often = len(health["Log"]) > CHECK["Retries"] or not here.real
+        return container if health["Log"] and often else None
+
+    container = await here.until(asked, what="more failures than it may have")
+    assert container is not None
+    assert (container["State"]["Health"]["Status"], container["State"]["Health"]["FailingStreak"]) == ("starting", 0)
+    assert container["State"]["Health"]["Log"][-1]["Start"] > container["State"]["StartedAt"][:19]
+    await here.update(container={"Args": None, "Healthcheck": None})
+    (after,) = await here.runs()
+    assert after["ID"] == before["ID"]
+    (gone,) = await here.ends("shutdown")
+    assert gone["ID"] != before["ID"]
+
+
+async def test_the_first_check_that_passes_ends_the_start_period(here: EngineHarness) -> None:
+    """However long it is: what gets sick later is given up after as many failures as ever."""
+    container = {"Args": ["sickens", "2"], "Healthcheck": {**CHECK, **PATIENT}}
+    await here.create(replicas=1, container=container, template={"RestartPolicy": {"Condition": "none"}})
+    await here.runs()
+    await here.ends("complete")
 
 
 async def test_a_container_that_has_ended_still_tells_what_its_health_check_said_last(here: EngineHarness) -> None:
@@ -361,3 +427,31 @@ async def test_tasks_are_filtered(here: EngineHarness) -> None:
     assert (wrong.status, wrong.text) == (500, "Invalid desired-state filter: 'nonesuch'")
     unknown = await here.ask("GET", "/tasks", filters={"nonesuch": ["x"]})
     assert (unknown.status, unknown.text) == (400, "invalid filter 'nonesuch'")
+
+
+ENDS = {"RestartPolicy": {"Condition": "on-failure", "Delay": SECOND // 5, "MaxAttempts": 0}}
+
+
+async def test_what_ended_well_is_done_on_failure_and_stands_for_its_slot(here: EngineHarness) -> None:
+    well = {"Args": ["crash", "0"]}
+    await here.create(replicas=1, template=ENDS, container=well)
+    (done,) = await here.ends("complete")
+    assert done["DesiredState"] == "shutdown"
+    await here.update(labels={"another": "label"})
+    await here.update(replicas=2)
+    both = await here.ends("complete", count=2)
+    assert {task["Slot"] for task in both} == {1, 2}
+    assert done["ID"] in {task["ID"] for task in await here.tasks()}
+    assert len(await here.tasks()) == 2, "the one that is done is not started again"
+
+
+async def test_what_ended_well_counts_as_failed_in_an_update_unless_that_goes_on(here: EngineHarness) -> None:
+    goes_on = {"FailureAction": "continue"}
+    await here.create(replicas=1, template=ENDS, container={"Args": ["crash", "0"]}, update=goes_on)
+    (first,) = await here.ends("complete")
+    await here.update(container={"Args": ["crash", "0"], "Env": ["A=1"]})
+    await here.ends("complete", count=2)
+    await here.comes_to("completed")
+    assert (await here.service())["UpdateStatus"]["State"] == "completed"
+    newest = max(await here.tasks(), key=lambda task: str(task["CreatedAt"]))
+    assert (newest["Slot"], newest["Status"]["State"]) == (first["Slot"], "complete")

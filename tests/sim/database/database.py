@@ -15,8 +15,9 @@ from typing import Any
 
 from controller.records import Claim, Key
 from controller.vault.sealed import SealedLogin, SealedSet
+from specs.vulnerabilities import VulnerabilityReport
 from tests.sim.database.controls import Controls, place
-from tests.sim.database.documents import image_facts, with_facts
+from tests.sim.database.documents import image_facts, verdicts, with_facts, with_verdicts
 from tests.sim.database.link import now
 from tests.sim.database.releases import Kept, with_releases
 from tests.sim.database.rows import (
@@ -68,6 +69,10 @@ class SimDatabase:
         """What was set, by environment and digest."""
         self.releases: dict[str, list[Kept]] = {}
         """By environment, the newest last; see ``tests.sim.database.releases``."""
+        self.scans: dict[str, VulnerabilityReport] = {}
+        """Vulnerability reports by digest; see ``tests.sim.database.scans``."""
+        self.scanned_at: dict[str, float] = {}
+        """When each was handed in."""
         self.sealed_numbers = count(1 << 96)
         self.fuse: Fuse | None = None
         self.losses: dict[Key, Waiting] = {}
@@ -260,6 +265,9 @@ class SimDatabase:
         row, said, made = self.objects.get(key), self.statuses.get(key), tuple(self._owned.get(key, {}).values())
         if row is not None and (facts := self.rows.get(image_facts(key))) is not None:
             row = row._replace(document=with_facts(row.document, facts))
+        table, of = verdicts(key)
+        if row is not None and (judged := [each for at, each in self.rows.items() if at[0] == table and of in at[1]]):
+            row = row._replace(document=with_verdicts(row.document, judged))
         if row is not None and (kept := self.releases.get(key.id)):
             row = row._replace(document=with_releases(row.document, kept))
         paused = self.controls.pause_of(key, self.organization_of(key))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -26,8 +26,10 @@ _ENVIRONMENT: Mapping[str, Any] = {
     "volumes": [],
     "healthcheck": None,
     "stop_grace_seconds": 10,
+    "drain_seconds": None,
     "read_only_root": True,
     "stop_signal": None,
+    "restart": None,
     "tmpfs_paths": ["/tmp"],
     "run_as": None,
     "ulimits": None,
@@ -38,9 +40,16 @@ _ENVIRONMENT: Mapping[str, Any] = {
     "region": None,
     "pool": None,
     "spread": None,
+    "canary": None,
+    "follow_seconds": None,
+    "followed": None,
+    "restart_token": None,
     "config": None,
     "resolved": None,
     "registries": None,
+    "image_policy": None,
+    "verdict": None,
+    "stopped_images": None,
     "plan": None,
     "processes": [],
     "domains": [],
@@ -54,7 +63,10 @@ _PROCESS: Mapping[str, Any] = {
     "port": None,
     "healthcheck": None,
     "stop_grace_seconds": None,
+    "drain_seconds": None,
     "stop_signal": None,
+    "restart": None,
+    "restart_token": None,
     "generation": 1,
 }
 
@@ -115,5 +127,23 @@ def with_facts(document: bytes, facts: Mapping[str, object]) -> bytes:
     found = orjson.loads(document)
     if not isinstance(found, dict) or found.get("image_ref") != facts["reference"]:
         return document
-    resolved = {name: value for name, value in facts.items() if name != "environment_id"}
-    return orjson.dumps({**found, "resolved": resolved})
+    said = {name.removeprefix("follow_"): value for name, value in facts.items() if name.startswith("follow_")}
+    said["moved_from"] = said.pop("from", None)
+    followed = said if said.get("reason") or said["moved_from"] else None
+    resolved = {n: value for n, value in facts.items() if n != "environment_id" and not n.startswith("follow_")}
+    return orjson.dumps({**found, "resolved": resolved, "followed": followed})
+
+
+def verdicts(key: Key) -> tuple[str, tuple[str, object]]:
+    """Where the rows of ``caas_image_verdicts`` of an environment are, among the rows that kinds write."""
+    return "caas_image_verdicts", ("environment_id", key.id)
+
+
+def with_verdicts(document: bytes, rows: Sequence[Mapping[str, object]]) -> bytes:
+    """``document`` as the view gives it, where something was judged of images of it; the newest of ``rows`` last."""
+    found = orjson.loads(document)
+    if not isinstance(found, dict):
+        return document
+    verdict = {name: value for name, value in rows[-1].items() if name != "environment_id"}
+    stopped = sorted(str(row["image"]) for row in rows if row["verdict"] == "stopped")
+    return orjson.dumps({**found, "verdict": verdict, "stopped_images": stopped or None})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from controller.kit import clock
 from controller.postgres.database import Database
 from controller.postgres.statements import statement
 from controller.store.lease import Lease
@@ -52,7 +53,7 @@ class _Connection:
             database.leases[sent["lease"]] = held
         epoch = held.epoch if held else sent["epoch"]
         database.wrote(n, (sent["holder"], epoch), name, (), accepted=held is not None, rows=int(held is not None))
-        return [(held.epoch,)] if held else []
+        return [(held.epoch, clock.wall())] if held else []
 
 
 def _acquire(database: SimDatabase, sent: Mapping[str, Any]) -> Held | None:

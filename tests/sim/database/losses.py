@@ -66,5 +66,6 @@ def _serving(database: SimDatabase) -> Iterator[tuple[str, str, str]]:
         document = overlaid(orjson.loads(row.document))
         yield from (("host", "", domain["hostname"]) for domain in document.get("domains") or ())
         if not document.get("suspended"):
-            processes = document.get("processes") or [{"type": "web", "instances": document.get("instances", 1)}]
+            alone = [{"type": "web", "instances": document.get("instances", 1)}]
+            processes = [p for p in document.get("processes") or () if p["type"] != "release"] or alone
             yield from (("process", key.id, p["type"]) for p in processes if p.get("instances", 1) > 0)

@@ -31,11 +31,13 @@ from controller.vault.sealed import SealedLogin, SealedSet
 from reconcilers.outcomes import FencedError
 from specs.problems import InvalidSpec
 from specs.releases import Release
-from tests.sim.database import config, logins, releases, retention, subnets
+from specs.vulnerabilities import VulnerabilityReport
+from tests.sim.database import config, logins, releases, retention, scans, subnets
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.lease import SimLease
 from tests.sim.database.link import Link, direct, now
 from tests.sim.database.losses import assess, record
+from tests.sim.database.releases import Ended
 from tests.sim.database.reports import Sent, write_intents, write_report
 from tests.sim.database.rows import Version
 
@@ -151,12 +153,21 @@ class SimStore:
         key = Key("registry", login_id)
         return await self._link("sealed_login", (key,), lambda: logins.found(self._database, login_id))
 
+    async def image_reports(self, digests: Sequence[str]) -> list[VulnerabilityReport]:
+        """Vulnerability reports that name one of ``digests``, the newest first; without what was scanned."""
+        return await self._link("image_reports", (), lambda: scans.found(self._database, digests))
+
     # -- writes, all fenced --------------------------------------------------------------------------------------
 
     @property
     def leads(self) -> bool:
         """Whether this process may believe that it leads, by the clock alone."""
         return self._lease.trusted
+
+    @property
+    def database_time(self) -> tuple[float, float]:
+        """By the database's clock, at least and at most."""
+        return self._lease.database_time
 
     async def affirm(self) -> None:
         """Be sure to lead."""
@@ -196,7 +207,7 @@ class SimStore:
         at, row = (table, tuple(sorted(where.items()))), {**where, **values}
 
         def effect(_n: int, _epoch: int) -> tuple[None, int]:
-            known = self._database.rows.get(at)
+            known = self._database.rows.pop(at, None)  # the newest is the last
             self._database.rows[at] = {**(known or {}), **row}
             return None, int(self._database.rows[at] != known)
 
@@ -217,6 +228,33 @@ class SimStore:
             return None, releases.deployed(self._database, environment_id, version)
 
         await self._write("release_deployed", (Key("environment", environment_id),), effect)
+
+    async def release_command_begins(self, environment_id: str, version: int, tries: int) -> bool:
+        """Whether its command is to be run now."""
+
+        def effect(_n: int, _epoch: int) -> tuple[bool, int]:
+            return releases.command_begins(self._database, environment_id, version, tries), 0
+
+        return await self._write("release_command_begins", (Key("environment", environment_id),), effect)
+
+    async def release_command_ended(
+        self, environment_id: str, version: int, tries: int, exit_code: int | None, failure: str
+    ) -> None:
+        """Its command has ended."""
+
+        def effect(_n: int, _epoch: int) -> tuple[None, int]:
+            said = Ended(tries, now(), exit_code, failure or None)
+            return None, releases.command_ended(self._database, environment_id, version, said)
+
+        await self._write("release_command_ended", (Key("environment", environment_id),), effect)
+
+    async def release_command_again(self, environment_id: str, version: int, tries: int) -> None:
+        """Its command may be run once more."""
+
+        def effect(_n: int, _epoch: int) -> tuple[None, int]:
+            return None, releases.command_again(self._database, environment_id, version, tries)
+
+        await self._write("release_command_again", (Key("environment", environment_id),), effect)
 
     # -- subnets -------------------------------------------------------------------------------------------------
 

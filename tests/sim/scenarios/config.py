@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.records import Key
-from reconcilers.helper import PROGRAM, helper_name
+from reconcilers.helper import DRAINS, FIRST, PROGRAM, helper_name
 from reconcilers.images import ImageFacts, Images
 from tests.sim import images
 from tests.sim.database import config
@@ -159,6 +159,27 @@ async def a_key_that_is_lost_holds_new_values_and_nothing_that_runs(sim: Simulat
     assert sim.reason(shop) == "Deployed"
 
 
+@scenario()
+async def tasks_drain_with_variables_and_without(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    both = [process(sim, "shop", "web"), process(sim, "shop", "worker", drain_seconds=0)]
+    shop = environment(sim, home, "shop", processes=both)
+    await sim.settle()
+    plain = container(sim, sim.service(shop))
+    sim.change(shop, drain_seconds=5)
+    await sim.settle()
+    assert container(sim, sim.service(shop))["Args"][:4] == ["drain", "5", "0", "/dev/null"]
+    assert "Command" not in container(sim, sim.service(shop, "worker"))
+    configure(sim, shop, {"TOKEN": VALUE})
+    await sim.settle()
+    assert container(sim, sim.service(shop))["Args"][:4] == ["drain", "5", "0", "/.skypanel/vars"]
+    there = {found.name for found in sim.swarm.store.configs.values()}
+    assert {helper_name(INSTALLATION, "amd64", version) for version in (FIRST, DRAINS)} <= there
+    configure(sim, shop, {}, drain_seconds=None)
+    await sim.settle()
+    assert container(sim, sim.service(shop)) == plain
+
+
 @scenario(counts=False)
 async def what_tasks_are_given_is_removed_by_hand(sim: Simulation) -> None:
     home = organization(sim, "acme")
@@ -212,7 +233,7 @@ async def an_image_without_a_program_is_told_and_what_ran_runs_on(sim: Simulatio
 @scenario(counts=False)
 async def somebody_else_has_the_name_of_the_helper(sim: Simulation) -> None:
     home = organization(sim, "acme")
-    shop = environment(sim, home, "shop")
+    shop = environment(sim, home, "shop", port=None)  # which asks for no helper
     await sim.settle()
     body = {"Name": helper_name(INSTALLATION, "amd64"), "Data": base64.b64encode(b"somebody's").decode(), "Labels": {}}
     made = await sim.hands.call("POST", "/configs/create", body)

@@ -8,7 +8,7 @@ from tests.sim.scenarios.organization import organization
 from tests.sim.swarm.behaviour import NORMAL
 
 
-@scenario()
+@scenario(counts=False)  # until it is known what the new image is, the service is made again as it was
 async def an_object_is_paused_and_resumed(sim: Simulation) -> None:
     home = organization(sim, "acme")
     shop = environment(sim, home, "shop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from controller.records import Key
@@ -231,7 +232,9 @@ async def does_not_mind_the_clock(sim: Simulation) -> None:
     await sim.settle()
 
 
-@scenario(extra=_ONCE_MORE)
+@scenario(
+    counts=False
+)  # whether an old list hides what was just made, so that it is written once more, is a matter of time
 async def is_shown_late_by_the_engine(sim: Simulation) -> None:
     sim.swarm.stale_reads = StaleReads(reads=2)
     home = organization(sim, "acme")
@@ -259,12 +262,17 @@ async def waits_for_an_image_that_is_not_there(sim: Simulation) -> None:
 # -- what fails is the task template; routes, scale and suspension do not wait for it ----------------------------------
 
 
+def as_declared(template: Mapping[str, Any]) -> str:
+    """The image of a task template, without the digest that was found for it."""
+    return str(template["ContainerSpec"]["Image"]).partition("@")[0]
+
+
 def runs(sim: Simulation, key: Key) -> tuple[int, str]:
     """Tasks of an environment's web that are running, and the image that is wanted of it."""
     name = sim.service(key)
     spec = sim.swarm.state()["services"][name]
     running = [t for t in sim.swarm.tasks(name) if t.state == "running" and t.desired == "running"]
-    return len(running), spec["TaskTemplate"]["ContainerSpec"]["Image"]
+    return len(running), as_declared(spec["TaskTemplate"])
 
 
 def routed(sim: Simulation, key: Key) -> set[str]:
@@ -274,7 +282,7 @@ def routed(sim: Simulation, key: Key) -> set[str]:
 
 def attempts(sim: Simulation, key: Key, image: str) -> int:
     """How many tasks there were of an image, as far as the engine remembers."""
-    return sum(t.spec["ContainerSpec"]["Image"] == image for t in sim.swarm.tasks(sim.service(key)))
+    return sum(as_declared(t.spec) == image for t in sim.swarm.tasks(sim.service(key)))
 
 
 @scenario(extra=_ONCE_MORE)

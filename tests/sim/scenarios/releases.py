@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from controller.records import Key
+from reconcilers.labels import PROCESS
 from tests.sim.database.releases import pinned
 from tests.sim.scenario import Simulation, scenario
 from tests.sim.scenarios.config import VALUE, configure, container, secrets, service
@@ -20,6 +21,12 @@ def versions(sim: Simulation, shop: Key) -> list[tuple[int, bool]]:
 def runs(sim: Simulation, shop: Key, release: int | None) -> None:
     """Name a release."""
     sim.change(shop, pinned=None if release is None else pinned(sim.database, shop, release))
+
+
+def running(sim: Simulation) -> set[str]:
+    """Tasks of tenants that run."""
+    tasks = (task for task in sim.swarm.store.tasks.values() if PROCESS in task.service.spec["Labels"])
+    return {task.meta.id for task in tasks if task.desired == task.state == "running"}
 
 
 def without_ids(spec: dict[str, Any]) -> dict[str, Any]:
@@ -135,3 +142,49 @@ async def a_release_that_cannot_run_takes_nothing_away(sim: Simulation) -> None:
     api = next(s.spec for s in sim.swarm.store.services.values() if s.name == sim.service(shop, "api"))
     assert api["Mode"]["Replicated"]["Replicas"] == 2
     assert any("api.example.com" in value for value in api["Labels"].values()), "its host is served"
+
+
+@scenario()
+async def another_token_replaces_the_tasks_and_makes_no_release(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    web, worker = process(sim, "shop", "web"), process(sim, "shop", "worker")
+    shop = environment(sim, home, "shop", instances=2, processes=[web, worker])
+    await sim.settle()
+    before = running(sim)
+    sim.change(shop, restart_token="1")
+    await sim.settle()
+    after = running(sim)
+    assert not before & after, "every task is another one"
+    assert len(after) == len(before)
+    sim.change(shop, processes=[web, {**worker, "restart_token": "1"}])
+    await sim.settle()
+    assert len(after & running(sim)) == 1, "the other process goes on"
+    assert versions(sim, shop) == [(1, True)]
+
+
+@scenario()
+async def a_token_stays_when_a_release_is_gone_back_to(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop")
+    await sim.settle()
+    first = container(sim, sim.service(shop))
+    sim.change(shop, restart_token="1", image_ref=WEB2)
+    await sim.settle()
+    runs(sim, shop, 1)
+    await sim.settle()
+    found = container(sim, sim.service(shop))
+    assert found == {**first, "Labels": {**first["Labels"], "io.skypanel.restart": "1/"}}
+
+
+@scenario()
+async def a_token_of_what_is_suspended_starts_nothing(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop", suspended=True)
+    await sim.settle()
+    sim.change(shop, restart_token="1")
+    await sim.settle()
+    assert not running(sim)
+    assert sim.reason(shop) == "Suspended"
+    sim.change(shop, suspended=False)
+    await sim.settle()
+    assert len(running(sim)) == 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.sim.swarm import addresses
-from tests.sim.swarm.behaviour import Behaviours, Pace, health_seconds
+from tests.sim.swarm.behaviour import Behaviours, Pace, health_seconds, sick_seconds
 from tests.sim.swarm.objects import RANK, RUNNING, Network, Node, Task
 from tests.sim.swarm.store import Store
 
@@ -104,10 +104,15 @@ class Agents:
             case "starting":
                 first, last = health_seconds(container)
                 delay = self._pace.start + behaviour.start_seconds
-                if last and not behaviour.healthy:
+                ends = None if behaviour.exit_code else behaviour.exit_after
+                if ends is not None and ends < (first if behaviour.healthy else last):
+                    self._at(task, delay + ends, lambda: self._ended_well(task))
+                elif last and not behaviour.healthy:
                     self._at(task, delay + last, lambda: self._unhealthy(task))
                 else:
                     self._at(task, delay + first, lambda: self._run(task))
+            case "running" if behaviour.sick_after is not None and health_seconds(container)[1]:
+                self._at(task, behaviour.sick_after + sick_seconds(container), lambda: self._unhealthy(task))
             case "running" if behaviour.exit_after is not None:
                 self._at(task, behaviour.exit_after, lambda: self._exit(task, behaviour.exit_code))
 
@@ -173,6 +178,7 @@ class Agents:
 
     def _start(self, task: Task) -> None:
         task.container = self._store.container()
+        task.began, task.began_at = self._store.agenda.now, self._store.agenda.stamp()
         self._step(task, "starting", "starting")
 
     def _run(self, task: Task) -> None:
@@ -190,9 +196,18 @@ class Agents:
     def _unhealthy(self, task: Task) -> None:
         code = self.behaviours.of(task.spec["ContainerSpec"]).stop_code
         if code:
-            self._end(task, "failed", "starting", code, f"task: non-zero exit ({code}): unhealthy container")
-        else:
+            said = "started" if task.state == "running" else "starting"
+            self._end(task, "failed", said, code, f"task: non-zero exit ({code}): unhealthy container")
+        elif task.state == "running":
             self._end(task, "complete", "finished", 0)
+        else:
+            self._ended_well(task)
+
+    def _ended_well(self, task: Task) -> None:
+        """What waited for its health has ended without an error: it runs, until it is heard that it has ended."""
+        task.running_at = self._store.agenda.now
+        self.move(task, "running", "started")
+        self._at(task, self._pace.report, lambda: self._end(task, "complete", "finished", 0))
 
     def _stopped(self, task: Task) -> None:
         code = self.behaviours.of(task.spec["ContainerSpec"]).stop_code if task.rank >= _STARTING else 0

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from reconcilers.helper import PROGRAM
+
 SECOND = 1_000_000_000
 
 
@@ -37,10 +39,12 @@ class Behaviour:
 
     Args:
         start_seconds: in addition to the pace, before it runs.
-        exit_after: it ends that many seconds after it runs; None when it does not.
+        exit_after: it ends that many seconds after it runs; None when it does not. With 0 it ends so long after its
+            start, where no health check passes before.
         exit_code: with which it ends then.
         stop_code: with which it ends when it is told to stop.
         healthy: whether its health check, if it has one, ever passes.
+        sick_after: its health check, if it has one, fails that many seconds after it runs; None: it does not.
         check_says: what its health check prints when it fails.
         pullable: whether a node can have its image.
         fits: whether any node has room for it.
@@ -51,6 +55,7 @@ class Behaviour:
     exit_code: int = 0
     stop_code: int = 0
     healthy: bool = True
+    sick_after: float | None = None
     check_says: str = ""
     pullable: bool = True
     fits: bool = True
@@ -60,6 +65,7 @@ NORMAL = Behaviour()
 BY_WORD: Mapping[str, Behaviour] = {
     "crash": Behaviour(exit_after=0.1, exit_code=1),
     "unhealthy": Behaviour(healthy=False),
+    "sickens": Behaviour(sick_after=1.0),
     "missing": Behaviour(pullable=False),
     "huge": Behaviour(fits=False),
     "slow": Behaviour(start_seconds=20.0),
@@ -93,14 +99,24 @@ class Behaviours:
         if found is not None:
             return found
         arguments = container.get("Args") or ()
+        if container.get("Command") == [PROGRAM]:  # the helper stands in front of the image's program and its arguments
+            arguments = arguments[next((n for n, word in enumerate(arguments) if word in BY_WORD), len(arguments)) :]
         if not arguments:
             return NORMAL
         chosen = BY_WORD.get(arguments[0], NORMAL)
         if len(arguments) > 1 and arguments[0] == "crash":
             return replace(chosen, exit_code=int(arguments[1]))
+        if len(arguments) > 1 and arguments[0] == "sickens":
+            return replace(chosen, sick_after=float(arguments[1]))
         if len(arguments) > 1 and arguments[0] == "slow":
             return replace(chosen, start_seconds=float(arguments[1]))
         return chosen
+
+
+def sick_seconds(container: Mapping[str, Any]) -> float:
+    """How long the check of what was healthy once fails before the container is given up; the start period is over."""
+    check = container.get("Healthcheck") or {}
+    return float(check.get("Interval", 30 * SECOND) / SECOND * (check.get("Retries") or 3))
 
 
 def health_seconds(container: Mapping[str, Any]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from typing import Any
 from tests.sim.swarm import addresses
 from tests.sim.swarm.agents import NODE, Agents, balancer, container_labels
 from tests.sim.swarm.base import Refusal
-from tests.sim.swarm.behaviour import Pace
+from tests.sim.swarm.behaviour import SECOND, Pace
 from tests.sim.swarm.objects import RANK, RUNNING, Document, Network, Node, Task
 from tests.sim.swarm.store import Store
 
@@ -141,10 +141,15 @@ class Networks:
         check = task.spec["ContainerSpec"].get("Healthcheck") or {}
         if not check.get("Test") or check["Test"] == ["NONE"]:
             return {"State": state, "Config": {}}
-        does = self.agents.behaviours.of(task.spec["ContainerSpec"])
-        log = [{"ExitCode": int(not does.healthy), "Output": "" if does.healthy else does.check_says}]
-        health = {"Status": "healthy" if does.healthy else "unhealthy", "Log": log}
-        return {"State": {**state, "Health": health}, "Config": {"Healthcheck": check}}
+        does, ended = self.agents.behaviours.of(task.spec["ContainerSpec"]), task.rank > RUNNING
+        output = "" if does.healthy else does.check_says
+        asked = task.since if ended else self.store.agenda.stamp()
+        log = [{"Start": asked, "ExitCode": int(not does.healthy), "Output": output}]
+        counts = (task.stamp if ended else self.store.agenda.now) - task.began >= check.get("StartPeriod", 0) / SECOND
+        status = "healthy" if does.healthy else "unhealthy" if counts or ended else "starting"
+        health = {"Status": status, "FailingStreak": int(counts and not does.healthy), "Log": log}
+        config = {"Healthcheck": check, "Labels": task.spec["ContainerSpec"].get("Labels") or {}}
+        return {"State": {**state, "StartedAt": task.began_at, "Health": health}, "Config": config}
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

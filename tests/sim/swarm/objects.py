@@ -238,6 +238,9 @@ class Task:
     """Of a job's task: the run that it is of."""
     restarts: int = 0
     running_at: float | None = None
+    began: float = 0.0
+    began_at: str = ""
+    """When its container was started: by the clock of the agenda, and as its engine says it."""
     stamp: float = 0.0
     step: Entry | None = None
 

@@ -117,11 +117,17 @@ class Orchestrator:
                 self._new_task(service, 0, node, "running")
 
     def _slots(self, service: Service) -> tuple[dict[Any, list[Task]], dict[Any, list[Task]]]:
-        """Tasks that are wanted to run, by slot; and those of slots where none is."""
+        """Tasks that are wanted to run, by slot; and those of slots where none is.
+
+        One that has ended and is not to be started again stands for its slot (swarmkit's ``UpdatableTasksInSlot``).
+        """
         slots: dict[Any, list[Task]] = {}
         dead: dict[Any, list[Task]] = {}
         for task in self._store.tasks_of(service):
             (slots if task.wanted_rank <= RUNNING else dead).setdefault(task.key, []).append(task)
+        if (service.status or {}).get("State") != "rollback_started":
+            for key in [key for key in dead if key not in slots and _is_done(dead[key][-1])]:
+                slots[key] = [dead[key][-1]]
         return dict(sorted(slots.items())), {
             key: found for key, found in dead.items() if key not in slots and all(t.desired != "remove" for t in found)
         }
@@ -247,3 +253,8 @@ class Orchestrator:
 def _keep_first(slot: Iterable[Task]) -> tuple[bool, int]:
     tasks = list(slot)
     return not any(t.state == "running" for t in tasks), tasks[0].slot
+
+
+def _is_done(task: Task) -> bool:
+    policy = task.spec.get("RestartPolicy") or {}
+    return task.state == "complete" and task.desired != "remove" and policy.get("Condition") == "on-failure"

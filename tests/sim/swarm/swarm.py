@@ -123,6 +123,9 @@ class SimSwarm:
             node = Node(self.store.meta("node"), number, name, role, nano_cpus, memory, leader=number == 1)
             self.store.nodes[node.meta.id] = node
         self.networks.begin()
+        self.jobs_begun: list[tuple[Task, bool]] = []
+        """Tasks of jobs whose program began, also of jobs that are gone; and whether another of that name ran then."""
+        self.agents.listeners.append(self._begins)
 
     # -- what oracles ask --------------------------------------------------------------------------------------------
 
@@ -162,6 +165,12 @@ class SimSwarm:
         """Tasks of a service, oldest first; to look at."""
         self.agenda.advance()
         return list(self.store.tasks_of(self.store.service(service)))
+
+    def _begins(self, task: Task) -> None:
+        if task.state != "running" or task.iteration is None:
+            return
+        others = (t for t in self.store.tasks.values() if t is not task and t.service.name == task.service.name)
+        self.jobs_begun.append((task, any(other.state in ("starting", "running") for other in others)))
 
     # -- hands -------------------------------------------------------------------------------------------------------
 

@@ -187,6 +187,7 @@ class SimTransport:
         return {
             "Name": self._node.hostname,
             "ServerVersion": "26.1.5",
+            "SystemTime": self.swarm.store.agenda.stamp(),
             "SecurityOptions": ["name=seccomp,profile=builtin"],
             "Swarm": {
                 "NodeID": self._node.meta.id,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controller.actions.doctor import ipv6
 from controller.actions.doctor.address_pool import host_routes, pool_checks
 from controller.actions.doctor.edge import Edge, api_check, edge_checks, page_check
 from controller.actions.doctor.engine import node_checks, security_checks, swarm_check, version_check
@@ -184,3 +185,21 @@ def test_a_task_of_the_edge_on_another_node_is_said_also_beside_one_here() -> No
     for containers in ([], here):
         edge = Edge([{"ID": "e", "Spec": spec}], [running, running], containers)
         assert next(edge_checks(edge, [], "skypanel")).level == "warn"
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "level"),
+    [
+        ("docker_gwbridge", {}, "warn"),
+        ("org-acme", {"io.skypanel.installation": "skypanel"}, "warn"),
+        ("somebody-s", {}, "ok"),
+    ],
+)
+def test_a_network_of_ours_or_of_every_container_with_addresses_of_version_6_is_warned_of(
+    name: str, labels: dict[str, str], level: str
+) -> None:
+    shown = network(name, "10.64.0.0/24", labels)
+    found = ipv6.check([network("docker_gwbridge", "172.18.0.0/16"), {**shown, "EnableIPv6": True}], "skypanel")
+    assert found.level == level
+    assert (name in found.message) == (level == "warn")
+    assert ipv6.check([{**shown, "EnableIPv6": False}], "skypanel").level == "ok"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from dataclasses import replace
 
 import pytest
 
 from controller.actions.swarm_view import Task
+from controller.cli import main
 from controller.cli.describe import telling
 from controller.cli.output import aligned
 
@@ -53,3 +56,10 @@ def test_of_the_tasks_of_a_slot_only_the_newest_that_ended_is_shown() -> None:
     assert [(t.slot, t.since) for t in telling(tasks)] == [("1", "5"), ("1", "4"), ("2", "1")]
     failed = replace(task("1", "shutdown", "3"), error="No such image")
     assert telling([*tasks[:2], failed, *tasks[2:]]) == [tasks[0], failed, tasks[-1]], "one that tells why"
+
+
+def test_who_reads_through_a_pipe_sees_each_line_when_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(read))
+    main(["version"])
+    assert read.getvalue()

@@ -15,12 +15,16 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
+from controller.access.token_rows import TokenRow
+from controller.actions import permissions
+from controller.actions.adopt import Adoption, Lost, Taken
 from controller.actions.config import Place
 from controller.actions.describe import Description
 from controller.actions.doctor.findings import Check
 from controller.actions.explain.changes import Happened
 from controller.actions.explain.result import Explanation
 from controller.actions.fuse import Waiting
+from controller.actions.held import Held
 from controller.actions.identity import Identity
 from controller.actions.keys import KeyState
 from controller.actions.preview import Preview
@@ -28,6 +32,9 @@ from controller.actions.releases import Release
 from controller.actions.swarm_view import Task
 from controller.changes import Change, Difference
 from controller.cli import (
+    adopt,
+    audit,
+    auth,
     config,
     describe,
     doctor,
@@ -35,6 +42,7 @@ from controller.cli import (
     gc,
     get,
     identity,
+    images,
     keys,
     plan,
     progress,
@@ -42,6 +50,7 @@ from controller.cli import (
     releases,
     shown,
     states,
+    tokens,
     trace,
 )
 from controller.cli.application import commands, main
@@ -59,6 +68,7 @@ from controller.declared.writer import Target, Written
 from controller.records import Claim, InventoryRow
 from reconcilers.chain import Link, State
 from specs.kinds import KINDS, TENANT, ancestors, children
+from specs.vulnerabilities import VulnerabilityReport
 
 WIDTHS = (80, 120, 200)
 ID = UUID("0b8f7f0e-7d0c-4c52-a1d4-0d6f0c1b9a11")
@@ -69,6 +79,60 @@ LONG = (
     "registry.example.com/team/web:9; registry.example.com/team/web:2 runs meanwhile; change the spec to try again"
 )
 NAMES = {"Organization": "nordwind", "App": "shop", "Environment": "production", "Domain": "shop.nordwind.example"}
+
+TOKENS = [
+    TokenRow(
+        "3fJq0vT9xYbK", "ci-deploy", "nordwind", None, "member", ["shop", "blog"], ["read", "deploy"],
+        THEN, "ada", THEN, None, None, None, None, THEN - timedelta(days=1),
+    ),
+    TokenRow(
+        "9aaq0vT9xYbK", "laptop", None, "ada@nordwind.example", "platform-viewer", None, None,
+        THEN, "ada", THEN, THEN, None, THEN, "192.0.2.7", THEN,
+    ),
+]  # fmt: skip
+AUDITED: list[dict[str, Any]] = [
+    {
+        "position": 12,
+        "at": "2026-10-05T09:14:02.000000Z",
+        "did": "changed",
+        "kind": "environment",
+        "path": "nordwind/shop/production",
+        "session_user": "panel",
+        "said": {"actor": "ada"},
+        "changes": {
+            "image_ref": ["registry.example.com/team/web:2", "registry.example.com/team/web:9"],
+            "instances": [1, 3],
+            "cmd": [None, {"length": 5004, "sha256": "4f"}],
+        },
+    },
+    {
+        "position": None,
+        "at": "2026-10-05T09:15:02.000000Z",
+        "did": "refused",
+        "tried": "apply",
+        "kind": "app",
+        "path": "nordwind/shop",
+        "session_user": "panel",
+        "message": "its organization nordwind does not exist",
+    },
+    {"at": "2026-10-05T09:16:02.000000Z", "did": "created", "kind": "plan", "path": "nano", "session_user": "panel"},
+    {
+        "at": "2026-10-05T09:16:02.000000Z",
+        "did": "pruned",
+        "kind": "audit",
+        "session_user": "controller",
+        "pruned": {"through": 5, "hash": "4f", "entries": 5},
+    },
+]
+SCANNED = VulnerabilityReport(
+    f"sha256:{'0123456789ab' * 5}0123",
+    (f"sha256:{'0123456789ab' * 5}0123",),
+    "trivy",
+    THEN,
+    {"critical": 2, "high": 17},
+    {"critical": 1},
+    "registry.example.com/team/web:9",
+)
 
 
 def release(version: int, **changes: Any) -> Release:
@@ -92,6 +156,18 @@ def release(version: int, **changes: Any) -> Release:
     return replace(made, **changes)
 
 
+ADOPTION = Adoption(
+    [Taken("blog_web", "5o0ywdrejrtt", ("nordwind", "web", "production"), {"TOKEN": "never", "DATABASE_URL": "shown"})],
+    [],
+    [
+        Lost(
+            "blog_web",
+            "volumes",
+            "there are no volumes yet: what is written is lost with each task",
+            "keep what must last outside",
+        )
+    ],
+)
 RELEASES = [
     release(5, content_of=3, newest=True, why="checkout fails for whoever has a cart of the day before"),
     release(4, changed=("image", "config DATABASE_URL, TLS_KEY", "processes"), commit="c0ffee" * 6, why="faster"),
@@ -186,6 +262,7 @@ PREVIEW = Preview(
         ),
     ],
     problems=[f"environment nordwind-shop would stall, and stay as it is: {LONG}"],
+    held=[Held("environment", "nordwind-shop-staging", "ImageNotFound", LONG)],
 )
 EXPLANATION = Explanation(
     declared("Environment"),
@@ -274,6 +351,22 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
         ),
         ["REGISTRY", "ghcr.io", "ada", "set (version 3)", "LoginRefused"],
     ),
+    "audit list": (
+        lambda: audit.show(AUDITED, Format.TABLE),
+        ["ada (panel)", "environment nordwind/shop/production", "image_ref", "instances 1", "refused (apply)"],
+    ),
+    "auth roles": (
+        lambda: auth.show(permissions.rows(), Format.TABLE),
+        ["KIND", "environment", "owner, admin, platform-admin", "viewer, platform-viewer", "rollback"],
+    ),
+    "tokens list": (
+        lambda: tokens.show(TOKENS, Format.TABLE),
+        ["3fJq0vT9xYbK", "nordwind/ci-deploy", "member", "2026-10-05", "never", "(platform)/laptop", "revoked"],
+    ),
+    "images": (
+        lambda: images.show_reports([SCANNED], Format.TABLE),
+        ["IMAGE", "0123456789ab", "CRITICAL", "2 (1 fixable)", "OTHERS", "REFERENCE"],
+    ),
     "releases": (
         lambda: releases.show_releases(RELEASES, Format.TABLE),
         ["RELEASE", "content of 3", "on its way",
@@ -287,6 +380,11 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
     "keys status": (
         lambda: keys.show([KeyState("0123abcd", "current", 3), KeyState("89abcdef", "missing", 1)], Format.TABLE),
         ["KEY", "ORGANIZATIONS", "0123abcd", "current", "89abcdef", "missing", "from a backup"],
+    ),
+    "adopt": (
+        lambda: adopt.show(ADOPTION),
+        ["SERVICE", "blog_web", "nordwind/web/production", "DATABASE_URL, TOKEN", "NOT KEPT OF", "volumes",
+         "there are no volumes yet: what is written is lost with each task (keep what must last outside)"],
     ),
     "explain": (
         lambda: explain.show(EXPLANATION),
@@ -304,6 +402,7 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
     },
 }  # fmt: skip
 LINES = {
+    "api",
     "up",
     "migrate",
     "version",
@@ -317,9 +416,10 @@ LINES = {
     "export",
     "import",
     "rollback",
+    "restart",
 }
 """These print lines, each by itself, through ``say``."""
-AS_ANOTHER = {"delete": "apply", "restore": "apply"}
+AS_ANOTHER = {"delete": "apply", "restore": "apply", "promote": "apply"}
 
 
 def lines_of(text: str) -> list[str]:

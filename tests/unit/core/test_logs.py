@@ -47,6 +47,9 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
         rf"host=db.example.com password='it\'s {SECRET}' user=skypanel",
         f"postgresql://skypanel:a/b:{SECRET}@db.example.com/panel",
         f"postgresql://skypanel:a@b{SECRET}@db.example.com/panel",
+        f"https://{SECRET}@mirror.example.com/v2/",
+        f"https://mirror.example.com/v2/?token={SECRET} does not answer",
+        f"tcp://{SECRET}@manager.example.com:2376: connection refused",
     ],
 )
 def test_a_password_in_a_connection_string_is_blanked(text: str) -> None:
@@ -63,6 +66,7 @@ def test_a_password_in_a_connection_string_is_blanked(text: str) -> None:
         "the password is not in a file",
         "~ service acme-shop-production-web: Mode.Replicated.Replicas: 1 -> 2",
         "http://127.0.0.1:9470/metrics and ops@example.com",
+        "ssh://ops@manager.example.com does not answer",
     ],
 )
 def test_text_without_a_password_stays_as_it_is(text: str) -> None:

@@ -40,6 +40,7 @@ MEANS_SOMETHING_ELSE = {
     ("actions/doctor/next_step.py", "organizations"): "the same",
     ("cli/application.py", "plan"): "the command",
     ("cli/plan.py", "plan"): "the command",
+    ("api/routes/sets.py", "plan"): "what would be changed",
     ("schema/migrate.py", "plan"): "what of migrations is to be applied",
     ("schema/migrate.py", "Plan"): "what of migrations is to be applied",
     ("loop/converge.py", "plan"): "a step of a reconcile",
@@ -52,6 +53,10 @@ MEANS_SOMETHING_ELSE = {
     ("cli/gc.py", "organization"): "the tenant, as programs read it",
     ("cli/keys.py", "organizations"): "for programs: how many tenants need a key",
     ("cli/keys.py", "ORGANIZATIONS"): "the same, for people",
+    ("cli/tokens.py", "organization"): "for programs: whose token it is",
+    ("cli/tokens.py", "apps"): "for programs: what a token is limited to",
+    ("access/authentication.py", "apps"): "the same, as the database says it",
+    ("access/token_rows.py", "apps"): "the same, as it is written",
     ("loop/turns.py", "organization"): "the tenant, which gets its fair share",
     ("loop/metrics.py", "organization"): "the scope of a pause: a tenant's",
 }

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from tests.parts import LONG, TESTS, long_parts, parts
+from tests.parts import LONG, TESTS, WHOLE, long_parts, parts
 
 
-def test_every_folder_with_tests_is_in_one_part() -> None:
+def test_every_test_is_in_one_part() -> None:
     listed = [word for part in parts() for word in part if word.startswith("tests/")]
     assert all(part[-2:] == ["-m", "not long"] for part in parts())
     assert [f"tests/{LONG}"] in long_parts()
-    listed.append(f"tests/{LONG}")
-    assert sorted(listed) == sorted({f"tests/{p.relative_to(TESTS).parts[0]}" for p in TESTS.rglob("test_*.py")})
+    files = sorted(f"tests/{p.relative_to(TESTS)}" for p in (TESTS / WHOLE).rglob("test_*.py"))
+    assert sorted(word for word in listed if word.startswith(f"tests/{WHOLE}/")) == files
+    folders = {f"tests/{p.relative_to(TESTS).parts[0]}" for p in TESTS.rglob("test_*.py")}
+    others = [word for word in listed if word not in files]
+    assert sorted([*others, f"tests/{LONG}", f"tests/{WHOLE}"]) == sorted(folders)
     assert "tests/unit" in parts()[-1]
 
 

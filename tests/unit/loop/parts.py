@@ -10,6 +10,7 @@ import anyio
 from pydantic import BaseModel
 
 from controller.changes import Change, ChangeSet, Succession
+from controller.kit import clock
 from controller.loop.config import LoopConfig
 from controller.loop.manager import Manager
 from controller.loop.outside import Outside
@@ -36,6 +37,7 @@ from reconcilers.outcomes import Outcome
 from reconcilers.ports import Context, Live, Options, Routers, ServiceProgress, Suspect
 from reconcilers.registry import Reconciler
 from specs.releases import Release
+from specs.vulnerabilities import VulnerabilityReport
 
 
 class Thing(BaseModel):
@@ -50,6 +52,10 @@ class Table:
     log: list[Changed] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     leads: bool = True
+
+    @property
+    def database_time(self) -> tuple[float, float]:
+        return clock.wall(), clock.wall()
 
     def declare(self, key: Key, organization: str) -> None:
         """A row, and that it changed."""
@@ -78,10 +84,24 @@ class Table:
     async def sealed_login(self, login_id: str) -> SealedLogin | None:
         return None
 
+    async def image_reports(self, digests: Any) -> list[VulnerabilityReport]:
+        return []
+
     async def make_release(self, environment_id: str, generation: int, release: Release) -> int | None:
         return 1
 
     async def release_deployed(self, environment_id: str, version: int) -> None:
+        pass
+
+    async def release_command_begins(self, environment_id: str, version: int, tries: int) -> bool:
+        return True
+
+    async def release_command_ended(
+        self, environment_id: str, version: int, tries: int, exit_code: int | None, failure: str
+    ) -> None:
+        pass
+
+    async def release_command_again(self, environment_id: str, version: int, tries: int) -> None:
         pass
 
     async def dependents(self, key: Key) -> list[Key]:
@@ -147,6 +167,9 @@ class Nothing:
 
     async def last_words(self, found: Suspect) -> str:
         return ""
+
+    async def starting_seconds(self, found: ServiceProgress) -> Sequence[float]:
+        return [0.0 for _ in found.starting]
 
     async def job_progress(self, jobs: Sequence[Job]) -> list[JobProgress]:
         return []

@@ -16,6 +16,7 @@ from controller.loop.gates.fuse import Fuse
 from controller.loop.gates.rollout_slots import RolloutQueuedError, RolloutSlots
 from controller.loop.outside import Outside
 from controller.loop.stability import Stability
+from controller.loop.starts import Starts
 from controller.loop.tools import Tools
 from controller.loop.trace import Trace
 from controller.records import Intent, InventoryRow, InventoryUpdate, Key, Loaded
@@ -88,7 +89,8 @@ class Converging:
         tools = Tools(
             outside=Outside(store, swarm),
             gates=Gates(KEY.kind, fuse=Fuse(store, swarm, share=1.0, minimum=1), rollouts=self.rollouts),
-            stability=Stability(5.0),
+            stability=Stability(5.0, lambda: (0.0, 0.0)),
+            starts=Starts(),
             options=Options("test"),
         )
         trace = Trace(KEY, "id", (), 0.0, 1)

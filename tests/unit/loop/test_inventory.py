@@ -50,6 +50,32 @@ def test_the_last_good_document_keeps_the_scale_of_today() -> None:
     assert good == {ONE.name: scaled, "other": TWO.spec}
 
 
+def test_what_was_applied_last_and_has_not_failed_is_not_given_up_for_the_one_before_it() -> None:
+    live = {TWO.name: TWO.spec}
+    young = row(spec_hash=TWO.hash, last_good=ONE.spec)
+    assert [service.template_hash for service in inventory.unproven([young], live)] == [TWO.template_hash]
+    for other in (
+        replace(young, failed_hash=TWO.template_hash),
+        replace(young, spec_hash="another"),
+        replace(young, last_good=TWO.spec),
+        replace(young, last_good=None),
+    ):
+        assert inventory.unproven([other], live) == []
+    assert inventory.unproven([young], {}) == []
+    assert inventory.good_documents([young], live, {TWO.name}) == live
+    assert inventory.good_documents([young], live) == {ONE.name: {**ONE.spec, "Mode": TWO.spec["Mode"]}}
+
+
+def test_what_loops_or_serves_with_too_few_tasks_does_not_go_well() -> None:
+    assert inventory.goes_well(replace(RUNS, stable=False))
+    assert inventory.goes_well(replace(RUNS, running=0, outdated=1)), "the one before it serves"
+    assert inventory.goes_well(replace(RUNS, running=0, completed=1)), "it is done"
+    assert not inventory.goes_well(replace(RUNS, running=0, pending=1))
+    assert not inventory.goes_well(replace(RUNS, first=1)), "the others wait to see"
+    assert not inventory.goes_well(replace(RUNS, update_state="paused"))
+    assert not inventory.goes_well(LOOPS)
+
+
 def test_what_is_proven_is_the_last_good_one_and_what_loops_has_failed() -> None:
     before = row(last_good=ONE.spec)
     assert inventory.lesson(RUNS, TWO, before).update == InventoryUpdate(

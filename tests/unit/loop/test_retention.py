@@ -44,7 +44,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 async def until_done(table: Full) -> None:
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(retention.keep_small, table, 90)
+            tasks.start_soon(retention.keep_small, table, 90, 400)
             await table.done.wait()
             tasks.cancel_scope.cancel()
 
@@ -54,6 +54,7 @@ async def test_what_is_old_goes_in_small_pieces_and_events_by_their_own_age() ->
     await until_done(table)
     assert [(days, gone) for what, days, gone in table.pieces if what == "events"] == [(30, 10), (30, 10), (30, 5)]
     assert [(days, gone) for what, days, gone in table.pieces if what == "statuses"] == [(90, 10), (90, 0)]
+    assert [days for what, days, _ in table.pieces if what == "audit"] == [400]
     assert {what for what, _, _ in table.pieces} == set(retention.STEPS)
 
 
@@ -65,4 +66,4 @@ async def test_a_database_that_was_away_is_asked_again() -> None:
 
 async def test_who_does_not_lead_any_more_stops() -> None:
     with anyio.fail_after(10):
-        await retention.keep_small(Full(FencedError()), 90)
+        await retention.keep_small(Full(FencedError()), 90, 400)

@@ -6,9 +6,9 @@ import anyio
 import httpx
 import pytest
 
-from controller.api.health import application
 from controller.loop import trace as module
 from controller.loop.trace import Recorder, Trace
+from controller.probes import application
 from controller.records import Key, Loaded
 
 KEY = Key("environment", "4a0e1b1c-0000-4000-8000-000000000001")

@@ -75,6 +75,22 @@ def test_a_crash_loop_is_said_with_its_exit_code_and_stays_the_same_while_it_goe
     assert said(GOOD, again)[0] == condition
 
 
+def test_what_is_not_healthy_in_time_is_unhealthy_in_the_same_words_until_it_stays_up_or_loops() -> None:
+    late = replace(STARTING, overdue=30.0, check=CHECKED)
+    condition, outcome = said(GOOD, late)
+    assert (condition.type, condition.reason, outcome) == ("Stalled", "Unhealthy", RequeueAfter(10.0))
+    assert f"{WANTED} was not healthy within 30 s of its start: {CHECKED}; Swarm ends" in condition.message
+    assert said(GOOD, replace(late, failures=2, failure="x", exit_code=1, problem="x"))[0] == condition
+    young = replace(late, running=2, tasks=("a", "c"), settles_in=3.0)
+    assert said(GOOD, young) == (condition, RequeueAfter(3.0)), "it may run for a moment only"
+    assert reason(GOOD, replace(young, stable=True)) == "Deployed"
+    assert "its health check failed: it had not passed" in said(replace(late, check=""))[0].message
+    looping, _ = said(late, replace(DYING, service="worker"))
+    assert looping.reason == "CrashLoop"
+    assert "web: a task of" in looping.message
+    assert reason(replace(late, looped=True)) == "CrashLoop", "some of its endings are long ago by now"
+
+
 @pytest.mark.parametrize("code", [1, 13, 77])
 def test_an_image_that_dies_under_the_baseline_is_told_what_to_change(code: int) -> None:
     message = said(replace(DYING, exit_code=code))[0].message
@@ -118,6 +134,7 @@ CHECKED = "its health check failed ([/bin/check], every 2s): exit code 1, no out
 NOT_READY = {
     "RolledBack": ([replace(BLOCKED, failure="CAUSE", images=("web:2",))], {}),
     "CrashLoop": ([replace(DYING, failure="CAUSE")], {}),
+    "Unhealthy": ([replace(STARTING, overdue=30.0, check="CAUSE")], {}),
     "ProgressDeadlineExceeded": (
         [replace(STARTING, running=0, outdated=2, problem="CAUSE", images=("web:2",))],
         {"waiting": 999.0},
@@ -128,12 +145,14 @@ NOT_READY = {
 MEANWHILE = {
     "RolledBack": "web:2 runs meanwhile",
     "CrashLoop": "those that stay up serve meanwhile",
+    "Unhealthy": "those that stay up serve meanwhile",
     "ProgressDeadlineExceeded": "2 older of web:2 still run",
     "RollingOut": "2 older of web:2 still run",
 }
 MEND = {
     "RolledBack": "change the spec to try again, or `skypanel reconcile`",
     "CrashLoop": "change the spec, or let them stay up",
+    "Unhealthy": "change the spec, or have it answer its check",
     "ProgressDeadlineExceeded": "mend that, or change the spec",
     "RollingOut": "0/2 run",  # it is on its way
 }
@@ -160,8 +179,8 @@ def test_the_last_good_version_is_looked_at_until_all_of_it_runs() -> None:
 def test_the_deadline_knows_what_is_declared_of_start_and_end() -> None:
     check = {"command": ["/bin/check"], "start_period_seconds": 300, "interval_seconds": 10, "retries": 3}
     slow = environment(healthcheck=check, stop_grace_seconds=30)
-    assert declared_seconds(slow) == 360.0
+    assert declared_seconds(slow) == 375.0
     assert declared_seconds(environment(processes=[process("worker", stop_grace_seconds=60)])) == 60.0
     assert reason(STARTING, waiting=125.0, stop_grace_seconds=0) == "ProgressDeadlineExceeded"
-    assert reason(STARTING, waiting=470.0, healthcheck=check, stop_grace_seconds=30) == "RollingOut"
-    assert reason(STARTING, waiting=485.0, healthcheck=check, stop_grace_seconds=30) == "ProgressDeadlineExceeded"
+    assert reason(STARTING, waiting=485.0, healthcheck=check, stop_grace_seconds=30) == "RollingOut"
+    assert reason(STARTING, waiting=500.0, healthcheck=check, stop_grace_seconds=30) == "ProgressDeadlineExceeded"

@@ -14,6 +14,7 @@ from specs.doubts import doubts
 from specs.kinds import KINDS
 from specs.loader import STDIN, load
 from specs.problems import NotSupported
+from specs.releases import MARKS
 from specs.snapshots import EnvironmentSnapshot
 from tests.unit.reconcilers.documents import HOME, OPTIONS, domain, environment, plan, process
 
@@ -29,7 +30,9 @@ RENDERED: dict[str, dict[str, tuple[str, Any]]] = {
         "memory": ("memory_mb", 96),
         "healthcheck": ("healthcheck", {"disabled": True}),
         "stop_grace_period": ("stop_grace_seconds", 33),
+        "drain": ("drain_seconds", 7),
         "stop_signal": ("stop_signal", "SIGQUIT"),
+        "restart": ("restart", "on-failure"),
         "ulimits": ("ulimits", {"nofile": 2048}),
         "sysctls": ("sysctls", {"net.core.somaxconn": 9}),
         "extra_hosts": ("extra_hosts", {"db": "10.1.2.3"}),
@@ -41,6 +44,8 @@ RENDERED: dict[str, dict[str, tuple[str, Any]]] = {
         "init": ("init", False),
         "tmpfs": ("tmpfs_paths", ["/other"]),
         "run_as": ("run_as", "7:7"),
+        "canary": ("canary", {"tasks": 1}),
+        "restart_token": ("restart_token", "1"),
     },
     "Process": {
         "command": ("command", ["other"]),
@@ -49,12 +54,16 @@ RENDERED: dict[str, dict[str, tuple[str, Any]]] = {
         "port": ("port", 9000),
         "healthcheck": ("healthcheck", {"disabled": True}),
         "stop_grace_period": ("stop_grace_seconds", 33),
+        "drain": ("drain_seconds", 7),
         "stop_signal": ("stop_signal", "SIGQUIT"),
+        "restart": ("restart", "on-failure"),
+        "restart_token": ("restart_token", "1"),
     },
     "Domain": {"process": ("process_type", "api")},
     "Plan": {"cpu": ("cpu_limit", 0.125), "memory": ("memory_mb", 96), "pids": ("pids_limit", 7)},
 }
 """By kind and field: the column in the snapshot, and a value of it that changes what is on the Swarm."""
+FIELDS = [(kind, field) for kind, cls in KINDS.items() for field in cls.model_fields["spec"].annotation.model_fields]  # type: ignore[union-attr] # a Spec
 ELSEWHERE = {
     ("Environment", "suspended"),
     ("App", "display_name"),
@@ -71,24 +80,27 @@ ELSEWHERE = {
     ("Organization", "quota_domains"),
     ("Organization", "quota_config_vars"),
     ("Registry", "username"),
+    *(each for each in FIELDS if each[0] == "ImagePolicy"),
+    ("Environment", "follow"),
     ("Environment", "release"),
+    ("Environment", "deploy_mode"),
     ("Plan", "description"),
     ("Plan", "price_hourly"),
     ("Plan", "price_monthly"),
     ("Plan", "enabled"),
 }
-"""Shown to people, or done by the database and the loop: who is suspended runs no task, a plan that is not enabled is
-refused to new environments, the content of a release takes the place of the document's, an owner gets a row, a prefix
-is what the address plan gives, what exceeds a quota is not
-taken.
+"""Shown to people, or done by the database and the loop: who is suspended runs no task, a plan that is not
+enabled is refused to new environments, a tag that is followed is asked about, the content of a release takes the place
+of the document's, an owner gets a row, a prefix is what the address plan gives, what an image policy forbids is refused
+or stopped, what exceeds a quota is not taken.
 """
 IN_ROWS = {"ports": [8080], "volumes": ["data"]}
 """Columns of an environment that nothing is built for: they stall it."""
 BOUND = {"organization", "app", "id", "name", "swarm_name", "processes", "domains", "plan", "suspended", "deploy_mode"}
-BOUND |= {"resolved", "config", "registries", "release", "pinned", "left_out"}
+BOUND |= {"resolved", "config", "registries", "release", "pinned", "left_out", "by_tag", *MARKS}
+BOUND |= {"image_policy", "verdict", "withheld", "stopped_images", "follow_seconds", "followed"}
 """What else a snapshot has: whose it is, its parts, what is set for it, which registries know its organization, what
-was found out of its image, and its releases."""
-FIELDS = [(kind, field) for kind, cls in KINDS.items() for field in cls.model_fields["spec"].annotation.model_fields]  # type: ignore[union-attr] # a Spec
+was found out of its image, what image policies say of it, and its releases, with what these mark."""
 WRITTEN = """
 apiVersion: skypanel.io/v1
 kind: Plan
@@ -115,8 +127,11 @@ def rendered(kind: str, column: str = "", value: Any = None) -> Objects:
     """The services of one environment, with this value in a column of this kind's."""
     change = {column: value} if column else {}
     parts: dict[str, Any] = dict(change) if kind == "Environment" else {}
+    port = None if column == "restart" else 8080  # what may end answers nobody
+    if kind in ("Environment", "Process") and port is None:
+        parts["port"] = None
     if kind == "Process":
-        parts["processes"] = [process("web", **{"port": 8080, **change})]
+        parts["processes"] = [process("web", **{"port": port, **change})]
     if kind == "Domain":
         both = [process("web", port=8080), process("api", port=8081)]
         parts |= {"processes": both, "domains": [{**domain("a.example.com"), **change}]}
@@ -164,7 +179,7 @@ def test_what_is_written_and_has_no_effect_is_named_with_its_place() -> None:
     named = {text.split(": ")[2] for text in told}
     assert named == {
         *("spec.storageGb", "spec.bandwidthGb", "spec.autoscaling", "spec.repoUrl", "spec.buildpack"),
-        *("spec.deployMode", "spec.replicas", "spec.port", "spec.healthcheck"),
+        *("spec.replicas", "spec.port", "spec.healthcheck"),
     }
     (replicas,) = [text for text in told if "replicas" in text]
     assert replicas.endswith("has no effect, as it has a Process (say it there: worker)")

@@ -42,7 +42,7 @@ def test_the_release_says_what_runs_in_place_of_what_is_wanted() -> None:
         "release 9, with the content of release 7 (it has not run yet): web:1 is wanted"
     )
     none = links.release(not_ready("NoImage", spec={}))
-    assert (none.state, none.mend.startswith("Set one")) == (State.BROKEN, True)
+    assert (none.state, none.mend.startswith("Wait for its build")) == (State.BROKEN, True)
 
 
 def test_image_and_config_say_what_the_document_says_and_no_value() -> None:
@@ -54,6 +54,10 @@ def test_image_and_config_say_what_the_document_says_and_no_value() -> None:
     )
     known = replace(KNOWN, snapshot=snapshot)
     assert links.image(known).evidence.endswith("for arm64")
+    of_index = {"pinned": "web@sha256:" + "0" * 64, "digests": ["sha256:" + "1" * 64, "sha256:" + "0" * 64]}
+    resolved = {"reference": "web:1", "architecture": "arm64", **of_index}
+    one = EnvironmentSnapshot.model_validate(environment(resolved=resolved))
+    assert links.image(replace(KNOWN, snapshot=one)).evidence.endswith(f"of the index sha256:{'1' * 64}, for arm64")
     assert links.config(known).evidence == "2 variables and 1 files are set"
     assert links.config(KNOWN).evidence == "what is set: `skypanel config list`"
     assert links.config(replace(known, said=Said(False, "KeyUnavailable", "key 1"))).state is State.BROKEN

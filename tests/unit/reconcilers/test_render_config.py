@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reconcilers.config_vars import ConfigValue
 from reconcilers.environment.config import as_declared, behind_helper, filled
 from reconcilers.environment.service import render
-from reconcilers.helper import PROGRAM, VARIABLES, helper_name, without_helper
+from reconcilers.helper import DRAINS, PROGRAM, VARIABLES, helper_name, without_helper
 from reconcilers.objects import Objects, Secret
 from specs.problems import InvalidSpec
 from specs.snapshots import ConfigSnapshot, EnvironmentSnapshot, ImageSnapshot
@@ -121,17 +121,49 @@ def test_other_versions_are_another_secret_and_another_environment_s_too() -> No
     assert name(long) != name(configured(OTHER, swarm_name="a" * 63))
 
 
+def test_a_program_that_is_to_drain_runs_behind_the_helper_with_or_without_variables() -> None:
+    plain = environment(resolved=IMAGE, drain_seconds=20)
+    found = container(plain)
+    assert found["Command"] == [PROGRAM]
+    assert found["Args"] == ["drain", "20", "0", "/dev/null", "/entry", "point", "serve"]
+    assert found["StopGracePeriod"] == 30_000_000_000, "its own begins when its program is asked to stop"
+    assert found["Image"] == f"registry.example.com/shop:1@{CONTENT}"
+    assert "Healthcheck" not in found, "the image's own needs no variables"
+    assert found["Configs"][0]["ConfigName"] == helper_name("blue", "arm64", DRAINS)
+    both = configured(drain_seconds=20, stop_signal="SIGUSR2", stop_grace_seconds=0)
+    assert container(both)["Args"][:4] == ["drain", "20", "12", VARIABLES]
+    assert container(both)["StopGracePeriod"] == 20_000_000_000
+    assert list(without_helper([PROGRAM, *container(both)["Args"]])) == ["/entry", "point", "serve"]
+
+
+@pytest.mark.parametrize(
+    ("own", "declared", "held"), [("SIGWINCH", None, "28"), ("SIGRTMIN+3", None, "37"), ("SIGWINCH", "SIGINT", "2")]
+)
+def test_what_is_held_back_is_what_the_image_is_stopped_with(own: str, declared: str | None, held: str) -> None:
+    found = container(environment(resolved={**IMAGE, "stop_signal": own}, drain_seconds=20, stop_signal=declared))
+    assert found["Args"][:3] == ["drain", "20", held]
+
+
+def test_only_processes_that_are_to_drain_have_the_newer_helper() -> None:
+    processes = [process("api", drain_seconds=0), process("web", port=1), process("worker", drain_seconds=3)]
+    found = environment(resolved=IMAGE, drain_seconds=9, processes=processes)
+    assert [container(found, number).get("Args", [])[1:2] for number in range(3)] == [[], ["9"], ["3"]]
+    assert "Configs" not in container(found, 0)
+    assert container(configured())["Configs"][0]["ConfigName"] == "skypanel-helper-blue-1-arm64", "as long as it runs"
+
+
 def test_files_are_a_secret_each_under_run_secrets_and_need_no_helper() -> None:
     snapshot = configured(files=("CERT", "KEY"), config={"digest": DIGEST, "variables": 2, "files": ["CERT", "KEY"]})
-    found, plain = container(snapshot), container(environment())
+    found, plain = container(snapshot), container(environment(resolved=IMAGE))
     assert [(r["File"]["Name"], r["File"]["Mode"]) for r in found["Secrets"]] == [("CERT", 0o444), ("KEY", 0o444)]
     assert {key: value for key, value in found.items() if key != "Secrets"} == plain
 
 
-def test_what_has_no_config_is_what_it_was() -> None:
+def test_what_has_no_config_is_only_named_by_its_content() -> None:
     bare = environment(resolved=IMAGE)
-    assert render(bare, OPTIONS, HOME) == render(environment(), OPTIONS, HOME)
+    assert container(bare) == {**container(environment()), "Image": f"registry.example.com/shop:1@{CONTENT}"}
     assert not render(bare, OPTIONS, HOME).of(Secret)
+    assert render(bare.model_copy(update={"by_tag": True}), OPTIONS, HOME) == render(environment(), OPTIONS, HOME)
 
 
 def test_values_are_put_into_their_secrets_and_into_nothing_that_is_shown() -> None:

@@ -13,7 +13,8 @@ from reconcilers import labels
 from reconcilers.environment.resources import DEFAULT_CPU_CORES, DEFAULT_MEMORY_MB
 from reconcilers.environment.service import render
 from reconcilers.objects import Network, spec_hash
-from specs.snapshots import DEFAULT_PIDS, EnvironmentSnapshot
+from specs.snapshot_parts import DEFAULT_PIDS
+from specs.snapshots import EnvironmentSnapshot
 from tests.unit.reconcilers.documents import (
     ENVIRONMENT_ID,
     HOME,

@@ -133,7 +133,7 @@ def test_a_check_of_ours_needs_the_helper_and_nothing_of_the_image(check: dict[s
     assert found["Healthcheck"]["Test"] == ["CMD", PROGRAM, CHECK, *words]
     assert list(without_helper(found["Healthcheck"]["Test"][1:])) == words
     assert [each["ConfigName"] for each in found["Configs"]] == [helper_name(OPTIONS.installation, "arm64")]
-    assert found["Image"] == "registry.example.com/shop:1", "which goes on to be what its tag says"
+    assert found["Image"] == f"registry.example.com/shop:1@{str(IMAGE['pinned']).partition('@')[2]}"
     assert not {"Command", "Args", "Secrets"} & found.keys()
     with_variables = container(configured(healthcheck=check))
     assert with_variables["Healthcheck"]["Test"] == ["CMD", PROGRAM, CHECK, *words], "it needs no variables"
@@ -147,6 +147,16 @@ def test_only_the_processes_that_are_checked_so_have_the_helper() -> None:
     assert template(found)["Placement"] == {"Platforms": [{"Architecture": "arm64", "OS": "linux"}]}
     assert "Configs" not in container(found, 1)
     assert "Placement" not in template(found, 1)
+
+
+def test_what_was_looked_up_runs_on_nodes_of_its_architecture_and_what_runs_already_is_not_asked_to_move() -> None:
+    asked = {"Platforms": [{"Architecture": "arm64", "OS": "linux"}]}
+    worker = {"port": None, "resolved": IMAGE}
+    assert template(environment(start_deadline=True, **worker))["Placement"] == asked
+    assert "Placement" not in template(environment(**worker)), "a release of before"
+    assert "Placement" not in template(environment(start_deadline=True, port=None)), "nobody knows what it is for"
+    placed = template(environment(start_deadline=True, region="eu", **worker))["Placement"]
+    assert placed == {**asked, "Constraints": ["node.labels.io.skypanel.region == eu"]}
 
 
 def test_a_check_may_be_made_sooner_while_a_task_starts() -> None:

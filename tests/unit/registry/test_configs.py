@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,3 +54,26 @@ def test_words_are_taken_as_they_are(entrypoint: list[str], cmd: list[str], shel
     as_engine = {"Os": "linux", "Architecture": "arm64", "Config": start}
     wanted = ImageFacts("p", "arm64", tuple(entrypoint), tuple(cmd), None, tuple(shell) or ("/bin/sh", "-c"))
     assert facts_of("x", "p", config("x", json.dumps(as_config).encode())) == wanted == facts_of("x", "p", as_engine)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("SIGQUIT", "SIGQUIT"),
+        ("winch", "SIGWINCH"),
+        ("10", "SIGUSR1"),
+        ("SIGRTMIN+3", "SIGRTMIN+3"),
+        ("37", "SIGRTMIN+3"),
+        ("SIGTERM", None),
+        ("15", None),
+        ("", None),
+        (None, None),
+        (15, None),
+        ("SIGNOTHING", None),
+        ("99", None),
+        ("9" * 999, None),
+    ],
+)
+def test_what_an_image_wants_to_be_stopped_with_has_one_name(said: object, found: str | None) -> None:
+    document = {"Os": "linux", "Architecture": "amd64", "Config": {"StopSignal": said}}
+    assert facts_of("x", "p", document).stop_signal == found

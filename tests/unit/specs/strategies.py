@@ -37,6 +37,7 @@ def prices(digits: int, places: int) -> st.SearchStrategy[Decimal]:
 
 
 signals = st.sampled_from([None, "SIGTERM", "SIGQUIT", "SIGWINCH"])
+tokens = st.sampled_from([None, "1", "2026-11-27T09:30:00Z"])
 ways = st.one_of(
     st.fixed_dictionaries({"command": words.filter(bool)}),
     st.fixed_dictionaries({"http": st.fixed_dictionaries({"path": st.sampled_from(["/", "/up?a=b"]), "port": ports})}),
@@ -55,6 +56,18 @@ QUOTAS = ("apps", "environments", "tasks", "cores", "domains", "config_vars")
 addresses = st.sampled_from(["203.0.113.7", "10.1.2.3", "2001:db8::7"])
 checks = st.sampled_from([None, "none"]) | st.builds(lambda way, rest: {**way, **rest}, ways, times)
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
+KEY = f"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE{'A' * 86}==\n-----END PUBLIC KEY-----\n"
+patterns = st.sampled_from([(), ("*",), ("docker.io/library/*", "*:latest")])
+vulnerability_limits = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("critical", "high", "medium", "low", "unknown"), st.integers(0, 1_000_000)),
+        "only_fixable": st.booleans(),
+        "max_age_days": st.integers(1, 3650),
+        "without_report": st.sampled_from(["wait", "refuse", "allow"]),
+    },
+)
+
 specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "Organization": {
         "display_name": st.none() | lines,
@@ -97,7 +110,9 @@ specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "memory": st.none() | memory,
         "healthcheck": checks,
         "stop_grace_period": grace,
+        "drain": st.none() | grace,
         "stop_signal": signals,
+        "restart": st.sampled_from([None, "always", "unless-stopped"]),
         "read_only_root_filesystem": st.booleans(),
         "init": st.booleans(),
         "tmpfs": st.sampled_from(
@@ -110,6 +125,9 @@ specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "files": st.none() | st.dictionaries(st.sampled_from(["/etc/a.conf", "/app/b", "/.c"]), texts),
         "run_as": st.none() | st.sampled_from(["0", "1000", "999:999"]),
         "release": st.none(),  # another has to be there before it is named
+        "follow": st.none() | st.sampled_from([{"interval": "1m"}, {"interval": "24h"}, {}]),
+        "canary": st.none() | st.sampled_from([{"tasks": 2}, {"share": "20%", "quiet": "90s"}]),
+        "restart_token": tokens,
         "suspended": st.booleans(),
     },
     "Process": {
@@ -119,12 +137,28 @@ specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "port": ports,
         "healthcheck": checks,
         "stop_grace_period": st.none() | grace,
+        "drain": st.none() | grace,
         "stop_signal": signals,
+        "restart": st.sampled_from([None, "always", "unless-stopped"]),
+        "restart_token": tokens,
     },
     "Domain": {"process": process_types},
+    "ImagePolicy": {
+        **dict.fromkeys(("allowed_registries", "allowed_patterns", "blocked_patterns"), patterns),
+        "require_digest": st.booleans(),
+        "require_signed": st.booleans(),
+        "signature_keys": st.sampled_from([(), (KEY,)]),
+        "vulnerabilities": st.none() | vulnerability_limits,
+        "enforcement": st.sampled_from(["audit", "new", "all"]),
+    },
     "Registry": {"username": lines.filter(lambda text: ":" not in text and len(text) <= 255)},
 }
-own_names = {"Process": process_types, "Domain": hostnames, "Registry": hostnames}
+own_names = {
+    "Process": process_types,
+    "Domain": hostnames,
+    "Registry": hostnames,
+    "ImagePolicy": st.just("default"),
+}
 
 
 @st.composite

@@ -90,12 +90,34 @@ CARRIED: dict[str, dict[str, Any]] = {
     "tmpfs: /run": {"tmpfs": ["/run"]},
     "tmpfs: [/run/, /tmp]": {"tmpfs": ["/run", "/tmp"]},
     "volumes: [{type: tmpfs, target: /cache}]": {"tmpfs": ["/cache"]},
+    "tmpfs: ['/run:size=64m', /tmp]": {"tmpfs": [{"path": "/run", "size": "64Mi"}, "/tmp"]},
+    "volumes: [{type: tmpfs, target: /cache, tmpfs: {size: 67108864}}]": {
+        "tmpfs": [{"path": "/cache", "size": "64Mi"}]
+    },
+    "stop_signal: SIGQUIT": {"stopSignal": "SIGQUIT"},
+    "stop_signal: INT": {"stopSignal": "SIGINT"},
+    "sysctls: [net.core.somaxconn=1024]": {"sysctls": {"net.core.somaxconn": 1024}},
+    "sysctls: {net.ipv4.ip_local_port_range: '15000 64000'}": {
+        "sysctls": {"net.ipv4.ip_local_port_range": "15000 64000"}
+    },
+    "ulimits: {nofile: {soft: 2048, hard: 65536}, memlock: 67108864}": {
+        "ulimits": {"nofile": 65536, "memlock": "64Mi"}
+    },
+    "extra_hosts: ['db.example.com:203.0.113.7', 'six.example.com=[2001:db8::7]']": {
+        "extraHosts": {"db.example.com": "203.0.113.7", "six.example.com": "2001:db8::7"}
+    },
+    "healthcheck: {test: [CMD, a], start_interval: 2s}": {
+        "healthcheck": {"command": ["a"], **STANDARD, "startInterval": "2s"}
+    },
     "user: '1000:1000'": {"runAs": "1000:1000"},
     "user: 1000": {"runAs": "1000"},
     "user: root": {"runAs": "0"},
     "image: $REPO/web:${TAG-2}": {"image": "acme/web:2"},
     "cap_drop: [ALL]": {},
     "restart: unless-stopped": {},
+    "restart: on-failure": {"restart": "on-failure"},
+    "deploy: {restart_policy: {condition: on-failure}}": {"restart": "on-failure"},
+    "deploy: {restart_policy: {condition: any}}": {},
     "x-anything: {a: b}": {},
 }
 
@@ -132,6 +154,8 @@ def test_every_key_of_a_service_is_carried_over_or_told_with_its_line(key: str) 
 
 
 SAMPLES = {
+    "healthcheck.start_interval": "1s",
+    "stop_signal": "SIGINT",
     "build": ".",
     "cap_drop": "[ALL]",
     "command": "[a]",
@@ -198,17 +222,21 @@ TOLD = {
     "environment: [A=secret, B]": "lines of them into a file, and `skypanel config import acme/web/production FILE`)",
     "env_file: [web.env]": "those of web.env (`skypanel config import acme/web/production web.env`)",
     "secrets: [{source: db}]": "4:15: web: secrets: db: values are not written to a spec",
-    "restart: 'no'": "4:5: web: restart: what ends is started again, however it ended",
-    "restart: on-failure:3": "4:5: web: restart: what ends is started again, however it ended",
+    "restart: 'no'": "4:5: web: restart: what ends is started again, and always where it answers requests",
+    "restart: on-failure:3": "4:5: web: restart: what ends is started again, and always where it answers requests",
+    "deploy: {restart_policy: {condition: none}}": "web: deploy.restart_policy: a program that ends is started again",
     "user: app": "4:5: web: user: a name means whatever the image says (set runAs)",
     "command: a && b": "4:5: web: command: Compose runs no shell and stops at the first of ; & | < >",
     "command: [a, $SECRET]": "4:5: web: command: the value of SECRET is in what is written",
     "command: [a, $NOT_SET]": "4:5: web: command: the variable NOT_SET is not set, and was taken as empty",
     "healthcheck: {interval: 1s}": "without a test the image's own check is taken, with its own times",
-    "healthcheck: {test: a, start_interval: 1s}": "4:28: web: healthcheck.start_interval: it is not carried over yet",
     "stop_grace_period: 500ms": "is rounded up to whole seconds",
     "stop_grace_period: 2h": "4:5: web: stopGracePeriod: is left out: 2h is not a stop grace period",
-    "tmpfs: /run:size=64m": '4:5: web: tmpfs: "/run": options are not carried over',
+    "tmpfs: /run:mode=755": '4:5: web: tmpfs: "/run": of options only the size is carried over',
+    "ulimits: {nproc: 5}": "4:5: web: ulimits: nproc: only nofile and memlock are set, to the hard limit",
+    "sysctls: {kernel.shmmax: 1}": '4:5: web: sysctls: kernel.shmmax is left out: "kernel.shmmax" cannot be set',
+    "extra_hosts: [host.docker.internal:host-gateway]": "host.docker.internal is left out",
+    "stop_signal: SIGPIPE": "4:5: web: stopSignal: is left out",
     "tmpfs: /proc/x": "4:5: web: tmpfs: is left out",
     "labels: {a.b: c, traefik.enable: 'true'}": "4:5: web: labels: no counterpart: a.b (of labels only Traefik's",
     "labels: ['traefik.http.routers.a.rule=Host(`a.example`)']": '"a.example" leads to no port that is known',
@@ -268,6 +296,7 @@ WRONG = {
     "services: {web: {image: a, image: b}}": '"image" is given twice',
     "services: {web: {image: a, ports: 80}}": "web: ports: is not a list of ports",
     "services: {web: {image: a, ports: [x]}}": "web: ports: has an entry that is not a port",
+    "services: {web: {image: a, ports: ['${PORT}']}}": "web: ports: the variable PORT is not set",
     "services: {web: {image: a, ports: ['70000']}}": "has a port that is none",
     'services: {web: {image: a, command: "\'"}}': "web: command: cannot be split",
     "services: {web: {image: a, healthcheck: x}}": "web: healthcheck: is no mapping",
@@ -434,3 +463,80 @@ CATALOGUE = {
 def test_files_of_the_shapes_that_people_have_are_written_or_refused_as_they_were() -> None:
     found = {outcome.file: outcome.refused or (outcome.services, outcome.notes) for outcome in outcomes(FIXTURES)}
     assert found == CATALOGUE
+
+
+MIGRATED = """
+services:
+  migrate:
+    image: shop:1
+    command: [bin/migrate]
+    restart: "no"
+    environment: {DATABASE_URL: postgres://db/shop}
+  web:
+    image: shop:1
+    ports: [8080]
+    environment: {DATABASE_URL: postgres://db/shop}
+    depends_on: {migrate: {condition: service_completed_successfully}}
+"""
+
+
+def kinds(result: Result) -> list[tuple[str, str]]:
+    """Of each resource its kind, and what it is called below the organization."""
+    found = []
+    for entry in resources(result):
+        assert entry.document
+        below = entry.document.data["metadata"]
+        names = (below.get(each) for each in ("app", "environment", "name"))
+        found.append((entry.resource.kind, "/".join(filter(None, names))))
+    return sorted(found)
+
+
+def test_a_program_that_has_to_end_well_before_another_starts_is_the_release_command_of_that() -> None:
+    result = imported(MIGRATED)
+    assert kinds(result) == [
+        ("App", "web"),
+        ("Environment", "web/production"),
+        ("Process", "web/production/release"),
+    ]
+    (command,) = (e for e in resources(result) if e.resource.kind == "Process")
+    assert command.document
+    assert command.document.data["spec"] == {"args": ["bin/migrate"]}
+    said = [str(note) for note in result.notes]
+    assert not any("depends_on" in note or "restart" in note for note in said)
+    assert [note for note in said if "migrate: it is the release command of web" in note]
+    assert [note for note in said if "migrate: environment" in note and "acme/web/production" in note]
+    assert list(result.written) == ["migrate", "web"]
+
+
+@pytest.mark.parametrize(
+    ("change", "to"),
+    [
+        ("image: shop:1\n    command", "image: tools:1\n    command"),
+        ("    command: [bin/migrate]\n", ""),
+        ('restart: "no"', "restart: always"),
+        ('restart: "no"', "ports: [9000]"),
+        ('restart: "no"', 'user: "0"'),
+        ('restart: "no"', "profiles: [tools]"),
+        ("ports: [8080]", "volumes: [data:/data]"),
+    ],
+)
+def test_where_that_does_not_fit_it_is_said_what_does(change: str, to: str) -> None:
+    result = imported(MIGRATED.replace(change, to, 1))
+    assert "Process" not in [kind for kind, _ in kinds(result)]
+    (said,) = (str(note) for note in result.notes if note.field == "depends_on")
+    assert "nothing waits for migrate to end" in said
+    assert "its Process release" in said
+
+
+def test_one_program_is_the_release_command_of_one_and_other_orders_are_told_as_before() -> None:
+    worker = """
+  worker:
+    image: shop:1
+    depends_on: {migrate: {condition: service_completed_successfully}, web: {condition: service_started}}
+"""
+    result = imported(MIGRATED.rstrip() + worker)
+    assert [path for kind, path in kinds(result) if kind == "Process"] == ["web/production/release"]
+    said = [str(note) for note in result.notes if note.field == "depends_on"]
+    assert len(said) == 2
+    assert any("nothing waits for migrate" in note for note in said)
+    assert any("apps start in any order (let the program wait" in note for note in said)

@@ -12,9 +12,10 @@ from specs.snapshots import EnvironmentSnapshot
 
 OF_NO_RELEASE = {
     "id", "name", "swarm_name", "suspended", "organization", "app", "instances", "cpu_limit", "memory_mb", "region",
-    "pool", "spread", "plan", "registries", "domains", "release", "pinned", "left_out",
+    "pool", "spread", "plan", "registries", "domains", "release", "pinned", "left_out", "restart_token", "canary",
+    "by_tag", "image_policy", "verdict", "stopped_images", "withheld", "follow_seconds", "followed",
 }  # fmt: skip
-"""Scale, size, place, names and routes."""
+"""Scale, size, place, names, routes and restarts."""
 
 
 def document(**fields: Any) -> dict[str, Any]:
@@ -41,7 +42,17 @@ def test_every_field_of_an_environment_is_part_of_a_release_or_known_not_to_be()
 
 @pytest.mark.parametrize(
     "change",
-    [{"instances": 9}, {"memory_mb": 64}, {"region": "eu"}, {"suspended": True}, {"init": True}, {"cmd": None}],
+    [
+        {"instances": 9},
+        {"memory_mb": 64},
+        {"region": "eu"},
+        {"suspended": True},
+        {"restart_token": "1"},
+        {"canary": {"tasks": 1}},
+        {"follow_seconds": 60},
+        {"init": True},
+        {"cmd": None},
+    ],
 )
 def test_scale_size_place_and_what_is_the_default_make_no_other_release(change: dict[str, Any]) -> None:
     made = document()
@@ -104,3 +115,17 @@ def test_a_release_goes_through_a_document_and_back() -> None:
 def test_what_names_no_release_is_the_document_itself() -> None:
     made = document(pinned=None)
     assert overlaid(made) is made
+
+
+def test_restart_tokens_are_today_s_whatever_release_runs() -> None:
+    row = {"id": str(uuid4()), "type": "worker", "restart_token": "1", "command": ["new"], "generation": 1}
+    kept = {
+        "version": 1,
+        "settings": {"image_ref": "web:1"},
+        "processes": [{"type": "worker"}],
+        "config": None,
+        "resolved": None,
+    }
+    found = EnvironmentSnapshot.model_validate(document(restart_token="2", processes=[row], pinned=kept))
+    assert (found.restart_token, found.processes[0].restart_token) == ("2", "1")
+    assert found.processes[0].command is None

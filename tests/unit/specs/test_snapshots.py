@@ -112,6 +112,7 @@ def test_an_organization_with_a_slug_that_cannot_be_a_name_is_refused() -> None:
         ({"suspended": "no"}, "suspended: is text, not true or false"),
         ({"run_as": "root"}, 'run_as: "root" is not a numeric user'),
         ({"run_as": "4294967295"}, 'run_as: "4294967295" is not a numeric user'),
+        ({"drain_seconds": 3601}, "drain_seconds: 3601 is not a time to drain in seconds (0-3600)"),
         ({"stop_grace_seconds": -1}, "stop_grace_seconds: -1 is not a stop grace period in seconds (0-3600)"),
         ({"tmpfs_paths": ["/"]}, 'tmpfs_paths: "/" belongs to the system'),
         ({"tmpfs_paths": ["/proc/x"]}, 'tmpfs_paths: "/proc/x" belongs to the system'),
@@ -186,6 +187,15 @@ def test_an_environment_without_processes_runs_one_web_of_its_own_columns() -> N
     assert (web.command, web.args, web.stop_grace_seconds) == (("run",), ("a",), 3)
     assert web.healthcheck is not None
     assert (web.healthcheck.interval_seconds, web.healthcheck.retries) == (10, 3)
+
+
+def test_a_copy_with_another_port_has_processes_of_its_own() -> None:
+    snapshot = EnvironmentSnapshot.model_validate(environment())
+    assert [process.port for process in snapshot.effective_processes()] == [8080]
+    copied = snapshot.model_copy(update={"port": 8081, "instances": 3})
+    assert [(process.port, process.instances) for process in copied.effective_processes()] == [(8081, 3)]
+    assert [process.port for process in snapshot.effective_processes()] == [8080]
+    assert snapshot.model_copy() == snapshot
 
 
 def test_web_takes_port_and_health_check_of_the_environment_and_other_processes_do_not() -> None:

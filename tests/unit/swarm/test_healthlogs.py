@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-from controller.swarm.healthlogs import suspect, told
+from controller.swarm.healthlogs import asked, since, suspect, told
+from reconcilers import labels
 from reconcilers.ports import Suspect
 
 SECOND = 1_000_000_000
@@ -30,6 +32,7 @@ def test_the_newest_task_that_a_check_may_have_ended_is_suspected() -> None:
     tasks = [task("complete"), task("starting", "00:02:00", container="c2"), unhealthy]
     assert suspect(tasks) == Suspect("n1", "c3", CHECK)
     assert suspect(tasks[:2]) == Suspect("n1", "c2", CHECK)
+    assert suspect(tasks[:1]) == Suspect("n1", "c1", CHECK, ended=True), "by itself, or by its check"
 
 
 def test_what_ended_for_another_reason_or_had_no_container_is_not() -> None:
@@ -69,3 +72,77 @@ def test_a_check_that_was_killed_with_its_container_says_nothing() -> None:
 
 def test_the_newest_failure_with_a_word_is_told() -> None:
     assert told(container((1, "first"), (1, "second"), (1, " "))).endswith("exit code 1: second")
+
+
+def test_a_task_that_starts_is_no_suspect_where_others_have_ended_in_another_way() -> None:
+    crashed = task("failed", Err="task: non-zero exit (3)")
+    assert suspect([crashed, task("starting", "00:02:00", container="c2")]) is None
+    ended = task("complete", "00:02:00", container="c2")
+    assert suspect([crashed, ended]) == Suspect("n1", "c2", CHECK, ended=True)
+
+
+def test_what_failed_within_the_start_period_alone_has_not_counted() -> None:
+    early = container((1, "nothing listens"), status="starting")
+    early["State"]["Health"]["FailingStreak"] = 0
+    assert told(early) == ""
+    early["State"]["Health"]["FailingStreak"] = 1
+    assert told(early).endswith("nothing listens")
+
+
+def test_a_check_that_came_too_late_for_its_container_says_nothing() -> None:
+    late = (-1, "OCI runtime exec failed: unable to start container process: error executing setns process: unknown")
+    assert told(container((1, "no route"), late)).endswith("exit code 1: no route")
+    assert told(container(late)) == ""
+
+
+def patient(
+    asked: str, *, running: bool = True, status: str = "starting", began: str = "10:00:00.5Z"
+) -> dict[str, Any]:
+    """Of a new release that declares a start period of 60 s: nothing has counted for its engine."""
+    found = container((1, "no route"), status=status, running=running)
+    found["State"] |= {"StartedAt": f"2026-01-01T{began}"}
+    found["State"]["Health"]["FailingStreak"] = 0
+    found["State"]["Health"]["Log"][0]["Start"] = f"2026-01-01T{asked}"
+    found["Config"]["Labels"] = {labels.START_PERIOD: "60"}
+    return found
+
+
+def test_where_the_engine_is_told_more_patience_it_counts_what_failed_after_what_is_declared() -> None:
+    assert told(patient("10:01:00.123456789Z")) == ""
+    assert told(patient("10:01:01.123456789Z")).endswith("exit code 1: no route")
+    assert told(patient("12:01:01.123456789+02:00")).endswith("no route"), "some engines log with a time zone"
+    assert told(patient("10:00:30Z", running=False, status="unhealthy")) == "", "it has ended in another way"
+    assert told(patient("", began="never")).endswith("no route"), "whatever times it has"
+
+
+def test_a_program_that_ends_well_before_it_was_healthy_is_told_so_and_its_check_is_not_blamed() -> None:
+    ended = patient("10:01:30Z", running=False, status="unhealthy")
+    assert told(ended).endswith("no route"), "nobody knows how it ended"
+    ended["State"]["ExitCode"] = 0
+    early = "it ended by itself (exit code 0), before its health check had passed"
+    assert told(ended) == early
+    ended["State"]["Health"]["FailingStreak"] = 3
+    assert told(ended).endswith("no route"), "its engine gave it up"
+    ended["State"]["Health"] |= {"FailingStreak": 0, "Log": []}
+    assert told(ended) == early
+    ended["State"]["Health"]["Log"] = [{"ExitCode": 0, "Output": "fine"}]
+    assert told(ended) == "", "it was healthy"
+    del ended["Config"]["Labels"]
+    ended["State"]["Health"]["Log"] = []
+    assert told(ended) == "", "to its engine what is declared counts"
+
+
+def test_how_long_a_container_has_been_asked_is_told_by_the_clock_of_its_node_alone() -> None:
+    assert asked(patient("10:01:01Z")) == 60.5
+    assert asked(patient("09:00:00Z")) == 0.0, "its clock was set back"
+    assert asked(patient("", began="never")) == 0.0
+    assert asked({"State": {}}) == asked(container(status="starting", running=True)) == 0.0
+
+
+def test_how_long_ago_a_task_began_to_start_is_told_by_clocks_of_managers_that_can_be_compared() -> None:
+    now = datetime(2026, 1, 1, 10, 1, tzinfo=UTC)
+    assert since("2026-01-01T10:00:30Z", now, 58.0) == 30.0
+    assert since("2026-01-01T09:59:30Z", now, 58.0) == 90.0, "it is late, and its engine has not ended it yet"
+    assert since("2026-01-01T09:00:00Z", now, 58.0) == 0.0, "its engine would have ended it long ago"
+    assert since("2026-01-01T11:00:00Z", now, 58.0) == 0.0
+    assert since("", now, 58.0) == since("never", now, 58.0) == 0.0

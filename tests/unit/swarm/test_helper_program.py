@@ -15,6 +15,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -371,6 +372,138 @@ def test_it_becomes_the_program_and_leaves_nothing_behind(native: Helper) -> Non
         return [rest.partition("]")[0], *(line for line in rest.splitlines() if line.startswith(kept))]
 
     assert seen(*native.command, str(native.vars)) == seen()
+
+
+def child_of(helper: Helper, seconds: int, which: int, code: str, **more: Any) -> subprocess.Popen[str]:
+    """The helper in front of a program in Python, once that has said ``ready``."""
+    helper.vars.write_bytes(b"A=1\0")
+    program = ["/usr/bin/python3", "-Suc", f"import os, signal, time\n{code}"]
+    command = [*helper.command, "drain", str(seconds), str(which), str(helper.vars), *program]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **more)
+    assert running.stdout is not None
+    assert running.stdout.readline() == "ready\n"
+    return running
+
+
+SAYS_WHEN_IT_STOPS = """
+def stop(number, _):
+    print(number, flush=True)
+    os._exit(7)
+for each in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR2):
+    signal.signal(each, stop)
+signal.signal(signal.SIGUSR1, lambda *_: print("told", flush=True))
+print("ready", os.environ["A"][1:], sep="", flush=True)
+while True: time.sleep(0.01)  # not pause: a signal just before it is looked at with the next one
+"""
+
+
+@pytest.mark.parametrize(("which", "sent"), [(0, signal.SIGTERM), (0, signal.SIGQUIT), (12, signal.SIGUSR2)])
+def test_a_program_is_asked_to_stop_when_it_has_served_on_and_told_of_all_else_at_once(
+    native: Helper, which: int, sent: signal.Signals
+) -> None:
+    with child_of(native, 2, which, SAYS_WHEN_IT_STOPS) as running:
+        assert running.stdout is not None
+        began = time.monotonic()
+        running.send_signal(sent)
+        running.send_signal(signal.SIGUSR1)
+        assert running.stdout.readline() == "told\n"
+        assert time.monotonic() - began < 1.9
+        assert running.stdout.readline() == f"{sent.value}\n"
+        assert time.monotonic() - began >= 2
+        assert running.wait(10) == 7
+
+
+def test_whoever_asks_it_to_stop_again_does_not_wait(native: Helper) -> None:
+    for second in (signal.SIGTERM, signal.SIGINT):
+        with child_of(native, 60, 0, SAYS_WHEN_IT_STOPS) as running:
+            running.send_signal(signal.SIGTERM)
+            running.send_signal(signal.SIGTERM if second is signal.SIGTERM else second)
+            assert running.stdout is not None
+            while running.poll() is None:  # two of one kind that are not looked at yet are one
+                running.send_signal(second)
+            assert running.returncode == 7
+
+
+def test_a_program_that_ends_while_it_serves_on_is_not_waited_for(native: Helper) -> None:
+    with child_of(
+        native, 60, 0, "signal.signal(10, lambda *_: os._exit(3))\nprint('ready')\nwhile True: time.sleep(0.01)"
+    ) as running:
+        running.send_signal(signal.SIGTERM)
+        running.send_signal(signal.SIGUSR1)
+        assert running.wait(10) == 3
+
+
+def test_it_ends_as_the_program_ends(helper: Helper) -> None:
+    helper.vars.write_bytes(b"")
+    for script_, code in (("exit 0", 0), ("exit 42", 42), ("kill -9 $$", 137), ("kill -15 $$", 143)):
+        done = helper.start("drain", "5", "0", str(helper.vars), "/bin/sh", "-c", script_)
+        assert (done.returncode, done.stdout, done.stderr) == (code, b"", b""), script_
+    assert said(helper.start("drain", "5", "0", str(helper.vars), "/nonesuch")) == (127, f"/nonesuch: {ABSENT}")
+    assert helper.start("drain", "0", "0", "/dev/null", CAT, "/proc/self/environ", env={}).stdout == b"", "no variables"
+
+
+def test_a_program_behind_one_that_stays_is_left_as_it_would_be_without(native: Helper) -> None:
+    native.vars.write_bytes(b"")
+    look = "import os; print(os.listdir('/proc/self/fd'), open('/proc/self/status').read())"
+
+    def odd() -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+
+    def seen(*front: str) -> list[str]:
+        done = subprocess.run(
+            [*front, "/usr/bin/python3", "-Sc", look], stdout=subprocess.PIPE, text=True, preexec_fn=odd, check=True
+        )
+        kept = ("SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt", "Cap")
+        fds, _, rest = done.stdout.partition("]")
+        return [fds, *(line for line in rest.splitlines() if line.startswith(kept))]
+
+    assert seen(*native.command, "drain", "9", "0", str(native.vars)) == seen()
+
+
+def test_as_the_first_process_it_reaps_what_has_no_parent_and_takes_no_more_memory(native: Helper) -> None:
+    code = """
+def alive(): return [p for p in os.listdir('/proc') if p.isdigit()]
+def pages(): return open('/proc/1/statm').read()
+print("ready", flush=True)
+before = pages()
+for _ in range(300):
+    if not (child := os.fork()):
+        os.fork()
+        os._exit(0)
+    os.waitpid(child, 0)
+while len(alive()) > 2: time.sleep(0.01)
+print(os.getpid(), os.getppid(), before == pages(), flush=True)
+signal.signal(signal.SIGTERM, lambda *_: os._exit(5))
+os.kill(1, signal.SIGTERM)
+while True: time.sleep(0.01)
+"""
+    apart = ["/usr/bin/unshare", "--pid", "--fork", "--mount-proc", "--map-root-user", "--kill-child"]
+    with child_of(Helper([*apart, *native.command], native.folder, emulated=False), 1, 0, code) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "2 1 True\n"
+        assert running.wait(10) == 5
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["5"],
+        ["5", "0"],
+        ["5", "0", "/v"],
+        ["-1", "0"],
+        ["3601", "0"],
+        ["", "0"],
+        ["5", "65"],
+        ["5", ""],
+        ["5", "x"],
+    ],
+)
+def test_another_call_to_stand_in_front_is_refused(helper: Helper, words: list[str]) -> None:
+    usage = (125, "usage: /.skypanel/env drain SECONDS SIGNAL VARS PROGRAM [ARGUMENT...]")
+    more = ["/dev/null", CAT] if len(words) == 2 and words != ["5", "0"] else []
+    assert said(helper.start("drain", *words, *more)) == usage
 
 
 def test_the_same_source_gives_the_same_programs_wherever_it_is(tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ class Engine:
         self.edge_elsewhere: dict[str, str] = {}
         self.states: dict[str, str] = {}
         self.running: list[dict[str, Any]] = []
+        self.secrets = b"[]"
         self.release = anyio.Event()
         self.release.set()
         self.listing = anyio.Event()
@@ -91,8 +92,8 @@ class Engine:
                 return document
         raise NotFound(404, "network not found")
 
-    async def contents(self, object_type: str, _label: str) -> list[dict[str, Any]]:
-        return []
+    async def contents(self, object_type: str, _label: str) -> bytes:
+        return self.secrets if object_type == "secret" else b"[]"
 
     async def nodes(self) -> list[dict[str, Any]]:
         return [{"ID": node, "Status": {"State": state}} for node, state in self.states.items()]
@@ -235,6 +236,23 @@ async def test_a_list_that_was_asked_for_before_a_removal_does_not_bring_it_back
         await seen.engine.listing.wait()
         del seen.engine.found["1"]
         seen.view.removed("service", "1")
+        seen.engine.release.set()
+    assert seen.view.service("name-1") is None
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "on-the-list-alone"])
+async def test_a_list_that_was_asked_for_before_the_engine_denied_it_does_not_bring_it_back(
+    seen: Seen, known: bool
+) -> None:
+    seen.has(service("1"))
+    if known:
+        await seen.look()
+    seen.engine.hold()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(seen.feed.refresh_all)
+        await seen.engine.listing.wait()
+        del seen.engine.found["1"]
+        await seen.feed.refresh("service", "1")
         seen.engine.release.set()
     assert seen.view.service("name-1") is None
 
@@ -484,3 +502,42 @@ async def test_a_list_is_read_in_slices(seen: Seen, monkeypatch: pytest.MonkeyPa
     await seen.look()
     assert turns == 5
     assert seen.view.owners() == {ACME: 1000}
+
+
+def secrets(count: int) -> bytes:
+    owned = labels.owned("blue", *ACME, "acme")
+    return orjson.dumps(
+        [{"ID": f"s{n}", "Version": {"Index": 1}, "Spec": {"Name": f"n{n}", "Labels": owned}} for n in range(count)]
+    )
+
+
+async def test_a_list_of_secrets_that_is_cut_off_is_no_answer(seen: Seen) -> None:
+    seen.engine.secrets = secrets(3)
+    await seen.look()
+    seen.engine.secrets = secrets(2)[:-20] + b"]"
+    with pytest.raises(EngineUnavailable, match="secrets"):
+        await seen.look()
+    assert {live.id for live in seen.view.owned("secret", ACME)} == {"s0", "s1", "s2"}
+
+
+async def test_a_long_list_of_secrets_lets_everything_else_have_its_turn(seen: Seen) -> None:
+    seen.engine.secrets = secrets(1000)
+    turns = 0
+
+    async def work() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(work)
+        await checkpoint()
+        before = turns
+        await seen.look()
+        taken = turns - before
+        seen.engine.secrets = b"[]"
+        before = turns
+        await seen.look()
+        assert taken - (turns - before) >= 1000 // 250
+        tasks.cancel_scope.cancel()

@@ -214,3 +214,14 @@ def test_the_tasks_that_run_are_named_by_their_ids() -> None:
     assert counted(one, other).tasks == ("a", "b")
     assert counted(one, other).digest == counted(other, one).digest != counted(one, desired=1).digest
     assert counted(desired=0).digest == ""
+
+
+def test_a_task_that_starts_is_known_with_how_long_it_may_where_the_engine_does_not_end_it() -> None:
+    check = {"command": ["/check"], "interval_seconds": 10, "timeout_seconds": 5, "retries": 3}
+    patient = environment(healthcheck=check, start_deadline=True)
+    for snapshot, within in ((patient, 55.0), (environment(healthcheck=check), None)):
+        (service,) = render(snapshot, OPTIONS, HOME).services
+        tasks = [task("starting", of=service) | {"ID": "b"}, task("starting", of=service, wanted="shutdown")]
+        found = service_progress(live(service), tasks, 2)
+        assert (found.starting, found.starts_within) == (("b",), within)
+        assert service_progress(live(service), [task(of=service)], 1).starts_within is None

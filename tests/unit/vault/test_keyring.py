@@ -72,7 +72,7 @@ def test_its_owner_and_its_group_may_read_it(file: Path, mode: int) -> None:
 
 
 def test_a_file_that_is_missing_or_none_is_said(tmp_path: Path) -> None:
-    with pytest.raises(KeyFileError, match="cannot be read: No such file"):
+    with pytest.raises(KeyFileError, match="SKYPANEL_KEY_FILE names a file that is not there"):
         Keyring(tmp_path / "keys").current()
     with pytest.raises(KeyFileError, match="is not a file of keys"):
         Keyring(tmp_path).current()

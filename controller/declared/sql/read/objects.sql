@@ -4,4 +4,5 @@ SELECT {id}, {spec_table}.generation, {spec_table}.created_at, {deleted_at}, {co
 FROM {table} t {joins}
 LEFT JOIN skypanel.status s ON s.kind = %(kind)s AND s.id = {id}
 WHERE {conditions}
-ORDER BY {order}, {spec_table}.created_at
+ORDER BY {order}
+{most}

@@ -1,0 +1,173 @@
+"""Who calls: from the headers of a request, by one question to the database, as everything is at this moment.
+
+Nothing is remembered: a member who left, a user who is suspended and a token that is revoked are nobody with the next
+request. What is wrong is said in fixed sentences, and a token is in none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from controller.access.caller import Caller, Scope
+from controller.access.errors import (
+    LookupRefused,
+    NotMember,
+    TokenExpired,
+    TokenRevoked,
+    Unauthenticated,
+)
+from controller.access.people import Person, Place, person, place_of
+from controller.access.requests import Header, Question, Secrets, question
+from controller.access.roles import Role, Verb, lower
+from controller.postgres.statements import statement
+
+_USED = "access/lookups/used"
+
+
+def authenticate(
+    conn: psycopg.Connection,
+    authorization: Header,
+    organization: Header,
+    settings: Secrets,
+    *,
+    address: str | None = None,
+) -> Caller:
+    """Who sends these headers.
+
+    Args:
+        conn: of a role of skypanel_api or skypanel_panel.
+        authorization: the header of this name; all of them, where there may be several.
+        organization: the header ``X-Organization-ID``; likewise.
+        settings: with the panel's secret.
+        address: where the request comes from; noted as a token's last use.
+
+    Raises:
+        AccessError: he is not let in.
+        LookupRefused: the database does not let users be looked up.
+        psycopg.Error: the database cannot be asked.
+    """
+    asked = question(authorization, organization, settings)
+    try:
+        row = conn.execute(statement(asked.statement).encode(), asked.parameters).fetchone()
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise _refused(error) from None
+    document = row[0] if row else None
+    caller = answer(asked, document)
+    if _is_to_be_noted(asked, document):
+        with suppress(psycopg.Error), conn.transaction():
+            conn.execute(statement(_USED).encode(), {"id": caller.token, "address": address})
+    return caller
+
+
+async def authenticate_async(
+    conn: psycopg.AsyncConnection,
+    authorization: Header,
+    organization: Header,
+    settings: Secrets,
+    *,
+    address: str | None = None,
+) -> Caller:
+    """As ``authenticate``."""
+    asked = question(authorization, organization, settings)
+    try:
+        cursor = await conn.execute(statement(asked.statement).encode(), asked.parameters)
+        row = await cursor.fetchone()
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise _refused(error) from None
+    document = row[0] if row else None
+    caller = answer(asked, document)
+    if _is_to_be_noted(asked, document):
+        with suppress(psycopg.Error):
+            async with conn.transaction():
+                await conn.execute(statement(_USED).encode(), {"id": caller.token, "address": address})
+    return caller
+
+
+def answer(asked: Question, document: Mapping[str, Any] | None) -> Caller:
+    """Who it is, by what the database says. Pure.
+
+    Raises:
+        AccessError: he is not let in.
+    """
+    if document is None:
+        raise Unauthenticated
+    return _by_token(document, asked.organization) if asked.of_token else _by_panel(document, asked)
+
+
+def _by_panel(document: Mapping[str, Any], asked: Question) -> Caller:
+    user = person(document.get("person"))
+    actor, impersonator = user.named, None
+    if asked.parameters["admin"] is not None:
+        admin = person(document.get("admin"))
+        if not admin.admin:
+            raise Unauthenticated
+        actor, impersonator = f"{admin.named} as {user.named}", admin.id
+    place = place_of(user, asked.organization)
+    role = Role.PLATFORM_ADMIN if place is None else place.role
+    return Caller(actor, "jwt", user.id, *_where(place), role, impersonator=impersonator)
+
+
+def _by_token(document: Mapping[str, Any], asked: str) -> Caller:
+    if document["state"] == "revoked":
+        raise TokenRevoked
+    if document["state"] == "expired":
+        raise TokenExpired
+    place, role = _place(document, asked), Role(document["role"])
+    actor, user_id = f"machine {document['name']}", None
+    if document["user_id"] is not None:
+        user = person(document["person"])
+        actor, user_id, role = user.named, user.id, _now(user, place, role, of_platform=document["of_platform"])
+    scope = Scope(
+        None if document["apps"] is None else frozenset(document["apps"]),
+        None if document["verbs"] is None else frozenset(verb for verb in Verb if verb in document["verbs"]),
+    )
+    token = str(document["id"])
+    return Caller(actor, f"token {token}", user_id, *_where(place), role, scope, token=token)
+
+
+def _place(document: Mapping[str, Any], asked: str) -> Place | None:
+    """The token's organization, which may be said again; of one of the platform's, what is asked for."""
+    found = document["place"]
+    if found is None:
+        if asked or not document["of_platform"]:
+            raise NotMember
+        return None
+    if asked and asked.lower() != found["id"] and asked != found["slug"]:
+        raise NotMember
+    return Place(UUID(found["id"]), str(found["slug"]), Role(document["role"]))
+
+
+def _now(user: Person, place: Place | None, most: Role, *, of_platform: bool) -> Role:
+    """What the token of ``user`` may be now: never more than he is.
+
+    Raises:
+        NotMember: he is nothing there any more.
+    """
+    if of_platform:
+        found = Role.PLATFORM_ADMIN if user.admin else None
+    elif user.admin:
+        found = Role.OWNER
+    else:
+        found = next((each.role for each in user.places if place is not None and each.id == place.id), None)
+    role = None if found is None else lower(found, most)
+    if role is None:
+        raise NotMember
+    return role
+
+
+def _where(place: Place | None) -> tuple[UUID | None, str]:
+    return (None, "") if place is None else (place.id, place.slug)
+
+
+def _is_to_be_noted(asked: Question, document: Mapping[str, Any] | None) -> bool:
+    return asked.of_token and document is not None and not document["used"]
+
+
+def _refused(error: psycopg.Error) -> LookupRefused:
+    said = error.diag.message_primary or "the role may not ask"
+    return LookupRefused(f"{said} ({error.diag.message_hint or 'it needs the group skypanel_api'})")

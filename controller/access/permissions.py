@@ -1,0 +1,97 @@
+"""The one table of permissions: by kind and verb, the least role that may do it. Pure: no database, no clock.
+
+It is made of what each kind says beside its model (``specs.permits``), under two rules that no kind can change: a
+viewer never does anything but read, and what belongs to no organization is written by platform administrators alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from controller.access.caller import Caller, Scope
+from controller.access.roles import Role, Verb
+from specs.kinds import KINDS, ancestors, of_tenant
+from specs.permits import ALWAYS
+
+Table = Mapping[str, Mapping[Verb, Role]]
+
+
+@cache
+def table() -> Table:
+    """Every kind with its verbs, in the order of both; a verb that is not there is none of the kind's."""
+    return {kind: _verbs(kind) for kind in KINDS}
+
+
+def _verbs(kind: str) -> Mapping[Verb, Role]:
+    said = KINDS[kind].facts.permits
+    return {verb: _least(kind, verb, said.get(verb)) for verb in Verb if verb in ALWAYS or verb in said}
+
+
+def _least(kind: str, verb: Verb, said: str | None) -> Role:
+    if verb is Verb.READ:
+        return Role(said) if said else (Role.VIEWER if of_tenant(kind) else Role.PLATFORM_VIEWER)
+    if not of_tenant(kind):
+        return Role.PLATFORM_ADMIN
+    least = Role(said) if said else Role.ADMIN
+    return Role.MEMBER if least is Role.VIEWER else least
+
+
+def allows(role: Role, verb: Verb, kind: str) -> bool:
+    """Whether ``role`` may do it with some object of ``kind``, in its own organization where the kind has one."""
+    least = table().get(kind, {}).get(verb)
+    if least is None:
+        return False
+    if role is Role.PLATFORM_VIEWER:
+        return verb is Verb.READ
+    return role.reaches(least)
+
+
+def may(caller: Caller, verb: Verb, kind: str, path: str | Sequence[str] = ()) -> bool:
+    """Whether ``caller`` may do it.
+
+    Args:
+        caller: who asks.
+        verb: what he wants to do.
+        kind: with what; a name of ``specs.kinds.KINDS``.
+        path: names from the outermost owner down: ``acme/shop/production``. Where it is not whole, whether there could
+            be such an object: for lists, whose objects are then asked for one by one.
+    """
+    names = tuple(path.split("/")) if isinstance(path, str) else tuple(path)
+    names = () if names == ("",) else names
+    if not allows(caller.role, verb, kind) or len(names) > len(ancestors(kind)) + 1 or not all(names):
+        return False
+    return _in_organization(caller, kind, names) and _in_scope(caller.scope, verb, kind, names)
+
+
+def can(caller: Caller, kind: str, path: str | Sequence[str] = ()) -> tuple[Verb, ...]:
+    """All that ``caller`` may do with it, in the order of the verbs."""
+    return tuple(verb for verb in Verb if may(caller, verb, kind, path))
+
+
+def _in_organization(caller: Caller, kind: str, names: Sequence[str]) -> bool:
+    if not of_tenant(kind):
+        return True
+    if caller.organization is None:
+        return caller.role.of_platform
+    return not names or names[0] == caller.organization_slug
+
+
+def _in_scope(scope: Scope, verb: Verb, kind: str, names: Sequence[str]) -> bool:
+    if scope.verbs is not None and verb not in scope.verbs:
+        return False
+    if scope.apps is None:
+        return True
+    if not of_tenant(kind):
+        return verb is Verb.READ
+    place = limited_by(kind)
+    if place is None:
+        return False
+    return len(names) <= place or names[place] in scope.apps
+
+
+@cache
+def limited_by(kind: str) -> int | None:
+    """Where in a path of ``kind`` the name stands that a token may be limited by; None: it has none."""
+    line = [*ancestors(kind), kind]
+    return next((place for place, owner in enumerate(line) if KINDS[owner].facts.limits_tokens), None)

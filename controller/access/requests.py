@@ -1,0 +1,97 @@
+"""What a request says of who makes it, as the question that the database is to answer. Pure, and distrustful.
+
+A header that stands twice says two things, and is none: nobody chooses between them here, as a proxy in front may have
+chosen the other one.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import SecretStr
+
+from controller.access import panel_tokens, token_text
+from controller.access.errors import NotMember, Unauthenticated
+
+Header = str | Sequence[str] | None
+"""As it was sent; a sequence: all that were sent under this name."""
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
+_LARGEST = 8192
+_ORGANIZATION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9])?")
+
+
+class Secrets(Protocol):
+    """Settings, as far as they are needed here."""
+
+    @property
+    def jwt_secret(self) -> SecretStr:
+        """What the panel signs with; empty: its tokens are not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask the database.
+
+    Args:
+        statement: its name.
+        parameters: of the statement.
+        organization: as it was asked for; empty: none was.
+        of_token: whether it is about an API token; else about a user of the panel.
+    """
+
+    statement: str
+    parameters: Mapping[str, Any]
+    organization: str
+    of_token: bool
+
+
+def question(authorization: Header, organization: Header, settings: Secrets, *, now: float | None = None) -> Question:
+    """What to ask about who sends these headers.
+
+    Args:
+        authorization: ``Bearer TOKEN``; of an API token or one of the panel's.
+        organization: ``X-Organization-ID``: the id or the slug of one.
+        settings: with the panel's secret.
+        now: seconds since 1970.
+
+    Raises:
+        Unauthenticated: it is no token.
+        NotMember: it is no organization.
+    """
+    token, asked = _token(authorization), _asked(organization)
+    if token.startswith(token_text.PREFIX):
+        if not token_text.is_token(token):
+            raise Unauthenticated
+        by_hash = {"hash": token_text.hash_of(token), "asked": asked or None}
+        return Question("access/lookups/token", by_hash, asked, of_token=True)
+    secret = settings.jwt_secret.get_secret_value()
+    said = panel_tokens.read(token, secret, time.time() if now is None else now)
+    by_id = {"user": said.user, "admin": said.admin, "asked": asked or None}
+    return Question("access/lookups/person", by_id, asked, of_token=False)
+
+
+def _token(header: Header) -> str:
+    only = _only(header)
+    found = _BEARER.fullmatch(only) if only is not None and len(only) <= _LARGEST else None
+    if found is None:
+        raise Unauthenticated
+    return found[1]
+
+
+def _asked(header: Header) -> str:
+    if header is None or (not isinstance(header, str) and not header):
+        return ""
+    only = _only(header)
+    if only is None or not _ORGANIZATION.fullmatch(only):
+        raise NotMember
+    return only
+
+
+def _only(header: Header) -> str | None:
+    if header is None or isinstance(header, str):
+        return header
+    return header[0] if len(header) == 1 else None

@@ -1,0 +1,49 @@
+"""Who asks and what he may do, as ``controller.access`` has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from starlette.datastructures import Headers
+
+from controller.access.authentication import authenticate
+from controller.access.caller import Caller
+from controller.access.errors import AccessError, WhichOrganization
+from controller.access.permissions import can, may
+from controller.access.roles import Verb
+from controller.api.callers import Access
+from controller.api.problems import Fault, ProblemError
+from controller.settings import Settings
+
+_UNAUTHENTICATED = 401
+
+
+def real() -> Access:
+    """Tokens of the API and of the panel, and the one table of permissions."""
+    return Access(_known, _may, _can)
+
+
+def _known(conn: psycopg.Connection, headers: Headers, settings: Settings, address: str) -> Caller:
+    try:
+        return authenticate(
+            conn,
+            headers.getlist("authorization") or None,
+            headers.getlist("x-organization-id") or None,
+            settings,
+            address=address or None,
+        )
+    except WhichOrganization as error:
+        fault = Fault(error.hint, parameter="X-Organization-ID")
+        raise ProblemError("malformed", error.message, [fault]) from None
+    except AccessError as error:
+        name = "unauthenticated" if error.status == _UNAUTHENTICATED else "forbidden"
+        raise ProblemError(name, error.message, [Fault(error.hint)] if error.hint else ()) from None
+
+
+def _may(caller: Any, verb: str, kind: str, path: tuple[str, ...]) -> bool:
+    return may(caller, Verb(verb), kind, path)
+
+
+def _can(caller: Any, kind: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(str, can(caller, kind, path)))

@@ -1,0 +1,95 @@
+"""What a route is given, and what it gives back: plain functions of one to the other, which run in a worker thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from pydantic import BaseModel
+
+from controller.api.callers import Access, Caller
+from controller.api.looks import Looks
+from controller.api.problems import ProblemError, not_found
+from controller.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, by somebody who is known.
+
+    Args:
+        conn: in autocommit mode, which sees what the caller may see.
+        caller: who asks.
+        access: what may be done.
+        settings: of the installation.
+        of_kinds: settings that kinds have of their own.
+        cursor_key: what cursors are signed with.
+        looks: at the engine.
+        address: of what is asked for, from the root.
+        names: in the places of the address.
+        query: parameters, each once.
+        headers: with names in lower case.
+        body: what was sent, read; None: nothing was.
+    """
+
+    conn: psycopg.Connection
+    caller: Caller
+    access: Access
+    settings: Settings
+    of_kinds: Mapping[str, BaseModel]
+    cursor_key: bytes
+    looks: Looks
+    address: str
+    names: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any = None
+
+    def refuse_unless(self, verb: str, kind: str, path: Sequence[str]) -> None:
+        """Have somebody who may not be told what it is.
+
+        Raises:
+            ProblemError: not found, where the caller may not even read it; else forbidden.
+        """
+        if self.access.may(self.caller, verb, kind, tuple(path)):
+            return
+        if verb == "read" or not self.access.may(self.caller, "read", kind, tuple(path)):
+            raise not_found()
+        raise ProblemError("forbidden", f"{verb} is not among what you may do with it")
+
+    def flag(self, name: str) -> bool:
+        """Whether a parameter is ``true``."""
+        return self.query.get(name) == "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What an answer waits for: kind and id of each, and so many seconds at most."""
+
+    keys: Sequence[tuple[str, UUID]]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What comes of it.
+
+    Args:
+        body: a document, or bytes that are one already; None: nothing.
+        status: of HTTP.
+        headers: beside those that every answer has.
+        media_type: of the body.
+        waiting: what is waited for before it is given.
+    """
+
+    body: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
+    waiting: Waiting | None = None
+
+
+Handler = Callable[[Asked], Answer]

@@ -1,0 +1,56 @@
+"""Who asks and what he may do, as this face needs it: ``controller.access`` decides both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+import psycopg
+from starlette.datastructures import Headers
+
+from controller.settings import Settings
+
+
+class Caller(Protocol):
+    """Somebody who is known."""
+
+    @property
+    def actor(self) -> str:
+        """What he is called in the audit."""
+
+    @property
+    def means(self) -> str:
+        """By what he came, such as ``token``."""
+
+    @property
+    def organization(self) -> UUID | None:
+        """That he acts in."""
+
+    @property
+    def organization_slug(self) -> str:
+        """What it is called in paths."""
+
+    @property
+    def role(self) -> Any:
+        """There, or of the platform."""
+
+    @property
+    def platform(self) -> bool:
+        """Whether rows of every organization are his to see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What decides.
+
+    Args:
+        authenticate: who sent these headers from this address, by a connection that sees nothing yet.
+        may: whether he may do this to this object.
+        can: what he may do to it.
+    """
+
+    authenticate: Callable[[psycopg.Connection, Headers, Settings, str], Caller]
+    may: Callable[[Any, str, str, tuple[str, ...]], bool]
+    can: Callable[[Any, str, tuple[str, ...]], tuple[str, ...]]

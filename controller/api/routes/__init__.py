@@ -1,0 +1,11 @@
+"""The operations, a module a subject."""
+
+from __future__ import annotations
+
+from controller.api.operations import Operation
+from controller.api.routes import events, lists, objects, sets, who
+
+
+def operations() -> list[Operation]:
+    """All that the API does."""
+    return [*who.OPERATIONS, *sets.OPERATIONS, *events.OPERATIONS, *lists.made(), *objects.made()]

@@ -1,0 +1,240 @@
+"""One declared object: read, make or replace, change, delete, explain. Made of the kinds, and naming none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from controller.actions.apply import apply, concerned, written_document
+from controller.actions.delete import delete as delete_targets
+from controller.actions.explain import explain
+from controller.actions.preview import preview
+from controller.api import etags, places
+from controller.api.asked import Answer, Asked, Waiting
+from controller.api.body import JSON, MERGE
+from controller.api.examples import SERVES, SERVES_AT, object_example, spec_example
+from controller.api.looks import for_tenants
+from controller.api.operations import Operation
+from controller.api.problems import not_found
+from controller.api.routes import shared
+from controller.declared.outlast import outlasting
+from controller.declared.reader import DeclaredObject
+from controller.declared.rows import hold
+from controller.declared.writer import Target, Written
+from specs.kinds import KINDS
+from specs.loader import Located
+
+Make = Callable[[DeclaredObject | None], Located]
+_WRITTEN = ("conflict", "in-progress", "precondition-failed", "invalid", "key-reused", "precondition-required")
+
+
+def made() -> list[Operation]:
+    """Operations of every kind in every area that it stands in."""
+    return [each for kind in KINDS for area in places.areas(kind) for each in _of(area, kind)]
+
+
+def _of(area: str, kind: str) -> list[Operation]:
+    cls, home = KINDS[kind], places.areas(kind)[-1]
+    address, group = places.address(area, kind), f"{area}: {cls.plural()}"
+    within = "" if area == home else f"In{area.capitalize()}"
+    example = object_example(kind)
+    read = Operation(
+        "GET", address, f"get{kind}{within}", group, f"Read one {cls.word()}: what is asked for, and how it stands.",
+        partial(_get, kind), example, answers={"$ref": f"#/components/schemas/{kind}Object"},
+        problems=("not-found",),
+    )  # fmt: skip
+    if area != home:
+        return [read]
+    sent = {"spec": spec_example(kind)}
+    parameters = (shared.DRY_RUN, shared.WAIT, shared.IDEMPOTENCY_KEY, shared.IF_MATCH)
+    answers = {"$ref": f"#/components/schemas/{kind}Object"}
+    return [
+        read,
+        Operation(
+            "PUT", address, f"put{kind}", group, f"Make a {cls.word()}, or replace what is asked of it.",
+            partial(_put, area, kind), example, sent=sent, answers=answers, forms=(JSON,), writes=True,
+            parameters=parameters, problems=("not-found", *_WRITTEN),
+            takes={"$ref": f"#/components/schemas/{kind}Sent"},
+            means="What is left out has its default. One that exists is replaced only with `If-Match`; "
+            "`If-None-Match: *` makes a new one only. 201 where it is new.",
+        ),
+        Operation(
+            "PATCH", address, f"patch{kind}", group, f"Change some fields of a {cls.word()}.",
+            partial(_patch, area, kind), example, sent={"spec": _first_field(kind)}, answers=answers,
+            forms=(MERGE, JSON), writes=True, parameters=parameters, problems=("not-found", *_WRITTEN),
+            means="A merge patch (RFC 7396) of the document: a field that is null is set back to its default.",
+        ),
+        Operation(
+            "DELETE", address, f"delete{kind}", group, f"Delete a {cls.word()}, with everything below it.",
+            partial(_delete, area, kind), example, answers=answers, writes=True, parameters=parameters,
+            problems=("not-found", *_WRITTEN), status=202 if cls.binding.deleted_in else 200,
+            means="Its name is free at once. What runs is then removed; `wait` waits until nothing of it is left.",
+        ),
+        Operation(
+            "GET", f"{address}/explain", f"explain{kind}", group,
+            f"Say why a {cls.word()} is not as declared, or why it changed: the cause and its mend first.",
+            partial(_explain, kind), _EXPLAINED, problems=("not-found", "conflict"),
+        ),
+    ]  # fmt: skip
+
+
+def _get(kind: str, asked: Asked) -> Answer:
+    path = _place(asked, kind, "read")
+    one = shared.found(asked, kind, path)
+    return Answer(shared.answered(asked, [one])[0], headers={"ETag": etags.etag(one.generation)})
+
+
+def _explain(kind: str, asked: Asked) -> Answer:
+    path = _place(asked, kind, "read")
+    shared.found(asked, kind, path)
+    said = explain(asked.conn, asked.settings, KINDS[kind].word(), "/".join(path)).document()
+    return Answer(said if asked.caller.platform else for_tenants(said))
+
+
+def _put(area: str, kind: str, asked: Asked) -> Answer:
+    path = _place(asked, kind, "write")
+    entry = places.posted(kind, path, asked.body)
+    return _write(area, kind, asked, path, lambda _: entry, replaces=True)
+
+
+def _patch(area: str, kind: str, asked: Asked) -> Answer:
+    path = _place(asked, kind, "read")
+    for verb in _verbs(kind, asked, path):
+        asked.refuse_unless(verb, kind, path)
+    shared.found(asked, kind, path)
+
+    def change(now: DeclaredObject | None) -> Located:
+        before = {} if now is None else now.document()
+        return places.posted(kind, path, places.merged(before, asked.body))
+
+    return _write(area, kind, asked, path, change, replaces=False)
+
+
+def _verbs(kind: str, asked: Asked, path: tuple[str, ...]) -> Sequence[str]:
+    """What who sends this patch has to be permitted: to write, or what is enough for each field that it names."""
+    sent = asked.body
+    spec = sent.get("spec") if isinstance(sent, dict) and set(sent) == {"spec"} else None
+    if not spec or not isinstance(spec, dict) or asked.access.may(asked.caller, "write", kind, path):
+        return ("write",)
+    return sorted({KINDS[kind].facts.changed_by.get(name, "write") for name in spec})
+
+
+def _write(area: str, kind: str, asked: Asked, path: tuple[str, ...], make: Make, *, replaces: bool) -> Answer:
+    if asked.flag("dryRun"):
+        now = _living(asked, kind, path)
+        etags.check(asked.headers, _generation(now), required=False)
+        return plan(asked, [make(now)])
+    written = _apply(asked.conn, asked, kind, path, make, replaces=replaces)
+    keys = concerned(asked.conn, [written])
+    return _done(area, asked, path, written, keys)
+
+
+@outlasting
+def _apply(
+    conn: psycopg.Connection, asked: Asked, kind: str, path: tuple[str, ...], make: Make, *, replaces: bool
+) -> Written:
+    """Write it, in the generation that was read and that nobody else changes meanwhile."""
+    with conn.transaction():
+        now = _held(conn, asked, kind, path)
+        if now is None and not replaces:
+            raise not_found()
+        etags.check(asked.headers, _generation(now), required=replaces)
+        return apply(conn, [make(now)], asked.settings.options)[0]
+
+
+def _delete(area: str, kind: str, asked: Asked) -> Answer:
+    path = _place(asked, kind, "delete")
+    one = shared.found(asked, kind, path)
+    if asked.flag("dryRun"):
+        etags.check(asked.headers, one.generation, required=False)
+        return _plan_of_deletion(asked, Target(kind, one.path))
+    written = _remove(asked.conn, asked, kind, path)
+    keys = concerned(asked.conn, [written], deleted=True)
+    return _done(area, asked, path, written, keys)
+
+
+@outlasting
+def _remove(conn: psycopg.Connection, asked: Asked, kind: str, path: tuple[str, ...]) -> Written:
+    with conn.transaction():
+        now = _held(conn, asked, kind, path)
+        if now is None:
+            raise not_found()
+        etags.check(asked.headers, now.generation, required=True)
+        return delete_targets(conn, [Target(kind, now.path)])[0]
+
+
+def _plan_of_deletion(asked: Asked, target: Target) -> Answer:
+    with asked.conn.transaction(force_rollback=True):
+        rows = delete_targets(asked.conn, [target])
+    return Answer({"changed": True, "rows": [written_document(row) for row in rows]})
+
+
+def _done(area: str, asked: Asked, path: tuple[str, ...], written: Written, keys: Sequence[Any]) -> Answer:
+    """The object as it is now, with what was done to it."""
+    kind = written.target.kind
+    said = {name: value for name, value in written_document(written).items() if name in ("action", "changes")}
+    seconds = shared.wait_seconds(asked.query)
+    waiting = Waiting(keys, seconds) if seconds else None
+    now = shared.find(asked, kind, path)
+    deleted = written.action == "deleted"
+    status = 201 if written.action == "created" else 202 if deleted and now is not None else 200
+    if now is None:
+        return Answer({"kind": kind, "metadata": {"name": path[-1], "id": written.id}, "written": said}, status)
+    document = shared.answered(asked, [now])[0] | {"written": said}
+    headers = {"ETag": etags.etag(now.generation)}
+    if status == 201:
+        headers["Location"] = places.place(area, kind, path)
+    return Answer(document, status, headers, waiting=waiting)
+
+
+def plan(asked: Asked, entries: Sequence[Located]) -> Answer:
+    """What a write of ``entries`` would change; nothing is."""
+    live, why = asked.looks.look()
+    looked = preview(asked.conn, entries, asked.settings.options, live, asked.of_kinds)
+    looked.unknown = looked.unknown or why
+    said = looked.document()
+    return Answer(said if asked.caller.platform else for_tenants(said))
+
+
+def _place(asked: Asked, kind: str, verb: str) -> tuple[str, ...]:
+    """The path in the address, of what the caller may do this to."""
+    path = places.path_in(kind, asked.names)
+    shared.refuse_others(asked, kind, path)
+    asked.refuse_unless(verb, kind, path)
+    return path
+
+
+def _living(asked: Asked, kind: str, path: tuple[str, ...]) -> DeclaredObject | None:
+    now = shared.find(asked, kind, path)
+    return None if now is None or now.deleted_at is not None else now
+
+
+def _held(conn: psycopg.Connection, asked: Asked, kind: str, path: tuple[str, ...]) -> DeclaredObject | None:
+    """The living object, locked: as it is when everybody who was changing it is done."""
+    now = _living(asked, kind, path)
+    if now is None:
+        return None
+    if hold(conn, KINDS[kind].binding, now.id) == now.generation:
+        return now
+    return _living(asked, kind, path)
+
+
+def _generation(now: DeclaredObject | None) -> int | None:
+    return None if now is None else now.generation
+
+
+def _first_field(kind: str) -> dict[str, Any]:
+    return dict(list(spec_example(kind).items())[:1])
+
+
+_EXPLAINED = {
+    "kind": SERVES, "name": SERVES_AT, "ready": False, "reason": "ImageNotFound",
+    "verdict": f"{KINDS[SERVES].word()} {SERVES_AT} is not ready: its registry has no such tag, digest or repository",
+    "cause": {"link": "image", "state": "broken", "mend": "Push it, or set an image that exists; what runs goes on"},
+    "chain": [{"link": "controller", "state": "ok"}, {"link": "image", "state": "broken"}],
+    "changes": [{"at": "2026-11-28T09:00:00Z", "what": "release 42 was made", "by": "dev@acme.example"}],
+    "unseen": [],
+}  # fmt: skip

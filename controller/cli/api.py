@@ -1,0 +1,41 @@
+"""``api``: the HTTP API."""
+
+from __future__ import annotations
+
+import structlog
+import typer
+
+from controller.cli.inputs import env_files, of_kinds, settings
+from controller.settings import Settings
+from controller.settings_sources import models_of_kinds, sources, unknown
+from controller.telemetry import logs
+
+log = structlog.get_logger(__name__)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(api)
+
+
+def api() -> None:
+    """Serve the HTTP API until SIGTERM or SIGINT.
+
+    It listens on SKYPANEL_API_LISTEN and works as the role of SKYPANEL_API_DATABASE_URL. Any number of them may run.
+    It speaks HTTP: the edge, or another proxy, has the certificate. `/openapi.json` describes it, `/readyz` says
+    whether it reaches the database.
+
+    **Examples**
+
+        SKYPANEL_API_DATABASE_URL=postgresql://api@db/skypanel skypanel api
+        SKYPANEL_API_LISTEN=0.0.0.0:9480 skypanel --env-file /etc/skypanel/api.env api
+    """
+    from controller.api.access import real  # noqa: PLC0415 - the other commands start faster without it
+    from controller.api.app import make_app  # noqa: PLC0415 - as above
+    from controller.api.server import serve  # noqa: PLC0415 - as above
+
+    found = settings()
+    logs.configure(found.skypanel_log_format, found.skypanel_log_level)
+    for said in unknown(sources(env_files()), [Settings, *models_of_kinds().values()]):
+        log.warning("settings.unknown", error=said)
+    serve(make_app(found, of_kinds(), access=real()), found)

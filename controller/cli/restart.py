@@ -1,0 +1,52 @@
+"""``restart``: other tasks of the same release."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from controller.actions.releases import place
+from controller.actions.restart import restart as restart_tasks
+from controller.actions.wait import wait as wait_for
+from controller.cli.formats import Format
+from controller.cli.inputs import Timeout, Wait, database, seconds
+from controller.cli.output import say
+from controller.cli.progress import shown
+from controller.cli.releases import At
+from controller.declared.readiness import affected
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(name="restart")(restart)
+
+
+def restart(
+    path: At,
+    process: Annotated[
+        str | None, typer.Argument(help="Process type, such as web; left out: all.", metavar="TYPE")
+    ] = None,
+    *,
+    wait: Wait = False,
+    timeout: Timeout = "5m",
+) -> None:
+    """Replace the tasks of an environment, or of one process, by new ones of the same release.
+
+    It sets `restartToken` in the spec to the time of now. Tasks are replaced as by any other change, one after the
+    other and the new one first; what does not come up is taken back. It makes no release.
+
+    **Examples**
+
+        skypanel restart acme/shop/production --wait
+        skypanel restart acme/shop/production worker
+    """
+    limit = seconds(timeout)
+    with database(declares=True) as conn:
+        owner = place(conn, path)
+        token = restart_tasks(conn, owner, process)
+        what = f"process {process} of {owner.name}" if process else owner.name
+        say(f"{what}: restarts with token {token}")
+        if wait:
+            with shown(Format.TABLE) as show_progress:
+                wait_for(conn, affected(conn, [(owner.kind.lower(), owner.id, True)]), limit, show_progress)

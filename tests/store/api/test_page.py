@@ -1,0 +1,79 @@
+"""docs/api.md as it is typed, against `skypanel api` itself with tokens of ours; and that it ends well."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.actions.tokens import Asked, create
+from controller.api.problems import page
+from tests.docs.blocks import ROOT, blocks
+from tests.labs import eventually, free_port
+from tests.store.conftest import Database, make_tenant
+
+TYPED = ("Start it", "Read", "Change", "Several objects")
+
+
+@pytest.fixture
+def served(database: Database) -> Iterator[dict[str, str]]:
+    make_tenant(database)
+    token = create(database.session("panel"), Asked(name="page", organization="acme", role="admin")).token
+    port = free_port()
+    environment = {
+        **os.environ,
+        "SKYPANEL_API_DATABASE_URL": database.dsn("api"),
+        "SKYPANEL_API_LISTEN": f"127.0.0.1:{port}",
+        "DOCKER_HOST": "tcp://127.0.0.1:1",
+        "SKYPANEL_LOG_FORMAT": "json",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "controller", "api"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            address = f"http://127.0.0.1:{port}"
+
+            def answers() -> bool:
+                assert process.poll() is None
+                try:
+                    with urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:
+                        return bool(answer.status == 200)
+                except OSError:
+                    return False
+
+            eventually(answers, what="the API")
+            yield {"API": address, "TOKEN": token}
+        finally:
+            process.send_signal(signal.SIGTERM)
+            out, _ = process.communicate(timeout=30)
+            assert process.returncode == 0, out
+
+
+def test_what_the_page_types_does_what_it_says(served: dict[str, str], tmp_path: Path) -> None:
+    answers = []
+    for block in [block for heading in TYPED for block in blocks("docs/api.md", heading)]:
+        for command in block.commands():
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", command],
+                cwd=tmp_path,
+                env={**os.environ, **served},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            if done.stdout:
+                answers.append(json.loads(done.stdout))
+    assert [answer.get("status") for answer in answers if "type" in answer] == []
+    assert answers[0]["organization"]["name"] == "acme"
+    assert answers[-1]["written"][0]["action"] == "created"
+
+
+def test_the_page_of_problems_is_what_the_api_serves() -> None:
+    assert (ROOT / "docs" / "problems.md").read_text(encoding="utf-8") == page()

@@ -1,0 +1,151 @@
+"""Parts of the API by themselves: limits, merge patches, cursors, bodies, how objects stand, problems."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.actions.standing import Tone, standing
+from controller.api import cursors, limits, problems
+from controller.api.body import document
+from controller.api.limits import Limiter
+from controller.api.places import merged
+from controller.api.problems import ProblemError, pointer
+from controller.declared.reader import DeclaredObject, ObjectStatus
+from specs.kinds import KINDS
+
+THEN = datetime(2026, 11, 28, tzinfo=UTC)
+SERVES = next(kind for kind, cls in KINDS.items() if cls.facts.serves)
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_token_gets_its_burst_then_its_rate_and_others_are_not_touched() -> None:
+    clock = Clock()
+    limiter = Limiter(60, clock)
+    left = [limiter.take("Bearer a", "") for _ in range(15)]
+    assert [each.remaining for each in left if each] == list(range(14, -1, -1))
+    with pytest.raises(ProblemError) as refused:
+        limiter.take("Bearer a", "")
+    assert refused.value.headers["Retry-After"] == "1"
+    assert limiter.take("Bearer b", "") is not None
+    assert limiter.take(None, "10.0.0.1") is not None
+    clock.now += 1
+    limiter.take("Bearer a", "")
+    with pytest.raises(ProblemError):
+        limiter.take("Bearer a", "")
+    assert Limiter(0).take("Bearer a", "") is None
+
+
+def test_tokens_without_number_are_counted_in_bounds_and_do_not_give_a_used_up_one_new_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "_MOST_KEYS", 100)
+    limiter = Limiter(60, Clock())
+    for _ in range(limiter.burst):
+        limiter.take("Bearer a", "")
+    for number in range(150):
+        limiter.take(f"Bearer {number}", "")
+    with pytest.raises(ProblemError):
+        limiter.take("Bearer a", "")
+    for number in range(1000):
+        limiter.take(f"Bearer {number}", "")
+    assert len(limiter._full_at) + len(limiter._before) <= 200
+
+
+def test_a_merge_patch_is_that_of_the_rfc() -> None:
+    for before, patch, after in (
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        (["a", "b"], ["c", "d"], ["c", "d"]),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ):
+        assert merged(before, patch) == after
+
+
+@given(st.text(max_size=60))
+def test_no_text_is_a_cursor(text: str) -> None:
+    with pytest.raises(ProblemError):
+        cursors.read(b"key", "list", text)
+
+
+@given(st.lists(st.text(max_size=20), min_size=1, max_size=4))
+def test_a_cursor_is_read_as_it_was_made(names: list[str]) -> None:
+    assert cursors.read(b"key", "list", cursors.make(b"key", "list", names)) == tuple(names)
+    with pytest.raises(ProblemError):
+        cursors.read(b"other", "list", cursors.make(b"key", "list", names))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_document_or_a_problem(raw: bytes) -> None:
+    with suppress(ProblemError):
+        document(raw)
+
+
+def test_deep_bodies_are_refused_and_brackets_in_texts_are_none() -> None:
+    assert document(b'{"a": "' + b"[" * 1000 + b'"}')
+    for raw in (b"[" * 10_000, b'{"a":' * 10_000, b"[" * 65 + b"]" * 65):
+        with pytest.raises(ProblemError):
+            document(raw)
+
+
+def test_a_pointer_escapes_what_it_must() -> None:
+    assert pointer(("spec", "a/b", "c~d", 0)) == "/spec/a~1b/c~0d/0"
+
+
+@pytest.mark.parametrize(
+    ("status", "serves", "tone"),
+    [
+        (ObjectStatus(), None, None),
+        (ObjectStatus(ready=True, reason="Deployed", details={"running": ["web:1"]}), True, Tone.READY),
+        (ObjectStatus(ready=False, reason="RollingOut", details={"running": ["web:1"]}), True, Tone.ON_ITS_WAY),
+        (ObjectStatus(ready=False, reason="Pending"), False, Tone.ON_ITS_WAY),
+        (
+            ObjectStatus(ready=False, reason="RolledBack", stalled=True, details={"running": ["web:1"]}),
+            True,
+            Tone.NEEDS_YOU,
+        ),
+        (ObjectStatus(ready=False, reason="InvalidSpec", stalled=True), False, Tone.DOWN),
+        (ObjectStatus(ready=False, unknown=True, reason="ControllerAway"), None, Tone.UNKNOWN),
+        (ObjectStatus(ready=False, unknown=True, reason="Paused", details={"running": ["web:1"]}), True, Tone.PAUSED),
+    ],
+)
+def test_two_axes_make_one_word(status: ObjectStatus, serves: bool | None, tone: Tone | None) -> None:
+    path = ("acme", "shop", "production")
+    found = DeclaredObject(SERVES, UUID(int=1), path, {}, 1, THEN, None, status)
+    at = standing(found)
+    assert (at.serves, at.tone) == (serves, tone)
+    if tone not in (None, Tone.READY):
+        assert at.mend
+    gone = standing(replace(found, deleted_at=THEN))
+    assert gone.tone is not Tone.DOWN, "what is to go is no outage"
+
+
+def test_no_inside_is_told() -> None:
+    for error in (
+        ValueError("SELECT secret FROM users"),
+        psycopg.OperationalError("connection to server at 10.0.0.7 failed"),
+        psycopg.errors.InsufficientPrivilege("permission denied for table users"),
+        psycopg.errors.UndefinedTable('relation "skypanel.x" does not exist'),
+        psycopg.errors.UniqueViolation("duplicate key value violates unique constraint"),
+        psycopg.errors.SyntaxError("syntax error at or near"),
+    ):
+        said = str(problems.of(error).document("n", "/api"))
+        assert not any(word in said for word in ("SELECT", "10.0.0.7", "users", "skypanel.x", "duplicate", "syntax"))
