@@ -99,8 +99,32 @@ def listed(conn: psycopg.Connection, where: Place) -> list[Variable]:
     return config_vars.listed(conn, where.owners)
 
 
+def own(conn: psycopg.Connection, where: Place) -> list[Variable]:
+    """What is set there itself, by name."""
+    return config_vars.listed(conn, where.owners[-1:])
+
+
+def variable_document(where: Place, found: Variable) -> dict[str, object]:
+    """For programs."""
+    return {
+        "name": found.name,
+        "version": found.version,
+        "asFile": found.as_file,
+        "setFor": where.words[found.owner],
+        "effective": found.effective,
+        "changedAt": found.changed_at,
+    }
+
+
 def assign(conn: psycopg.Connection, vault: Vault, where: Place, wanted: Sequence[Assignment]) -> list[Done]:
-    """Set all of ``wanted``, or nothing.
+    """Set all of ``wanted``, or nothing; raises as ``change``."""
+    return change(conn, vault, where, wanted, ())
+
+
+def change(
+    conn: psycopg.Connection, vault: Vault, where: Place, wanted: Sequence[Assignment], names: Collection[str]
+) -> list[Done]:
+    """Set all of ``wanted`` and take away what is set of ``names``, or do nothing of it.
 
     Raises:
         ActionError: a name or a value is refused; says which and what to do, and never the value.
@@ -118,7 +142,8 @@ def assign(conn: psycopg.Connection, vault: Vault, where: Place, wanted: Sequenc
         with conn.transaction():
             files = {v.name for v in config_vars.listed(conn, [owner]) if v.as_file}
             _refuse_empty_files(by_name.values(), files)
-            return [
+            gone = sealing.remove(conn, owner, sorted(names)) if names else []
+            done = [
                 Done(
                     name,
                     sealing.put(
@@ -132,6 +157,7 @@ def assign(conn: psycopg.Connection, vault: Vault, where: Place, wanted: Sequenc
                 )
                 for name, each in sorted(by_name.items())  # always in one order: two that set the same do not block
             ]
+            return [*done, *map(Done, gone)]
 
     return again(attempt)
 

@@ -33,7 +33,7 @@ TAKEN = ("image", "command", "args", "port", "healthcheck", "stopSignal", "stopG
 """Fields of the environment that come from the release; what that leaves out is left out."""
 _MODE = "deployMode"
 _SCALE = "replicas"
-_PROCESS = next(
+PROCESS = next(
     kind for kind, cls in KINDS.items() if cls.binding.parent == KIND and _SCALE in cls.binding.columns
 )  # what an environment is made of
 
@@ -82,7 +82,7 @@ def promote(
     with conn.transaction(force_rollback=dry_run):
         before = {o.path[-1]: o for o in _processes(conn, target)}
         entries, differs = _entries(target, release, before)
-        gone = [Target(_PROCESS, o.path) for name, o in before.items() if name not in _types(release)]
+        gone = [Target(PROCESS, o.path) for name, o in before.items() if name not in _types(release)]
         written = writer.write(conn, entries) + (writer.delete(conn, gone) if gone else [])
         check_whole(conn, written, options)
     return Promotion(release, written, differs)
@@ -111,7 +111,7 @@ def _release(conn: psycopg.Connection, source: DeclaredObject, version: int | No
 
 
 def _processes(conn: psycopg.Connection, owner: DeclaredObject) -> list[DeclaredObject]:
-    found = reader.objects(conn, _PROCESS, owner.path)
+    found = reader.objects(conn, PROCESS, owner.path)
     return [o for o in found if o.path[:-1] == owner.path and o.deleted_at is None]
 
 
@@ -131,10 +131,10 @@ def _entries(
     owners[target.kind.lower()] = owners.pop("name")
     for each in release.processes:
         metadata = {**owners, "name": each["type"]}
-        spec = _fields(_PROCESS, metadata, each)
+        spec = _fields(PROCESS, metadata, each)
         if declared := before.get(each["type"]):
             spec[_SCALE] = declared.spec.get(_SCALE, 1)
-        documents.append({"apiVersion": document["apiVersion"], "kind": _PROCESS, "metadata": metadata, "spec": spec})
+        documents.append({"apiVersion": document["apiVersion"], "kind": PROCESS, "metadata": metadata, "spec": spec})
     text = dump_documents(documents)
     entries = []
     for entry in read_resources(text, f"release {release.version}"):

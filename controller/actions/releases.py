@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
+from pydantic.alias_generators import to_camel
 
 from controller.actions.errors import ActionError
 from controller.actions.objects import find_one
@@ -77,6 +78,20 @@ class Release:
         """The image by what was meant: others judge it as it was judged, and run the same of it."""
         name, at, digest = self.image.partition("@")
         return f"{name}@{self.meant or digest}" if at else name
+
+
+def state(release: Release) -> str:
+    """How far it came, in words."""
+    if release.command_failure is not None:
+        return "command failed"
+    if release.deployed_at is None:
+        return "on its way" if release.newest else "never ready"
+    return "deployed" if release.newest else "replaced"
+
+
+def document(release: Release) -> dict[str, Any]:
+    """For programs."""
+    return {"state": state(release), **{to_camel(name): value for name, value in asdict(release).items()}}
 
 
 def place(conn: psycopg.Connection, path: str) -> DeclaredObject:

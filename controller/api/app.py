@@ -92,6 +92,7 @@ class Api:
         # What replicas have in common. A cursor says nothing that its reader has not seen, and is no permission.
         url = settings.skypanel_api_database_url.get_secret_value()
         self._key = hashlib.sha256(f"cursors {url}".encode()).digest()
+        self.key_of_claims = hashlib.sha256(f"idempotency {url}".encode()).digest()
         self.operations = operations()
         self._openapi = encode(document(self.operations))
         self.app = FastAPI(lifespan=self._lifespan, openapi_url=None, docs_url=None, redoc_url=None)
@@ -179,7 +180,9 @@ class Api:
         early: ProblemError | None = None
         try:
             if operation.forms:
-                sent = await bodies.read(request, operation.forms, self._settings.skypanel_api_body_bytes)
+                sent = await bodies.read(
+                    request, operation.forms, self._settings.skypanel_api_body_bytes, optional=operation.optional
+                )
             else:
                 await bodies.nothing(request, self._settings.skypanel_api_body_bytes)
             query = reading.query(operation, list(request.query_params.multi_items()))
@@ -329,7 +332,7 @@ class _Work:
         if key is None or not self._operation.writes or self.query.get("dryRun") == "true":
             return None
         where = [self._operation.method, self.request.url.path, sorted(self.query.items())]
-        wanted = idempotency.Claim.of(caller, key, where, self.sent)
+        wanted = idempotency.Claim.of(self._api.key_of_claims, caller, key, where, self.sent)
         before = idempotency.claim(conn, wanted)
         self._claim = None if before else wanted
         return before
@@ -353,8 +356,9 @@ class _Work:
         if self._claim is None:
             return answer
         body = _encoded(answer)
-        idempotency.keep(conn, self._claim, answer, body)
-        return replace(answer, body=body)
+        kept = body if answer.kept is None else encode(answer.kept)
+        idempotency.keep(conn, self._claim, answer, kept)
+        return replace(answer, body=body, kept=None)
 
     def _release(self, conn: psycopg.Connection) -> None:
         if self._claim is not None:

@@ -83,6 +83,7 @@ class Answer:
         headers: beside those that every answer has.
         media_type: of the body.
         waiting: what is waited for before it is given.
+        kept: what is remembered of it for an ``Idempotency-Key``, where that is not all; None: all is.
     """
 
     body: Any = None
@@ -90,6 +91,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
     waiting: Waiting | None = None
+    kept: Any = None
 
 
 Handler = Callable[[Asked], Answer]

@@ -14,22 +14,25 @@ from controller.api.problems import Fault, ProblemError
 JSON = "application/json"
 MERGE = "application/merge-patch+json"
 YAML = "application/yaml"
+TEXT = "text/plain"
 DEEPEST = 64
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
 
-async def read(request: Request, forms: Sequence[str], most: int) -> Any:
-    """The body: a document of JSON, or the text of YAML.
+async def read(request: Request, forms: Sequence[str], most: int, *, optional: bool = False) -> Any:
+    """The body: a document of JSON, or the text of another form; of none that is ``optional``, an empty document.
 
     Raises:
         ProblemError: it is too large, of another form, or cannot be read.
     """
     form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if optional and not form and not await _bytes(request, most):
+        return {}
     if form not in forms:
         accepts = ", ".join(forms)
         raise ProblemError("unsupported-media-type", f"this operation reads {accepts}", headers={"Accept": accepts})
     raw = await _bytes(request, most)
-    if form == YAML:
+    if form in (YAML, TEXT):
         return _text(raw)
     return document(raw)
 

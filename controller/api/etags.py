@@ -49,5 +49,18 @@ def check(headers: Mapping[str, str], generation: int | None, *, required: bool)
         raise ProblemError("precondition-failed", f"it is in generation {generation} now")
 
 
+def check_version(headers: Mapping[str, str], current: str) -> None:
+    """Refuse a change of what has no generation, and was read as something else than ``current``, its tag.
+
+    Raises:
+        ProblemError: it does not fit.
+    """
+    asked = headers.get("if-match")
+    if asked is None or asked.strip() == "*":
+        return
+    if current not in [each.strip() for each in asked.split(",")]:
+        raise ProblemError("precondition-failed", f"it is {current} now")
+
+
 def _unreadable(header: str, detail: str) -> ProblemError:
     return ProblemError("malformed", f"{header} cannot be read", [Fault(detail, parameter=header)])

@@ -3,11 +3,15 @@
 The claim is a row of its own, made before the work; the answer is put into it when it is known. A process that dies
 between the two leaves a claim without an answer: after some minutes the same request may take it over, and does what is
 left of the work, as every write says what shall be and not what is to be done.
+
+A body may hold what nobody reads again, so it is known by a digest under a key that is not in the database: whoever
+reads the row can try no guess at it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +35,10 @@ class Claim:
     request: bytes
 
     @classmethod
-    def of(cls, caller: Caller, key: str, *sent: Any) -> Claim:
-        """Of ``caller`` on ``key``, for what was ``sent``."""
+    def of(cls, secret: bytes, caller: Caller, key: str, *sent: Any) -> Claim:
+        """Of ``caller`` on ``key``, for what was ``sent``; ``secret`` is what every replica has in common."""
         owner = orjson.dumps([str(caller.organization), caller.actor, caller.means, key])  # means: which of his tokens
-        return cls(hashlib.sha256(owner).digest(), caller, hashlib.sha256(encode(sent)).digest())
+        return cls(hashlib.sha256(owner).digest(), caller, hmac.digest(secret + key.encode(), encode(sent), "sha256"))
 
 
 def claim(conn: psycopg.Connection, wanted: Claim) -> Answer | None:

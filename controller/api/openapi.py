@@ -58,11 +58,13 @@ def _operation(each: Operation) -> dict[str, Any]:
     }
     if each.forms:
         examples = {"example": each.sent} if each.sent is not None else {}
-        yaml = {"schema": {"type": "string", "contentMediaType": "application/yaml"}}
         found["requestBody"] = {
-            "required": True,
+            "required": not each.optional,
             "content": {
-                form: yaml if form.endswith("yaml") else {"schema": dict(each.takes), **examples} for form in each.forms
+                form: {"schema": dict(each.takes), **examples}
+                if form.endswith("json")
+                else {"schema": {"type": "string", "contentMediaType": form}}
+                for form in each.forms
             },
         }
     return found

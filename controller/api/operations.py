@@ -47,6 +47,7 @@ class Operation:
         problems: names of types that it may answer with, beside those of every operation.
         parameters: that it reads.
         forms: of bodies that it reads; none: it has none.
+        optional: the body may be left out.
         sent: what is sent, for instance.
         takes: schema of that.
         writes: it changes something.
@@ -67,6 +68,7 @@ class Operation:
     problems: Sequence[str] = ()
     parameters: Sequence[Parameter] = ()
     forms: Sequence[str] = ()
+    optional: bool = False
     sent: Any = None
     takes: Schema = field(default_factory=lambda: {"type": "object"})
     writes: bool = False

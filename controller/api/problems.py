@@ -22,6 +22,7 @@ from controller.actions.errors import ActionError
 from controller.declared.constraint_messages import SpecRefused
 from controller.declared.rows import MissingError
 from controller.kit.redaction import redact
+from controller.vault.vault import ConfigUnreadable, KeyUnavailable
 from specs.loader import SpecFilesError
 from specs.problems import InvalidSpec, RefusedError
 
@@ -129,7 +130,7 @@ def not_found() -> ProblemError:
     return ProblemError("not-found", "nothing of this name is declared, or it is none of yours")
 
 
-def of(error: Exception) -> ProblemError:  # noqa: PLR0911 - one a sort
+def of(error: Exception) -> ProblemError:  # noqa: C901, PLR0911 - one a sort
     """What ``error`` is for whoever asked; a defect is logged, and only its number is said."""
     match error:
         case ProblemError():
@@ -153,6 +154,9 @@ def of(error: Exception) -> ProblemError:  # noqa: PLR0911 - one a sort
             return ProblemError("invalid", error.message, [Fault(_with_hint(error.message, error.hint))])
         case ActionError():
             return ProblemError("conflict", str(error), [Fault(_with_hint(str(error), error.hint))])
+        case KeyUnavailable() | ConfigUnreadable():
+            log.error("api.no_key", error=redact(str(error)))
+            return ProblemError("no-key", "values of this organization cannot be sealed here; nothing was written")
         case PoolTimeout():
             return _unavailable("every connection to the database is in use")
         case psycopg.Error():

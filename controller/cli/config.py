@@ -10,7 +10,17 @@ from typing import Annotated
 import psycopg
 import typer
 
-from controller.actions.config import Assignment, Done, Place, assign, listed, parse, place, refusals
+from controller.actions.config import (
+    Assignment,
+    Done,
+    Place,
+    assign,
+    listed,
+    parse,
+    place,
+    refusals,
+    variable_document,
+)
 from controller.actions.config import unset as take_away
 from controller.actions.errors import ActionError
 from controller.actions.wait import wait as wait_for
@@ -156,18 +166,7 @@ def unset(
 def show_variables(where: Place, found: Sequence[Variable], output: Format) -> None:
     """Names and versions, by name."""
     if output is not Format.TABLE:
-        document = [
-            {
-                "name": v.name,
-                "version": v.version,
-                "asFile": v.as_file,
-                "setFor": where.words[v.owner],
-                "effective": v.effective,
-                "changedAt": v.changed_at,
-            }
-            for v in found
-        ]
-        emit(document, output)
+        emit([variable_document(where, each) for each in found], output)
         return
     if not found:
         say(f"nothing is set for {where.words[-1]}")

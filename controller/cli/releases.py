@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Annotated
 
 import psycopg
 import typer
-from pydantic.alias_generators import to_camel
 
 from controller.actions.errors import ActionError
-from controller.actions.releases import Release, go_on, listed, place, roll_back
+from controller.actions.releases import Release, document, go_on, listed, place, roll_back, state
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Reason, Timeout, Wait, database, seconds, settings
@@ -88,13 +86,13 @@ def rollback(
 def show_releases(found: Sequence[Release], output: Format) -> None:
     """One a line."""
     if output is not Format.TABLE:
-        emit([_document(release) for release in found], output)
+        emit([document(release) for release in found], output)
         return
     if not found:
         say("there is no release yet")
         return
     rows = [
-        (str(release.version), _state(release), age(release.made_at), release.by or "", _change(release))
+        (str(release.version), state(release), age(release.made_at), release.by or "", _change(release))
         for release in found
     ]
     table(("RELEASE", "STATE", "AGE", "BY", "CHANGE"), rows, wrap="CHANGE")
@@ -107,18 +105,6 @@ def _change(release: Release) -> str:
     what = ", ".join(words) if release.content_of is None else f"content of {release.content_of}"
     said = " ".join(filter(None, (release.why, release.commit and f"({release.commit[:12]})")))
     return f"{what}: {said}" if said else what
-
-
-def _state(release: Release) -> str:
-    if release.command_failure is not None:
-        return "command failed"
-    if release.deployed_at is None:
-        return "on its way" if release.newest else "never ready"
-    return "deployed" if release.newest else "replaced"
-
-
-def _document(release: Release) -> dict[str, object]:
-    return {"state": _state(release), **{to_camel(name): value for name, value in asdict(release).items()}}
 
 
 def _wait(conn: psycopg.Connection, owner: DeclaredObject, limit: float) -> None:

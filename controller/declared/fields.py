@@ -60,6 +60,12 @@ def changed_fields(resource: Resource, row: Row, cells: Iterable[Cell]) -> list[
     return found
 
 
+def spec_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[FieldChange, ...]:
+    """What is otherwise in one spec document than in another."""
+    names = [*before, *(name for name in after if name not in before)]
+    return tuple(change for name in names for change in _walk(name, before.get(name), after.get(name)))
+
+
 def spec_document(kind: type[Resource], parents: Mapping[str, str], row: Row) -> dict[str, Any]:
     """The ``spec`` that a row stands for; with the columns' own values when it breaks a rule of the spec."""
     try:

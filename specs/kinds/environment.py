@@ -381,6 +381,7 @@ class Environment(Resource):
         permits={
             "write": MEMBER,
             "delete": ADMIN,
+            "suspend": ADMIN,
             **dict.fromkeys(("deploy", "scale", "restart", "rollback", "config"), MEMBER),
         },
         changed_by={"image": "deploy", "replicas": "scale", "restartToken": "restart", "release": "rollback"},

@@ -17,6 +17,8 @@ CLAIMS = {
     ("docs/api.md", "Start it"): "tests/store/api/test_page.py",
     ("docs/api.md", "Read"): "tests/store/api/test_page.py",
     ("docs/api.md", "Change"): "tests/store/api/test_page.py",
+    ("docs/api.md", "Do something with it"): "tests/store/api/test_page.py",
+    ("docs/api.md", "Config vars"): "tests/store/api/test_page.py",
     ("docs/api.md", "Several objects"): "tests/store/api/test_page.py",
     ("docs/config.md", "Set, list, unset"): "tests/e2e/test_config.py",
     ("docs/extending.md", "4. The scenario"): "tests/sim/test_example.py",

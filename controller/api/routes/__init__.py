@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from controller.api.operations import Operation
-from controller.api.routes import events, lists, objects, sets, who
+from controller.api.routes import config, controls, deeds, events, lists, objects, releases, sets, who
 
 
 def operations() -> list[Operation]:
     """All that the API does."""
-    return [*who.OPERATIONS, *sets.OPERATIONS, *events.OPERATIONS, *lists.made(), *objects.made()]
+    return [
+        *who.OPERATIONS,
+        *sets.OPERATIONS,
+        *events.OPERATIONS,
+        *lists.made(),
+        *objects.made(),
+        *releases.made(),
+        *deeds.made(),
+        *controls.made(),
+        *config.made(),
+    ]

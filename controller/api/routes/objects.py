@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,13 +22,12 @@ from controller.api.problems import not_found
 from controller.api.routes import shared
 from controller.declared.outlast import outlasting
 from controller.declared.reader import DeclaredObject
-from controller.declared.rows import hold
 from controller.declared.writer import Target, Written
 from specs.kinds import KINDS
 from specs.loader import Located
 
 Make = Callable[[DeclaredObject | None], Located]
-_WRITTEN = ("conflict", "in-progress", "precondition-failed", "invalid", "key-reused", "precondition-required")
+WRITTEN = ("conflict", "in-progress", "precondition-failed", "invalid", "key-reused", "precondition-required")
 
 
 def made() -> list[Operation]:
@@ -56,7 +55,7 @@ def _of(area: str, kind: str) -> list[Operation]:
         Operation(
             "PUT", address, f"put{kind}", group, f"Make a {cls.word()}, or replace what is asked of it.",
             partial(_put, area, kind), example, sent=sent, answers=answers, forms=(JSON,), writes=True,
-            parameters=parameters, problems=("not-found", *_WRITTEN),
+            parameters=parameters, problems=("not-found", *WRITTEN),
             takes={"$ref": f"#/components/schemas/{kind}Sent"},
             means="What is left out has its default. One that exists is replaced only with `If-Match`; "
             "`If-None-Match: *` makes a new one only. 201 where it is new.",
@@ -64,13 +63,13 @@ def _of(area: str, kind: str) -> list[Operation]:
         Operation(
             "PATCH", address, f"patch{kind}", group, f"Change some fields of a {cls.word()}.",
             partial(_patch, area, kind), example, sent={"spec": _first_field(kind)}, answers=answers,
-            forms=(MERGE, JSON), writes=True, parameters=parameters, problems=("not-found", *_WRITTEN),
+            forms=(MERGE, JSON), writes=True, parameters=parameters, problems=("not-found", *WRITTEN),
             means="A merge patch (RFC 7396) of the document: a field that is null is set back to its default.",
         ),
         Operation(
             "DELETE", address, f"delete{kind}", group, f"Delete a {cls.word()}, with everything below it.",
             partial(_delete, area, kind), example, answers=answers, writes=True, parameters=parameters,
-            problems=("not-found", *_WRITTEN), status=202 if cls.binding.deleted_in else 200,
+            problems=("not-found", *WRITTEN), status=202 if cls.binding.deleted_in else 200,
             means="Its name is free at once. What runs is then removed; `wait` waits until nothing of it is left.",
         ),
         Operation(
@@ -82,26 +81,26 @@ def _of(area: str, kind: str) -> list[Operation]:
 
 
 def _get(kind: str, asked: Asked) -> Answer:
-    path = _place(asked, kind, "read")
+    path = shared.place(asked, kind, "read")
     one = shared.found(asked, kind, path)
     return Answer(shared.answered(asked, [one])[0], headers={"ETag": etags.etag(one.generation)})
 
 
 def _explain(kind: str, asked: Asked) -> Answer:
-    path = _place(asked, kind, "read")
+    path = shared.place(asked, kind, "read")
     shared.found(asked, kind, path)
     said = explain(asked.conn, asked.settings, KINDS[kind].word(), "/".join(path)).document()
     return Answer(said if asked.caller.platform else for_tenants(said))
 
 
 def _put(area: str, kind: str, asked: Asked) -> Answer:
-    path = _place(asked, kind, "write")
+    path = shared.place(asked, kind, "write")
     entry = places.posted(kind, path, asked.body)
-    return _write(area, kind, asked, path, lambda _: entry, replaces=True)
+    return write(area, kind, asked, path, lambda _: entry, replaces=True)
 
 
 def _patch(area: str, kind: str, asked: Asked) -> Answer:
-    path = _place(asked, kind, "read")
+    path = shared.place(asked, kind, "read")
     for verb in _verbs(kind, asked, path):
         asked.refuse_unless(verb, kind, path)
     shared.found(asked, kind, path)
@@ -110,7 +109,7 @@ def _patch(area: str, kind: str, asked: Asked) -> Answer:
         before = {} if now is None else now.document()
         return places.posted(kind, path, places.merged(before, asked.body))
 
-    return _write(area, kind, asked, path, change, replaces=False)
+    return write(area, kind, asked, path, change, replaces=False)
 
 
 def _verbs(kind: str, asked: Asked, path: tuple[str, ...]) -> Sequence[str]:
@@ -122,14 +121,15 @@ def _verbs(kind: str, asked: Asked, path: tuple[str, ...]) -> Sequence[str]:
     return sorted({KINDS[kind].facts.changed_by.get(name, "write") for name in spec})
 
 
-def _write(area: str, kind: str, asked: Asked, path: tuple[str, ...], make: Make, *, replaces: bool) -> Answer:
+def write(area: str, kind: str, asked: Asked, path: tuple[str, ...], make: Make, *, replaces: bool) -> Answer:
+    """What ``make`` makes of the object as it is now, written; or its plan."""
     if asked.flag("dryRun"):
-        now = _living(asked, kind, path)
+        now = shared.living(asked, kind, path)
         etags.check(asked.headers, _generation(now), required=False)
         return plan(asked, [make(now)])
     written = _apply(asked.conn, asked, kind, path, make, replaces=replaces)
     keys = concerned(asked.conn, [written])
-    return _done(area, asked, path, written, keys)
+    return done(area, asked, written, keys)
 
 
 @outlasting
@@ -138,7 +138,7 @@ def _apply(
 ) -> Written:
     """Write it, in the generation that was read and that nobody else changes meanwhile."""
     with conn.transaction():
-        now = _held(conn, asked, kind, path)
+        now = shared.held(conn, asked, kind, path)
         if now is None and not replaces:
             raise not_found()
         etags.check(asked.headers, _generation(now), required=replaces)
@@ -146,20 +146,20 @@ def _apply(
 
 
 def _delete(area: str, kind: str, asked: Asked) -> Answer:
-    path = _place(asked, kind, "delete")
+    path = shared.place(asked, kind, "delete")
     one = shared.found(asked, kind, path)
     if asked.flag("dryRun"):
         etags.check(asked.headers, one.generation, required=False)
         return _plan_of_deletion(asked, Target(kind, one.path))
     written = _remove(asked.conn, asked, kind, path)
     keys = concerned(asked.conn, [written], deleted=True)
-    return _done(area, asked, path, written, keys)
+    return done(area, asked, written, keys)
 
 
 @outlasting
 def _remove(conn: psycopg.Connection, asked: Asked, kind: str, path: tuple[str, ...]) -> Written:
     with conn.transaction():
-        now = _held(conn, asked, kind, path)
+        now = shared.held(conn, asked, kind, path)
         if now is None:
             raise not_found()
         etags.check(asked.headers, now.generation, required=True)
@@ -172,10 +172,17 @@ def _plan_of_deletion(asked: Asked, target: Target) -> Answer:
     return Answer({"changed": True, "rows": [written_document(row) for row in rows]})
 
 
-def _done(area: str, asked: Asked, path: tuple[str, ...], written: Written, keys: Sequence[Any]) -> Answer:
-    """The object as it is now, with what was done to it."""
-    kind = written.target.kind
+def done(
+    area: str,
+    asked: Asked,
+    written: Written,
+    keys: Sequence[Any],
+    more: Mapping[str, Any] | None = None,
+) -> Answer:
+    """The object as it is now, with what was done to it, and ``more`` of that."""
+    kind, path = written.target.kind, written.target.path
     said = {name: value for name, value in written_document(written).items() if name in ("action", "changes")}
+    said |= more or {}
     seconds = shared.wait_seconds(asked.query)
     waiting = Waiting(keys, seconds) if seconds else None
     now = shared.find(asked, kind, path)
@@ -197,29 +204,6 @@ def plan(asked: Asked, entries: Sequence[Located]) -> Answer:
     looked.unknown = looked.unknown or why
     said = looked.document()
     return Answer(said if asked.caller.platform else for_tenants(said))
-
-
-def _place(asked: Asked, kind: str, verb: str) -> tuple[str, ...]:
-    """The path in the address, of what the caller may do this to."""
-    path = places.path_in(kind, asked.names)
-    shared.refuse_others(asked, kind, path)
-    asked.refuse_unless(verb, kind, path)
-    return path
-
-
-def _living(asked: Asked, kind: str, path: tuple[str, ...]) -> DeclaredObject | None:
-    now = shared.find(asked, kind, path)
-    return None if now is None or now.deleted_at is not None else now
-
-
-def _held(conn: psycopg.Connection, asked: Asked, kind: str, path: tuple[str, ...]) -> DeclaredObject | None:
-    """The living object, locked: as it is when everybody who was changing it is done."""
-    now = _living(asked, kind, path)
-    if now is None:
-        return None
-    if hold(conn, KINDS[kind].binding, now.id) == now.generation:
-        return now
-    return _living(asked, kind, path)
 
 
 def _generation(now: DeclaredObject | None) -> int | None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import psycopg
+
 from controller.actions.standing import documents
 from controller.api.asked import Asked
 from controller.api.operations import Parameter
+from controller.api.places import path_in
 from controller.api.problems import not_found
 from controller.declared import reader
 from controller.declared.reader import DeclaredObject
-from specs.kinds import of_tenant
+from controller.declared.rows import hold
+from specs.kinds import KINDS, of_tenant
+from specs.problems import InvalidSpec, Problem
+
+_LONGEST = 500
+_CALLED = {str: "text", int: "whole number", bool: "true or false", list: "list"}
 
 DRY_RUN = Parameter(
     "dryRun", "`true`: nothing is changed, and the plan is answered.", {"type": "string", "enum": ["true", "false"]}
@@ -45,6 +53,18 @@ def refuse_others(asked: Asked, kind: str, path: Sequence[str]) -> None:
         raise not_found()
 
 
+def place(asked: Asked, kind: str, verb: str) -> tuple[str, ...]:
+    """The path in the address, of what the caller may do this to.
+
+    Raises:
+        ProblemError: he may not, or may not even know of it.
+    """
+    path = path_in(kind, asked.names)
+    refuse_others(asked, kind, path)
+    asked.refuse_unless(verb, kind, path)
+    return path
+
+
 def found(asked: Asked, kind: str, path: tuple[str, ...]) -> DeclaredObject:
     """The object at ``path``: the living one, else the one that is being deleted.
 
@@ -60,6 +80,45 @@ def find(asked: Asked, kind: str, path: tuple[str, ...]) -> DeclaredObject | Non
     """The same; None: there is none."""
     present = reader.objects(asked.conn, kind, path)
     return max(present, key=lambda each: (each.deleted_at is None, each.created_at), default=None)
+
+
+def living(asked: Asked, kind: str, path: tuple[str, ...]) -> DeclaredObject | None:
+    """The same; None also where it is being deleted."""
+    now = find(asked, kind, path)
+    return None if now is None or now.deleted_at is not None else now
+
+
+def held(conn: psycopg.Connection, asked: Asked, kind: str, path: tuple[str, ...]) -> DeclaredObject | None:
+    """The living object, locked: as it is when everybody who was changing it is done."""
+    now = living(asked, kind, path)
+    if now is None:
+        return None
+    if hold(conn, KINDS[kind].binding, now.id) == now.generation:
+        return now
+    return living(asked, kind, path)
+
+
+def fields(body: Any, known: Mapping[str, type]) -> dict[str, Any]:
+    """What a body says, of which each field is known, of its type, and no longer than a line of text.
+
+    Raises:
+        InvalidSpec: it is not so; says each field.
+    """
+    if not isinstance(body, dict):
+        raise InvalidSpec([Problem("", None, "is no object", f"send some of {', '.join(known)}, or {{}}")])
+    problems = []
+    for name, said in body.items():
+        if name not in known:
+            problems.append(Problem(name, None, "is not a field here", f"known are {', '.join(known)}", (name,)))
+        elif not isinstance(said, known[name]) or (isinstance(said, bool) and known[name] is not bool):
+            problems.append(Problem(name, None, f"is no {_CALLED[known[name]]}", "", (name,)))
+        elif isinstance(said, str) and (len(said) > _LONGEST or not said.isprintable()):
+            problems.append(Problem(name, None, f"is a line of {_LONGEST} characters at most", "", (name,)))
+        elif isinstance(said, int) and not 0 <= said < 2**31:
+            problems.append(Problem(name, None, "is no such number", "", (name,)))
+    if problems:
+        raise InvalidSpec(problems)
+    return body
 
 
 def answered(asked: Asked, objects: Sequence[DeclaredObject]) -> list[dict[str, Any]]:

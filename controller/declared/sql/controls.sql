@@ -1,10 +1,11 @@
 -- What an operator says to the controller, and what became of it.
 
 -- name: pause
--- Stops the work on an object, an organization or everything; what is stopped already gets the new reason.
-INSERT INTO skypanel.reconcile_controls (scope, kind, id, paused, paused_reason)
-VALUES (%(scope)s, coalesce(%(kind)s, ''), coalesce(%(id)s, '00000000-0000-0000-0000-000000000000')::uuid, true, %(reason)s)
-ON CONFLICT (scope, kind, id) DO UPDATE SET paused = true, paused_reason = excluded.paused_reason
+-- Stops the work on an object, an organization or everything; what is stopped already gets the new reason, and who says it.
+INSERT INTO skypanel.reconcile_controls (scope, kind, id, paused, paused_reason, paused_by)
+VALUES (%(scope)s, coalesce(%(kind)s, ''), coalesce(%(id)s, '00000000-0000-0000-0000-000000000000')::uuid, true, %(reason)s,
+        coalesce(nullif(current_setting('skypanel.actor', true), ''), current_user))
+ON CONFLICT (scope, kind, id) DO UPDATE SET paused = true, paused_reason = excluded.paused_reason, paused_by = excluded.paused_by
 
 -- name: resume
 -- Lets the work go on; gives a row when it was stopped.

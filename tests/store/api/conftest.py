@@ -16,12 +16,15 @@ from controller.api.app import make_app
 from controller.api.callers import Access
 from controller.api.problems import ProblemError
 from controller.settings import Settings
+from controller.vault.keyring import Keyring, generate
 from deploy.postgres import Server
 from tests.store.conftest import PREFIX, Database, Tenant, make_tenant
 
 ROLE = os.environ.get("API_ROLE", "api")
 BASE = "/api/paas/organizations/acme/apps/shop/environments"
 HERE = f"{BASE}/production"
+KEY = generate()
+KEYRING = Keyring(text=KEY)
 ONLY = {"viewer": {"read"}, "deployer": {"read", "deploy"}}
 """What those may do who may not do everything."""
 
@@ -109,6 +112,7 @@ def _world(database: Database) -> Iterator[World]:
     settings = Settings(
         skypanel_api_database_url=SecretStr(database.dsn(ROLE)),
         skypanel_api_requests_per_minute=0,
+        skypanel_keys=SecretStr(KEY),
         docker_host="tcp://127.0.0.1:1",
     )
     app = make_app(settings, {}, access=Access(tokens.authenticate, tokens.may, tokens.can))

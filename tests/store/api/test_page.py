@@ -11,26 +11,33 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from controller.actions.tokens import Asked, create
 from controller.api.problems import page
+from controller.vault.keyring import generate
 from tests.docs.blocks import ROOT, blocks
 from tests.labs import eventually, free_port
 from tests.store.conftest import Database, make_tenant
+from tests.store.test_releases_cli import make
 
-TYPED = ("Start it", "Read", "Change", "Several objects")
+TYPED = ("Start it", "Read", "Change", "Do something with it", "Config vars", "Several objects")
 
 
 @pytest.fixture
 def served(database: Database) -> Iterator[dict[str, str]]:
-    make_tenant(database)
+    tenant = make_tenant(database)
+    for image in ("web@sha256:" + "c0" * 32, "web@sha256:" + "d1" * 32):  # one to go back to
+        database.execute("UPDATE paas_environments SET image_ref = %s WHERE id = %s", image, tenant.environment)
+        anyio.run(make, database, tenant)
     token = create(database.session("panel"), Asked(name="page", organization="acme", role="admin")).token
     port = free_port()
     environment = {
         **os.environ,
         "SKYPANEL_API_DATABASE_URL": database.dsn("api"),
         "SKYPANEL_API_LISTEN": f"127.0.0.1:{port}",
+        "SKYPANEL_KEYS": generate(),
         "DOCKER_HOST": "tcp://127.0.0.1:1",
         "SKYPANEL_LOG_FORMAT": "json",
     }

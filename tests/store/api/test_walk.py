@@ -15,7 +15,7 @@ from specs.kinds import KINDS
 from tests.store.api.conftest import World
 
 ALL = operations()
-_NAMES = {name: value for kind in KINDS for name, value in names(kind).items()}
+_NAMES = {name: value for kind in KINDS for name, value in names(kind).items()} | {"release": "1"}
 OWN = {"organization": "acme", "app": "shop", "environment": "production"}
 
 
