@@ -95,12 +95,17 @@ def test_the_demo_shows_replies_and_repairs_runs_again_and_leaves_nothing(paths:
 
 def as_recorded(lines: Sequence[Line]) -> None:
     """What the picture in README shows came again, but for what depends on when one looks."""
-    now = {masked(line) for line in recording.text_of(recording.drawn(list(lines)))}
+    now = {story(line) for line in recording.text_of(recording.drawn(list(lines)))}
     picture = recording.text_of((ROOT / "docs/demo.svg").read_text(encoding="utf-8"))
     assert len(picture) > len(recording.COMMANDS)
     on_the_way = ("Pending", "PinStarting", "NetworkNotReady", "RollingOut", "NetworkReady")
     shown = [line for line in picture if not any(f" {reason} " in line for reason in on_the_way)]
-    assert [line for line in shown if masked(line) not in now] == []
+    assert [line for line in shown if story(line) not in now] == [], sorted(now)
+
+
+def story(line: str) -> str:
+    """A line without what differs, nor what a new version failed by: a slow machine has it fail its check before."""
+    return re.sub("(failed and was taken back): .*", r"\1", masked(line))
 
 
 def follow_the_page(port: str, folder: Path, page: Sequence[Block], *, prelude: str = "") -> str:
