@@ -43,14 +43,18 @@ def kept(world: World) -> dict[str, Any]:
 
 
 @contextmanager
-def watched(world: World, host: str) -> Iterator[list[int]]:
-    """Status of the answer to one request after the other, as they change."""
-    seen: list[int] = []
+def watched(world: World, host: str) -> Iterator[list[int | str]]:
+    """Status of the answer to one request after the other, or the error, as they change."""
+    seen: list[int | str] = []
     stop = threading.Event()
 
     def look() -> None:
         while not stop.wait(0.02):
-            status = page(world, host)[0]
+            status: int | str
+            try:
+                status = page(world, host)[0]
+            except (OSError, http.client.HTTPException) as error:
+                status = repr(error)
             if not seen or seen[-1] != status:
                 seen.append(status)
 
@@ -108,6 +112,7 @@ def test_what_is_suspended_answers_with_a_page_and_comes_back_as_it_was(here: Wo
         eventually(lambda: not paged(here.services()[here.pin()]["Spec"]["Labels"]), what="the page is taken back")
         domain = here.insert("paas_domains", environment_id=neighbour, hostname=after)
         eventually(lambda: here.curl(after)[0] == 200, what="the edge has looked again since")
+        eventually(lambda: seen[-1] == 200, what="it serves again")
     assert seen == [503, 200], "there was an answer at any moment"
     here.sql("DELETE FROM paas_domains WHERE id = %s", domain)
     eventually(lambda: here.curl(after)[0] == 404, what="the neighbour is as it was")
