@@ -90,6 +90,10 @@ class Settings(BaseModel):
         ge=0,
         description="Requests a minute that the API takes of one token, a quarter of them at once; 0: any number.",
     )
+    skypanel_api_streams: int = Field(default=2000, ge=0, description="Streams that one API process serves at once.")
+    skypanel_api_streams_per_caller: int = Field(
+        default=100, ge=1, description="Streams that one API process serves to one user or token at once."
+    )
     skypanel_hints: bool = Field(
         default=True,
         description="Listen to notifications and engine events; without, only timers find changes.",

@@ -104,6 +104,10 @@ GRANT SELECT ON skypanel.audit_unsealed, skypanel.audit_log, skypanel.audit_head
 REVOKE ALL ON skypanel.api_idempotency FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner;
 GRANT SELECT (organization_id, status, made_at) ON skypanel.api_idempotency TO skypanel_reader;
 
+-- What streams are told: skypanel.stream_since reads it.
+REVOKE ALL ON skypanel.stream_log FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner, skypanel_interface, skypanel_api;
+GRANT SELECT ON skypanel.stream_log TO skypanel_reader;
+
 -- API tokens, and who calls. Nobody reads a hash, and the panel's users are looked up one by one.
 CALL skypanel.see_people();
 REVOKE ALL ON skypanel.people, skypanel.memberships, skypanel.owners
@@ -132,6 +136,8 @@ GRANT EXECUTE ON FUNCTION skypanel.prune, skypanel.sealed_config_of, skypanel.se
 GRANT EXECUTE ON FUNCTION skypanel.make_release, skypanel.release_deployed, skypanel.sealed_release_of, skypanel.prune_releases TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.prune_image_reports TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.seal_audit, skypanel.prune_audit TO skypanel_controller;
+GRANT EXECUTE ON FUNCTION skypanel.prune_stream TO skypanel_controller;
+GRANT EXECUTE ON FUNCTION skypanel.stream_since TO skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.record_refusal TO skypanel_panel, skypanel_controller, skypanel_reader, skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.person_of, skypanel.token_of TO skypanel_panel, skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.token_used, skypanel.seen_email TO skypanel_api;

@@ -39,6 +39,10 @@ from controller.api.openapi import document
 from controller.api.operations import Operation
 from controller.api.problems import ProblemError
 from controller.api.routes import operations
+from controller.api.streams.follower import Follower, Following
+from controller.api.streams.hub import Hub
+from controller.api.streams.response import StreamResponse
+from controller.api.streams.serving import begin
 from controller.api.tenants import acting
 from controller.api.waiting import wait
 from controller.declared import audit, readiness
@@ -60,6 +64,7 @@ SECURITY = {
     "X-Frame-Options": "DENY",
 }
 _PRUNE_SECONDS = 3600.0
+_OURSELVES = Tenancy(None, platform=True, means="api")
 
 
 def make_app(settings: Settings, of_kinds: Mapping[str, BaseModel] | None = None, *, access: Access) -> FastAPI:
@@ -87,6 +92,12 @@ class Api:
             settings.skypanel_api_database_url.get_secret_value(), settings.skypanel_api_connections
         )
         self._threads = anyio.CapacityLimiter(settings.skypanel_api_connections)
+        self._hub = Hub(
+            self._connections.conninfo,
+            lambda read: self._in_thread(lambda: self._for_streams(read)),
+            settings.skypanel_api_streams,
+            settings.skypanel_api_streams_per_caller,
+        )
         self._limiter = Limiter(settings.skypanel_api_requests_per_minute)
         self._looks = Looks(settings)
         # What replicas have in common. A cursor says nothing that its reader has not seen, and is no permission.
@@ -96,6 +107,7 @@ class Api:
         self.operations = operations()
         self._openapi = encode(document(self.operations))
         self.app = FastAPI(lifespan=self._lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+        self.app.state.end_streams = self._hub.end
         self._add_routes()
 
     @asynccontextmanager
@@ -105,6 +117,8 @@ class Api:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(forever, "api_answers", self._prune)
+                tasks.start_soon(forever, "api_streams", self._hub.run)
+                tasks.start_soon(forever, "api_hints", self._hub.listen)
                 yield
                 tasks.cancel_scope.cancel()
         finally:
@@ -162,8 +176,7 @@ class Api:
         with structlog.contextvars.bound_contextvars(request=number):
             try:
                 limits = self._limiter.headers(self._take(request, address))
-                answer = await self._answer(operation, request, number, address)
-                response = _respond(answer, number, limits)
+                response = await self._answer(operation, request, number, address, limits)
             except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a problem
                 response = _refuse(problems.of(error), request, number, limits)
             took = round((time.monotonic() - started) * 1000, 1)
@@ -173,7 +186,9 @@ class Api:
     def _take(self, request: Request, address: str) -> Left | None:
         return self._limiter.take(request.headers.get("authorization"), address)
 
-    async def _answer(self, operation: Operation, request: Request, number: str, address: str) -> Answer:
+    async def _answer(
+        self, operation: Operation, request: Request, number: str, address: str, limits: Mapping[str, str]
+    ) -> Response:
         """What comes of it; what is wrong with what was sent is said to who is known alone."""
         sent: Any = None
         query: dict[str, str] = {}
@@ -191,11 +206,29 @@ class Api:
             early = error
         work = _Work(self, operation, request, number, address, sent, query, early)
         answer = await self._in_thread(work.first)
+        if answer.follows is not None:
+            return await self._follow(work, answer.follows, number, limits)
         if answer.waiting is not None:
             waited = await wait(answer.waiting, lambda: self._in_thread(work.look))
             answer = replace(answer, body=answer.body | {"waited": waited}, waiting=None)
             answer = await self._in_thread(lambda: work.last(answer))
-        return answer
+        return _respond(answer, number, limits)
+
+    async def _follow(self, work: _Work, wants: Following, number: str, limits: Mapping[str, str]) -> Response:
+        follower = Follower(work.known(), self._access, wants)
+        await self._hub.join(follower)
+        try:
+            begun = await self._in_thread(lambda: work.begin(follower))
+        except BaseException:
+            self._hub.leave(follower)
+            raise
+        return StreamResponse(
+            begun,
+            follower,
+            again=lambda: self._in_thread(work.again),
+            leave=lambda: self._hub.leave(follower),
+            headers={**SECURITY, "X-Request-Id": number, **limits},
+        )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work, limiter=self._threads)
@@ -233,8 +266,12 @@ class Api:
                 await self._in_thread(self._prune_once)
             await anyio.sleep(_PRUNE_SECONDS)
 
+    def _for_streams(self, read: Callable[[psycopg.Connection], T]) -> T:
+        with self._connections.lent() as conn, acting_for(conn, _OURSELVES):
+            return read(conn)
+
     def _prune_once(self) -> None:
-        with self._connections.lent() as conn, acting_for(conn, Tenancy(None, platform=True, means="api")):
+        with self._connections.lent() as conn, acting_for(conn, _OURSELVES):
             idempotency.prune(conn)
 
     async def _document(self, _request: Request) -> Answer:
@@ -308,23 +345,34 @@ class _Work:
                 self._waiting = answer.waiting
                 return answer if answer.waiting else self._kept(conn, answer)
 
+    def known(self) -> Caller:
+        """Who asks; ``first`` has found it out."""
+        assert self._caller is not None
+        return self._caller
+
+    def again(self) -> Caller:
+        """Who asks, looked up once more.
+
+        Raises:
+            ProblemError: nobody who is known any more.
+        """
+        with self._api.connections.lent() as conn:
+            return self._api.known(conn, self.request, self._address)
+
+    def begin(self, follower: Follower) -> list[bytes]:
+        """What a stream begins with."""
+        with self._api.connections.lent() as conn, acting(conn, self.known(), self._address, self._number):
+            return begin(conn, follower, self.request.headers.get("last-event-id"))
+
     def look(self) -> Sequence[Progress]:
         """How far what is waited for has come."""
-        assert self._caller is not None
         assert self._waiting is not None
-        with (
-            self._api.connections.lent() as conn,
-            acting(conn, self._caller, self._address, self._number),
-        ):
+        with self._api.connections.lent() as conn, acting(conn, self.known(), self._address, self._number):
             return readiness.progress(conn, self._waiting.keys)
 
     def last(self, answer: Answer) -> Answer:
         """Remember what is answered at last."""
-        assert self._caller is not None
-        with (
-            self._api.connections.lent() as conn,
-            acting(conn, self._caller, self._address, self._number),
-        ):
+        with self._api.connections.lent() as conn, acting(conn, self.known(), self._address, self._number):
             return self._kept(conn, answer)
 
     def _claimed(self, conn: psycopg.Connection, caller: Caller) -> Answer | None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from controller.api.callers import Access, Caller
 from controller.api.looks import Looks
 from controller.api.problems import ProblemError, not_found
+from controller.api.streams.follower import Following
 from controller.settings import Settings
 
 
@@ -84,6 +85,7 @@ class Answer:
         media_type: of the body.
         waiting: what is waited for before it is given.
         kept: what is remembered of it for an ``Idempotency-Key``, where that is not all; None: all is.
+        follows: it is a stream of this.
     """
 
     body: Any = None
@@ -92,6 +94,7 @@ class Answer:
     media_type: str = "application/json"
     waiting: Waiting | None = None
     kept: Any = None
+    follows: Following | None = None
 
 
 Handler = Callable[[Asked], Answer]

@@ -42,6 +42,11 @@ def serve(app: FastAPI, settings: Settings) -> None:
 class _Server(uvicorn.Server):
     """One that has ended well when it was told to end."""
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does it, and streams end first: they would go on."""
+        self.config.app.state.end_streams("this server ends: connect again, with the last id")  # type: ignore[union-attr]
+        await super().shutdown(sockets)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """As uvicorn does it, without raising the signal once more when all is done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -64,3 +65,8 @@ def listed(
     """
     given = {"tenant": tenant, "kind": kind, "path": path, "before": before, "most": most}
     return [Happened(*row) for row in conn.execute(statement("declared/happened/listed"), given)]
+
+
+def these(conn: psycopg.Connection, ids: Sequence[int]) -> list[Happened]:
+    """Events by their numbers, in that order."""
+    return [Happened(*row) for row in conn.execute(statement("declared/happened/these"), {"ids": list(ids)})]

@@ -112,6 +112,7 @@ def objects(
     organizations: Sequence[str] = (),
     everything: bool = False,
     page: Page | None = None,
+    ids: Sequence[UUID] | None = None,
 ) -> list[DeclaredObject]:
     """Objects of ``kind``, by path.
 
@@ -122,6 +123,7 @@ def objects(
         organizations: only these, when any is given.
         everything: also those whose deletion is finished.
         page: a part of them.
+        ids: only these.
     """
     cls = KINDS[kind]
     binding, chain = cls.binding, ancestors(kind)
@@ -144,6 +146,8 @@ def objects(
         conditions += [sql.SQL("{} = {}").format(column, value) for column, value in zip(names, path, strict=False)]
     if organizations and of_tenant(kind):
         conditions.append(sql.SQL("{} = ANY ({})").format(names[0], list(organizations)))
+    if ids is not None:
+        conditions.append(sql.SQL("{} = ANY ({})").format(sql.Identifier("t", "id"), list(ids)))
     if binding.deleted_in and not everything:
         conditions.append(sql.SQL("({} IS NULL OR {})").format(deleted_at, _worth_showing(cls)))
 

@@ -31,6 +31,7 @@ STEPS = (
     "config_history",
     "image_reports",
     "audit",
+    "stream",
 )
 """In this order: what holds another row back goes first."""
 FIRST_SECONDS, SECONDS = 60.0, 3600.0

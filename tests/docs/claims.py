@@ -16,6 +16,7 @@ CLAIMS = {
     ("docs/access.md", "API tokens"): "tests/store/test_access_cli.py",
     ("docs/api.md", "Start it"): "tests/store/api/test_page.py",
     ("docs/api.md", "Read"): "tests/store/api/test_page.py",
+    ("docs/api.md", "Follow"): "tests/store/api/test_page.py",
     ("docs/api.md", "Change"): "tests/store/api/test_page.py",
     ("docs/api.md", "Do something with it"): "tests/store/api/test_page.py",
     ("docs/api.md", "Config vars"): "tests/store/api/test_page.py",

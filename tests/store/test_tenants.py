@@ -441,7 +441,7 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
         " AND NOT (p.prosqlbody IS NOT NULL AND p.provolatile = 'i')"
     )
     assert {name for (name,) in found} == {
-        "pause_of", "config_of", "config_now", "built_image", "record_refusal", "seen_email",
+        "pause_of", "config_of", "config_now", "built_image", "record_refusal", "seen_email", "stream_since",
         *ONE_AT_A_TIME,
     }  # fmt: skip
     other, conn = both.other, both.api()
@@ -455,6 +455,9 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
         assert conn.execute("SELECT skypanel.seen_email(%s)", [other.user]).fetchone() == (None,)
         assert conn.execute("SELECT skypanel.seen_email(%s)", [both.mine.user]).fetchone() == ("ops@acme.example",)
         assert conn.execute("SELECT skypanel.built_image(%s, 'x')", [other.environment]).fetchone() == ("x",)
+        of = conn.execute("SELECT DISTINCT organization_id FROM skypanel.stream_since('1:1:')").fetchall()
+        assert of == [(both.mine.organization,)]
+    assert conn.execute("SELECT FROM skypanel.stream_since('1:1:')").fetchall() == []
 
 
 def test_nothing_is_computed_of_a_row_before_it_is_known_to_be_ones_own(both: Two) -> None:

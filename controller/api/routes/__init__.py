@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.api.operations import Operation
-from controller.api.routes import config, controls, deeds, events, lists, objects, releases, sets, who
+from controller.api.routes import config, controls, deeds, events, lists, objects, releases, sets, stream, who
 
 
 def operations() -> list[Operation]:
@@ -12,6 +12,7 @@ def operations() -> list[Operation]:
         *who.OPERATIONS,
         *sets.OPERATIONS,
         *events.OPERATIONS,
+        *stream.OPERATIONS,
         *lists.made(),
         *objects.made(),
         *releases.made(),

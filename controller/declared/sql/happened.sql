@@ -10,3 +10,10 @@ WHERE (%(tenant)s::uuid IS NULL OR e.organization_id = %(tenant)s)
   AND (%(path)s::text IS NULL OR n.path = %(path)s OR starts_with(n.path, %(path)s || '/'))
 ORDER BY e.id DESC
 LIMIT %(most)s
+
+-- name: these
+SELECT e.id, e.kind, e.object_id, coalesce(n.path, ''), e.type, e.reason, e.message, e.count, e.first_at, e.last_at
+FROM skypanel.events e
+LEFT JOIN skypanel.names n ON n.kind = e.kind AND n.id = e.object_id
+WHERE e.id = ANY (%(ids)s)
+ORDER BY e.id

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
@@ -69,6 +70,7 @@ class World:
     client: TestClient
     acme: Tenant
     globex: Tenant
+    tokens: Tokens
 
     def ask(self, method: str, address: str, who: str = "owner", **more: Any) -> Any:
         headers = {**({"Authorization": f"Bearer {who}"} if who else {}), **more.pop("headers", {})}
@@ -109,12 +111,16 @@ def _world(database: Database) -> Iterator[World]:
         tokens.known[name] = Somebody(f"{name}@example", tenant.organization, slug, role)
     tokens.known["second"] = replace(tokens.known["owner"], means="token 2")
     tokens.known["platform"] = Somebody("root@example", None, "", "platform-admin")
+    with TestClient(app_on(database, tokens), raise_server_exceptions=False) as client:
+        yield World(database, client, acme, globex, tokens)
+
+
+def app_on(database: Database, tokens: Tokens, **more: Any) -> FastAPI:
     settings = Settings(
         skypanel_api_database_url=SecretStr(database.dsn(ROLE)),
         skypanel_api_requests_per_minute=0,
         skypanel_keys=SecretStr(KEY),
         docker_host="tcp://127.0.0.1:1",
+        **more,
     )
-    app = make_app(settings, {}, access=Access(tokens.authenticate, tokens.may, tokens.can))
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield World(database, client, acme, globex)
+    return make_app(settings, {}, access=Access(tokens.authenticate, tokens.may, tokens.can))

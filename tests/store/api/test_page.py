@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.labs import eventually, free_port
 from tests.store.conftest import Database, make_tenant
 from tests.store.test_releases_cli import make
 
-TYPED = ("Start it", "Read", "Change", "Do something with it", "Config vars", "Several objects")
+TYPED = ("Start it", "Read", "Follow", "Change", "Do something with it", "Config vars", "Several objects")
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def served(database: Database) -> Iterator[dict[str, str]]:
                     return False
 
             eventually(answers, what="the API")
-            yield {"API": address, "TOKEN": token}
+            yield {"API": address, "TOKEN": token, "PID": str(process.pid)}
         finally:
             process.send_signal(signal.SIGTERM)
             out, _ = process.communicate(timeout=30)
@@ -75,11 +76,29 @@ def test_what_the_page_types_does_what_it_says(served: dict[str, str], tmp_path:
                 text=True,
                 check=True,
             )
-            if done.stdout:
+            if done.stdout.startswith("retry: "):
+                assert "event: controller\n" in done.stdout
+                assert done.stdout.count("event: end\n") == 1
+            elif done.stdout:
                 answers.append(json.loads(done.stdout))
     assert [answer.get("status") for answer in answers if "type" in answer] == []
     assert answers[0]["organization"]["name"] == "acme"
     assert answers[-1]["written"][0]["action"] == "created"
+
+
+def test_open_streams_end_with_a_word_when_the_server_is_told_to_end(served: dict[str, str]) -> None:
+    asked = urllib.request.Request(
+        f"{served['API']}/api/stream", headers={"Authorization": f"Bearer {served['TOKEN']}"}
+    )
+    with urllib.request.urlopen(asked, timeout=30) as stream:
+        while not stream.readline().startswith(b"id: "):
+            pass
+        began = time.monotonic()
+        os.kill(int(served["PID"]), signal.SIGTERM)
+        said = stream.read().decode()
+    assert said.count("event: end\n") == 1
+    assert "connect again" in said
+    assert time.monotonic() - began < 10, "it does not wait for who would never go"
 
 
 def test_the_page_of_problems_is_what_the_api_serves() -> None:

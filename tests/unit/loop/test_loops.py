@@ -36,6 +36,7 @@ ENDS_BY_ITSELF = {  # what is started and is no loop: it ends with what it does,
     "self._client.follow": "within engine_hints, which begins both anew",
     "self._refresh_pending": "within engine_hints, which begins both anew",
     "self._watch_routers": "within engine_hints, which begins it anew",
+    "self._until_gone": "until its reader is gone",
 }
 
 
