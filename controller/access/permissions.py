@@ -69,6 +69,23 @@ def can(caller: Caller, kind: str, path: str | Sequence[str] = ()) -> tuple[Verb
     return tuple(verb for verb in Verb if may(caller, verb, kind, path))
 
 
+def within(caller: Caller, role: Role, apps: Sequence[str], verbs: Sequence[Verb]) -> bool:
+    """Whether a token with this role and these limits may no more than ``caller`` himself.
+
+    Args:
+        caller: who would give it to somebody.
+        role: of the token.
+        apps: that it is limited to; empty: to none.
+        verbs: likewise.
+    """
+    ours = caller.scope
+    if not caller.role.reaches(role) or (role.of_platform and not caller.platform):
+        return False
+    if ours.apps is not None and not (apps and ours.apps.issuperset(apps)):
+        return False
+    return ours.verbs is None or bool(verbs and ours.verbs.issuperset(verbs))
+
+
 def _in_organization(caller: Caller, kind: str, names: Sequence[str]) -> bool:
     if not of_tenant(kind):
         return True

@@ -51,6 +51,7 @@ class TokenRow:
         user: address of whose rights it has a part of; None: a machine's.
         replaces_until: until then the one before is good, too.
         now: of the database.
+        user_id: of the same user.
     """
 
     id: str
@@ -68,6 +69,7 @@ class TokenRow:
     used_at: datetime | None
     used_from: str | None
     now: datetime
+    user_id: UUID | None = None
 
     @property
     def state(self) -> str:
@@ -77,10 +79,16 @@ class TokenRow:
         return "expired" if self.expires_at <= self.now else "good"
 
 
-def listed(conn: psycopg.Connection, organization: str = "", token_id: str = "", *, every: bool) -> list[TokenRow]:
+def listed(conn: psycopg.Connection, organization: str = "", *, every: bool) -> list[TokenRow]:
     """Those of an organization, or of all; without ``every`` only those that are good."""
-    asked = {"tenant": organization, "tenants": TENANT_WORD, "id": token_id, "all": every}
+    asked = {"tenant": organization, "tenants": TENANT_WORD, "all": every}
     return [TokenRow(*row) for row in conn.execute(_of("listed"), asked)]
+
+
+def seen(conn: psycopg.Connection, organization: str, token_id: str = "", *, every: bool) -> list[TokenRow]:
+    """As ``listed``, of an organization or of the platform, for a role that reads no table of users."""
+    asked = {"tenant": organization, "tenants": TENANT_WORD, "id": token_id, "all": every}
+    return [TokenRow(*row) for row in conn.execute(_of("seen"), asked)]
 
 
 def organization(conn: psycopg.Connection, slug: str) -> UUID | None:
@@ -97,6 +105,12 @@ def user(conn: psycopg.Connection, email: str) -> Person | None:
     """
     row = conn.execute(_of("user"), {"email": email}).fetchone()
     return person(row[1]) if row else None
+
+
+def known(conn: psycopg.Connection, user_id: UUID) -> Person | None:
+    """The user with this id; raises as ``user``."""
+    row = conn.execute(_of("known"), {"user": user_id}).fetchone()
+    return person(row[1]) if row and row[1] is not None else None
 
 
 def unknown_apps(conn: psycopg.Connection, organization_slug: str, apps: Sequence[str]) -> list[str]:
@@ -145,6 +159,12 @@ def rotate(
     asked = {"id": token_id, "hash": token_text.hash_of(token), "overlap": overlap, "lasts": lasts}
     row = conn.execute(_of("rotate"), asked).fetchone()
     return (token, *row) if row else None
+
+
+def there(conn: psycopg.Connection, token_id: str) -> bool:
+    """Whether there is one of this id, good or not."""
+    row = conn.execute(_of("there"), {"id": token_id}).fetchone()
+    return bool(row and row[0])
 
 
 def revoke(conn: psycopg.Connection, token_id: str) -> str | None:

@@ -32,7 +32,7 @@ class Asked:
     Args:
         name: for people.
         organization: slug; empty: the platform's.
-        user: address; empty: a machine's.
+        user: address, or id; empty: a machine's.
         role: the most that it may be; empty: of a user all that he is, of a machine a member, or who reads.
         apps: slugs.
         verbs: words.
@@ -41,7 +41,7 @@ class Asked:
 
     name: str
     organization: str = ""
-    user: str = ""
+    user: str | UUID = ""
     role: str = ""
     apps: Sequence[str] = ()
     verbs: Sequence[str] = ()
@@ -61,6 +61,27 @@ class Made:
     token: str
     expires_at: datetime
     replaced_until: datetime | None = None
+
+
+def document(token: TokenRow) -> dict[str, object]:
+    """For programs."""
+    return {
+        "id": token.id,
+        "name": token.name,
+        "organization": token.organization,
+        "user": token.user,
+        "role": token.role,
+        "apps": token.apps,
+        "verbs": token.verbs,
+        "state": token.state,
+        "madeAt": token.made_at,
+        "madeBy": token.made_by,
+        "expiresAt": token.expires_at,
+        "replacesUntil": token.replaces_until,
+        "revokedAt": token.revoked_at,
+        "usedAt": token.used_at,
+        "usedFrom": token.used_from,
+    }
 
 
 def create(conn: psycopg.Connection, asked: Asked) -> Made:
@@ -120,8 +141,8 @@ def revoke(conn: psycopg.Connection, token_id: str) -> str:
     """
     name = token_rows.revoke(conn, token_id)
     if name is None:
-        found = token_rows.listed(conn, token_id=token_id, every=True)
-        raise ActionError(f"token {token_id} was revoked already") if found else _none(token_id)
+        was = token_rows.there(conn, token_id)
+        raise ActionError(f"token {token_id} was revoked already") if was else _none(token_id)
     return name
 
 
@@ -187,13 +208,13 @@ def duration(text: str, option: str, longest: timedelta) -> timedelta:
     return found
 
 
-def _user(conn: psycopg.Connection, email: str) -> Person:
+def _user(conn: psycopg.Connection, named: str | UUID) -> Person:
     try:
-        found = token_rows.user(conn, email)
+        found = token_rows.user(conn, named) if isinstance(named, str) else token_rows.known(conn, named)
     except AccessError as error:
-        raise ActionError(f"user {email}: {error}") from None
+        raise ActionError(f"user {named}: {error}") from None
     if found is None:
-        raise ActionError(f"there is no user {email}", "`skypanel user add` makes one who cannot log in")
+        raise ActionError(f"there is no user {named}", "`skypanel user add` makes one who cannot log in")
     return found
 
 

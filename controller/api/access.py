@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -10,8 +11,8 @@ from starlette.datastructures import Headers
 from controller.access.authentication import authenticate
 from controller.access.caller import Caller
 from controller.access.errors import AccessError, WhichOrganization
-from controller.access.permissions import can, may
-from controller.access.roles import Verb
+from controller.access.permissions import can, may, within
+from controller.access.roles import Role, Verb
 from controller.api.callers import Access
 from controller.api.problems import Fault, ProblemError
 from controller.settings import Settings
@@ -21,7 +22,7 @@ _UNAUTHENTICATED = 401
 
 def real() -> Access:
     """Tokens of the API and of the panel, and the one table of permissions."""
-    return Access(_known, _may, _can)
+    return Access(_known, _may, _can, _within)
 
 
 def _known(conn: psycopg.Connection, headers: Headers, settings: Settings, address: str) -> Caller:
@@ -43,6 +44,10 @@ def _known(conn: psycopg.Connection, headers: Headers, settings: Settings, addre
 
 def _may(caller: Any, verb: str, kind: str, path: tuple[str, ...]) -> bool:
     return may(caller, Verb(verb), kind, path)
+
+
+def _within(caller: Any, role: str, apps: Sequence[str], verbs: Sequence[str]) -> bool:
+    return within(caller, Role(role), apps, [Verb(verb) for verb in verbs])
 
 
 def _can(caller: Any, kind: str, path: tuple[str, ...]) -> tuple[str, ...]:

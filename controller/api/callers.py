@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -37,6 +37,14 @@ class Caller(Protocol):
         """There, or of the platform."""
 
     @property
+    def user_id(self) -> UUID | None:
+        """Whose rights are used; None: a machine's own."""
+
+    @property
+    def impersonator(self) -> UUID | None:
+        """Who acts as that user."""
+
+    @property
     def platform(self) -> bool:
         """Whether rows of every organization are his to see."""
 
@@ -49,8 +57,10 @@ class Access:
         authenticate: who sent these headers from this address, by a connection that sees nothing yet.
         may: whether he may do this to this object.
         can: what he may do to it.
+        within: whether a token of this role, limited to these apps and verbs, may no more than he.
     """
 
     authenticate: Callable[[psycopg.Connection, Headers, Settings, str], Caller]
     may: Callable[[Any, str, str, tuple[str, ...]], bool]
     can: Callable[[Any, str, tuple[str, ...]], tuple[str, ...]]
+    within: Callable[[Any, str, Sequence[str], Sequence[str]], bool]

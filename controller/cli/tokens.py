@@ -130,7 +130,7 @@ def revoke(token_id: Id) -> None:
 def show(found: Sequence[TokenRow], output: Format) -> None:
     """Tokens, one a line."""
     if output is not Format.TABLE:
-        emit([_document(each) for each in found], output)
+        emit([tokens.document(each) for each in found], output)
         return
     if not found:
         say("there is no token")
@@ -164,23 +164,3 @@ def _limits(token: TokenRow) -> str:
 
 def _until(token: TokenRow) -> str:
     return f"{token.expires_at:%Y-%m-%d}" if token.state == "good" else token.state
-
-
-def _document(token: TokenRow) -> dict[str, object]:
-    return {
-        "id": token.id,
-        "name": token.name,
-        "organization": token.organization,
-        "user": token.user,
-        "role": token.role,
-        "apps": token.apps,
-        "verbs": token.verbs,
-        "state": token.state,
-        "madeAt": token.made_at,
-        "madeBy": token.made_by,
-        "expiresAt": token.expires_at,
-        "replacesUntil": token.replaces_until,
-        "revokedAt": token.revoked_at,
-        "usedAt": token.used_at,
-        "usedFrom": token.used_from,
-    }

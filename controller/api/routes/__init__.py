@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.api.operations import Operation
-from controller.api.routes import config, controls, deeds, events, lists, objects, releases, sets, stream, who
+from controller.api.routes import config, controls, deeds, events, lists, objects, releases, sets, stream, tokens, who
 
 
 def operations() -> list[Operation]:
@@ -19,4 +19,5 @@ def operations() -> list[Operation]:
         *deeds.made(),
         *controls.made(),
         *config.made(),
+        *tokens.made(),
     ]

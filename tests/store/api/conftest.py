@@ -37,6 +37,8 @@ class Somebody:
     organization_slug: str
     role: str
     means: str = "token"
+    user_id: UUID | None = None
+    impersonator: UUID | None = None
 
     @property
     def platform(self) -> bool:
@@ -123,4 +125,4 @@ def app_on(database: Database, tokens: Tokens, **more: Any) -> FastAPI:
         docker_host="tcp://127.0.0.1:1",
         **more,
     )
-    return make_app(settings, {}, access=Access(tokens.authenticate, tokens.may, tokens.can))
+    return make_app(settings, {}, access=Access(tokens.authenticate, tokens.may, tokens.can, lambda *_: True))

@@ -14,6 +14,7 @@ from controller.vault.sealed import DataKey, Place, Sealed
 from controller.vault.vault import Vault
 from tests.store.api.conftest import HERE, KEYRING, World
 from tests.store.api.test_objects import problem
+from tests.store.conftest import Database
 
 APP = "/api/paas/organizations/acme/apps/shop/config"
 ORGANIZATION = "/api/paas/organizations/acme/config"
@@ -40,13 +41,11 @@ def opened(world: World) -> dict[str, bytes]:
     }
 
 
-def everything(world: World) -> str:
+def everything(database: Database) -> str:
     """All rows of all tables, as texts."""
-    tables = world.database.execute(
-        "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'skypanel')"
-    )
+    tables = database.execute("SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'skypanel')")
     found = []
-    with world.database.connect("postgres") as conn:
+    with database.connect("postgres") as conn:
         for schema, table in tables:
             query = sql.SQL("SELECT t::text, encode(t::text::bytea, 'escape') FROM {} t").format(
                 sql.Identifier(schema, table)
@@ -121,7 +120,7 @@ def test_no_value_is_in_an_answer_a_row_a_record_or_a_log(own_world: World, capf
     problem(answers[3], "key-reused")
     problem(answers[7], "forbidden")
     problem(answers[8], "precondition-failed")
-    seen = "\n".join([*(answer.text for answer in answers), everything(world), *capfd.readouterr()])
+    seen = "\n".join([*(answer.text for answer in answers), everything(world.database), *capfd.readouterr()])
     assert "TOKEN" in seen
     where = ["PATCH", AT, []]
     digests = [hashlib.sha256(encode(each)).hexdigest() for each in (body, [where, body], VALUE)]

@@ -23,7 +23,16 @@ from tests.labs import eventually, free_port
 from tests.store.conftest import Database, make_tenant
 from tests.store.test_releases_cli import make
 
-TYPED = ("Start it", "Read", "Follow", "Change", "Do something with it", "Config vars", "Several objects")
+TYPED = (
+    "Start it",
+    "Read",
+    "Follow",
+    "Change",
+    "Do something with it",
+    "Config vars",
+    "API tokens",
+    "Several objects",
+)
 
 
 @pytest.fixture

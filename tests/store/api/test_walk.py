@@ -15,7 +15,7 @@ from specs.kinds import KINDS
 from tests.store.api.conftest import World
 
 ALL = operations()
-_NAMES = {name: value for kind in KINDS for name, value in names(kind).items()} | {"release": "1"}
+_NAMES = {name: value for kind in KINDS for name, value in names(kind).items()} | {"release": "1", "token": "0" * 12}
 OWN = {"organization": "acme", "app": "shop", "environment": "production"}
 
 
@@ -61,7 +61,8 @@ def test_who_may_only_read_writes_nothing_and_that_is_on_record(world: World, op
 @pytest.mark.parametrize("operation", [o for o in ALL if o.method == "GET"], ids=lambda o: o.name)
 def test_what_is_read_never_fails_here(world: World, operation: Operation) -> None:
     answer = ask(world, operation, "owner", **OWN)
-    assert answer.status_code in (200, 400, 404), answer.text
+    ours = "/admin/" not in operation.address
+    assert answer.status_code in (200, 400, 404, *(() if ours else (403,))), answer.text
 
 
 def test_every_operation_has_a_summary_an_example_and_problems(world: World) -> None:
