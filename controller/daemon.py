@@ -34,6 +34,7 @@ from controller.registry.images import RegistryImages
 from controller.registry.mirrors import Mirrors
 from controller.schema.fitness import Fitness
 from controller.settings import Settings
+from controller.sources.adapter import GitSources
 from controller.store.audit_sealing import keep_sealed
 from controller.store.identity import Register
 from controller.store.key_watch import KeyWatch
@@ -53,6 +54,7 @@ from reconcilers.images import Images
 from reconcilers.outcomes import TransientError
 from reconcilers.port import Place, Port, adapters
 from reconcilers.registry import programs, registered
+from reconcilers.sources import Sources
 from specs import installed
 
 log = structlog.get_logger(__name__)
@@ -91,7 +93,9 @@ class Daemon:
                 options=settings.options,
                 tuning=settings.tuning,
                 vault=settings.vault,
-                ports=_ports(settings.skypanel_installation, self._lease.guard, {Images: self._images}),
+                ports=_ports(
+                    settings.skypanel_installation, self._lease.guard, {Images: self._images, Sources: self._sources}
+                ),
             ),
             listen=partial(listen, self._database.conninfo),
             options=settings.options,
@@ -153,6 +157,9 @@ class Daemon:
         reach = Reach(self._settings.skypanel_allowed_registries, self._settings.skypanel_insecure_registries)
         mirrors = Mirrors(reach, self._settings.registry_mirrors)
         return RegistryImages(LocalImages(self._client), reach, mirrors=mirrors)
+
+    def _sources(self) -> GitSources:
+        return GitSources(self._settings, self._database, self._lease)
 
     async def _serve(self, listener: socket.socket) -> None:
         self._server = HealthServer(self._checks, self._reconciles)

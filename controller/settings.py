@@ -205,6 +205,15 @@ class Settings(BaseModel):
         description="Who is asked before a registry, docker.io=https://mirror.example.com, separated by commas and in "
         "that order; as nobody, and on whatever host.",
     )
+    skypanel_source_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts of git repositories that may be private or without TLS, host:port, separated by commas; * "
+        "stands for any characters. All others have public addresses, and TLS.",
+    )
+    skypanel_source_root: Path | None = Field(
+        default=None,
+        description="Folder with one folder an organization, named as its slug, whose files a source may declare.",
+    )
     skypanel_edge_entrypoints: tuple[str, ...] = Field(
         default=("web",), description="Traefik entry points of the routers, separated by commas."
     )
@@ -256,6 +265,7 @@ class Settings(BaseModel):
         "skypanel_allowed_registries",
         "skypanel_insecure_registries",
         "skypanel_registry_mirrors",
+        "skypanel_source_hosts",
         "caas_allowed_registries",
         "caas_allowed_patterns",
         "caas_blocked_patterns",

@@ -55,6 +55,7 @@ class KindFacts:
         overruled: spec field to the kind of its children that say it in its place, where it has any, and to the name of
             the child that takes it over all the same; empty: none does.
         signs_in: it is a user of a registry, whose password is sealed beside what is declared of him.
+        declares: it is a source of other objects, whose password is sealed beside what is declared of it.
         configurable: config vars can be set for it; those of what is below it win.
         released: what runs of it are releases.
         limits_tokens: a token can be limited to some of them, and to what is below those.
@@ -83,6 +84,7 @@ class KindFacts:
     inert: Mapping[str, str] = field(default_factory=dict)
     overruled: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     signs_in: bool = False
+    declares: bool = False
     configurable: bool = False
     released: bool = False
     limits_tokens: bool = False

@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from specs import image_policies, images, names, registries, rules, run_rules, units, vulnerabilities
+from specs import image_policies, images, names, registries, rules, run_rules, sources, units, vulnerabilities
 from specs.problems import RefusedError, abbreviate
 
 
@@ -102,6 +102,24 @@ Email = Annotated[str, AfterValidator(rules.check_email), WithJsonSchema({"type"
 RepositoryUrl = Annotated[
     str, AfterValidator(rules.check_repository_url), WithJsonSchema({"type": "string", "format": "uri"})
 ]
+SourceUrl = Annotated[
+    str,
+    AfterValidator(sources.check_source_url),
+    WithJsonSchema({"type": "string", "pattern": sources.URL_PATTERN, "maxLength": sources.URL_LIMIT}),
+]
+Revision = Annotated[
+    str,
+    AfterValidator(sources.check_revision),
+    WithJsonSchema({"type": "string", "pattern": sources.REVISION_PATTERN, "maxLength": sources.REVISION_LIMIT}),
+]
+Commit = Annotated[
+    str, AfterValidator(sources.check_commit), WithJsonSchema({"type": "string", "pattern": sources.COMMIT_PATTERN})
+]
+Folder = Annotated[
+    str,
+    AfterValidator(sources.check_folder),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": sources.FOLDER_LIMIT}),
+]
 Line = Annotated[
     str,
     AfterValidator(rules.check_line),
@@ -127,6 +145,7 @@ Percent = Annotated[int, Whole(1, 99, "a share in percent")]
 QuietSeconds = Annotated[int, Whole(1, 86_400, "a quiet time in seconds")]
 Vulnerabilities = Annotated[int, Whole(0, vulnerabilities.MOST_FOUND, "a number of vulnerabilities")]
 ReportDays = Annotated[int, Whole(1, vulnerabilities.DAYS, "a number of days")]
+SourceSeconds = Annotated[int, Whole(10, 86_400, "a time between two looks at a source in seconds")]
 FollowSeconds = Annotated[int, Whole(60, 86_400, "a time between two looks at a tag in seconds")]
 Gigabytes = Annotated[int, Whole(0, 1_000_000, "a number of gigabytes")]
 

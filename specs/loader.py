@@ -9,8 +9,9 @@ exists is not asked here: it may be in the database.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -93,9 +94,25 @@ def load(sources: Iterable[str | Path], *, stdin: BinaryIO | None = None) -> lis
     Raises:
         SpecFilesError: anything at all is wrong; nothing should be applied then.
     """
+    return _loaded(contents(sources, stdin))
+
+
+def load_contents(files: Mapping[str, bytes]) -> list[Located]:
+    """All resources of files that somebody else has read, in the order in which they are written.
+
+    Args:
+        files: contents by name.
+
+    Raises:
+        SpecFilesError: anything at all is wrong; nothing should be applied then.
+    """
+    return _loaded((name, _text(BytesIO(content), name)) for name, content in files.items())
+
+
+def _loaded(files: Iterable[tuple[str, str | FileProblem]]) -> list[Located]:
     found: list[Located] = []
     problems: list[FileProblem] = []
-    for name, content in contents(sources, stdin):
+    for name, content in files:
         if isinstance(content, FileProblem):
             problems.append(content)
             continue

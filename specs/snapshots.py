@@ -20,11 +20,13 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_va
 from specs.fields import (
     Arguments,
     Command,
+    Commit,
     Cores,
     DrainSeconds,
     ExtraHosts,
     Files,
     Flag,
+    Folder,
     FollowSeconds,
     GraceSeconds,
     Hostname,
@@ -37,8 +39,11 @@ from specs.fields import (
     Replicas,
     RestartPolicy,
     RestartToken,
+    Revision,
     RunAs,
     Slug,
+    SourceSeconds,
+    SourceUrl,
     StopSignal,
     Sysctls,
     TmpfsPaths,
@@ -147,6 +152,27 @@ class RegistrySnapshot(_Document):
     username: RegistryUser
     revision: UUID
     sealed: bool
+
+
+class SourceSnapshot(_Document):
+    """A source, and which commit of it was declared last; ``sealed``: whether a password is set."""
+
+    id: UUID
+    name: Slug
+    organization: OrganizationReference
+    repo_url: SourceUrl | None = None
+    directory: Folder | None = None
+    branch: Revision = "main"
+    tag: Revision | None = None
+    commit: Commit | None = None
+    path: Folder = "."
+    interval_seconds: SourceSeconds = 60
+    suspended: Flag = False
+    username: RegistryUser | None = None
+    revision: UUID
+    sealed: bool = False
+    generation: int
+    applied: str | None = None
 
 
 class EnvironmentSnapshot(_Document):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import psycopg
@@ -21,6 +21,21 @@ def apply(conn: psycopg.Connection, entries: Sequence[Located], options: Options
         SpecRefused: a resource is refused; nothing was written.
     """
     return writer.apply(conn, entries, check=lambda done: check_whole(conn, done, options))
+
+
+def apply_checked(
+    conn: psycopg.Connection,
+    entries: Sequence[Located],
+    options: Options,
+    conclude: Callable[[Sequence[Written]], None],
+) -> list[Written]:
+    """As ``apply``; what ``conclude`` raises, which is called last, undoes everything as well."""
+
+    def check(written: Sequence[Written]) -> None:
+        check_whole(conn, written, options)
+        conclude(written)
+
+    return writer.apply(conn, entries, check=check)
 
 
 def concerned(conn: psycopg.Connection, written: Sequence[Written], *, deleted: bool = False) -> list[tuple[str, UUID]]:

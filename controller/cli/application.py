@@ -68,6 +68,7 @@ _COMMANDS = {
     "pause": _Command("pause", "Stop the controller's work on one object, on an organization, or on everything."),
     "resume": _Command("pause", "Let the controller's work go on, in the same words as it was paused."),
     "config": _Command("config", "Config vars and secrets: set, unset and list them. Nothing gives a value back."),
+    "source": _Command("source", "Sources of spec files: set a password, look now."),
     "registries": _Command(
         "registries", "Users of registries: set, list, test and unset them. Nothing gives a password back."
     ),

@@ -102,6 +102,37 @@ class LoginPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class SourcePlace:
+    """Where the password of a source stands.
+
+    Args:
+        organization_id: whose it is.
+        id: of its row.
+        repository: address, as the row has it: the password is sent nowhere else.
+        username: as the row has it.
+        version: of the row that has the ciphertext.
+    """
+
+    organization_id: str
+    id: str
+    repository: str
+    username: str
+    version: int
+
+    @property
+    def bound(self) -> bytes:
+        """As the cipher is given it."""
+        return listed(
+            "skypanel source password", self.organization_id, self.id, self.repository, self.username, self.version
+        )
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        return f"the password of {self.username} for {self.repository} of organization {self.organization_id}"
+
+
+@dataclass(frozen=True, slots=True)
 class DataKey:
     """A row of ``skypanel.data_keys``.
 
@@ -157,6 +188,17 @@ class SealedSet:
     data_key: DataKey | None = None
     too_large: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPassword:
+    """The password of a source as it is kept; arguments as of ``SealedLogin``."""
+
+    place: SourcePlace
+    revision: str
+    key_id: str
+    ciphertext: bytes = field(repr=False)
+    data_key: DataKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

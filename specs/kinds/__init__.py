@@ -92,6 +92,8 @@ TENANT = next(kind for kind, cls in KINDS.items() if cls.facts.tenant)
 TENANT_WORD = KINDS[TENANT].word()
 LOGIN = next(kind for kind, cls in KINDS.items() if cls.facts.signs_in)
 """The kind that registries are asked with."""
+SOURCE = next(kind for kind, cls in KINDS.items() if cls.facts.declares)
+"""The kind that declares what files of a repository say."""
 SERVING = frozenset(cls.word() for cls in KINDS.values() if cls.facts.serves)
 """Words of the kinds whose services run tenants' programs."""
 

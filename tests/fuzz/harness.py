@@ -85,7 +85,7 @@ _WHERE: dict[str, LiteralString] = {
     "caas_registry_credentials": "organization_id = %(o)s",
     "caas_volume_snapshots": "volume_id IN (SELECT id FROM paas_volumes WHERE organization_id = %(o)s)",
     "skypanel.config_vars": "environment_id = %(e)s",
-    "skypanel.gitops_sources": "organization_id = %(o)s",
+    "paas_sources": "organization_id = %(o)s",
     "skypanel.data_keys": "organization_id = %(o)s",
     "skypanel.reconcile_controls": "id IN (%(o)s, %(e)s)",
     "skypanel.api_tokens": "organization_id = %(o)s",
@@ -109,7 +109,7 @@ _MAKE: tuple[LiteralString, ...] = (
     """,
     "INSERT INTO paas_deployments (environment_id) VALUES (%(e)s)",
     "INSERT INTO paas_runs (environment_id, command) VALUES (%(e)s, '{a}')",
-    "INSERT INTO skypanel.gitops_sources (organization_id, name, repo_url) VALUES (%(o)s, 'site', 'https://a.b/c')",
+    "INSERT INTO paas_sources (organization_id, name, repo_url) VALUES (%(o)s, 'site', 'https://a.b/c')",
     "INSERT INTO skypanel.data_keys (organization_id, kek_id, wrapped) VALUES (%(o)s, '00000000', 'x')",
     "INSERT INTO skypanel.reconcile_controls (scope, kind, id) VALUES ('object', 'environment', %(e)s)",
 )

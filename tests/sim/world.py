@@ -17,6 +17,7 @@ import anyio
 
 from reconcilers import labels
 from tests.sim import images as images  # noqa: PLC0414 - stands for its port in every world
+from tests.sim import sources as sources  # noqa: PLC0414 - the same
 from tests.sim.border import FROZEN_SECONDS, LATE_SECONDS, LOST_SECONDS, Course, SimCrash
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.rows import Held

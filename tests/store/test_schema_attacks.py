@@ -195,7 +195,7 @@ def test_the_key_of_a_row_cannot_be_changed(database: Database, tenant: Tenant) 
         "SELECT ciphertext FROM skypanel.config_vars",
         "SELECT secret FROM paas_webhooks",
         "SELECT secret_ref FROM caas_registry_credentials",
-        "SELECT credentials_secret_ref FROM skypanel.gitops_sources",
+        "SELECT ciphertext FROM paas_sources",
     ],
 )
 def test_only_the_controller_reads_a_secret(standing: Database, role: str, query: LiteralString) -> None:

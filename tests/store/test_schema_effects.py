@@ -134,7 +134,6 @@ OF_EVERY_TABLE = {"id", "organization_id", "generation", "created_at", "updated_
 WITHOUT_RECONCILER = {
     "caas_volume_snapshots", "paas_addon_plans", "paas_addons", "paas_buildpacks", "paas_nodes",
     "paas_runs", "paas_stack_buildpacks", "paas_stacks", "paas_templates", "paas_volumes", "paas_webhooks",
-    "skypanel.gitops_sources",
 }  # fmt: skip
 # What environments are judged by; tests/store/test_image_policies.py has it.
 JUDGED = {"caas_image_policies"}
@@ -194,6 +193,10 @@ def place(standing: Database) -> Iterator[Sample]:
             "INSERT INTO caas_registry_credentials (organization_id, registry, username, ciphertext, key_id)"
             " SELECT id, 'index.docker.io', 'ada', '1', 'k' FROM organizations"
         )
+        conn.execute(
+            "INSERT INTO paas_sources (organization_id, name, repo_url)"
+            " SELECT id, 'main', 'https://git.example.com/specs.git' FROM organizations"
+        )
         yield Sample(conn, LiveView("blue", lambda _owners: None))
 
 
@@ -206,7 +209,7 @@ def test_every_declared_column_is_accounted_for(standing: Database) -> None:
     )
     tables = {table for table, _ in columns}
     elsewhere = {"skypanel.config_vars", "skypanel.data_keys", "skypanel.reconcile_controls", "paas_deployments"}
-    elsewhere |= {"skypanel.api_tokens"}
+    elsewhere |= {"skypanel.api_tokens", "paas_sources"}
     # `elsewhere`: tested below, and apart
     known = RENDERED.keys() | WITHOUT_RECONCILER | JUDGED | STALLING.keys() | elsewhere
     assert tables == known - {"organizations"}
@@ -319,6 +322,7 @@ def test_an_organization_whose_slug_is_none_is_deployed_under_its_slug_form(
     assert [bool(objects and (objects.services or objects.of(Network))) for objects in place.wanted()] == [
         True,
         True,
+        False,
         False,
     ]
 

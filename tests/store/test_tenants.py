@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import errors, sql
+from psycopg.types.json import Jsonb
 
 from controller.declared import reader, writer
 from controller.declared.constraint_messages import SpecRefused
@@ -72,9 +73,17 @@ ROWS: dict[str, LiteralString] = {
     "public.paas_deployments": "INSERT INTO paas_deployments (environment_id, git_sha) VALUES"
     " (%(environment)s, repeat('c0ffee00', 5))",
     "public.paas_runs": "INSERT INTO paas_runs (environment_id, command) VALUES (%(environment)s, '{ls}')",
-    "skypanel.gitops_sources": (
-        "INSERT INTO skypanel.gitops_sources (organization_id, name, repo_url)"
+    "public.paas_sources": (
+        "INSERT INTO paas_sources (organization_id, name, repo_url)"
         " VALUES (%(organization)s, 'git', 'https://git.example/' || %(word)s)"
+    ),
+    "skypanel.source_commits": (
+        "INSERT INTO skypanel.source_commits (source_id, organization_id, commit, files, objects)"
+        " SELECT id, organization_id, 'c0ffee', 1, 1 FROM paas_sources WHERE organization_id = %(organization)s"
+    ),
+    "skypanel.source_objects": (
+        "INSERT INTO skypanel.source_objects (kind, id, source_id, organization_id)"
+        " SELECT 'app', %(app)s, id, organization_id FROM paas_sources WHERE organization_id = %(organization)s"
     ),
     "skypanel.data_keys": (
         "INSERT INTO skypanel.data_keys (organization_id, kek_id, wrapped) VALUES (%(organization)s,"
@@ -442,6 +451,7 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
     )
     assert {name for (name,) in found} == {
         "pause_of", "config_of", "config_now", "built_image", "record_refusal", "seen_email", "stream_since",
+        "source_applied",
         *ONE_AT_A_TIME,
     }  # fmt: skip
     other, conn = both.other, both.api()
@@ -455,6 +465,20 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
         assert conn.execute("SELECT skypanel.seen_email(%s)", [other.user]).fetchone() == (None,)
         assert conn.execute("SELECT skypanel.seen_email(%s)", [both.mine.user]).fetchone() == ("ops@acme.example",)
         assert conn.execute("SELECT skypanel.built_image(%s, 'x')", [other.environment]).fetchone() == ("x",)
+        both.database.execute("DELETE FROM skypanel.lease")
+        both.database.execute(
+            "INSERT INTO skypanel.lease (name, holder, epoch, expires_at) VALUES ('blue', 'me', 1, now() + '1 h')"
+        )
+        mine, theirs = (
+            both.database.one("SELECT id FROM paas_sources WHERE organization_id = %s LIMIT 1", whose)
+            for whose in (both.mine.organization, other.organization)
+        )
+        declared = Jsonb([{"kind": "app", "id": str(other.app)}])
+        applied = "SELECT said, other FROM skypanel.source_applied('blue', 'me', 1, %s, 1, 'c0ffee', 1, %s)"
+        assert conn.execute(applied, [theirs, declared]).fetchall() == [("changed", None)]
+        assert conn.execute(applied, [mine, declared]).fetchall() == []
+        whose = "SELECT source_id FROM skypanel.source_objects WHERE id = %s"
+        assert both.database.execute(whose, other.app) == [(theirs,)], "somebody else's object was claimed"
         of = conn.execute("SELECT DISTINCT organization_id FROM skypanel.stream_since('1:1:')").fetchall()
         assert of == [(both.mine.organization,)]
     assert conn.execute("SELECT FROM skypanel.stream_since('1:1:')").fetchall() == []
@@ -508,6 +532,7 @@ def test_what_the_panel_may_do_the_api_may_on_what_hides_rows(database: Database
     )
     theirs = {"users", "organizations", "organization_members"}
     to_explain = {"inventory", "subnets", "document_environment", "document_organization", "document_registry"}
+    to_explain |= {"document_source"}
     own = {"api_idempotency"}
     assert {name for (name,) in apart} == theirs | to_explain | own
 
@@ -626,25 +651,25 @@ def test_the_panel_is_held_to_one_organization_where_the_operator_asks_for_it(tw
     owner, panel = two.database.session("skypanel_owner"), two.database.connect("panel")
     rows: LiteralString = "SELECT (SELECT count(*) FROM paas_apps), (SELECT count(*) FROM skypanel.status)"
     with panel:
-        assert panel.execute(rows).fetchone() == (4, 12)
+        assert panel.execute(rows).fetchone() == (4, 14)
         owner.execute("CALL skypanel.isolate_panel(true)")
         migrate.apply(owner)
         assert panel.execute(rows).fetchone() == (0, 0)
         with panel.transaction():
             panel.execute("SELECT set_config('skypanel.organization', %s, true)", [str(two.mine.organization)])
-            assert panel.execute(rows).fetchone() == (2, 6)
+            assert panel.execute(rows).fetchone() == (2, 7)
             assert panel.execute("UPDATE paas_apps SET suspended = true").rowcount == 2
             with pytest.raises(errors.InsufficientPrivilege, match="row-level security"), panel.transaction():
                 panel.execute("UPDATE paas_apps SET organization_id = %s", [two.other.organization])
         with panel.transaction():
             panel.execute("SET LOCAL skypanel.platform = 'on'")
-            assert panel.execute(rows).fetchone() == (4, 12)
+            assert panel.execute(rows).fetchone() == (4, 14)
         for role in ("controller", "reader"):
-            assert two.database.execute(rows, role=role) == [(4, 12)]
+            assert two.database.execute(rows, role=role) == [(4, 14)]
         assert two.database.execute("SELECT * FROM skypanel.hidden_tables") == []
         owner.execute("CALL skypanel.isolate_panel(false)")
         migrate.apply(owner)
-        assert panel.execute(rows).fetchone() == (4, 12)
+        assert panel.execute(rows).fetchone() == (4, 14)
 
 
 @pytest.mark.anyio

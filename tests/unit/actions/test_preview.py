@@ -36,6 +36,14 @@ REGISTRY_DOC = {
     "revision": ENVIRONMENT,
     "sealed": True,
 }
+SOURCE_DOC = {
+    "id": ENVIRONMENT,
+    "organization": {"id": ORGANIZATION, "slug": "acme"},
+    "name": "main",
+    "repo_url": "https://git.example.com/specs.git",
+    "revision": ENVIRONMENT,
+    "generation": 1,
+}
 
 
 def environment_doc(**changes: Any) -> dict[str, Any]:
@@ -57,11 +65,16 @@ def nothing() -> LiveView:
 
 
 def test_every_reconciled_kind_can_be_looked_at_ahead(nothing: LiveView) -> None:
-    documents = {"organization": ORGANIZATION_DOC, "environment": environment_doc(), "registry": REGISTRY_DOC}
+    documents = {
+        "organization": ORGANIZATION_DOC,
+        "environment": environment_doc(),
+        "registry": REGISTRY_DOC,
+        "source": SOURCE_DOC,
+    }
     assert documents.keys() == registered().keys()
     for kind, document in documents.items():
         wanted = render(kind, document, LookAhead(OPTIONS, nothing))
-        assert bool(wanted.objects) is (kind != "registry")
+        assert bool(wanted.objects) is (kind not in ("registry", "source"))
 
 
 def test_a_network_that_does_not_exist_yet_is_made(nothing: LiveView) -> None:

@@ -49,6 +49,7 @@ from controller.cli import (
     registries,
     releases,
     shown,
+    source,
     states,
     tokens,
     trace,
@@ -350,6 +351,10 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
             "nordwind", [RegistryLogin("ghcr.io", "ada", True, 3, THEN, "LoginRefused", "…")], Format.TABLE
         ),
         ["REGISTRY", "ghcr.io", "ada", "set (version 3)", "LoginRefused"],
+    ),
+    "source sync": (
+        lambda: source.show_look("source nordwind/main", "Applied", "2 file(s) are as c0ffee declares them"),
+        ["source nordwind/main", "Applied", "c0ffee"],
     ),
     "audit list": (
         lambda: audit.show(AUDITED, Format.TABLE),

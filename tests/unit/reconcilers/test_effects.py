@@ -80,6 +80,7 @@ ELSEWHERE = {
     ("Organization", "quota_domains"),
     ("Organization", "quota_config_vars"),
     ("Registry", "username"),
+    *(each for each in FIELDS if each[0] == "Source"),
     *(each for each in FIELDS if each[0] == "ImagePolicy"),
     ("Environment", "follow"),
     ("Environment", "release"),

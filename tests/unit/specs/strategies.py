@@ -153,6 +153,17 @@ specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "Registry": {"username": lines.filter(lambda text: ":" not in text and len(text) <= 255)},
 }
+specs["Source"] = {
+    "repository": st.sampled_from(["https://git.example.com/a/b.git", "http://10.0.0.1:3000/x"]),
+    "directory": st.none(),  # it is the one or the other
+    "branch": st.sampled_from(["main", "release/1.2"]),
+    "tag": st.none() | st.sampled_from(["v1", "v1.2+3"]),
+    "commit": st.none(),
+    "path": st.sampled_from([".", "clusters/production"]),
+    "interval": st.sampled_from(["10s", "1m30s", "24h"]),
+    "suspended": st.booleans(),
+    "username": st.none() | st.just("ada"),
+}
 own_names = {
     "Process": process_types,
     "Domain": hostnames,

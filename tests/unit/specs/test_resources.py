@@ -36,7 +36,9 @@ def build(kind: str, name: str = "x", spec: dict[str, Any] | None = None, **meta
 
 def test_owners_come_before_what_they_own_and_processes_before_the_domains_that_name_them() -> None:
     order = list(KINDS)
-    assert set(order) == {"Organization", "Plan", "App", "Environment", "Process", "Domain", "Registry", "ImagePolicy"}
+    assert set(order) == {
+        "Organization", "Plan", "App", "Environment", "Process", "Domain", "Registry", "ImagePolicy", "Source"
+    }  # fmt: skip
     for earlier, later in [
         ("Organization", "App"),
         ("Organization", "Registry"),

@@ -1,0 +1,64 @@
+"""Sources of spec files: a password that nothing gives back, and a look that is asked for now."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from controller.actions.config import again
+from controller.actions.errors import ActionError
+from controller.actions.objects import find_one
+from controller.declared.sealing import data_key
+from controller.postgres.statements import statement
+from controller.vault.sealed import SourcePlace
+from controller.vault.vault import Vault
+from specs.kinds import KINDS, SOURCE
+
+
+def set_password(conn: psycopg.Connection, vault: Vault, name: str, username: str, password: str) -> int:
+    """Set the user of a source's repository and his password; the version that it has then.
+
+    Args:
+        conn: of a role of skypanel_panel.
+        vault: with the current key.
+        name: ``organization/source``.
+        username: who asks.
+        password: his.
+
+    Raises:
+        ActionError: there is no such source, it has no repository, or the database refuses it.
+        ExpectedError: there is no key.
+    """
+    found = find_one(conn, SOURCE, tuple(name.split("/")))
+    if found.deleted_at is not None:
+        raise ActionError(f"{found.name} is deleted", "declare it again")
+
+    def attempt() -> int:
+        with conn.transaction():
+            return _put(conn, vault, found.id, username, password)
+
+    return again(attempt)
+
+
+def _put(conn: psycopg.Connection, vault: Vault, row_id: UUID, username: str, password: str) -> int:
+    row = conn.execute(_of("lock"), {"id": row_id}).fetchone()
+    if row is None:
+        raise ActionError("the source is not there any more", "look again: `skypanel get sources`")
+    organization, repository, version = str(row[0]), row[1], int(row[2])
+    if repository is None:
+        raise ActionError("the source is a directory, which nobody is asked for", "set a password of a repository")
+    key = data_key(conn, vault, organization)
+    place = SourcePlace(organization, str(row_id), repository, username, version + 1)
+    key_id, ciphertext = vault.sealed(key, place, password.encode())
+    given = {"id": row_id, "username": username, "ciphertext": ciphertext, "key_id": key_id}
+    written = conn.execute(_of("seal"), given).fetchone()
+    assert written == (version + 1,), "the version is another than the one that the password was sealed for"
+    return version + 1
+
+
+def _of(name: str) -> sql.Composed:
+    return sql.SQL(statement(f"declared/sources/{name}")).format(
+        table=sql.Identifier("public", KINDS[SOURCE].binding.table)
+    )

@@ -1,0 +1,1 @@
+"""Sources: repositories and folders are read here, and what their files say is declared for one organization."""

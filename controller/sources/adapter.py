@@ -1,0 +1,131 @@
+"""The real ``Sources``: git and folders of this machine, and the database; each call in a thread of its own."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+
+from controller.postgres.database import Database
+from controller.postgres.statements import statement
+from controller.settings import Settings
+from controller.sources.command import GitFailedError, GitMissingError
+from controller.sources.declaring import Desk, read
+from controller.sources.fetching import Access, Repositories
+from controller.sources.files import digest_of, of_commit, of_folder
+from controller.sources.hosts import Hosts
+from controller.store.lease import Lease
+from controller.vault.sealed import DataKey, SealedPassword, SourcePlace
+from controller.vault.vault import ConfigUnreadable, KeyUnavailable
+from reconcilers.outcomes import ConflictError, NotReadyError
+from reconcilers.sources import Declared, SourceError, Sources, Wanted
+from specs.loader import Located
+
+R = TypeVar("R")
+_THREADS = 4
+_REMEMBERED = 8
+_AGAIN_SECONDS = 30.0
+
+
+class GitSources(Sources):
+    """Of one controller process.
+
+    Args:
+        settings: hosts, folders, the login that declares.
+        database: where passwords are, as ciphertext.
+        lease: of this process.
+        cache: folder for repositories; None: one that goes with the process.
+    """
+
+    def __init__(self, settings: Settings, database: Database, lease: Lease, cache: Path | None = None) -> None:
+        self._database = database
+        self._lease = lease
+        self._vault = settings.vault
+        self._root = settings.skypanel_source_root
+        self._hosts = Hosts(settings.skypanel_source_hosts)
+        self._cache = cache
+        self._desk = Desk(settings.skypanel_api_database_url.get_secret_value(), settings.options)
+        self._limiter: anyio.CapacityLimiter | None = None
+        self._read: OrderedDict[tuple[str, ...], tuple[Sequence[Located], int]] = OrderedDict()
+
+    async def fetch(self, wanted: Wanted) -> str:
+        """See ``Sources``."""
+        if wanted.repository is None:
+            return digest_of(await self._in_thread(lambda: of_folder(*self._folder(wanted), wanted.path)))
+        addresses = await self._hosts.addresses(wanted.repository)
+        access = Access(addresses, await self._password(wanted))
+        repositories = self._repositories
+        return await self._in_thread(lambda: repositories.fetch(wanted, access))
+
+    async def declare(self, wanted: Wanted, commit: str) -> Declared:
+        """See ``Sources``."""
+        entries, files = await self._in_thread(lambda: self._entries(wanted, commit))
+        lease = self._lease.parameters
+        return await self._in_thread(lambda: self._desk.declare(wanted, commit, entries, files, lease))
+
+    def _entries(self, wanted: Wanted, commit: str) -> tuple[Sequence[Located], int]:
+        """What the commit declares; the last few are remembered, as most looks find what the last one found."""
+        key = (wanted.id, wanted.organization, wanted.path, commit)
+        if key in self._read:
+            self._read.move_to_end(key)
+            return self._read[key]
+        if wanted.repository is None:
+            files = of_folder(*self._folder(wanted), wanted.path)
+            if digest_of(files) != commit:
+                raise ConflictError("SourceChanged", "the folder has changed since it was read; it is read again")
+        else:
+            try:
+                files = of_commit(self._repositories.place(wanted), commit, wanted.path)
+            except (GitFailedError, GitMissingError, OSError):
+                raise ConflictError("SourceChanged", "the commit is not here any more; it is fetched again") from None
+        found = read(files, wanted.organization), len(files)
+        self._read[key] = found
+        while len(self._read) > _REMEMBERED:
+            self._read.popitem(last=False)
+        return found
+
+    def _folder(self, wanted: Wanted) -> tuple[Path, str]:
+        if self._root is None or not self._root.is_dir():
+            raise SourceError(
+                "SourceRefused",
+                "no folder of the controller's machine may be read: the operator sets SKYPANEL_SOURCE_ROOT",
+            )
+        return self._root / wanted.organization, wanted.directory or "."
+
+    async def _password(self, wanted: Wanted) -> str | None:
+        if wanted.revision is None:
+            return None
+        rows = await self._database.fetch(statement("sources/rows/sealed"), {"id": wanted.id})
+        if not rows or rows[0][5] != wanted.revision:
+            raise ConflictError("SourceChanged", "the source has changed since it was read; it is read again")
+        organization, row_id, repository, username, version, revision, key_id, ciphertext, key, kek, wrapped = rows[0]
+        place = SourcePlace(organization, row_id, repository or "", username or "", version)
+        data_key = None if key is None else DataKey(key, organization, kek, wrapped)
+        try:
+            return self._vault.open_password(SealedPassword(place, revision, key_id, ciphertext, data_key)).decode()
+        except KeyUnavailable as error:
+            raise NotReadyError("KeyUnavailable", f"{error}; it is tried again", retry_after=_AGAIN_SECONDS) from None
+        except (ConfigUnreadable, UnicodeDecodeError) as error:
+            said = error if isinstance(error, ConfigUnreadable) else f"{place.words} is no text"
+            raise SourceError("PasswordUnreadable", f"{said}: set it again with `skypanel source password`") from None
+
+    @cached_property
+    def _repositories(self) -> Repositories:
+        """In a folder that goes with the process; asked for in the event loop, so that there is one."""
+        if self._cache is None:
+            folder = tempfile.mkdtemp(prefix="skypanel-sources-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            self._cache = Path(folder)
+        return Repositories(self._cache)
+
+    async def _in_thread(self, work: Callable[[], R]) -> R:
+        self._limiter = self._limiter or anyio.CapacityLimiter(_THREADS)
+        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)

@@ -1,0 +1,151 @@
+"""Brings a commit of a repository here: one bare repository a source, which nobody else's source is read from.
+
+Not one for all that name the same address: what was fetched with one organization's password is no business of another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from controller.sources.command import LARGEST_MEGABYTES, GitFailedError, GitMissingError, Remote, is_same, run, version
+from reconcilers.sources import SourceError, Wanted
+
+LEAST = (2, 37)
+"""Of git: older ones resolve the host once more, by themselves."""
+SECONDS = 25.0
+"""A call of a port has thirty."""
+_LARGEST_CACHE = 256 * 1024 * 1024
+_AT = "refs/skypanel/at"
+_DENIED = re.compile(r"Authentication failed|could not read (Username|Password)|HTTP 40[13]|returned error: 40[13]")
+_ABSENT = re.compile(
+    r"couldn't find remote ref|not our ref|no such remote ref|unadvertised object|Remote branch .* not found"
+)
+_GONE = re.compile(r"returned error: 404|repository '.*' not found|HTTP 404|does not appear to be a git repository")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a repository is reached.
+
+    Args:
+        addresses: of its host, which were looked at.
+        password: of the source's user.
+    """
+
+    addresses: tuple[str, ...]
+    password: str | None
+
+
+class Repositories:
+    """Bare repositories below one folder of this process's.
+
+    Args:
+        root: the folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+        self._usable = False
+
+    def place(self, wanted: Wanted) -> Path:
+        """Where the commits of a source are."""
+        told = f"{wanted.id} {wanted.repository}"
+        return self._root / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.git"
+
+    def fetch(self, wanted: Wanted, access: Access) -> str:
+        """The commit that ``wanted`` names now, which is here then; in a thread of its own.
+
+        Raises:
+            SourceError: says why not.
+        """
+        with self._guard:
+            lock = self._locks.setdefault(wanted.id, threading.Lock())
+        if not lock.acquire(timeout=SECONDS):
+            raise SourceError("FetchFailed", "the look before this one still goes on", passes=True)
+        try:
+            return self._fetch(wanted, access)
+        except GitMissingError:
+            raise SourceError(
+                "GitMissing",
+                f"there is no git {'.'.join(map(str, LEAST))} or newer on the controller's machine: install it",
+            ) from None
+        except OSError as error:
+            raise SourceError("FetchFailed", f"the controller cannot write: {error.strerror}", passes=True) from None
+        finally:
+            lock.release()
+
+    def _fetch(self, wanted: Wanted, access: Access) -> str:
+        assert wanted.repository is not None
+        folder = self.place(wanted)
+        self._prepare(folder)
+        parts = urlsplit(wanted.repository)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        remote = Remote(
+            wanted.repository, parts.hostname or "", port, access.addresses, wanted.username, access.password
+        )
+        try:
+            run(
+                "fetch", "--quiet", "--force", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
+                "--update-shallow", "--depth=1", "--", wanted.repository, f"+{_asked(wanted)}:{_AT}",
+                folder=folder, seconds=SECONDS, remote=remote,
+            )  # fmt: skip
+        except GitFailedError as error:
+            raise _meant(error, wanted) from None
+        try:
+            return (
+                run("rev-parse", "--verify", "--quiet", f"{_AT}^{{commit}}", folder=folder, seconds=10).decode().strip()
+            )
+        except GitFailedError:
+            raise SourceError("RevisionNotFound", f"{wanted.asks_for} is no commit") from None
+
+    def _prepare(self, folder: Path) -> None:
+        if not self._usable:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not is_same(version(self._root), LEAST):
+                raise GitMissingError
+            self._usable = True
+        if folder.exists() and _size(folder) > _LARGEST_CACHE:
+            shutil.rmtree(folder, ignore_errors=True)
+        if not (folder / "HEAD").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700, parents=True)
+            run("init", "--quiet", "--bare", "--template=", ".", folder=folder, seconds=10)
+
+
+def _asked(wanted: Wanted) -> str:
+    if wanted.commit:
+        return wanted.commit
+    return f"refs/tags/{wanted.tag}" if wanted.tag else f"refs/heads/{wanted.branch}"
+
+
+def _meant(error: GitFailedError, wanted: Wanted) -> SourceError:
+    if error.late:
+        return SourceError("FetchFailed", f"{wanted.repository} did not answer within {SECONDS:g} s", passes=True)
+    if error.large:
+        return SourceError(
+            "SourceTooLarge", f"{wanted.asks_for} of {wanted.repository} has more than {LARGEST_MEGABYTES} MiB"
+        )
+    if _DENIED.search(error.said):
+        who = f"the user {wanted.username}" if wanted.username else "anybody without a user"
+        return SourceError(
+            "CredentialsRefused",
+            f"{wanted.repository} is not given to {who}: `skypanel source password "
+            f"{wanted.organization}/{wanted.name} --username NAME` sets one",
+        )
+    if _ABSENT.search(error.said):
+        return SourceError("RevisionNotFound", f"{wanted.repository} has no {wanted.asks_for}")
+    if _GONE.search(error.said):
+        return SourceError("SourceRefused", f"{wanted.repository} is not there, or not for this user: {error.said}")
+    return SourceError("FetchFailed", f"{wanted.repository}: {error.said or 'git failed'}", passes=True)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,11 @@
+-- Sources as whoever declares them reads and writes them.
+
+-- name: sealed
+-- A source's password as ciphertext, with the data key that it is under.
+SELECT organization_id::text, id::text, repo_url, username, version, revision::text, key_id, ciphertext, data_key_id::text, kek_id, wrapped
+FROM skypanel.sealed_source_of(%(id)s)
+
+-- name: applied
+-- The last statement of the transaction: a row for each reason not to commit it.
+SELECT said, object_kind, object_id::text, other
+FROM skypanel.source_applied(%(lease)s, %(holder)s, %(epoch)s, %(row)s, %(generation)s, %(commit)s, %(files)s, %(objects)s)

@@ -1,0 +1,113 @@
+"""Where spec files come from: repositories and folders, and their being declared for an organization. A port.
+
+``fetch`` brings what a source says to this machine, and names it: a commit, or the digest of a folder. ``declare``
+reads all files of that, and writes what they declare in one transaction, or nothing. Both say what is wrong with
+reasons and places; neither waits for anybody longer than its time.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+from reconcilers.outcomes import TransientError
+from reconcilers.port import Port, read, write
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A source as its row has it.
+
+    Args:
+        id: of the row.
+        generation: of it: what is declared is declared for this one.
+        organization_id: whose files it declares, and nobody else's.
+        organization: slug of that one.
+        name: of the source.
+        repository: address; None: it is a folder.
+        directory: folder below the organization's; None: it is a repository.
+        branch, tag, commit: what is read of a repository: the commit, else the tag, else the branch.
+        path: folder in it.
+        username: who asks; None: nobody.
+        revision: of his password; None: none is set.
+    """
+
+    id: str
+    generation: int
+    organization_id: str
+    organization: str
+    name: str
+    repository: str | None
+    directory: str | None
+    branch: str
+    tag: str | None
+    commit: str | None
+    path: str
+    username: str | None = None
+    revision: str | None = None
+
+    @property
+    def asks_for(self) -> str:
+        """What is read, in words."""
+        if self.directory is not None:
+            return f"the directory {self.directory}"
+        if self.commit:
+            return f"commit {self.commit[:12]}"
+        return f"tag {self.tag}" if self.tag else f"branch {self.branch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a source declares.
+
+    Args:
+        files: how many were read.
+        objects: how many objects they declare.
+    """
+
+    files: int
+    objects: int
+
+
+class SourceError(TransientError):
+    """A source cannot be read or declared; nothing was written.
+
+    Args:
+        reason: CamelCase word.
+        message: what is wrong and how to mend it.
+        problems: each with file, line and field, where files are wrong; the first ones.
+        passes: it is likely to pass by itself: the server is away.
+    """
+
+    def __init__(self, reason: str, message: str, *, problems: tuple[str, ...] = (), passes: bool = False) -> None:
+        super().__init__(reason, message)
+        self.problems = problems
+        self.passes = passes
+
+
+class Sources(Port, name="source"):
+    """Repositories and folders."""
+
+    @read
+    @abstractmethod
+    async def fetch(self, wanted: Wanted) -> str:
+        """Have what ``wanted`` names here; the commit, or ``sha256:`` and the digest of a folder.
+
+        Raises:
+            SourceError: ``FetchFailed``, ``CredentialsRefused``, ``RevisionNotFound``, ``SourceRefused``,
+                ``SourceTooLarge``, ``GitMissing``.
+            NotReadyError: ``KeyUnavailable``.
+            TransientError: the database did not answer.
+        """
+
+    @write
+    @abstractmethod
+    async def declare(self, wanted: Wanted, commit: str) -> Declared:
+        """Read all files of ``commit``, which was fetched, and declare them; the same again writes nothing.
+
+        Raises:
+            SourceError: ``FilesRefused``, ``SpecRefused``, ``ObjectTaken``, ``LoginMissing``.
+            ConflictError: the source is another one by now, or ``commit`` is not here.
+            FencedError: this process does not lead any more.
+            TransientError: the database did not answer.
+        """

@@ -1,0 +1,119 @@
+"""Sources: commits that declare, commits that are wrong, servers that are away; nothing is ever taken away for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from controller.records import Key
+from reconcilers.sources import SourceError, Sources
+from tests.sim.scenario import Simulation, scenario
+from tests.sim.scenarios.environment import environment
+from tests.sim.scenarios.organization import organization
+
+IMAGE = "registry.example.com/shop:1"
+URL = "https://git.example.com/specs.git"
+ONE, TWO, BAD = "1" * 40, "2" * 40, "b" * 40
+WRONG = SourceError("SpecRefused", "web.yaml:3:1: App/shop: spec.colour: is not known", problems=("web.yaml:3:1",))
+AWAY = SourceError("FetchFailed", "git.example.com does not answer", passes=True)
+
+
+def source(sim: Simulation, home: Key, name: str = "main", **fields: Any) -> Key:
+    """A source as the panel declares it."""
+    document = {
+        "id": sim.identify("source", name),
+        "name": name,
+        "organization": {"id": home.id, "slug": sim.document(home)["slug"]},
+        "repo_url": URL,
+        "revision": str(UUID(int=1)),
+        "generation": 1,
+        "interval_seconds": 60,
+        **fields,
+    }
+    return sim.put("source", name, document, organization=home.id)
+
+
+def commit(sim: Simulation, name: str, declares: Mapping[Key, Mapping[str, Any]] | SourceError) -> None:
+    """Have the repository's branch be at a commit that declares this."""
+    port = sim.port(Sources)
+    port.database = sim.database
+    port.commits[name] = declares
+    port.heads[URL] = name
+
+
+async def sync(sim: Simulation, main: Key, token: str) -> None:
+    """Ask for a look, and wait until everything is as it is declared then."""
+    sim.database.ask(main, token)
+    await sim.settle()
+
+
+@scenario()
+async def a_commit_is_declared_and_the_next_one_too(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop", image_ref=IMAGE)
+    commit(sim, ONE, {shop: {"instances": 2}})
+    main = source(sim, home)
+    await sim.settle()
+    assert [sim.reason(main), sim.document(shop)["instances"]] == ["Applied", 2]
+    commit(sim, TWO, {shop: {"instances": 3}})
+    await sync(sim, main, "push")
+    assert [sim.reason(main), sim.reason(shop), sim.document(shop)["instances"]] == ["Applied", "Deployed", 3]
+
+
+@scenario()
+async def a_bad_commit_and_a_server_that_is_away_change_nothing(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop", image_ref=IMAGE)
+    commit(sim, ONE, {shop: {"instances": 2}})
+    main = source(sim, home)
+    await sim.settle()
+    written = list(sim.port(Sources).written)
+    commit(sim, BAD, WRONG)
+    await sync(sim, main, "bad")
+    assert [sim.reason(main), sim.reason(shop), sim.document(shop)["instances"]] == ["SpecRefused", "Deployed", 2]
+    sim.port(Sources).failures[URL] = AWAY
+    await sync(sim, main, "away")
+    assert [sim.reason(main), sim.reason(shop), sim.document(shop)["instances"]] == ["FetchFailed", "Deployed", 2]
+    assert sim.port(Sources).written == written
+    del sim.port(Sources).failures[URL]
+    commit(sim, ONE, {shop: {"instances": 2}})
+    await sync(sim, main, "good again")
+    assert sim.reason(main) == "Applied"
+
+
+@scenario()
+async def a_source_goes_and_what_it_declared_stays(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop", image_ref=IMAGE)
+    commit(sim, ONE, {shop: {"instances": 2}})
+    main = source(sim, home)
+    await sim.settle()
+    sim.delete(main)
+    await sim.settle()
+    assert [sim.reason(shop), sim.document(shop)["instances"]] == ["Deployed", 2]
+
+
+@scenario()
+async def a_suspended_source_is_not_looked_at(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop", image_ref=IMAGE)
+    commit(sim, ONE, {shop: {"instances": 2}})
+    main = source(sim, home, suspended=True)
+    await sim.settle()
+    assert [sim.reason(main), sim.document(shop)["instances"]] == ["Suspended", 1]
+    sim.change(main, suspended=False, generation=2)
+    await sim.settle()
+    assert [sim.reason(main), sim.document(shop)["instances"]] == ["Applied", 2]
+
+
+@scenario(counts=False)
+async def what_somebody_changes_is_declared_again(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop", image_ref=IMAGE)
+    commit(sim, ONE, {shop: {"instances": 2}})
+    main = source(sim, home)
+    await sim.settle()
+    sim.change(shop, instances=5)
+    await sync(sim, main, "drift")
+    assert [sim.reason(main), sim.document(shop)["instances"]] == ["Applied", 2]
