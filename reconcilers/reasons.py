@@ -22,6 +22,7 @@ class Reason:
         link: of a chain, which it breaks.
         cause: a sentence, with its full stop.
         mend: what to do, without the last full stop.
+        call: name of the call of the HTTP API that does it; empty: none does it alone.
     """
 
     names: tuple[str, ...]
@@ -32,6 +33,7 @@ class Reason:
     goes_on: bool = False
     holds: bool = False
     told_by_tasks: bool = False
+    call: str = ""
 
     @property
     def row(self) -> str:

@@ -64,6 +64,7 @@ def status_example(kind: str) -> dict[str, Any]:
         "tone": "ready",
         "cause": None,
         "mend": None,
+        "mendCall": None,
     }
     if KINDS[kind].facts.released:
         found["release"] = {"wanted": 42, "serving": 42}

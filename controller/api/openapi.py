@@ -14,7 +14,7 @@ from controller.kit.version import own_version
 from specs.kinds import KINDS
 from specs.schema_export import schemas
 
-_ALWAYS = ("unauthenticated", "too-many-requests", "internal", "unavailable")
+_ALWAYS = ("unauthenticated", "forbidden", "too-many-requests", "internal", "unavailable")
 _PLACE = re.compile(r"{(\w+)}")
 
 
@@ -200,6 +200,16 @@ _STATUS = {
         "tone": {"enum": ["ready", "on its way", "needs you", "down", "paused", "unknown", None]},
         "cause": {"type": ["string", "null"]},
         "mend": {"type": ["string", "null"]},
+        "mendCall": {
+            "type": ["object", "null"],
+            "required": ["method", "path", "body"],
+            "properties": {
+                "method": {"enum": ["POST", "PATCH"]},
+                "path": {"type": "string"},
+                "body": {"type": "object"},
+            },
+            "description": "The call that does what `mend` says, where one alone can and you may.",
+        },
         "asOf": {"type": ["string", "null"], "format": "date-time"},
     },
 }

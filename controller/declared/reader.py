@@ -139,21 +139,23 @@ def objects(
             owner = sql.Identifier(f"p{len(chain) - 1}", "deleted_at")
             deleted_at = sql.SQL("coalesce({}, {})").format(deleted_at, owner)
 
+    given = _Given({"kind": cls.word()})
     conditions: list[sql.Composable] = [sql.SQL("true")]
     if cls.globally_named and len(path) == 1 and "." in path[0]:
-        conditions.append(sql.SQL("{} = {}").format(names[-1], path[0]))
+        conditions.append(sql.SQL("{} = {}").format(names[-1], given.add(path[0])))
     else:
-        conditions += [sql.SQL("{} = {}").format(column, value) for column, value in zip(names, path, strict=False)]
+        said = zip(names, path, strict=False)
+        conditions += [sql.SQL("{} = {}").format(name, given.add(value)) for name, value in said]
     if organizations and of_tenant(kind):
-        conditions.append(sql.SQL("{} = ANY ({})").format(names[0], list(organizations)))
+        conditions.append(sql.SQL("{} = ANY ({})").format(names[0], given.add(list(organizations))))
     if ids is not None:
-        conditions.append(sql.SQL("{} = ANY ({})").format(sql.Identifier("t", "id"), list(ids)))
+        conditions.append(sql.SQL("{} = ANY ({})").format(sql.Identifier("t", "id"), given.add(list(ids))))
     if binding.deleted_in and not everything:
         conditions.append(sql.SQL("({} IS NULL OR {})").format(deleted_at, _worth_showing(cls)))
 
     order = [*names, sql.SQL("{}.created_at").format(sql.Identifier(alias))]
     if page is not None:
-        conditions += _of_page(page, order)
+        conditions += _of_page(page, order, given)
 
     query = sql.SQL(statement("declared/read/objects")).format(
         id=sql.Identifier("t", "id"),
@@ -164,10 +166,10 @@ def objects(
         joins=sql.SQL(" ").join([attached_joins(binding, "JOIN"), *_owner_joins(conn, binding, chain)]),
         conditions=sql.SQL(" AND ").join(conditions),
         order=sql.SQL(", ").join(order),
-        most=sql.SQL("") if page is None else sql.SQL("LIMIT {}").format(page.most),
+        most=sql.SQL("") if page is None else sql.SQL("LIMIT {}").format(given.add(page.most)),
     )
     found = []
-    for row in conn.execute(query, {"kind": cls.word()}):
+    for row in conn.execute(query, given.values):
         object_id, generation, created_at, deleted = row[:4]
         owners, status = tuple(row[4 : 4 + len(names)]), row[-_STATUS_COLUMNS:]
         values = dict(zip(cells, row[4 + len(names) : -_STATUS_COLUMNS], strict=True))
@@ -188,16 +190,29 @@ def objects(
     return found if cls.facts.status_from is None else _as_children_are(conn, found, KINDS[cls.facts.status_from])
 
 
-def _of_page(page: Page, order: Sequence[sql.Composable]) -> list[sql.Composable]:
+class _Given:
+    """What people say, as parameters of a statement: a text may have a percent sign in it."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+    def add(self, value: Any) -> sql.Placeholder:
+        """Where it stands in the statement."""
+        name = f"given_{len(self.values)}"
+        self.values[name] = value
+        return sql.Placeholder(name)
+
+
+def _of_page(page: Page, order: Sequence[sql.Composable], given: _Given) -> list[sql.Composable]:
     """Conditions under which a row is in a part of a list, which is in this order."""
     found: list[sql.Composable] = []
     if page.after:
         comma = sql.SQL(", ")
-        found.append(sql.SQL("({}) > ({})").format(comma.join(order), comma.join(map(sql.Literal, page.after))))
+        found.append(sql.SQL("({}) > ({})").format(comma.join(order), comma.join(map(given.add, page.after))))
     if page.ready:
-        found.append(sql.SQL("s.ready = {}").format(page.ready))
+        found.append(sql.SQL("s.ready = {}").format(given.add(page.ready)))
     if page.reason:
-        found.append(sql.SQL("s.reason = {}").format(page.reason))
+        found.append(sql.SQL("s.reason = {}").format(given.add(page.reason)))
     return found
 
 

@@ -324,5 +324,5 @@ def test_people_read_the_cause_and_its_mend_first(
     assert main(["explain", "env", PATH]) == 0
     first, second, third, *_ = capsys.readouterr().out.splitlines()
     assert first == f"environment {PATH} is not ready: Its registry has no such tag, digest or repository"
-    assert second == "  mend: Push it, or set an image that exists; what runs goes on"
+    assert second.startswith("  mend: Push it, set an image that exists, or have what serves")
     assert third == "  seen: ImageNotFound: shop has no tag 9"

@@ -12,6 +12,7 @@ from controller.actions import reconcile
 from controller.actions.pause import Scope
 from controller.api import etags
 from controller.api.asked import Answer, Asked, Waiting
+from controller.api.mends import look_verb
 from controller.api.operations import Operation, Parameter
 from controller.api.routes import shared
 from controller.api.routes.deeds import REASON, held, operation
@@ -88,8 +89,7 @@ def _paused(
 
 
 def _look(kind: str, asked: Asked) -> Answer:
-    permits = table()[kind]
-    path = shared.place(asked, kind, "restart" if Verb.RESTART in permits else "write")
+    path = shared.place(asked, kind, look_verb(kind))
     shared.fields(asked.body, {})
     found = shared.found(asked, kind, path)
     reconcile.ask(asked.conn, KINDS[kind].word(), "/".join(path))

@@ -88,8 +88,9 @@ def _get(kind: str, asked: Asked) -> Answer:
 
 def _explain(kind: str, asked: Asked) -> Answer:
     path = shared.place(asked, kind, "read")
-    shared.found(asked, kind, path)
+    one = shared.found(asked, kind, path)
     said = explain(asked.conn, asked.settings, KINDS[kind].word(), "/".join(path)).document()
+    said["mendCall"] = shared.answered(asked, [one])[0]["status"]["mendCall"]
     return Answer(said if asked.caller.platform else for_tenants(said))
 
 
@@ -217,8 +218,9 @@ def _first_field(kind: str) -> dict[str, Any]:
 _EXPLAINED = {
     "kind": SERVES, "name": SERVES_AT, "ready": False, "reason": "ImageNotFound",
     "verdict": f"{KINDS[SERVES].word()} {SERVES_AT} is not ready: its registry has no such tag, digest or repository",
-    "cause": {"link": "image", "state": "broken", "mend": "Push it, or set an image that exists; what runs goes on"},
+    "cause": {"link": "image", "state": "broken", "mend": "Push it, or set another image"},
     "chain": [{"link": "controller", "state": "ok"}, {"link": "image", "state": "broken"}],
+    "mendCall": None,
     "changes": [{"at": "2026-11-28T09:00:00Z", "what": "release 42 was made", "by": "dev@acme.example"}],
     "unseen": [],
 }  # fmt: skip

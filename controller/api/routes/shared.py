@@ -9,6 +9,7 @@ import psycopg
 
 from controller.actions.standing import documents
 from controller.api.asked import Asked
+from controller.api.mends import Mends
 from controller.api.operations import Parameter
 from controller.api.places import path_in
 from controller.api.problems import not_found
@@ -122,9 +123,11 @@ def fields(body: Any, known: Mapping[str, type]) -> dict[str, Any]:
 
 
 def answered(asked: Asked, objects: Sequence[DeclaredObject]) -> list[dict[str, Any]]:
-    """Documents of ``objects``, each with what this caller may do to it."""
+    """Documents of ``objects``, each with what this caller may do to it, and with the call of its mend."""
     made = documents(asked.conn, objects)
+    mends = Mends(asked.conn, asked.access, asked.caller)
     for one, document in zip(objects, made, strict=True):
+        document["status"]["mendCall"] = mends.call(one, document["status"])
         document["can"] = list(asked.access.can(asked.caller, one.kind, one.path))
     return made
 

@@ -118,3 +118,14 @@ def test_events_are_those_of_ones_own(own_world: World) -> None:
     assert len(world.ask("GET", "/api/events", "platform").json()["items"]) == 2
     assert world.ask("GET", "/api/events?kind=app").json()["items"] == []
     assert len(world.ask("GET", "/api/events?path=acme/shop").json()["items"]) == 1
+
+
+def test_a_name_may_be_any_text_that_is_asked_for(world: World) -> None:
+    for text in ("%25", "a%25sb", "%25(kind)s", "{0}", "'", '"', "%5C", "%F0%9F%8F%BB"):
+        problem(world.ask("GET", f"{BASE}/{text}"), "not-found")
+        problem(world.ask("POST", f"{BASE}/{text}/reconcile"), "not-found")
+        assert world.ask("GET", f"{BASE}?reason={text}").json()["items"] == []
+        assert world.ask("GET", f"/api/events?path={text}").json()["items"] == []
+        problem(world.ask("GET", f"/api/admin/organizations/{text}", "platform"), "not-found")
+        answer = world.ask("GET", f"/api/paas/environments?organization={text}", "platform")
+        assert answer.json()["items"] == []
