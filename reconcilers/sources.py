@@ -63,10 +63,12 @@ class Declared:
     Args:
         files: how many were read.
         objects: how many objects they declare.
+        pruned: how many were deleted, as it declares them no longer.
     """
 
     files: int
     objects: int
+    pruned: int = 0
 
 
 class SourceError(TransientError):

@@ -36,6 +36,7 @@ class Description:
         tasks: as the engine knows them; None for a kind that has none of its own.
         engine_error: why they are not known; empty when they are.
         quotas: of a tenant: how much it has of what it may have so much of.
+        declared_by: the source whose files declare it, and at which commit; empty: none.
     """
 
     object: DeclaredObject
@@ -46,11 +47,13 @@ class Description:
     tasks: Sequence[Task] | None
     engine_error: str
     quotas: Sequence[Quota] = ()
+    declared_by: str = ""
 
     def document(self) -> dict[str, Any]:
         """For programs."""
         return {
             **status_document(self.object),
+            **({"declaredBy": self.declared_by} if self.declared_by else {}),
             "parts": [status_document(o) for o in self.parts],
             "events": [_fields(e) for e in self.events],
             "tasks": None if self.engine_error else [_fields(t) for t in self.tasks or ()],
@@ -85,6 +88,7 @@ def describe(conn: psycopg.Connection, settings: Settings, word: str, name: str 
         tasks=tasks,
         engine_error=engine_error,
         quotas=lookups.quotas(conn, found.id) if kind == TENANT else (),
+        declared_by=lookups.declared_by(conn, found.kind.lower(), found.id),
     )
 
 

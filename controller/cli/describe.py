@@ -58,7 +58,7 @@ def describe(
 
 def show(found: Description) -> None:
     """For people."""
-    _head(found.object)
+    _head(found.object, found.declared_by)
     _conditions(found.object)
     _quotas(found.quotas)
     _parts(found)
@@ -68,7 +68,7 @@ def show(found: Description) -> None:
     _events(found.events)
 
 
-def _head(found: DeclaredObject) -> None:
+def _head(found: DeclaredObject, declared_by: str) -> None:
     lines = {
         "Name": found.name,
         "Kind": found.kind,
@@ -78,6 +78,8 @@ def _head(found: DeclaredObject) -> None:
     }
     if found.deleted_at:
         lines["Deleted"] = f"{found.deleted_at:%Y-%m-%d %H:%M:%S %Z} ({age(found.deleted_at)} ago)"
+    if declared_by:
+        lines["Declared by"] = f"{declared_by}; what it leaves out others may set"
     for label, value in lines.items():
         console().print(Text.assemble((f"{label + ':':<13}", "bold"), value))
     _section("Spec")

@@ -15,7 +15,7 @@ from psycopg import sql
 from controller.cost import Sized
 from controller.postgres.statements import statement
 from controller.records import InventoryRow, Pause
-from specs.kinds import TENANT_WORD
+from specs.kinds import KINDS, SOURCE, TENANT_WORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,13 @@ class Quota:
 def quotas(conn: psycopg.Connection, tenant: UUID) -> list[Quota]:
     """Every quota of a tenant; empty for one that nothing is declared of."""
     return [Quota(*row) for row in conn.execute(statement("declared/lookups/quotas"), {"tenant": tenant})]
+
+
+def declared_by(conn: psycopg.Connection, kind: str, object_id: UUID) -> str:
+    """Path of the source that declares an object, and at which commit; empty: none does."""
+    asked = {"kind": kind, "id": object_id, "source_kind": KINDS[SOURCE].word()}
+    row = conn.execute(statement("declared/lookups/declared_by"), asked).fetchone()
+    return "" if row is None else f"{asked['source_kind']} {row[0]} at {row[1]}"
 
 
 def sizes(conn: psycopg.Connection, tenants: Sequence[str], shared: Sequence[UUID]) -> list[Sized]:

@@ -18,8 +18,9 @@ from controller.access.permissions import allows
 from controller.access.roles import Role, Verb
 from controller.actions.apply import apply_checked
 from controller.actions.validate import check_registries
+from controller.declared import writer
 from controller.declared.constraint_messages import SpecRefused
-from controller.declared.writer import Written
+from controller.declared.writer import Target, Written
 from controller.postgres.connecting import connection_string, session
 from controller.postgres.database import DatabaseUnavailable
 from controller.postgres.decoding import shown
@@ -35,6 +36,7 @@ MEANS = "git"
 ROLE = Role.ADMIN
 """What a source may in its organization: whoever writes one is that."""
 _MOST_PROBLEMS = 20
+_KIND = {cls.word(): kind for kind, cls in KINDS.items()}
 
 
 def read(files: Mapping[str, bytes], organization: str) -> list[Located]:
@@ -112,14 +114,23 @@ class Desk:
             commit=commit,
         )
         asked = {**lease, "row": wanted.id, "generation": wanted.generation, "commit": commit, "files": files}
+        pruned: list[Written] = []
+
+        def conclude(written: Sequence[Written]) -> None:
+            pruned[:] = _conclude(conn, asked, written)
+
         try:
             with self._connected() as conn, acting(conn, tenancy):
-                apply_checked(conn, entries, self._options, lambda written: _conclude(conn, asked, written))
+                try:
+                    apply_checked(conn, entries, self._options, conclude)
+                except _TakenError as taken:
+                    conn.execute(statement("sources/rows/claimed"), {"row": wanted.id, "objects": Jsonb(taken.objects)})
+                    raise refused(taken.problems, "ObjectTaken") from None
         except SpecRefused as error:
             raise refused([str(refusal) for refusal in error.refusals]) from None
         except psycopg.OperationalError as error:
             raise DatabaseUnavailable(error) from None
-        return Declared(files, len(entries))
+        return Declared(files, len(entries), sum(each.changed for each in pruned))
 
     def _connected(self) -> TenantConnection[Any]:
         if not self._url:
@@ -138,8 +149,17 @@ class Desk:
         return conn
 
 
-def _conclude(conn: psycopg.Connection, asked: Mapping[str, Any], written: Sequence[Written]) -> None:
-    """What the transaction ends with; whatever it raises undoes all of it."""
+class _TakenError(Exception):
+    """Other sources declare some of it; what is wrong, and which objects it is that are declared here."""
+
+    def __init__(self, problems: Sequence[str], objects: Sequence[Mapping[str, str]]) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+        self.objects = objects
+
+
+def _conclude(conn: psycopg.Connection, asked: Mapping[str, Any], written: Sequence[Written]) -> Sequence[Written]:
+    """What the transaction ends with: what the source declares no longer is deleted; whatever it raises undoes all."""
     targets = {(KINDS[each.target.kind].word(), str(each.id)): each.target for each in written}
     objects = [{"kind": kind, "id": object_id} for kind, object_id in targets]
     found = conn.execute(statement("sources/rows/applied"), {**asked, "objects": Jsonb(objects)}).fetchall()
@@ -149,8 +169,10 @@ def _conclude(conn: psycopg.Connection, asked: Mapping[str, Any], written: Seque
     if "changed" in said:
         raise ConflictError("SourceChanged", "the source has changed since it was read; it is read again")
     problems = []
-    for _, kind, object_id, other in found:
+    for _, kind, object_id, other in (row for row in found if row[0] == "taken"):
         target = targets[kind, object_id]
         problems.append(f"{target.place}: {target}: the source {other} declares it, too: take it out of one of them")
     if problems:
-        raise refused(problems, "ObjectTaken")
+        raise _TakenError(problems, objects)
+    left = [Target(_KIND[kind], tuple(path.split("/"))) for said, kind, _, path in found if said == "left"]
+    return writer.delete(conn, [each for each in left if allows(ROLE, Verb.DELETE, each.kind)])

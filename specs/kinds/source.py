@@ -39,6 +39,7 @@ class SourceSpec(Spec):
     commit: Commit | None = Field(None, description="The only commit that is read, in place of the branch.")
     path: Folder = Field(".", description="Folder in it whose YAML files are read, to the bottom.")
     interval: Duration = Field(timedelta(seconds=60), description="Time between two looks, from 10s to 24h.")
+    prune: Flag = Field(False, description="What it has declared and declares no longer is deleted.")
     suspended: Flag = Field(False, description="It is not looked at; what it has declared stays.")
     username: RegistryUser | None = Field(
         None, description="User of the repository; the password is set with `skypanel source password`."
@@ -79,6 +80,7 @@ class Source(Resource):
             "interval": Column(
                 "interval_seconds", to_db=seconds_of, from_db=lambda seconds: timedelta(seconds=seconds)
             ),
+            "prune": Column("prune"),
             "suspended": Column("suspended"),
             "username": Column("username", kept=True),
         },

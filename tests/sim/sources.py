@@ -29,6 +29,8 @@ class SimSources(Sources):
         commits: by commit: fields by row, or what is wrong.
         failures: what fetching fails with, by repository.
         written: sources and commits whose files changed a row, in order.
+        owned: what each source has declared last.
+        pruned: rows that were marked deleted, in order.
     """
 
     def __init__(self) -> None:
@@ -37,6 +39,8 @@ class SimSources(Sources):
         self.commits: dict[str, Mapping[Key, Mapping[str, Any]] | SourceError] = {}
         self.failures: dict[str, SourceError] = {}
         self.written: list[tuple[str, str]] = []
+        self.owned: dict[str, set[Key]] = {}
+        self.pruned: list[Key] = []
 
     async def fetch(self, wanted: Wanted) -> str:
         """See ``Sources``."""
@@ -46,10 +50,11 @@ class SimSources(Sources):
         return wanted.commit or self.heads[wanted.repository]
 
     async def declare(self, wanted: Wanted, commit: str) -> Declared:
-        """See ``Sources``; rows are never taken away."""
+        """See ``Sources``; what was declared and is no longer goes, where the row says so."""
         assert self.database is not None
         row = self.database.objects.get(Key("source", wanted.id))
-        if row is None or row.deleted or orjson.loads(row.document)["generation"] != wanted.generation:
+        said = {} if row is None or row.deleted else orjson.loads(row.document)
+        if said.get("generation") != wanted.generation:
             raise ConflictError("SourceChanged", "the source has changed since it was read")
         declared = self.commits[commit]
         if isinstance(declared, SourceError):
@@ -61,4 +66,9 @@ class SimSources(Sources):
                 if document != {**document, **fields}:
                     change.put(key, now.organization_id, {**document, **fields})
                     self.written.append((wanted.name, commit))
-        return Declared(len(declared), len(declared))
+            left = self.owned.get(wanted.id, set()) - declared.keys() if said.get("prune") else set()
+            for key in sorted(left):
+                change.mark_deleted(key)
+        self.pruned += sorted(left)
+        self.owned[wanted.id] = set(declared)
+        return Declared(len(declared), len(declared), len(left))

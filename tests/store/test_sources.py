@@ -248,3 +248,119 @@ async def test_a_folder_of_the_organization_is_declared(
         with pytest.raises(SourceError, match="SKYPANEL_SOURCE_ROOT"):
             await sync(database, sources, row)
     assert "blog" in apps(database)
+
+
+def environment(name: str, of: str = "blog") -> str:
+    """A spec file of one environment."""
+    metadata = f"{{name: {name}, app: {of}, organization: acme}}"
+    spec = "{image: 'web:1', plan: nano-acme}"
+    return f"apiVersion: skypanel.io/v1\nkind: Environment\nmetadata: {metadata}\nspec: {spec}\n"
+
+
+def names(database: Database) -> list[str]:
+    """All apps and environments that are not deleted, but for those of the fixture."""
+    rows = database.execute(
+        "SELECT path FROM skypanel.names WHERE kind IN ('app', 'environment') AND NOT deleted ORDER BY path"
+    )
+    return [path for (path,) in rows if not path.startswith("acme/shop")]
+
+
+def prunes(database: Database, row: str, prune: bool = True) -> None:
+    database.execute("UPDATE paas_sources SET prune = %s WHERE id = %s", prune, row, role="panel")
+
+
+async def test_what_is_declared_no_longer_is_deleted_where_the_source_says_so(
+    database: Database, tenant: Tenant, git: GitServer, tmp_path: Path
+) -> None:
+    git.commit({"a.yaml": app("blog"), "b.yaml": app("wiki"), "c.yaml": app("kept")})
+    row = add(database, tenant, git.url)
+    async with adapter(database, git, tmp_path) as (sources, _):
+        await sync(database, sources, row)
+        git.commit({"c.yaml": None})
+        assert await sync(database, sources, row) == Declared(2, 2)
+        prunes(database, row)
+        assert await sync(database, sources, row) == Declared(2, 2)
+        git.commit({"b.yaml": None})
+        assert await sync(database, sources, row) == Declared(1, 1, 1)
+        assert await sync(database, sources, row) == Declared(1, 1)
+    assert names(database) == ["acme/blog", "acme/kept"], "what was left before it pruned is nobody's, and stays"
+    entry = database.execute("SELECT actor, did FROM skypanel.audit WHERE path = 'acme/wiki' ORDER BY at")[-1]
+    assert entry[0] == "source acme/main"
+
+
+async def test_nothing_is_deleted_for_a_commit_that_is_wrong_empty_or_not_read(
+    database: Database, tenant: Tenant, git: GitServer, tmp_path: Path
+) -> None:
+    git.commit({"a.yaml": app("blog"), "b.yaml": app("wiki")})
+    row = add(database, tenant, git.url)
+    prunes(database, row)
+    async with adapter(database, git, tmp_path) as (sources, lease):
+        await sync(database, sources, row)
+        wrong = "apiVersion: skypanel.io/v1\nkind: App\nmetadata: {name: x, organization: acme}\nspec: {colour: x}\n"
+        for files, reason in (
+            ({"b.yaml": None, "c.yaml": wrong}, "SpecRefused"),
+            ({"c.yaml": environment("p", "absent")}, "SpecRefused"),
+            ({"c.yaml": None, "a.yaml": None, "README.md": "empty"}, "FilesRefused"),
+            ({"a.yaml": "# nothing\n"}, "SpecRefused"),
+        ):
+            git.commit(files)
+            with pytest.raises(SourceError) as error:
+                await sync(database, sources, row)
+            assert error.value.reason == reason
+            assert names(database) == ["acme/blog", "acme/wiki"]
+        git.git("update-ref", "-d", "refs/heads/main", at=git.bare)
+        with pytest.raises(SourceError, match="branch main"):
+            await sync(database, sources, row)
+        git.commit({"a.yaml": app("blog")})
+        commit = await sources.fetch(wanted(database, row))
+        database.execute("UPDATE skypanel.lease SET epoch = epoch + 1")
+        with pytest.raises(FencedError):
+            await sources.declare(wanted(database, row), commit)
+        assert lease.epoch
+    assert names(database) == ["acme/blog", "acme/wiki"]
+
+
+async def test_what_has_something_declared_below_it_is_not_deleted(
+    database: Database, tenant: Tenant, git: GitServer, tmp_path: Path
+) -> None:
+    git.commit({"one/a.yaml": app("blog"), "one/b.yaml": environment("p"), "two/a.yaml": environment("q")})
+    first, second = add(database, tenant, git.url), add(database, tenant, git.url, "second")
+    database.execute("UPDATE paas_sources SET prune = true, path = CASE name WHEN 'main' THEN 'one' ELSE 'two' END")
+    async with adapter(database, git, tmp_path) as (sources, _):
+        await sync(database, sources, first)
+        await sync(database, sources, second)
+        git.commit({"one/a.yaml": None})
+        assert await sync(database, sources, first) == Declared(1, 1), "its own environment is still declared"
+        git.commit({"one/a.yaml": app("blog")})
+        await sync(database, sources, first)
+        git.commit({"one/a.yaml": app("other"), "one/b.yaml": None})
+        assert await sync(database, sources, first) == Declared(1, 1, 1), "the app has an environment of another source"
+    assert names(database) == ["acme/blog", "acme/blog/q", "acme/other"]
+
+
+async def test_an_object_changes_hands_and_is_neither_deleted_nor_made_anew(
+    database: Database, tenant: Tenant, git: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    git.commit({"one/a.yaml": app("blog"), "one/b.yaml": app("wiki"), "two/a.yaml": app("news")})
+    first, second = add(database, tenant, git.url), add(database, tenant, git.url, "second")
+    database.execute("UPDATE paas_sources SET prune = true, path = CASE name WHEN 'main' THEN 'one' ELSE 'two' END")
+    async with adapter(database, git, tmp_path) as (sources, _):
+        await sync(database, sources, first)
+        await sync(database, sources, second)
+        before = database.one("SELECT id FROM paas_apps WHERE slug = 'wiki'")
+        git.commit({"two/b.yaml": app("wiki")})
+        with pytest.raises(SourceError, match="the source main declares it"):
+            await sync(database, sources, second)
+        git.commit({"one/b.yaml": None})
+        assert await sync(database, sources, first) == Declared(1, 1)
+        assert await sync(database, sources, second) == Declared(2, 2)
+        assert database.execute("SELECT id, deleted_at FROM paas_apps WHERE slug = 'wiki'") == [(before, None)]
+        assert database.one("SELECT count(*) FROM skypanel.source_claims") == 0
+        commit = git.git("rev-parse", "HEAD")
+        monkeypatch.setenv("DATABASE_URL", database.dsn("reader"))
+        assert main(["describe", "app", "acme/wiki"]) == 0
+        assert f"source acme/second at {commit}" in " ".join(capsys.readouterr().out.split())
+        git.commit({"two/b.yaml": None})
+        assert await sync(database, sources, second) == Declared(1, 1, 1)
+    assert names(database) == ["acme/blog", "acme/news"]

@@ -85,6 +85,10 @@ ROWS: dict[str, LiteralString] = {
         "INSERT INTO skypanel.source_objects (kind, id, source_id, organization_id)"
         " SELECT 'app', %(app)s, id, organization_id FROM paas_sources WHERE organization_id = %(organization)s"
     ),
+    "skypanel.source_claims": (
+        "INSERT INTO skypanel.source_claims (kind, id, source_id, organization_id)"
+        " SELECT 'app', %(app)s, id, organization_id FROM paas_sources WHERE organization_id = %(organization)s"
+    ),
     "skypanel.data_keys": (
         "INSERT INTO skypanel.data_keys (organization_id, kek_id, wrapped) VALUES (%(organization)s,"
         " '0123abcd', '\\x01')"
@@ -451,7 +455,7 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
     )
     assert {name for (name,) in found} == {
         "pause_of", "config_of", "config_now", "built_image", "record_refusal", "seen_email", "stream_since",
-        "source_applied",
+        "source_applied", "source_claimed",
         *ONE_AT_A_TIME,
     }  # fmt: skip
     other, conn = both.other, both.api()
@@ -479,6 +483,11 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
         assert conn.execute(applied, [mine, declared]).fetchall() == []
         whose = "SELECT source_id FROM skypanel.source_objects WHERE id = %s"
         assert both.database.execute(whose, other.app) == [(theirs,)], "somebody else's object was claimed"
+        before = both.database.execute("SELECT kind, id, source_id FROM skypanel.source_claims ORDER BY 1, 2, 3")
+        for source in (mine, theirs):
+            conn.execute("SELECT skypanel.source_claimed(%s, %s)", [source, declared])
+        claims = both.database.execute("SELECT kind, id, source_id FROM skypanel.source_claims ORDER BY 1, 2, 3")
+        assert not {row for row in claims if row[1] == other.app} - set(before), "somebody else's object was claimed"
         of = conn.execute("SELECT DISTINCT organization_id FROM skypanel.stream_since('1:1:')").fetchall()
         assert of == [(both.mine.organization,)]
     assert conn.execute("SELECT FROM skypanel.stream_since('1:1:')").fetchall() == []

@@ -56,3 +56,11 @@ SELECT DISTINCT ON (environment_id) environment_id, version
 FROM public.paas_releases
 WHERE environment_id = ANY (%(ids)s) AND deployed_at IS NOT NULL
 ORDER BY environment_id, deployed_at DESC, version DESC
+
+-- name: declared_by
+-- The source that declares an object, and at which commit.
+SELECT n.path, c.commit
+FROM skypanel.source_objects o
+JOIN skypanel.source_commits c ON c.source_id = o.source_id
+JOIN skypanel.names n ON n.kind = %(source_kind)s AND n.id = o.source_id AND NOT n.deleted
+WHERE o.kind = %(kind)s AND o.id = %(id)s

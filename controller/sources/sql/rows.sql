@@ -6,6 +6,10 @@ SELECT organization_id::text, id::text, repo_url, username, version, revision::t
 FROM skypanel.sealed_source_of(%(id)s)
 
 -- name: applied
--- The last statement of the transaction: a row for each reason not to commit it.
+-- Ends the transaction: a row for each reason not to commit it, and for each object that the source declares no longer.
 SELECT said, object_kind, object_id::text, other
 FROM skypanel.source_applied(%(lease)s, %(holder)s, %(epoch)s, %(row)s, %(generation)s, %(commit)s, %(files)s, %(objects)s)
+
+-- name: claimed
+-- Objects that other sources declare and this one waits for.
+SELECT skypanel.source_claimed(%(row)s, %(objects)s)

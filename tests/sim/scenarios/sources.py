@@ -117,3 +117,22 @@ async def what_somebody_changes_is_declared_again(sim: Simulation) -> None:
     sim.change(shop, instances=5)
     await sync(sim, main, "drift")
     assert [sim.reason(main), sim.document(shop)["instances"]] == ["Applied", 2]
+
+
+@scenario()
+async def what_a_commit_declares_no_longer_goes_and_nothing_else(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop, blog, wiki = (environment(sim, home, name, image_ref=IMAGE) for name in ("shop", "blog", "wiki"))
+    commit(sim, ONE, {shop: {"instances": 2}, blog: {"instances": 2}})
+    main = source(sim, home, prune=True)
+    await sim.settle()
+    commit(sim, BAD, WRONG)
+    await sync(sim, main, "bad")
+    sim.port(Sources).failures[URL] = AWAY
+    await sync(sim, main, "away")
+    assert sim.port(Sources).pruned == []
+    del sim.port(Sources).failures[URL]
+    commit(sim, TWO, {shop: {"instances": 2}})
+    await sync(sim, main, "dropped")
+    assert sim.port(Sources).pruned == [blog]
+    assert [sim.reason(shop), sim.reason(blog), sim.reason(wiki)] == ["Deployed", "Deleted", "Deployed"]

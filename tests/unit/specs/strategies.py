@@ -161,6 +161,7 @@ specs["Source"] = {
     "commit": st.none(),
     "path": st.sampled_from([".", "clusters/production"]),
     "interval": st.sampled_from(["10s", "1m30s", "24h"]),
+    "prune": st.booleans(),
     "suspended": st.booleans(),
     "username": st.none() | st.just("ada"),
 }
