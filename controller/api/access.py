@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import psycopg
@@ -22,7 +22,7 @@ _UNAUTHENTICATED = 401
 
 def real() -> Access:
     """Tokens of the API and of the panel, and the one table of permissions."""
-    return Access(_known, _may, _can, _within)
+    return Access(_known, _may, _can, _within, _alike)
 
 
 def _known(conn: psycopg.Connection, headers: Headers, settings: Settings, address: str) -> Caller:
@@ -52,3 +52,7 @@ def _within(caller: Any, role: str, apps: Sequence[str], verbs: Sequence[str]) -
 
 def _can(caller: Any, kind: str, path: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(str, can(caller, kind, path)))
+
+
+def _alike(caller: Caller) -> Hashable:
+    return caller.organization, caller.organization_slug, caller.role, caller.scope

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -58,9 +58,11 @@ class Access:
         may: whether he may do this to this object.
         can: what he may do to it.
         within: whether a token of this role, limited to these apps and verbs, may no more than he.
+        alike: callers of whom this is equal may do the same.
     """
 
     authenticate: Callable[[psycopg.Connection, Headers, Settings, str], Caller]
     may: Callable[[Any, str, str, tuple[str, ...]], bool]
     can: Callable[[Any, str, tuple[str, ...]], tuple[str, ...]]
     within: Callable[[Any, str, Sequence[str], Sequence[str]], bool]
+    alike: Callable[[Any], Hashable]

@@ -113,6 +113,7 @@ def objects(
     everything: bool = False,
     page: Page | None = None,
     ids: Sequence[UUID] | None = None,
+    specs: bool = True,
 ) -> list[DeclaredObject]:
     """Objects of ``kind``, by path.
 
@@ -124,10 +125,11 @@ def objects(
         everything: also those whose deletion is finished.
         page: a part of them.
         ids: only these.
+        specs: with what is declared; else that is left empty, and not read.
     """
     cls = KINDS[kind]
     binding, chain = cls.binding, ancestors(kind)
-    cells = read_cells(binding)
+    cells = read_cells(binding) if specs else []
     names = [sql.Identifier(f"p{depth}", KINDS[owner].binding.key_column) for depth, owner in enumerate(chain)]
     names.append(sql.Identifier("t", binding.key_column))
     spec_table = binding.deleted_in or binding.table
@@ -148,8 +150,11 @@ def objects(
         conditions += [sql.SQL("{} = {}").format(name, given.add(value)) for name, value in said]
     if organizations and of_tenant(kind):
         conditions.append(sql.SQL("{} = ANY ({})").format(names[0], given.add(list(organizations))))
+    among: sql.Composable = sql.SQL("")
     if ids is not None:
-        conditions.append(sql.SQL("{} = ANY ({})").format(sql.Identifier("t", "id"), given.add(list(ids))))
+        meant = given.add(list(ids))
+        conditions.append(sql.SQL("{} = ANY ({})").format(sql.Identifier("t", "id"), meant))
+        among = sql.SQL(" AND s.id = ANY ({})").format(meant)  # else all statuses are made, to join these
     if binding.deleted_in and not everything:
         conditions.append(sql.SQL("({} IS NULL OR {})").format(deleted_at, _worth_showing(cls)))
 
@@ -159,6 +164,7 @@ def objects(
 
     query = sql.SQL(statement("declared/read/objects")).format(
         id=sql.Identifier("t", "id"),
+        among=among,
         spec_table=sql.Identifier(alias),
         deleted_at=deleted_at,
         columns=sql.SQL(", ").join([*names, *(cell_expression(conn, binding, cell) for cell in cells)]),
@@ -174,7 +180,7 @@ def objects(
         owners, status = tuple(row[4 : 4 + len(names)]), row[-_STATUS_COLUMNS:]
         values = dict(zip(cells, row[4 + len(names) : -_STATUS_COLUMNS], strict=True))
         parents = {KINDS[owner].word(): name for owner, name in zip(chain, owners, strict=False)}
-        spec = spec_document(cls, parents, Row(object_id, values, frozenset(), frozenset()))
+        spec = spec_document(cls, parents, Row(object_id, values, frozenset(), frozenset())) if specs else {}
         found.append(
             DeclaredObject(
                 kind=kind,

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import converge, deploy, growth, many, reaction, repair, rolling, start, variables
+from tests.bench import converge, deploy, growth, interface, many, reaction, repair, rolling, start, variables
 from tests.bench.harness import place
 from tests.bench.report import Measurement, show, write
 
 TABLE_WIDTH = 120
-PARTS = ("start", "reaction", "converge", "many", "variables", "repair", "deploy", "rolling")
+PARTS = ("start", "reaction", "converge", "many", "variables", "repair", "deploy", "rolling", "interface")
 
 
 def main() -> int:
@@ -52,6 +52,8 @@ def main() -> int:
                     found = variables.measure(here, count, rounds)
                 case "deploy":
                     found = deploy.measure(here, 4 if options.quick else 16)
+                case "interface":
+                    found = interface.measure(here, *((100, 100, 5) if options.quick else (1000, 500, 60)))
                 case "rolling":
                     found = rolling.measure(here, options.count or (3 if options.quick else 20), console)
                 case _:

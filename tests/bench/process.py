@@ -78,7 +78,7 @@ def controller(place: BenchHarness, database: Database, **settings: str) -> Iter
             **{k: v for k, v in os.environ.items() if not k.startswith(("SKYPANEL_", "DOCKER_", "DATABASE_"))},
             "DATABASE_URL": database.dsn("controller"),
             "DOCKER_HOST": place.docker_host,
-            "SKYPANEL_LISTEN": f"127.0.0.1:{_free_port()}",
+            "SKYPANEL_LISTEN": f"127.0.0.1:{free_port()}",
             "SKYPANEL_LOG_FORMAT": "json",
             "SKYPANEL_PIN_IMAGE": IMAGE,
             "SKYPANEL_MIN_READY_SECONDS": "0",
@@ -100,7 +100,8 @@ def controller(place: BenchHarness, database: Database, **settings: str) -> Iter
                 process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

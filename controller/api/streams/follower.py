@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import anyio
 
 from controller.api.callers import Access, Caller
-from controller.api.streams.messages import Message
+from controller.api.streams.messages import KEEP_ALIVE, Message
 
 MOST_WAITING = 262_144
 """Bytes that may wait for one reader. They are the same bytes for all of an organization."""
+ALIVE_SECONDS = 15.0
+AGAIN_SECONDS = 60.0
+"""After which who reads is looked up again: a token that is revoked reads no longer."""
+SEND_SECONDS = 20.0
+"""A reader that takes nothing for so long is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +50,28 @@ class Follower:
         self.wants = wants
         self.why = ""
         """Why it ends; empty: it goes on."""
+        self.ends = time.monotonic() + wants.seconds if wants.seconds else float("inf")
+        self.known_until = time.monotonic() + AGAIN_SECONDS
+        """When who reads is looked up again."""
+        self.scope = anyio.CancelScope()
+        """Of all that is done for it."""
         self._access = access
         self._waiting: list[bytes] = []
         self._bytes = 0
         self._rang = anyio.Event()
+        self._since = time.monotonic()
+        """When something was sent, or began to be."""
+        self._sends = False
+
+    def looked_up(self, caller: Caller) -> None:
+        """Who reads was looked up once more."""
+        self.caller = caller
+        self.known_until = time.monotonic() + AGAIN_SECONDS
+
+    @property
+    def alike(self) -> Hashable:
+        """Followers of whom this is equal may have the same."""
+        return self.wants, self._access.alike(self.caller)
 
     def may_have(self, message: Message) -> bool:
         """Whether he asked for it and may read it. What is gone is told to who may read all of his organization."""
@@ -62,12 +87,12 @@ class Follower:
         own = () if caller.platform else (caller.organization_slug,)
         return self._access.may(caller, "read", message.kind, own)
 
-    def put(self, frames: Sequence[bytes]) -> None:
+    def put(self, frames: bytes) -> None:
         """Send ``frames``; who has not read what waits already is dropped."""
         if self.why:
             return
-        self._waiting += frames
-        self._bytes += sum(map(len, frames))
+        self._waiting.append(frames)
+        self._bytes += len(frames)
         if self._bytes > MOST_WAITING:
             self.end(f"more than {MOST_WAITING} bytes waited for you: read faster, or follow less")
         self._rang.set()
@@ -79,12 +104,28 @@ class Follower:
             self._waiting, self._bytes = [], 0
             self._rang.set()
 
-    async def take(self, seconds: float) -> bytes:
-        """What waits, as soon as something does; empty: nothing within so many seconds, or it has ended."""
-        with anyio.move_on_after(seconds):
-            await self._rang.wait()
-        self._rang = anyio.Event()
-        if self.why:
+    def tend(self, now: float) -> None:
+        """What time alone brings: its end, a sign of life, another look at who reads. Who takes nothing is gone."""
+        if self._sends:
+            if now - self._since > SEND_SECONDS:
+                self.scope.cancel()
+        elif now >= self.ends:
+            self.end("the time that was asked for is over")
+        elif now >= self.known_until:
             self._rang.set()
+        elif now - self._since > ALIVE_SECONDS:
+            self.put(KEEP_ALIVE)
+
+    async def take(self) -> bytes:
+        """What waits, as soon as something does, or something else is to be done."""
+        await self._rang.wait()
+        self._rang = anyio.Event()
         found, self._waiting, self._bytes = b"".join(self._waiting), [], 0
         return found
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Something is sent within."""
+        self._since, self._sends = time.monotonic(), True
+        yield
+        self._since, self._sends = time.monotonic(), False

@@ -8,8 +8,10 @@ passed over: it goes on from where it was.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
+from uuid import UUID
 
 import anyio
 import anyio.lowlevel
@@ -33,8 +35,9 @@ TICK_SECONDS = 0.1
 IDLE_SECONDS = 2.0
 """Between two looks, at most: who leads is seen by looking."""
 _FIRST_SECONDS = 5.0
+TEND_SECONDS = 0.5
 _PIECE = 200
-"""Messages that are handed on before others have their turn."""
+"""Followers that are handed something before others have their turn."""
 
 InThread = Callable[[Callable[[psycopg.Connection], Any]], Awaitable[Any]]
 
@@ -63,15 +66,18 @@ class Hub:
 
     async def run(self) -> None:
         """Look and hand out, until it is cancelled."""
-        while True:
-            try:
-                await self._look()
-            except (psycopg.Error, OSError) as error:
-                log.warning("api.stream_interrupted", error=str(error))
-                await anyio.sleep(IDLE_SECONDS)
-            await anyio.sleep(TICK_SECONDS)
-            with anyio.move_on_after(IDLE_SECONDS):
-                await self._bell.wait()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._tend)
+            while True:
+                began = time.monotonic()
+                try:
+                    await self._look()
+                except (psycopg.Error, OSError) as error:
+                    log.warning("api.stream_interrupted", error=str(error))
+                    await anyio.sleep(IDLE_SECONDS)
+                await anyio.sleep(max(0.0, began + TICK_SECONDS - time.monotonic()))
+                with anyio.move_on_after(IDLE_SECONDS):
+                    await self._bell.wait()
 
     async def listen(self) -> None:
         """Have each notification looked at, until it is cancelled. A lost one costs the time until the next look."""
@@ -140,25 +146,33 @@ class Hub:
         if self._leader is None or _vouches(leader) != _vouches(self._leader):
             self._leader = leader
             for each in self._followers:
-                each.put([self.leader])
+                each.put(self.leader)
         if found:
             await self._hand_out(found, messages.position(seen))
 
     async def _hand_out(self, found: list[Message], position: bytes) -> None:
         """To each what he may have. Nothing is kept between two of them: the next look waits for this one's end."""
-        by_owner: dict[Any, list[Message]] = {}
+        by_owner: dict[UUID | None, list[Message]] = {}
         for message in found:
             by_owner.setdefault(message.organization, []).append(message)
-        done = 0
-        for each in list(self._followers):
-            own = found if each.caller.platform else _of(each, by_owner)
-            frames = [message.frame for message in own if each.may_have(message)]
-            if frames:
-                each.put([*frames, position])
-            done += len(own)
-            if done >= _PIECE:
-                done = 0
+        made: dict[Hashable, bytes] = {}
+        for number, each in enumerate(list(self._followers)):
+            key, organization = each.alike, each.caller.organization
+            if key not in made:
+                own = found if each.caller.platform else [*by_owner.get(organization, ()), *by_owner.get(None, ())]
+                frames = b"".join(message.frame for message in own if each.may_have(message))
+                made[key] = frames + position if frames else b""
+            if made[key]:
+                each.put(made[key])
+            if number % _PIECE == _PIECE - 1:
                 await anyio.lowlevel.checkpoint()
+
+    async def _tend(self) -> None:
+        while True:
+            now = time.monotonic()
+            for each in list(self._followers):
+                each.tend(now)
+            await anyio.sleep(TEND_SECONDS)
 
 
 def _look(conn: psycopg.Connection, seen: Position | None, followed: bool) -> tuple[Position, list[Message], Leader]:
@@ -175,7 +189,3 @@ def _key(caller: Caller) -> tuple[str, str, object]:
 
 def _vouches(leader: Leader) -> tuple[bool, bool]:
     return leader.alive, leader.reaches_engine
-
-
-def _of(follower: Follower, by_owner: dict[Any, list[Message]]) -> list[Message]:
-    return [*by_owner.get(follower.caller.organization, ()), *by_owner.get(None, ())]

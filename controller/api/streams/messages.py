@@ -73,7 +73,7 @@ def read(conn: psycopg.Connection, written: Iterable[Written]) -> list[Message]:
 def _objects(conn: psycopg.Connection, kind: str, wanted: dict[str, dict[UUID, UUID | None]]) -> list[Message]:
     """Messages of one kind. Owners whose status is that of these are added to what is ``wanted``."""
     ids = wanted[kind]
-    objects = reader.objects(conn, kind, everything=True, ids=list(ids))
+    objects = reader.objects(conn, kind, everything=True, ids=list(ids), specs=False)
     found = []
     for one, document in zip(objects, documents(conn, objects), strict=True):
         said = {part: document[part] for part in ("kind", "metadata", "status")}

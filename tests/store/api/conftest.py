@@ -125,4 +125,5 @@ def app_on(database: Database, tokens: Tokens, **more: Any) -> FastAPI:
         docker_host="tcp://127.0.0.1:1",
         **more,
     )
-    return make_app(settings, {}, access=Access(tokens.authenticate, tokens.may, tokens.can, lambda *_: True))
+    access = Access(tokens.authenticate, tokens.may, tokens.can, lambda *_: True, lambda caller: caller)
+    return make_app(settings, {}, access=access)

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import uvicorn
 
-from controller.api.streams import follower, response
+from controller.api.streams import follower
 from tests.labs import eventually, free_port
 from tests.store.api.conftest import World, app_on
 
@@ -231,7 +231,7 @@ def test_a_reader_who_does_not_read_is_dropped_with_a_word(served: Served, monke
 
 
 def test_a_token_that_is_taken_away_reads_no_longer(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(response, "AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(follower, "AGAIN_SECONDS", 0.2)
     stream = served.open("second").first()
     assert served.open("second", "?seconds=1").first().until(lambda m: m.event == "end")[-1].data["why"]
     served.world.tokens.known.pop("second")

@@ -7,6 +7,8 @@ SELECT c.{owner_column},
        count(*) FILTER (WHERE c.deleted_at IS NULL AND s.ready = 'Unknown'),
        min(s.reason) FILTER (WHERE c.deleted_at IS NULL AND s.ready = 'Unknown')
 FROM {children} c
+-- The array is there so that the view makes no other statuses.
 LEFT JOIN skypanel.status s ON s.kind = {kind} AND s.id = c.id
+     AND s.id = ANY (ARRAY(SELECT x.id FROM {children} x WHERE x.{owner_column} = ANY (%(ids)s)))
 WHERE c.{owner_column} = ANY (%(ids)s)
 GROUP BY c.{owner_column}
