@@ -1,6 +1,6 @@
 """`python -m tests.parts`: the suite, in five parts at once, as most of its time is waiting for real parts.
 
-`--long`: instead what takes long, in four parts; the build runs both. `--turn`: after the first of them, which ends
+`--long`: instead what takes long, in five parts; the build runs both. `--turn`: after the first of them, which ends
 first, the other version of a real part whose turn it is (`tests.matrix`).
 
 Each part has labs of its own. The last one mostly works, and gets what processor time the others leave. Reports come
@@ -23,6 +23,8 @@ WHOLE = "e2e"
 """The folder that takes longest: every other file of it is a part."""
 SLOWEST = ("--durations=8", "--durations-min=20")
 """So that whoever has to make room sees where."""
+ONE_MACHINE = "trixie"
+"""Bare machines are installed side by side: this one takes longest."""
 LONG = "chaos"
 """The folder whose tests take long; elsewhere they are marked."""
 
@@ -39,7 +41,8 @@ def parts() -> list[list[str]]:
 def long_parts() -> list[list[str]]:
     """The long ones: two controllers under faults, and what is marked."""
     quick = [f"tests/{name}" for name in ("sim", "store", "unit")]
-    return [[f"tests/{LONG}"], ["tests/e2e", "-m", "long"], [*quick, "-m", "long"], ["tests/install", "-m", "long"]]
+    machines = [["tests/install", "-m", "long", "-k", which] for which in (ONE_MACHINE, f"not {ONE_MACHINE}")]
+    return [[f"tests/{LONG}"], ["tests/e2e", "-m", "long"], [*quick, "-m", "long"], *machines]
 
 
 def main() -> int:

@@ -30,7 +30,7 @@ find /opt/skypanel -maxdepth 1; ls -A /var/lib/postgresql 2>/dev/null || true
 docker info -f '{{.Swarm.LocalNodeState}}'; docker volume ls -q; docker ps -aq; nft list tables | grep skypanel || true
 """
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(2000)]
 
 
 def whole_app() -> Block:
