@@ -21,6 +21,8 @@ from specs.spelling import meant
 INSTALLED = Path("/etc/skypanel/env")
 PEOPLE = Path("/etc/skypanel/panel.env")
 """With the connection string of people's commands, whose role declares and reads; that of the controller does not."""
+API = Path("/etc/skypanel/api.env")
+"""With the connection string of the HTTP API, which sees rows of one organization at a time."""
 PREFIX = "SKYPANEL_"
 _OTHERS = ("SKYPANEL_ENV_FILE", "SKYPANEL_LAB", "SKYPANEL_TEST_", "SKYPANEL_DEMO", "SKYPANEL_FIREWALL_CONF")
 """Names of the project's own tools."""

@@ -324,9 +324,9 @@ record_database() {
             'would have made role '*) record role "${line##* }" ;;
             'would have made database '*) record database "${line##* }" ;;
             'would have written '*) [ -e "${line##* }" ] || record file "${line##* }" ;;
-            'would have applied the migrations, made two logins'*) # there is no database yet
-                for name in "${database}_controller_login" "${database}_panel_login"; do record role "$name"; done
-                for name in $settings $folder/panel.env; do [ -e "$name" ] || record file "$name"; done
+            'would have applied the migrations, made the logins'*) # there is no database yet
+                for name in "${database}_controller_login" "${database}_panel_login" "${database}_api_login"; do record role "$name"; done
+                for name in $settings $folder/panel.env $folder/api.env; do [ -e "$name" ] || record file "$name"; done
                 ;;
         esac
     done <"$output"
@@ -346,7 +346,7 @@ prepare_database() {
         [ -n "$dry" ] || systemctl is-active -q postgresql || run 'start PostgreSQL' systemctl enable --now postgresql
     fi
     if [ -n "$dry" ] && [ ! -x $venv/bin/skypanel ]; then
-        say "would make roles, database $database, its schema, $settings and $folder/panel.env"
+        say "would make roles, database $database, its schema, $settings, $folder/panel.env and $folder/api.env"
         return
     fi
     mend='the message above says what; skypanel setup --help'
@@ -358,7 +358,7 @@ prepare_database() {
     fi
     sed -i 's/^ *//' "$output"
     if grep -qx 'everything is there' "$output"; then
-        already "database $database, its schema, $settings, $folder/panel.env"
+        already "database $database, its schema, $settings, $folder/panel.env, $folder/api.env"
     elif [ -n "$dry" ]; then
         while read -r said; do say "$said"; done <"$output"
     else
@@ -587,7 +587,7 @@ keep() {
 }
 
 keeps() {
-    local found="$settings, $folder/panel.env, database $database"
+    local found="$settings, $folder/panel.env, $folder/api.env, database $database"
     [ -z "$(all_recorded stack-data)" ] || found="$found, the volume of certificates"
     [ -z "$(all_recorded swarm)" ] || found="$found, the Swarm"
     [ -z "$(all_recorded package)" ] || found="$found, $(all_recorded package | wc -l) packages"

@@ -25,12 +25,14 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from controller.actions.errors import ActionError
 from controller.kit.redaction import redact
 from controller.schema import setup as roles
-from controller.schema.setup import Login, Steps, controller_of, people_of
+from controller.schema.setup import Login, Steps, api_of, controller_of, people_of
+from controller.settings_sources import API as OF_API
 from controller.settings_sources import INSTALLED
 from controller.settings_sources import PEOPLE as OF_PEOPLE
 from controller.vault.keyring import FILE_VARIABLE, VARIABLE, generate
 
 URL = "DATABASE_URL"
+API_URL = "SKYPANEL_API_DATABASE_URL"
 _LONGEST = 40
 
 
@@ -51,11 +53,12 @@ class Wanted:
     folder: Path
 
     @property
-    def files(self) -> dict[Login, Path]:
-        """Where the connection string of each login goes."""
+    def files(self) -> dict[Login, tuple[Path, str]]:
+        """Where the connection string of each login goes: the file, and the name of its line."""
         return {
-            controller_of(self.database): self.folder / INSTALLED.name,
-            people_of(self.database): self.folder / OF_PEOPLE.name,
+            controller_of(self.database): (self.folder / INSTALLED.name, URL),
+            people_of(self.database): (self.folder / OF_PEOPLE.name, URL),
+            api_of(self.database): (self.folder / OF_API.name, API_URL),
         }
 
 
@@ -82,19 +85,19 @@ def setup(wanted: Wanted, say: Callable[[str], None], *, dry: bool = False) -> N
         roles.server(admin, wanted.database, steps)
         there = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [wanted.database]).fetchone()
     if there is None:  # a dry run
-        say("would have applied the migrations, made two logins and written their files")
+        say("would have applied the migrations, made the logins and written their files")
         return
     with _administrator(wanted.admin, wanted.database) as admin:
         roles.schema(admin, steps)
         host = wanted.host or (admin.info.host if not admin.info.host.startswith("/") else "127.0.0.1")
-        for login, path in wanted.files.items():
-            if _is_there(path, wanted.database):
+        for login, (path, line) in wanted.files.items():
+            if _is_there(path, line, wanted.database):
                 continue
             password = roles.login(admin, login, steps)
             url = _url(login.name, password, host, admin.info.port, wanted.database)
             if not dry:
                 _try(url, login)
-                _write(path, URL, url)
+                _write(path, line, url)
             say(f"{'would have ' if dry else ''}written {path}")
         _key(admin, wanted.folder / INSTALLED.name, steps)
 
@@ -143,16 +146,16 @@ def _url(user: str, password: str, host: str, port: int, database: str) -> str:
     return f"postgresql://{user}:{quote(password, safe='')}@{address}:{port}/{quote(database, safe='')}"
 
 
-def _is_there(path: Path, database: str) -> bool:
+def _is_there(path: Path, line: str, database: str) -> bool:
     """Whether the file has a connection string to the database.
 
     Raises:
         ActionError: it has one that does not work, or to another database.
     """
-    url = (dotenv_values(path).get(URL) if path.exists() else None) or ""
+    url = (dotenv_values(path).get(line) if path.exists() else None) or ""
     if not url:
         return False
-    mend = f"mend it, or take the line {URL} out of the file: then a login with a new password is written there"
+    mend = f"mend it, or take the line {line} out of the file: then a login with a new password is written there"
     try:
         if (named := conninfo_to_dict(url).get("dbname")) != database:
             raise ActionError(f"{path} names database {named}, not {database}", f"name another --folder, or {mend}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 import typer
 
-from controller.cli.inputs import env_files, of_kinds, settings
+from controller.cli.inputs import env_files, of_kinds, settings_of_api
 from controller.settings import Settings
 from controller.settings_sources import models_of_kinds, sources, unknown
 from controller.telemetry import logs
@@ -21,7 +21,8 @@ def register(app: typer.Typer) -> None:
 def api() -> None:
     """Serve the HTTP API until SIGTERM or SIGINT.
 
-    It listens on SKYPANEL_API_LISTEN and works as the role of SKYPANEL_API_DATABASE_URL. Any number of them may run.
+    It listens on SKYPANEL_API_LISTEN and works as the role of SKYPANEL_API_DATABASE_URL, which `skypanel setup` writes
+    into /etc/skypanel/api.env. Any number of them may run.
     It speaks HTTP: the edge, or another proxy, has the certificate. `/openapi.json` describes it, `/readyz` says
     whether it reaches the database.
 
@@ -34,7 +35,7 @@ def api() -> None:
     from controller.api.app import make_app  # noqa: PLC0415 - as above
     from controller.api.server import serve  # noqa: PLC0415 - as above
 
-    found = settings()
+    found = settings_of_api()
     logs.configure(found.skypanel_log_format, found.skypanel_log_level)
     for said in unknown(sources(env_files()), [Settings, *models_of_kinds().values()]):
         log.warning("settings.unknown", error=said)

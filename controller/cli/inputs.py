@@ -17,7 +17,7 @@ from controller.actions.errors import ActionError
 from controller.actions.paths import complete, complete_or_all, listed
 from controller.cli.helped import running
 from controller.settings import Settings
-from controller.settings_sources import PEOPLE, installed_file, read, sources
+from controller.settings_sources import API, PEOPLE, installed_file, read, sources
 from specs.problems import RefusedError
 from specs.units import parse_duration
 
@@ -79,6 +79,12 @@ def env_files() -> list[Path]:
     """Files that settings come from: what ``--env-file`` names, else the installation's, if it may be read."""
     installed = None if _named_files else installed_file()
     return [*_named_files, *([installed] if installed else [])]
+
+
+def settings_of_api() -> Settings:
+    """The same, with what the installation has for the HTTP API alone; raises as ``settings``."""
+    own = None if _named_files else installed_file(API)
+    return read(Settings, sources([*env_files(), *([own] if own else [])]))
 
 
 def settings() -> Settings:

@@ -40,7 +40,8 @@ def setup(
 
     Only what is missing is made: run it again after an upgrade, or when it was interrupted. `env` has the
     controller's connection string and a key for config vars, `panel.env` the connection string of people's commands and
-    of a panel; both are for root alone. No password is shown, and none stands in the server's log.
+    of a panel, `api.env` that of `skypanel api`; all are for root alone. No password is shown, and none stands in the
+    server's log.
 
     A password on a command line can be seen by others: put the URL into SKYPANEL_ADMIN_URL, or into a PGPASSFILE.
 

@@ -38,6 +38,11 @@ def people_of(database: str) -> Login:
     return Login(f"{database}_panel_login", ("skypanel_panel", "skypanel_reader"))
 
 
+def api_of(database: str) -> Login:
+    """The login of the HTTP API, which is no group's but that of tenants."""
+    return Login(f"{database}_api_login", ("skypanel_api",))
+
+
 @dataclass(slots=True)
 class Steps:
     """What is made, as it is made.

@@ -126,9 +126,7 @@ def install(here: Stranger) -> None:
     said = here.types("the script", script)
     assert "doctor: next is 7 First organization" in said
     assert "already so: a manager of a Swarm" in said
-    assert (
-        here.sees("stat -c %a /etc/skypanel/env /etc/skypanel/panel.env /etc/skypanel/installed").split() == ["600"] * 3
-    )
+    assert here.sees("stat -c %a /etc/skypanel/{env,panel.env,api.env,installed}").split() == ["600"] * 4
     again = here.types("the script again", script)
     made = [line for line in again.splitlines() if "already so" not in line and "doctor:" not in line]
     assert [line.split()[0] for line in made] == ["4", "4", "Done"], again  # the stack is deployed anew, and waited for
@@ -162,7 +160,7 @@ def remove(here: Stranger, before: str) -> None:
     here.types("removal of an organization", "skypanel delete organization acme --yes --wait")
     here.sees("skypanel delete organization globex --yes --wait")
     kept = here.types("removal", REMOVAL.text.strip())
-    assert "what stays: /etc/skypanel/env, /etc/skypanel/panel.env, database skypanel" in kept
+    assert "what stays: /etc/skypanel/env, /etc/skypanel/panel.env, /etc/skypanel/api.env, database skypanel" in kept
     assert here.sees(
         "docker service ls -q; nft list tables | grep skypanel || true; ls -d /opt/skypanel/.venv || true"
     ).startswith("ls:")

@@ -20,7 +20,12 @@ from controller.cli.errors import ExitCode
 from deploy.postgres import Server
 
 DATABASE = f"test_{os.getpid()}_setup"
-CONTROLLER, PEOPLE = LOGINS = (f"{DATABASE}_controller_login", f"{DATABASE}_panel_login")
+CONTROLLER, PEOPLE, API = LOGINS = (
+    f"{DATABASE}_controller_login",
+    f"{DATABASE}_panel_login",
+    f"{DATABASE}_api_login",
+)
+FILES = {"env": "DATABASE_URL", "panel.env": "DATABASE_URL", "api.env": "SKYPANEL_API_DATABASE_URL"}
 Setup = Callable[..., str]
 
 
@@ -46,7 +51,7 @@ def setup(
 
 def urls(folder: Path) -> dict[str, str]:
     """By login."""
-    found = [dotenv_values(folder / "etc" / name)["DATABASE_URL"] or "" for name in ("env", "panel.env")]
+    found = [dotenv_values(folder / "etc" / name)[line] or "" for name, line in FILES.items()]
     return {str(conninfo_to_dict(url)["user"]): url for url in found}
 
 
@@ -68,6 +73,10 @@ def test_an_empty_server_gets_all_that_an_installation_needs(setup: Setup, serve
         assert conn.execute("SELECT count(*) FROM skypanel.objects").fetchone() == (0,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute("INSERT INTO paas_plans (name) VALUES ('x')")
+    with psycopg.connect(found[API]) as conn:
+        assert conn.execute("SELECT count(*) FROM paas_apps").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute("SELECT ciphertext FROM skypanel.config_vars")
     with server.connect() as conn:
         for login, url in found.items():
             (verifier,) = conn.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", [login]).fetchone() or (
@@ -76,7 +85,7 @@ def test_an_empty_server_gets_all_that_an_installation_needs(setup: Setup, serve
             password = str(conninfo_to_dict(url)["password"])
             assert is_password(verifier, password)
             assert password not in said
-    for name in ("env", "panel.env"):
+    for name in FILES:
         assert stat.S_IMODE((tmp_path / "etc" / name).stat().st_mode) == 0o600
 
 

@@ -12,6 +12,7 @@ import pytest
 from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
+from controller.actions.doctor.database import tenants_check
 from controller.declared import reader, writer
 from controller.declared.constraint_messages import SpecRefused
 from controller.postgres.tenancy import AsyncTenantConnection, Tenancy, TenantConnection, acting
@@ -691,3 +692,25 @@ async def test_an_asynchronous_connection_acts_for_somebody_in_each_transaction_
                 await cursor.execute(count)
                 assert await cursor.fetchone() == (2,)
         assert await (await conn.execute(count)).fetchone() == (0,)
+
+
+def test_doctor_names_tables_that_show_everything_and_logins_that_nothing_holds(database: Database) -> None:
+    with database.connect("postgres") as conn:
+        assert tenants_check(conn).level == "ok", tenants_check(conn)
+        for spoilt, mended in (
+            ("ALTER TABLE paas_apps DISABLE ROW LEVEL SECURITY", "ALTER TABLE paas_apps ENABLE ROW LEVEL SECURITY"),
+            ("ALTER TABLE paas_apps NO FORCE ROW LEVEL SECURITY", "ALTER TABLE paas_apps FORCE ROW LEVEL SECURITY"),
+            ("DROP POLICY skypanel_select ON paas_apps", "CALL skypanel.isolate_table('public.paas_apps')"),
+        ):
+            conn.execute(spoilt.encode())
+            assert (tenants_check(conn).level, "paas_apps" in tenants_check(conn).message) == ("fail", True)
+            conn.execute(mended.encode())
+        assert tenants_check(conn).level == "ok"
+        conn.execute("CREATE TABLE skypanel.extra (x int)")
+        assert tenants_check(conn).level == "ok", "nobody may touch it"
+        conn.execute("GRANT SELECT ON skypanel.extra TO skypanel_api")
+        assert "skypanel.extra" in tenants_check(conn).message
+        conn.execute("DROP TABLE skypanel.extra")
+        with conn.transaction(force_rollback=True):
+            conn.execute("CREATE ROLE test_unheld LOGIN BYPASSRLS IN ROLE skypanel_api")
+            assert "ALTER ROLE test_unheld" in tenants_check(conn).mend

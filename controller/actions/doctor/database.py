@@ -64,6 +64,7 @@ def _checks(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
     yield transaction_check(conn)
     yield _known(lambda: lease_check(conn, settings.skypanel_installation), "leader")
     yield _known(lambda: hidden_check(conn), "rows")
+    yield _known(lambda: tenants_check(conn), "tenants")
     yield _known(lambda: fuse_check(conn), "fuse")
     yield _known(lambda: pause_check(conn), "pauses")
     yield _known(lambda: keys_check(conn, settings), "keys")
@@ -168,6 +169,26 @@ def hidden_check(conn: psycopg.Connection) -> Check:
         f"row-level security of {tables} may hide rows from the owner of the views; nothing is removed meanwhile",
         f"let a superuser run: ALTER ROLE {rows[0][1]} BYPASSRLS;",
     )
+
+
+def tenants_check(conn: psycopg.Connection) -> Check:
+    """Does every table with rows of organizations show the API those of one alone?"""
+    open_to_all = [row[0] for row in conn.execute(statement("schema/checks/unguarded"))]
+    if open_to_all:
+        more = f" and {len(open_to_all) - _NAMED} more" if len(open_to_all) > _NAMED else ""
+        return fail(
+            "tenants",
+            f"no policies keep organizations apart in {', '.join(open_to_all[:_NAMED])}{more}",
+            "run `skypanel migrate` as the schema's owner, which makes them; stop `skypanel api` until then",
+        )
+    unheld = [row[0] for row in conn.execute(statement("schema/checks/unheld"))]
+    if unheld:
+        return fail(
+            "tenants",
+            f"policies do not hold {', '.join(unheld)}, which has skypanel_api",
+            f"let a superuser run: ALTER ROLE {unheld[0]} NOSUPERUSER NOBYPASSRLS;",
+        )
+    return ok("tenants", "policies keep organizations apart in every table that the API sees")
 
 
 def pause_check(conn: psycopg.Connection) -> Check:

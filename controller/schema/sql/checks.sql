@@ -17,6 +17,27 @@ SELECT current_user,
        (SELECT bool_and(has_table_privilege('skypanel.snapshot_' || k.kind, 'SELECT')) FROM skypanel.kinds k WHERE k.reconciled)
        AND has_table_privilege('skypanel.inventory', 'SELECT')
 
+-- name: unguarded
+-- Tables that have rows of organizations, or that skypanel_api may touch, and that do not restrict it; what tells of the program alone is not meant.
+SELECT DISTINCT c.oid::regclass::text
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN skypanel.isolated_tables i ON to_regclass(i.name) = c.oid
+LEFT JOIN skypanel.declared_tables d ON to_regclass(d.name) = c.oid
+WHERE n.nspname IN ('public', 'skypanel') AND c.relkind IN ('r', 'p')
+  AND (i.name IS NOT NULL OR d.name IS NOT NULL OR has_any_column_privilege('skypanel_api', c.oid, 'SELECT, INSERT, UPDATE')
+       OR has_table_privilege('skypanel_api', c.oid, 'DELETE, TRUNCATE'))
+  AND c.oid <> ALL (ARRAY['skypanel.kinds', 'skypanel.schema_migrations', 'skypanel.package_migrations']::regclass[])
+  AND NOT (c.relrowsecurity AND c.relforcerowsecurity
+           AND (SELECT count(DISTINCT p.polcmd) FROM pg_policy p
+                 WHERE p.polrelid = c.oid AND NOT p.polpermissive AND p.polname LIKE 'skypanel\_%' AND to_regrole('skypanel_api') = ANY (p.polroles)) = 4)
+ORDER BY 1
+
+-- name: unheld
+-- Members of skypanel_api that no policy holds.
+SELECT r.rolname FROM pg_roles r JOIN pg_auth_members m ON m.member = r.oid
+WHERE m.roleid = to_regrole('skypanel_api') AND (r.rolsuper OR r.rolbypassrls) ORDER BY 1
+
 -- name: oldest_transaction
 -- Who holds back cleaning in this database, for how many transactions, and, where it may be seen, for how many seconds.
 SELECT pid, usename, age(backend_xmin), extract(epoch FROM clock_timestamp() - xact_start)::float
