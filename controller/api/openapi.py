@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from controller.api import problems
-from controller.api.examples import problem_example
+from controller.api.examples import names, problem_example
 from controller.api.operations import Operation, Parameter
 from controller.api.routes.shared import ORGANIZATION
 from controller.kit.version import own_version
@@ -73,6 +73,8 @@ def _operation(each: Operation) -> dict[str, Any]:
 def _codes(each: Operation) -> list[str]:
     """With which it may be done: what is new is 201, what is being removed 202."""
     codes = {"PUT": ["200", "201"], "DELETE": ["200", "202"]}
+    if each.status == 201:
+        return ["200", "201"]  # a dry run makes nothing
     return codes.get(each.method, [str(each.status)])
 
 
@@ -114,7 +116,9 @@ def _problems(each: Operation) -> dict[str, Any]:
 
 
 def _place(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    known = {word: value for kind in KINDS for word, value in names(kind).items()}
+    example = {"example": known[name]} if name in known else {}
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}, **example}
 
 
 def _parameter(each: Parameter) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from specs.kinds import KINDS, TENANT_WORD, ancestors, of_tenant
 _MOST, _USUAL = 500, 100
 _PARTS = ("metadata", "spec", "status", "can")
 _PART = "|".join(_PARTS)
+_PARTS_OF_IT = {"type": "object", "description": "Those that `fields` names."}
 _LIMIT = Parameter("limit", f"So many at most; {_USUAL} when left out.", whole(1, _MOST))
 _CURSOR = Parameter("cursor", "`next` of the page before.")
 _FIELDS = Parameter(
@@ -48,6 +49,7 @@ def _of(area: str, kind: str, *, nested: bool) -> Operation:
     filters = [*((_READY, _REASON) if stated else ()), *((_OF,) if not nested and of_tenant(kind) else ())]
     many = cls.plural()[0].upper() + cls.plural()[1:]
     of = f"Of{ancestors(kind)[-1]}" if nested else ""
+    whole_object = {"$ref": f"#/components/schemas/{kind}Object"}
     return Operation(
         "GET", places.collection(area, kind, nested=nested), f"list{many}{of}{within}", f"{area}: {cls.plural()}",
         f"List {cls.plural()}{owner}, and how they stand.", partial(_list, kind, nested),
@@ -56,7 +58,7 @@ def _of(area: str, kind: str, *, nested: bool) -> Operation:
         answers={
             "type": "object", "required": ["items", "next"],
             "properties": {
-                "items": {"type": "array", "items": {"$ref": f"#/components/schemas/{kind}Object"}},
+                "items": {"type": "array", "items": {"anyOf": [whole_object, _PARTS_OF_IT]}},
                 "next": {"type": ["string", "null"]},
             },
         },
