@@ -9,6 +9,8 @@ from specs.problems import RefusedError, quote
 
 URL_PATTERN = r"^https?://[^/?#@\s]+/[^?#\s]*$"
 URL_LIMIT = 2048
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*", re.IGNORECASE | re.ASCII)
+"""Only what everybody reads as the same name: neither percent signs, other scripts nor a dot at the end."""
 REVISION_PATTERN = r"^[0-9A-Za-z_.][0-9A-Za-z_./+-]*$"
 REVISION_LIMIT = 255
 COMMIT_PATTERN = r"^([0-9a-f]{40}|[0-9a-f]{64})$"
@@ -24,12 +26,13 @@ def check_source_url(text: str) -> str:
             "https://host/path, without a user or a password: https://git.example.com/team/specs.git",
         )
     try:
-        usable = bool(urlsplit(text).hostname) and urlsplit(text).port != 0
+        usable = bool(_HOST.fullmatch(urlsplit(text).hostname or "")) and urlsplit(text).port != 0
     except ValueError:
         usable = False
     if not usable:
         raise RefusedError(
-            f"{quote(text)} has no host, or a port that is none", "https://git.example.com/team/specs.git"
+            f"{quote(text)} has no host that everybody reads alike, or a port that is none",
+            "https://git.example.com/team/specs.git; xn--... for a name in another script",
         )
     return text
 

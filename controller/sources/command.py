@@ -2,8 +2,8 @@
 
 No configuration but ours, no hooks, no other protocol than HTTP, no redirect, no question, no helper, no submodule. The
 host is resolved and looked at by the caller, and git is told the addresses. A password is in the environment of the
-process alone. A process has a group of its own, which is killed when its time is over, and may write no file that is
-larger than its limit.
+process alone. A process has a group of its own, which is killed when its time is over. What it writes, what it
+prints among that, and its memory are bounded: an object of a few bytes can become gigabytes.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import base64
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 LARGEST_MEGABYTES = 64
 """Of one file that git writes: a pack, so a repository at one commit."""
+_MEMORY_KIBIBYTES = 1024 * 1024
 _BLOCK = 512
 _ERROR_BYTES = 4096
 _END_SECONDS = 5.0
@@ -33,6 +36,7 @@ _CONFIG = {
     "fetch.recurseSubmodules": "false",
     "submodule.recurse": "false",
     "transfer.bundleURI": "false",
+    "core.bigFileThreshold": "16m",
     "gc.auto": "0",
     "maintenance.auto": "false",
     "pack.threads": "1",
@@ -108,28 +112,46 @@ def run(
         seconds: it is killed then, with all that it has started.
         remote: where it may go; None: nowhere.
         stdin: what it reads.
-        largest: bytes of a file that it writes.
+        largest: bytes of a file that it writes, and of what it prints.
 
     Raises:
         GitMissingError: there is no git.
         GitFailedError: it ended badly, or was killed.
     """
     # A limit that the process itself sets: nothing runs between fork and exec of a program with threads.
-    limited = ["/bin/sh", "-c", f'ulimit -f {largest // _BLOCK} && exec "$@"', "sh", "git", *words]
+    limits = f"ulimit -f {largest // _BLOCK} && ulimit -v {_MEMORY_KIBIBYTES}"
+    limited = ["/bin/sh", "-c", f'{limits} && exec "$@"', "sh", "git", *words]
+    # Files, not pipes: what it prints, on behalf of a server or of a tree within a tree, has the limit of a file.
+    with tempfile.TemporaryFile(dir=folder) as out, tempfile.TemporaryFile(dir=folder) as err:
+        _wait(limited, folder, seconds, remote, stdin, out=out, err=err)
+        out.seek(0)
+        return out.read()
+
+
+def _wait(
+    words: Sequence[str],
+    folder: Path,
+    seconds: float,
+    remote: Remote | None,
+    stdin: bytes,
+    *,
+    out: IO[bytes],
+    err: IO[bytes],
+) -> None:
     try:
         process = subprocess.Popen(
-            limited,
+            words,
             cwd=folder,
             env=_environment(folder, remote.config if remote else {}),
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=out,
+            stderr=err,
             start_new_session=True,
         )
     except FileNotFoundError:
         raise GitMissingError from None
     try:
-        out, err = process.communicate(stdin, timeout=seconds)
+        process.communicate(stdin, timeout=seconds)
     except subprocess.TimeoutExpired:
         raise GitFailedError(f"did not end within {seconds:g} s", late=True) from None
     finally:
@@ -137,10 +159,10 @@ def run(
     if process.returncode == 127:
         raise GitMissingError
     if process.returncode:
-        said = _said(err, remote)
+        err.seek(max(0, err.seek(0, os.SEEK_END) - _ERROR_BYTES))
+        said = _said(err.read(), remote)
         large = "File too large" in said or process.returncode in (-signal.SIGXFSZ, 128 + signal.SIGXFSZ)
         raise GitFailedError(said, large=large or "signal 25" in said)
-    return out
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

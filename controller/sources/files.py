@@ -31,7 +31,12 @@ def of_commit(folder: Path, commit: str, path: str) -> Mapping[str, bytes]:
         GitFailedError: the commit is not in ``folder``.
     """
     below = PurePosixPath(path)
-    listed = run("ls-tree", "-r", "-l", "-z", "--full-tree", commit, folder=folder, seconds=_SECONDS)
+    try:
+        listed = run("ls-tree", "-r", "-l", "-z", "--full-tree", commit, folder=folder, seconds=_SECONDS)
+    except GitFailedError as error:
+        if error.large or error.late:  # a few trees within each other can name more files than fit anywhere
+            raise _refused(f"the commit has more than {_MOST_ENTRIES} files", []) from None
+        raise
     found: dict[str, tuple[str, int]] = {}
     problems: list[str] = []
     entries = listed.split(b"\0")

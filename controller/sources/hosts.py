@@ -14,8 +14,9 @@ import anyio
 
 from controller.registry.addresses import Resolver
 from reconcilers.sources import SourceError
+from specs.problems import RefusedError
 from specs.registries import is_listed, private_address, private_host
-from specs.sources import SETTING
+from specs.sources import SETTING, check_source_url
 
 _MOST_ADDRESSES = 4
 _RESOLVE_SECONDS = 5.0
@@ -41,7 +42,10 @@ class Hosts:
         Raises:
             SourceError: ``SourceRefused``: it may not be asked; ``FetchFailed``: it has none now.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(check_source_url(url))  # a row may have come here without its spec
+        except RefusedError as error:
+            raise SourceError("SourceRefused", f"{error.message}: {error.hint}") from None
         host = (parts.hostname or "").lower()
         port = parts.port or (443 if parts.scheme == "https" else 80)
         bracketed = f"[{host}]" if ":" in host else host
