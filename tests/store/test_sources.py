@@ -364,3 +364,22 @@ async def test_an_object_changes_hands_and_is_neither_deleted_nor_made_anew(
         git.commit({"two/b.yaml": None})
         assert await sync(database, sources, second) == Declared(1, 1, 1)
     assert names(database) == ["acme/blog", "acme/news"]
+
+
+async def test_a_source_may_be_the_first_thing_that_is_declared_of_an_organization(
+    database: Database, tenant: Tenant, git: GitServer, tmp_path: Path
+) -> None:
+    home = database.one(
+        "INSERT INTO organizations (name, slug, owner_id) VALUES ('New', 'new', %s) RETURNING id", tenant.user
+    )
+    git.commit({"a.yaml": app("first", organization="new")})
+    row = database.one(
+        "INSERT INTO paas_sources (organization_id, name, repo_url) VALUES (%s, 'main', %s) RETURNING id::text",
+        home, git.url, role="panel",
+    )  # fmt: skip
+    assert database.one("SELECT NOT deleted FROM skypanel.objects WHERE kind = 'source' AND id = %s", row)
+    async with adapter(database, git, tmp_path) as (sources, _):
+        assert await sync(database, sources, row) == Declared(1, 1)
+    assert "new/first" in names(database)
+    database.execute("UPDATE paas_organizations SET deleted_at = now() WHERE organization_id = %s", home)
+    assert database.one("SELECT deleted FROM skypanel.snapshot_source WHERE id = %s", row)

@@ -1,0 +1,66 @@
+"""A source on real parts: a commit is served, a bad one changes nothing, and what the next one drops is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.world import WEB, World, eventually
+from tests.git_server import GitServer
+
+
+@pytest.fixture
+def git(tmp_path: Path) -> Iterator[GitServer]:
+    git = GitServer(tmp_path / "git")
+    yield git
+    git.close()
+
+
+def app(organization: str, name: str, tag: str = "1") -> str:
+    """A spec file of an app with one environment and a host name."""
+    top = "apiVersion: skypanel.io/v1\nkind: "
+    own = f"app: {name}, organization: {organization}"
+    return (
+        f"{top}App\nmetadata: {{name: {name}, organization: {organization}}}\nspec: {{}}\n---\n"
+        f"{top}Environment\nmetadata: {{name: production, {own}}}\n"
+        f'spec: {{image: "{WEB}:{tag}", memory: 32Mi, port: 8080}}\n---\n'
+        f"{top}Domain\nmetadata: {{name: {name}.{organization}.example, environment: production, {own}}}\n"
+    )
+
+
+def answers(here: World, host: str) -> bool:
+    return here.curl(host)[0] == 200
+
+
+def test_a_commit_is_served_a_bad_one_changes_nothing_and_what_is_dropped_goes(here: World, git: GitServer) -> None:
+    here.organization("acme")
+    slug = here.slug("acme")
+    here.settings |= {
+        "SKYPANEL_SOURCE_HOSTS": git.authority,
+        "SKYPANEL_API_DATABASE_URL": here.server.dsn_for("api", here.database),
+    }
+    here.controller().start()
+    git.commit({"shop.yaml": app(slug, "shop"), "blog.yaml": app(slug, "blog")})
+    spec = f"apiVersion: skypanel.io/v1\nkind: Source\nmetadata: {{name: main, organization: {slug}}}\n"
+    done = here.skypanel("apply", "-f", "-", "--wait", stdin=f"{spec}spec: {{repository: '{git.url}', prune: true}}\n")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("shop", "blog"):
+        eventually(partial(answers, here, f"{name}.{slug}.example"), what=f"{name} answers")
+    services = here.services()
+
+    git.commit({"shop.yaml": app(slug, "shop", "2") + "---\nkind: x\n"})
+    said = here.skypanel("source", "sync", f"{slug}/main").stdout
+    assert "SpecRefused" in said
+    assert "shop.yaml:" in said
+    assert here.services().keys() == services.keys()
+
+    commit = git.commit({"shop.yaml": app(slug, "shop", "2"), "blog.yaml": None})
+    assert commit[:12] in here.skypanel("source", "sync", f"{slug}/main").stdout
+    eventually(lambda: not [name for name in here.services() if "blog" in name], what="what is dropped goes")
+    assert here.curl(f"shop.{slug}.example")[0] == 200
+    eventually(lambda: here.curl(f"blog.{slug}.example")[0] == 404, what="the edge forgets it")
+    audited = here.sql("SELECT actor FROM skypanel.audit WHERE kind = 'app' AND path LIKE '%/blog'")
+    assert {row["actor"] for row in audited} == {f"source {slug}/main"}
