@@ -11,6 +11,7 @@ import anyio
 
 from controller.api.callers import Access, Caller
 from controller.api.streams.messages import KEEP_ALIVE, Message
+from specs.kinds import ancestors
 
 MOST_WAITING = 262_144
 """Bytes that may wait for one reader. They are the same bytes for all of an organization."""
@@ -84,7 +85,8 @@ class Follower:
             return message.path[: len(path)] == path and self._access.may(caller, "read", message.kind, message.path)
         if message.organization is None and not caller.platform:
             return False
-        own = () if caller.platform else (caller.organization_slug,)
+        # Whose it was below the organization is not known any more: who is limited to some of it hears nothing.
+        own = () if caller.platform else (caller.organization_slug, *("?" for _ in ancestors(message.kind)))
         return self._access.may(caller, "read", message.kind, own)
 
     def put(self, frames: bytes) -> None:
