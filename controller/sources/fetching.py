@@ -57,8 +57,7 @@ class Repositories:
 
     def place(self, wanted: Wanted) -> Path:
         """Where the commits of a source are."""
-        told = f"{wanted.id} {wanted.repository}"
-        return self._root / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.git"
+        return self._root / f"{wanted.id}-{hashlib.sha256((wanted.repository or '').encode()).hexdigest()[:32]}.git"
 
     def fetch(self, wanted: Wanted, access: Access) -> str:
         """The commit that ``wanted`` names now, which is here then; in a thread of its own.
@@ -86,6 +85,9 @@ class Repositories:
         assert wanted.repository is not None
         folder = self.place(wanted)
         self._prepare(folder)
+        for other in self._root.glob(f"{wanted.id}-*.git"):
+            if other != folder:  # of an address that it had before
+                shutil.rmtree(other, ignore_errors=True)
         parts = urlsplit(wanted.repository)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         remote = Remote(

@@ -188,3 +188,13 @@ def test_no_git_is_told(fetch: Fetch, server: GitServer, monkeypatch: pytest.Mon
     server.commit({"web.yaml": APP})
     monkeypatch.setenv("PATH", str(tmp_path))
     assert refused(fetch).reason == "GitMissing"
+
+
+def test_nothing_is_kept_of_an_address_that_a_source_had_before(server: GitServer, repositories: Repositories) -> None:
+    server.commit({"web.yaml": "a: 1\n"})
+    access = Access(("127.0.0.1",), None)
+    before, now = source(server.url), source(f"{server.url}/")
+    repositories.fetch(before, access)
+    repositories.fetch(now, access)
+    assert not repositories.place(before).exists()
+    assert repositories.place(now).exists()
