@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+
 from tests.e2e.world import WEB, World, eventually
 
 
@@ -25,7 +27,7 @@ def test_what_is_paused_is_left_alone_says_so_and_is_caught_up_with_afterwards(h
     objects = [("environment", e) for e in (changed, damaged, leaving)] + [("domain", domain)]
     eventually(lambda: of_everything(here, *objects) == [("Unknown", "Paused")] * 4, what="all of it is paused")
     message = here.conditions("environment", changed)["Ready"]["message"]
-    assert "panel paused everything of the organization at " in message
+    assert f"{getpass.getuser()} paused everything of the organization at " in message
     assert "(audit)" in message
     assert "skypanel resume --organization" in message
     eventually(lambda: controller.metric('skypanel_paused{scope="organization"}') == 1, what="it is counted")
