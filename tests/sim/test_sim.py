@@ -18,6 +18,8 @@ from tests.sim.scenario import scenarios
 EVERY, MOST = 60, 1
 """Of the single faults, one in so many is tried here, and no more a scenario: `make sim` has the others."""
 NAMES = sorted(scenarios())
+STRUCK = [name for name in NAMES if zlib.crc32(name.encode()) % 3 == 0]
+"""Those that faults strike here; `make sim` has them strike all."""
 _references: dict[str, Verdict] = {}
 
 
@@ -32,7 +34,7 @@ def test_a_scenario_without_faults_keeps_every_promise(name: str) -> None:
     assert reference(name).problems == ()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STRUCK)
 def test_a_scenario_with_faults_ends_as_it_does_without(name: str) -> None:
     first = zlib.crc32(name.encode()) % EVERY  # its own, so that another scenario more leaves it as it is
     plans = explore.drawn(list(explore.singles(reference(name)))[first::EVERY], MOST, 0)
