@@ -306,7 +306,7 @@ def _under_load(
     for environment in made.values():
         here.wait_ready(environment, seconds=120)
     for host in hosts.values():
-        eventually(partial(answers, here, host), what=f"{host} answers")
+        eventually(partial(answers, here, host), seconds=180, what=f"{host} answers")
 
     load = Load(here.http_port, list(hosts.values()))
     with load.running():
