@@ -64,30 +64,6 @@ def authenticate(
     return caller
 
 
-async def authenticate_async(
-    conn: psycopg.AsyncConnection,
-    authorization: Header,
-    organization: Header,
-    settings: Secrets,
-    *,
-    address: str | None = None,
-) -> Caller:
-    """As ``authenticate``."""
-    asked = question(authorization, organization, settings)
-    try:
-        cursor = await conn.execute(statement(asked.statement).encode(), asked.parameters)
-        row = await cursor.fetchone()
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise _refused(error) from None
-    document = row[0] if row else None
-    caller = answer(asked, document)
-    if _is_to_be_noted(asked, document):
-        with suppress(psycopg.Error):
-            async with conn.transaction():
-                await conn.execute(statement(_USED).encode(), {"id": caller.token, "address": address})
-    return caller
-
-
 def answer(asked: Question, document: Mapping[str, Any] | None) -> Caller:
     """Who it is, by what the database says. Pure.
 

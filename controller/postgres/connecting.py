@@ -5,11 +5,15 @@ The settings are made by a statement after connecting, not by the start-up param
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+_CONNECT_SECONDS = 10.0
 _KEEPALIVE = {
     "connect_timeout": "5",
     "keepalives": "1",
@@ -57,3 +61,20 @@ def session(conninfo: str) -> str:
     wanted = {name: value for name, value in _SETTINGS.items() if name not in given}
     calls = [f"set_config('{name}', '{value}', false)" for name, value in wanted.items()]
     return f"SELECT {', '.join(calls)}"
+
+
+@asynccontextmanager
+async def connected(conninfo: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    """A connection of its own, in autocommit mode, closed at the end whatever ends it.
+
+    psycopg's own block rolls back before it closes: a cancellation meanwhile leaves the connection open.
+
+    Raises:
+        psycopg.Error, OSError, TimeoutError: no answer, for ten seconds at most.
+    """
+    async with asyncio.timeout(_CONNECT_SECONDS):
+        connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+    try:
+        yield connection
+    finally:
+        await connection.close()

@@ -11,8 +11,8 @@ connection next, of a pool here or of a pooler before the server. Who says nothi
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
@@ -90,40 +90,8 @@ class TenantConnection(psycopg.Connection[Row]):
             yield transaction
 
 
-class AsyncTenantCursor(psycopg.AsyncCursor[Row]):
-    """As ``TenantCursor``."""
-
-    async def execute(self, *given: Any, **how: Any) -> AsyncTenantCursor[Row]:
-        """As of any cursor; outside a transaction it is one of its own."""
-        if _begins_one(self.connection):
-            async with self.connection.transaction():
-                return await super().execute(*given, **how)
-        return await super().execute(*given, **how)
-
-
-class AsyncTenantConnection(psycopg.AsyncConnection[Row]):
-    """As ``TenantConnection``."""
-
-    tenancy: Tenancy | None = None
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.cursor_factory = AsyncTenantCursor
-
-    @asynccontextmanager
-    async def transaction(
-        self, savepoint_name: str | None = None, force_rollback: bool = False
-    ) -> AsyncIterator[psycopg.AsyncTransaction]:
-        """As of any connection; the outermost one begins with the settings."""
-        begins = _begins_one(self)
-        async with super().transaction(savepoint_name, force_rollback) as transaction:
-            if begins and self.tenancy is not None:
-                await self.execute(self.tenancy.statement(), prepare=False)
-            yield transaction
-
-
 @contextmanager
-def acting(conn: TenantConnection[Any] | AsyncTenantConnection[Any], tenancy: Tenancy) -> Iterator[None]:
+def acting(conn: TenantConnection[Any], tenancy: Tenancy) -> Iterator[None]:
     """Have every transaction of ``conn`` within be of ``tenancy``.
 
     Args:
@@ -142,7 +110,7 @@ def acting(conn: TenantConnection[Any] | AsyncTenantConnection[Any], tenancy: Te
         conn.tenancy = None
 
 
-def _begins_one(conn: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
+def _begins_one(conn: psycopg.Connection[Any]) -> bool:
     """Whether what is sent next begins a transaction of somebody's."""
-    of_somebody = isinstance(conn, TenantConnection | AsyncTenantConnection) and conn.tenancy is not None
+    of_somebody = isinstance(conn, TenantConnection) and conn.tenancy is not None
     return of_somebody and conn.info.transaction_status == TransactionStatus.IDLE

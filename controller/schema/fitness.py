@@ -16,6 +16,7 @@ import structlog
 from psycopg import sql
 
 from controller.kit import clock
+from controller.postgres.connecting import connected
 from controller.postgres.database import Database
 from controller.postgres.statements import statement
 from controller.schema.files import Migration, load, load_packages
@@ -104,10 +105,9 @@ async def hears(conninfo: str) -> bool:
     channel = f"skypanel_probe_{uuid4().hex}"
     try:
         async with asyncio.timeout(3 * HEARS_SECONDS):
-            listening = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
-            async with listening:
+            async with connected(conninfo) as listening:
                 await listening.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-                async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as other:
+                async with connected(conninfo) as other:
                     await other.execute(sql.SQL("NOTIFY {}").format(sql.Identifier(channel)))
                 async for _ in listening.notifies(timeout=HEARS_SECONDS, stop_after=1):
                     return True

@@ -14,6 +14,7 @@ import psycopg
 import structlog
 
 from controller.kit.bell import Bell
+from controller.postgres.connecting import connected
 from controller.telemetry.metrics import HintStream
 
 log = structlog.get_logger(__name__)
@@ -38,9 +39,7 @@ async def listen(conninfo: str, changed: Bell, released: Bell) -> None:
     delay = _FIRST_DELAY
     while True:
         try:
-            async with asyncio.timeout(10):
-                connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
-            async with connection:
+            async with connected(conninfo) as connection:
                 await connection.execute(f"LISTEN {CHANNEL}")
                 await connection.execute(f"LISTEN {LEASE_CHANNEL}")
                 DATABASE_HINTS.connected()

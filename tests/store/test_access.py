@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from controller.access import token_rows
-from controller.access.authentication import authenticate, authenticate_async
+from controller.access.authentication import authenticate
 from controller.access.caller import Caller
 from controller.access.errors import (
     AccessError,
@@ -417,22 +416,6 @@ def test_a_read_only_server_lets_in_too(
     api.execute("SET default_transaction_read_only = on")
     assert call(api, by(token)).token == token.id
     assert call(api, bearer(tenant.user)).role is Role.OWNER
-
-
-def test_the_same_holds_for_connections_that_do_not_block(
-    database: Database, tenant: Tenant, panel: psycopg.Connection
-) -> None:
-    token = made(panel)
-
-    async def ask(authorization: str) -> Caller:
-        async with await psycopg.AsyncConnection.connect(database.dsn("api"), autocommit=True) as conn:
-            return await authenticate_async(conn, authorization, None, SETTINGS, address="192.0.2.7")
-
-    assert asyncio.run(ask(by(token))).token == token.id
-    assert asyncio.run(ask(bearer(tenant.user))).user_id == tenant.user
-    assert tokens.listed(panel, "acme")[0].used_from == "192.0.2.7"
-    with pytest.raises(Unauthenticated):
-        asyncio.run(ask(by(new_token("0" * 12))))
 
 
 def test_the_audit_finds_a_user_by_his_address_and_the_panel_by_his_id(

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from controller.actions.doctor.database import tenants_check
 from controller.declared import reader, writer
 from controller.declared.constraint_messages import SpecRefused
-from controller.postgres.tenancy import AsyncTenantConnection, Tenancy, TenantConnection, acting
+from controller.postgres.tenancy import Tenancy, TenantConnection, acting
 from controller.schema import migrate
 from deploy.postgres import Server
 from specs.loader import Located, read_resources
@@ -680,18 +680,6 @@ def test_the_panel_is_held_to_one_organization_where_the_operator_asks_for_it(tw
         owner.execute("CALL skypanel.isolate_panel(false)")
         migrate.apply(owner)
         assert panel.execute(rows).fetchone() == (4, 14)
-
-
-@pytest.mark.anyio
-async def test_an_asynchronous_connection_acts_for_somebody_in_each_transaction_too(both: Two) -> None:
-    count: LiteralString = "SELECT count(*) FROM paas_apps"
-    async with await AsyncTenantConnection.connect(both.database.dsn("api"), autocommit=True) as conn:
-        with acting(conn, both.member):
-            assert await (await conn.execute(count)).fetchone() == (2,)
-            async with conn.transaction(), conn.cursor() as cursor:
-                await cursor.execute(count)
-                assert await cursor.fetchone() == (2,)
-        assert await (await conn.execute(count)).fetchone() == (0,)
 
 
 def test_doctor_names_tables_that_show_everything_and_logins_that_nothing_holds(database: Database) -> None:

@@ -27,6 +27,7 @@ from controller.declared import lookups, stream
 from controller.declared.lookups import Leader
 from controller.declared.stream import Position
 from controller.kit.bell import Bell
+from controller.postgres.connecting import connected
 
 log = structlog.get_logger(__name__)
 
@@ -83,9 +84,7 @@ class Hub:
         """Have each notification looked at, until it is cancelled. A lost one costs the time until the next look."""
         while True:
             try:
-                async with asyncio.timeout(10):
-                    connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
-                async with connection:
+                async with connected(self._conninfo) as connection:
                     await connection.execute(f"LISTEN {stream.CHANNEL}")
                     self._bell.ring()
                     while True:
