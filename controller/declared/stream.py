@@ -19,7 +19,7 @@ from controller.postgres.statements import statement
 CHANNEL = "skypanel_stream"
 _FORM = re.compile(r"([0-9]{1,10})\.([0-9]{1,10})\.([0-9]{1,19}):([0-9]{1,19}):((?:[0-9]{1,19},)*[0-9]{1,19})?")
 _LONGEST = 1024
-_KEPT_SECONDS = 3300.0
+KEPT_SECONDS = 3300.0
 """What was written is known for an hour (migration 0074), and clocks differ."""
 
 
@@ -41,12 +41,18 @@ class Position:
     def read(cls, text: str) -> Position | None:
         """From its text; None: it is none, or too old to go on from."""
         form = _FORM.fullmatch(text) if len(text) <= _LONGEST else None
-        if form is None or abs(time.time() - int(form[1])) > _KEPT_SECONDS:
+        if form is None:
             return None
-        return cls(int(form[2]), text.split(".", 2)[2], float(form[1]))
+        found = cls(int(form[2]), text.split(".", 2)[2], float(form[1]))
+        return found if found.known else None
 
     def __str__(self) -> str:
         return f"{int(self.at)}.{self.database}.{self.snapshot}"
+
+    @property
+    def known(self) -> bool:
+        """Whether all that was written since is known still."""
+        return abs(time.time() - self.at) <= KEPT_SECONDS
 
     @property
     def short(self) -> bool:
@@ -76,6 +82,10 @@ class Written:
     event: int | None
 
 
+class TooMuchError(Exception):
+    """What was written since cannot be told: it is not known any more, or more than is read at once."""
+
+
 def now(conn: psycopg.Connection) -> Position:
     """All that has been written until now."""
     at = time.time()
@@ -84,15 +94,29 @@ def now(conn: psycopg.Connection) -> Position:
     return Position(row[0], row[1], at)
 
 
-def since(conn: psycopg.Connection, seen: Position) -> tuple[Position, list[Written]]:
+def since(conn: psycopg.Connection, seen: Position, most: int) -> tuple[Position, list[Written]]:
     """What was written after ``seen``, as far as whoever asks may see it, and up to where that is.
 
+    Args:
+        conn: the database.
+        seen: up to where it is known.
+        most: objects and events that are read again at once.
+
     Raises:
-        psycopg.DataError: ``seen`` is no snapshot.
+        TooMuchError: there are more, or nobody knows them all: ``seen`` is of another database, is no snapshot, or was
+            taken before what is still known, or in a future that a restored database has not had.
     """
+    if not seen.known:
+        raise TooMuchError
     at = time.time()
-    rows = conn.execute(statement("declared/stream/since"), {"seen": seen.snapshot}).fetchall()
-    return Position(rows[0][0], rows[0][1], at), [Written(*row[2:]) for row in rows if row[2] is not None]
+    try:
+        rows = conn.execute(statement("declared/stream/since"), {"seen": seen.snapshot, "most": most}).fetchall()
+    except psycopg.DataError:
+        raise TooMuchError from None
+    position = Position(rows[0][0], rows[0][1], at)
+    if seen.database != position.database or seen.end > position.end or len(rows) > most:
+        raise TooMuchError
+    return position, [Written(*row[2:]) for row in rows if row[2] is not None]
 
 
 def at_paths(conn: psycopg.Connection, word: str, paths: Sequence[str]) -> list[tuple[UUID, str]]:

@@ -2,7 +2,8 @@
 
 One connection listens; a notification says only that there may be something. What there is, is read a few times a
 second at most, so that a thousand writes of a moment are one message an object. While the database is away nothing is
-passed over: it goes on from where it was.
+passed over: it goes on from where it was. Where that is too long ago, too much, or cannot be read again and again, all
+are told to read again what they show, and it goes on from now.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +27,7 @@ from controller.api.streams.follower import Follower
 from controller.api.streams.messages import Message
 from controller.declared import lookups, stream
 from controller.declared.lookups import Leader
-from controller.declared.stream import Position
+from controller.declared.stream import Position, TooMuchError
 from controller.kit.bell import Bell
 from controller.postgres.connecting import connected
 
@@ -35,6 +37,10 @@ TICK_SECONDS = 0.1
 """Between two looks, at least."""
 IDLE_SECONDS = 2.0
 """Between two looks, at most: who leads is seen by looking."""
+MOST_AT_ONCE = 5000
+"""Objects and events that are read again in one look."""
+MOST_FAILED = 3
+"""Looks in a row that fail at what was written, while the database answers."""
 _FIRST_SECONDS = 5.0
 TEND_SECONDS = 0.5
 _PIECE = 200
@@ -61,6 +67,8 @@ class Hub:
         self._followers: set[Follower] = set()
         self._seen: Position | None = None
         self._leader: Leader | None = None
+        self._failed = 0
+        """Looks since the last one that read what was written."""
         self._ended = ""
         self._bell = Bell()
         self._begun = anyio.Event()
@@ -138,7 +146,7 @@ class Hub:
     async def _look(self) -> None:
         self._bell.quiet()
         followed = bool(self._followers)
-        seen, found, leader = await self._read(lambda conn: _look(conn, self._seen, followed))
+        seen, found, leader = await self._read(lambda conn: self._read_again(conn, followed=followed))
         if followed or self._seen is None or not self._followers:  # else who joined meanwhile would miss what was read
             self._seen = seen
         self._begun.set()
@@ -146,8 +154,31 @@ class Hub:
             self._leader = leader
             for each in self._followers:
                 each.put(self.leader)
-        if found:
+        if found is None:
+            self._reset(messages.RESET + messages.position(seen))
+        elif found:
             await self._hand_out(found, messages.position(seen))
+
+    def _read_again(self, conn: psycopg.Connection, *, followed: bool) -> tuple[Position, list[Message] | None, Leader]:
+        """Up to where it has read, what was written until there, and who leads; None: that cannot be told."""
+        leader = lookups.leader(conn)  # the database answers: what fails from here on, fails at what was written
+        if self._seen is None or not followed:
+            return stream.now(conn), [], leader
+        if self._failed < MOST_FAILED:
+            self._failed += 1
+            with suppress(TooMuchError):
+                at, written = stream.since(conn, self._seen, MOST_AT_ONCE)
+                found = messages.read(conn, written)
+                self._failed = 0
+                return at, found, leader
+        at = stream.now(conn)
+        self._failed = 0
+        return at, None, leader
+
+    def _reset(self, frames: bytes) -> None:
+        log.warning("api.stream_reset", streams=len(self._followers))
+        for each in self._followers:
+            each.put(frames)
 
     async def _hand_out(self, found: list[Message], position: bytes) -> None:
         """To each what he may have. Nothing is kept between two of them: the next look waits for this one's end."""
@@ -172,14 +203,6 @@ class Hub:
             for each in list(self._followers):
                 each.tend(now)
             await anyio.sleep(TEND_SECONDS)
-
-
-def _look(conn: psycopg.Connection, seen: Position | None, followed: bool) -> tuple[Position, list[Message], Leader]:
-    leader = lookups.leader(conn)
-    if seen is None:
-        return stream.now(conn), [], leader
-    at, written = stream.since(conn, seen)
-    return at, messages.read(conn, written) if followed else [], leader
 
 
 def _key(caller: Caller) -> tuple[str, str, object]:

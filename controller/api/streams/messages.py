@@ -44,6 +44,10 @@ def frame(event: str, document: Any) -> bytes:
     return b"event: %s\ndata: %s\n\n" % (event.encode(), encode(document))
 
 
+RESET = frame("reset", {"why": "what was written since then is not known any more: read again what you show"})
+"""To whom what he missed cannot be told."""
+
+
 def position(at: Position) -> bytes:
     """Up to where all has been sent. It stands alone, as the last of what belongs together."""
     return b"id: %s\n\n" % str(at).encode() if at.short else b""

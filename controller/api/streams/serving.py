@@ -7,11 +7,10 @@ import psycopg
 from controller.api.streams import messages
 from controller.api.streams.follower import Follower
 from controller.declared import lookups, stream
-from controller.declared.stream import Position
+from controller.declared.stream import Position, TooMuchError
 
 _MOST_AGAIN = 1000
 _RETRY = b"retry: 2000\n\n"
-_RESET = "what was written since then is not known any more: read again what you show"
 
 
 def begin(conn: psycopg.Connection, follower: Follower, last: str | None) -> list[bytes]:
@@ -31,13 +30,10 @@ def begin(conn: psycopg.Connection, follower: Follower, last: str | None) -> lis
 
 
 def _since(conn: psycopg.Connection, follower: Follower, seen: Position | None) -> tuple[Position | None, list[bytes]]:
-    reset = messages.frame("reset", {"why": _RESET})
     if seen is None:
-        return None, [reset]
+        return None, [messages.RESET]
     try:
-        at, written = stream.since(conn, seen)
-    except psycopg.DataError:
-        return None, [reset]
-    if seen.database != at.database or seen.end > at.end or len(written) > _MOST_AGAIN:
-        return at, [reset]
+        at, written = stream.since(conn, seen, _MOST_AGAIN)
+    except TooMuchError:
+        return None, [messages.RESET]
     return at, [message.frame for message in messages.read(conn, written) if follower.may_have(message)]

@@ -6,14 +6,16 @@ import http.client
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any, NamedTuple
 
 import psycopg
 import pytest
 import uvicorn
+from psycopg import sql
 
-from controller.api.streams import follower
+from controller.api.streams import follower, hub
+from controller.declared import stream as declared_stream
 from tests.labs import eventually, free_port
 from tests.store.api.conftest import World, app_on
 
@@ -217,15 +219,97 @@ def test_what_is_gone_is_said_and_whether_anybody_vouches(served: Served) -> Non
     assert stream.until(lambda m: m.event == "controller")[-1].data["alive"] is True
 
 
+RESET = "read again what you show"
+
+
+def add_environments(served: Served, count: int) -> None:
+    served.world.database.execute(
+        "INSERT INTO paas_environments (app_id, name, image_ref) SELECT %s, 'e' || n, '127.0.0.1:5000/skypanel/web:1'"
+        " FROM generate_series(1, %s) AS n",
+        served.world.acme.app,
+        count,
+        role="panel",
+    )
+
+
+def goes_on(served: Served, stream: Stream) -> None:
+    """What is written from now on comes, and the place that came with the last message leads on."""
+    say(served.world, "RollingOut")
+    told = stream.until(lambda m: m.event == "event")
+    assert {m.data["path"] for m in told if m.event != "reset"} <= {ENVIRONMENT, "acme/shop"}
+    stream.placed().close()
+    say(served.world, "Deployed")
+    again = served.open("owner", last=stream.id)
+    assert "reset" not in {
+        m.event for m in again.until(lambda m: m.event == "event" and m.data["reason"] == "Deployed")
+    }
+
+
+def test_more_than_is_read_at_once_is_said_to_all_and_then_it_goes_on(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "MOST_AT_ONCE", 10)
+    stream, other = served.open("owner").first(), served.open("other").first()
+    add_environments(served, 20)
+    for each in (stream, other):
+        assert RESET in each.until(lambda m: m.event == "reset")[-1].data["why"]
+        each.placed()
+    goes_on(served, stream)
+
+
+@pytest.mark.parametrize(("kept", "told"), [(0.1, "reset"), (3300.0, "object")])
+def test_streams_outlive_a_database_that_is_away_and_say_when_it_was_for_too_long(
+    served: Served, monkeypatch: pytest.MonkeyPatch, kept: float, told: str
+) -> None:
+    stream, database = served.open("owner").first(), served.world.database
+    panel = database.session("panel")
+    with database.server.connect() as admin:
+        name = sql.Identifier(database.name)
+        admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        try:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND usename = 'api'",
+                [database.name],
+            )
+            monkeypatch.setattr(declared_stream, "KEPT_SECONDS", kept)
+            replicas(panel, served.world, 4)
+            eventually(lambda: not answers(served), what="the API has noticed")
+        finally:
+            admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+    seen = stream.until(lambda m: m.event in {"reset", "object"})
+    assert seen[-1].event == told
+
+
+def answers(served: Served) -> bool:
+    with closing(http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)) as connection:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+
+
+def test_what_cannot_be_read_again_and_again_is_said_to_all_and_then_it_goes_on(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A piece that takes longer than a statement may: by a function that fails as the server's time limit does."""
+    monkeypatch.setattr(hub, "IDLE_SECONDS", 0.05)
+    stream, database = served.open("owner").first(), served.world.database
+    asked = "skypanel.stream_since(pg_snapshot)"
+    was = database.one("SELECT pg_get_functiondef(%s::regprocedure)", asked)
+    database.execute(
+        "CREATE OR REPLACE FUNCTION skypanel.stream_since(p_seen pg_snapshot)"
+        " RETURNS TABLE (kind text, id uuid, organization_id uuid, event bigint)"
+        " LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
+        " AS $$ BEGIN RAISE query_canceled USING MESSAGE = 'canceling statement due to statement timeout'; END $$"
+    )
+    replicas(database.session("panel"), served.world, 6)
+    assert RESET in stream.until(lambda m: m.event == "reset")[-1].data["why"]
+    database.session("skypanel_owner").execute(was)
+    goes_on(served, stream)
+
+
 def test_a_reader_who_does_not_read_is_dropped_with_a_word(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower, "MOST_WAITING", 2000)
     stream = served.open("owner").first()
-    served.world.database.execute(
-        "INSERT INTO paas_environments (app_id, name, image_ref) SELECT %s, 'e' || n, '127.0.0.1:5000/skypanel/web:1'"
-        " FROM generate_series(1, 20) AS n",
-        served.world.acme.app,
-        role="panel",
-    )
+    add_environments(served, 20)
     assert "read faster" in stream.until(lambda m: m.event == "end")[-1].data["why"]
     assert stream.next() is None
 
