@@ -20,7 +20,7 @@ NOT_ASKED = "positive_data_acceptance"
 
 
 @pytest.mark.long
-@pytest.mark.timeout(SECONDS * 3)
+@pytest.mark.timeout(SECONDS * 6)
 @pytest.mark.parametrize(("organization", "role"), [("", "platform-admin"), ("acme", "owner")])
 def test_every_answer_is_one_of_the_document(
     database: Database, served: dict[str, str], tmp_path: Path, organization: str, role: str
@@ -30,6 +30,7 @@ def test_every_answer_is_one_of_the_document(
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", f"{served['API']}/openapi.json",
         "--header", f"Authorization: Bearer {token}", "--max-time", str(SECONDS), "--max-examples", "4",
+        "--request-timeout", "130",  # a drawn `wait` is up to two minutes
         "--exclude-path", "/api/stream",  # which does not end
         "--exclude-checks", NOT_ASKED, "--suppress-health-check", "all", "--no-color", "--seed", "11",
     ]  # fmt: skip
