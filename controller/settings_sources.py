@@ -24,6 +24,8 @@ PEOPLE = Path("/etc/skypanel/panel.env")
 API = Path("/etc/skypanel/api.env")
 """With the connection string of the HTTP API, which sees rows of one organization at a time."""
 PREFIX = "SKYPANEL_"
+DATABASE = "DATABASE_URL"
+"""The address that commands work with; what else is set is no matter of most."""
 _OTHERS = ("SKYPANEL_ENV_FILE", "SKYPANEL_LAB", "SKYPANEL_TEST_", "SKYPANEL_DEMO", "SKYPANEL_FIREWALL_CONF")
 """Names of the project's own tools."""
 _IN_CONTAINERS = ("SKYPANEL_ORGANIZATION", "SKYPANEL_APP", "SKYPANEL_ENVIRONMENT", "SKYPANEL_PROCESS")
@@ -81,6 +83,11 @@ def _file(path: Path) -> Source:
 
     values = dotenv_values(path)
     return Source(str(path), {name.upper(): value for name, value in values.items() if value is not None})
+
+
+def value_of(variable: str, places: Iterable[Source]) -> str:
+    """One setting as text, from the first of ``places`` that has it; empty where none does."""
+    return next(filter(None, (place.values.get(variable) for place in places)), "")
 
 
 def read(model: type[M], places: Iterable[Source]) -> M:

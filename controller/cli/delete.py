@@ -8,8 +8,6 @@ from typing import Annotated
 
 import psycopg
 import typer
-from rich.prompt import Confirm
-from rich.text import Text
 
 from controller.actions.apply import concerned
 from controller.actions.delete import below, target_of
@@ -20,9 +18,10 @@ from controller.actions.wait import wait as wait_for
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output
 from controller.cli.inputs import Named, Timeout, Wait, database, read_files, seconds
-from controller.cli.output import error_console, say
+from controller.cli.output import error_console, say, says_yes
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
+from controller.cli.terminal import Text
 from controller.declared.reader import DeclaredObject
 from controller.declared.writer import Target
 
@@ -93,4 +92,4 @@ def _is_meant(targets: Sequence[Target], below: Sequence[DeclaredObject]) -> boo
         out.print(Text(f"  {text}", style="red"))
     if len(named) > _LISTED:
         out.print(Text(f"  and {len(named) - _LISTED} more"))
-    return Confirm.ask("Delete?", console=out, default=False)
+    return says_yes("Delete?")

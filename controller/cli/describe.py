@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from controller.actions.describe import Description
 from controller.actions.describe import describe as look
@@ -16,6 +16,7 @@ from controller.cli.formats import Format, Output, emit, to_plain, yaml_text
 from controller.cli.inputs import Kind, Named, database, settings
 from controller.cli.output import age, aligned, console, paragraph, say, table
 from controller.cli.states import brief, ready_text
+from controller.cli.terminal import Text
 from controller.declared.lookups import Event, Quota
 from controller.declared.reader import DeclaredObject
 from controller.records import InventoryRow
@@ -155,10 +156,10 @@ def _table_of_tasks(tasks: Sequence[Task]) -> None:
     """A line a task; what would not fit beside it, the image where they differ and the error, is below it."""
     rows = [[f"{_RULE}{t.service}{t.slot and f'.{t.slot}'}", t.node, _state(t), _since(t.since)] for t in tasks]
     heading, *lines = aligned([f"{_RULE}TASK", "NODE", "STATE", "SINCE"], rows, width=None).splitlines()
-    console().print(Text.from_ansi(heading))
+    sys.stdout.write(f"{heading}\n")
     differ = len({t.image for t in tasks}) > 1
     for task, line in zip(tasks, lines, strict=True):
-        console().print(Text.from_ansi(line))
+        sys.stdout.write(f"{line}\n")
         if note := ": ".join(filter(None, (task.image if differ else "", task.error))):
             paragraph(Text(" " * _HANG), note)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typer
-from rich.text import Text
 
 from controller.actions.doctor import examine
 from controller.actions.doctor.findings import Check
@@ -11,6 +10,7 @@ from controller.cli.errors import ExitCode, readable
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import env_files, settings
 from controller.cli.output import paragraph
+from controller.cli.terminal import Text
 
 _NAME = 20
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import typer
-from rich.text import Text
 
 from controller.actions.explain import Explanation
 from controller.actions.explain import explain as look
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Kind, Named, database, settings
 from controller.cli.output import age, paragraph, say
+from controller.cli.terminal import Text
 from reconcilers.chain import State
 
 _NAME, _STATE = 13, 12

@@ -8,8 +8,6 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.prompt import Confirm
-from rich.text import Text
 
 from controller.actions import fuse
 from controller.actions.errors import ActionError
@@ -18,7 +16,8 @@ from controller.actions.paths import form
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import database
-from controller.cli.output import counted, error_console, paragraph, say
+from controller.cli.output import counted, paragraph, say, says_yes
+from controller.cli.terminal import Text
 from specs.kinds import KINDS
 
 _SHOWN_OWNERS = 100
@@ -68,7 +67,7 @@ def gc(
             return
         if output is Format.TABLE:
             _list(open_, tripped_at, live)
-            if not yes and sys.stdin.isatty() and not Confirm.ask("Remove it?", console=error_console(), default=False):
+            if not yes and sys.stdin.isatty() and not says_yes("Remove it?"):
                 say("nothing was confirmed")
                 raise typer.Exit(ExitCode.ERROR)
         confirmed = fuse.confirm(conn, open_)

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from controller.actions.errors import ActionError
 from controller.actions.objects import Found, question, status_document
@@ -19,11 +18,10 @@ from controller.cli.formats import Format, emit, to_plain
 from controller.cli.inputs import KindOrAll, Named, OrganizationFilter, database
 from controller.cli.output import age, aligned, console, say
 from controller.cli.states import ready_text
+from controller.cli.watching import PERIOD_SECONDS, live_table
 from controller.declared.reader import DeclaredObject
 from specs.facts import Cell
 from specs.kinds import KINDS
-
-_PERIOD_SECONDS = 1.0
 
 
 class ListFormat(StrEnum):
@@ -105,20 +103,14 @@ def _is_one(word: str, name: str | None) -> bool:
 def _watch(ask: Callable[[], Found], form: ListFormat) -> None:
     """Show what there is, and again what changes, until interrupted."""
     if console().is_terminal and form in (ListFormat.TABLE, ListFormat.WIDE):
-        from rich.live import Live  # noqa: PLC0415 - who does not watch starts faster without it
-
-        with Live(console=console(), auto_refresh=False) as live:
-            while True:
-                shown = tables(ask(), wide=form is ListFormat.WIDE, width=console().width)
-                live.update(Text.from_ansi(shown or "nothing is declared"), refresh=True)
-                time.sleep(_PERIOD_SECONDS)
+        live_table(lambda: tables(ask(), wide=form is ListFormat.WIDE, width=console().width) or "nothing is declared")
     said: set[str] = set()
     while True:
         lines = _lines(ask(), form)
         sys.stdout.writelines(f"{line}\n" for line in lines if line not in said)
         sys.stdout.flush()
         said = set(lines)
-        time.sleep(_PERIOD_SECONDS)
+        time.sleep(PERIOD_SECONDS)
 
 
 def _lines(found: Found, form: ListFormat) -> list[str]:

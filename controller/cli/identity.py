@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import Annotated
 
 import typer
-from rich.prompt import Confirm
 
 from controller.actions.identity import Identity, compare
 from controller.actions.identity import accept as accept_found
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import database, settings
-from controller.cli.output import error_console, say
+from controller.cli.output import say, says_yes
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +52,7 @@ def identity(
             return
         if output is Format.TABLE:
             show(found, output)
-            if not yes and sys.stdin.isatty() and not Confirm.ask("Accept this?", console=error_console()):
+            if not yes and sys.stdin.isatty() and not says_yes("Accept this?"):
                 say("nothing was accepted")
                 raise typer.Exit(ExitCode.ERROR)
         accept_found(conn, found)

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import BaseModel
 
 from controller import settings_sources
 from controller.actions.errors import ActionError
 from controller.actions.paths import complete, complete_or_all, listed
 from controller.cli.helped import running
-from controller.settings import Settings
-from controller.settings_sources import API, PEOPLE, installed_file, read, sources
+from controller.settings_sources import API, DATABASE, PEOPLE, installed_file, read, sources, value_of
 from specs.problems import RefusedError
 from specs.units import parse_duration
 
 if TYPE_CHECKING:
     import psycopg
+    from pydantic import BaseModel
 
+    from controller.settings import Settings
     from specs.loader import Located
 
 
@@ -83,6 +83,8 @@ def env_files() -> list[Path]:
 
 def settings_of_api() -> Settings:
     """The same, with what the installation has for the HTTP API alone; raises as ``settings``."""
+    from controller.settings import Settings  # noqa: PLC0415 - many commands need the database's address alone
+
     own = None if _named_files else installed_file(API)
     return read(Settings, sources([*env_files(), *([own] if own else [])]))
 
@@ -93,6 +95,8 @@ def settings() -> Settings:
     Raises:
         pydantic.ValidationError: one is wrong.
     """
+    from controller.settings import Settings  # noqa: PLC0415 - as above
+
     return read(Settings, sources(env_files()))
 
 
@@ -148,9 +152,9 @@ def database(
     from controller.actions.connection import connected, refuse_newer, say_who  # noqa: PLC0415 - as above
 
     people = None if _named_files or as_controller else installed_file(PEOPLE)
-    found = read(Settings, sources([*env_files(), people])) if people else settings()
+    url = value_of(DATABASE, sources([*env_files(), *([people] if people else [])]))
     try:
-        with connected(found.database_url.get_secret_value()) as conn:
+        with connected(url) as conn:
             if declares:
                 refuse_newer(conn)
             if tries or not (declares or tells):

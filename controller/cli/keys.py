@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import typer
-from rich.text import Text
 
 from controller.actions.keys import KeyState
 from controller.actions.keys import rotate as rotate_all
@@ -14,6 +13,7 @@ from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import database, settings
 from controller.cli.output import complain, counted, say, table
+from controller.cli.terminal import Text
 from controller.vault.keyring import FILE_VARIABLE, VARIABLE
 from controller.vault.keyring import generate as new_line
 

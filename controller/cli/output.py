@@ -7,10 +7,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from controller.cli.terminal import Screen, Text, cell_len
 
 LEAST = 16
 """To so many characters a cell may be cut."""
@@ -18,15 +15,14 @@ _GAP = 3
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
-def console() -> Console:
+def console() -> Screen:
     """Standard output. Text that is no terminal's is never cut or wrapped."""
-    found = Console(highlight=False, soft_wrap=True)
-    return found if found.is_terminal else Console(highlight=False, soft_wrap=True, width=10_000)
+    return Screen()
 
 
-def error_console() -> Console:
+def error_console() -> Screen:
     """Standard error."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Screen(stderr=True)
 
 
 def say(text: str = "", style: str = "") -> None:
@@ -45,7 +41,7 @@ def note(text: str) -> None:
     paragraph(Text("note: ", style="cyan"), text, out=error_console())
 
 
-def paragraph(head: Text, body: str, *, style: str = "", hang: int | None = None, out: Console | None = None) -> None:
+def paragraph(head: Text, body: str, *, style: str = "", hang: int | None = None, out: Screen | None = None) -> None:
     """``head`` and ``body`` in one line; on a terminal wrapped at words, for whoever reads it there.
 
     Args:
@@ -106,16 +102,26 @@ def aligned(
         cut: columns whose cells give way, each to 16 characters at least; an image keeps its end, text its beginning.
         wrap: the last column, when it is to be read whole: it goes on below itself.
     """
-    shown = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="")
-    for column in columns:
-        shown.add_column(Text(column, style="bold"), no_wrap=True, overflow="ignore")
     rows = _fitting(columns, rows, width, cut, wrap) if width else rows
+    lines = [[Text(column, "bold") for column in columns]]
     for row in rows:
-        shown.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    text = Console(highlight=False, soft_wrap=True, width=10_000)
-    with text.capture() as captured:
-        text.print(shown)
-    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+        lines += _in_lines(row)
+    widths = [max(cell_len(cell.plain) for cell in cells) for cells in zip(*lines, strict=True)]
+    out = console()
+    return "".join(f"{out.rendered(_joined(line, widths))}\n" for line in lines)
+
+
+def _in_lines(row: Sequence[str | Text]) -> list[list[Text]]:
+    """A row, of which a cell may have several lines."""
+    cells = [[cell] if isinstance(cell, Text) else [Text(part) for part in cell.split("\n")] for cell in row]
+    high = max(map(len, cells))
+    return [[cell[number] if number < len(cell) else Text() for cell in cells] for number in range(high)]
+
+
+def _joined(line: Sequence[Text], widths: Sequence[int]) -> Text:
+    last = max((number for number, cell in enumerate(line) if cell.plain.rstrip()), default=0)
+    spaced = [cell.padded(width + _GAP) for cell, width in zip(line[:last], widths, strict=False)]
+    return Text.assemble(*spaced, line[last])
 
 
 def shortened(text: str, room: int, *, keep_end: bool = False) -> str:
@@ -142,6 +148,18 @@ def _fitting(
             elif cell_len(text) > room:
                 row[number] = shortened(text, room, keep_end=columns[number] == "IMAGE")
     return fitted
+
+
+def says_yes(question: str) -> bool:
+    """Whether a person says yes to it; he does not by an empty answer, or by none."""
+    out = error_console()
+    while True:
+        out.file.write(out.rendered(Text.assemble(question, (" [y/n]", "bold"), (" (n)", "cyan"), ": ")))
+        out.file.flush()
+        answer = sys.stdin.readline().strip().lower()
+        if answer in ("y", "yes", "n", "no", ""):
+            return answer.startswith("y")
+        out.print("please answer y or n")
 
 
 def counted(number: int, what: str, ending: str = "s") -> str:

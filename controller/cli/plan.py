@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import typer
-from rich.text import Text
 
 from controller.actions import swarm_view
 from controller.actions.doubts import of_rows
@@ -14,6 +13,7 @@ from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Files, MoreFiles, database, of_kinds, read_files, settings
 from controller.cli.output import counted, paragraph, say, table, warn
+from controller.cli.terminal import Text
 from controller.cost import Cost
 from specs.kinds import TENANT
 

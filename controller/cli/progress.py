@@ -16,6 +16,7 @@ from controller.actions.wait import Show, is_stuck
 from controller.cli.formats import Format
 from controller.cli.output import LEAST, console, error_console, shortened
 from controller.cli.states import brief
+from controller.cli.terminal import rich_console
 from controller.declared.readiness import Progress
 
 _GAP = 2
@@ -33,12 +34,12 @@ def shown(form: Format) -> Iterator[Show]:
             for p in found:
                 if said.get((p.kind, p.id)) != _word(p):
                     said[p.kind, p.id] = _word(p)
-                    out.print(Text(f"{p.kind} {p.path}  {_word(p)}  {p.message}".rstrip()))
+                    out.print(f"{p.kind} {p.path}  {_word(p)}  {p.message}".rstrip())
 
         yield lines
         return
     spinner = Spinner("dots", style="cyan")
-    with Live(console=out, refresh_per_second=12, transient=False) as live:
+    with Live(console=rich_console(out), refresh_per_second=12, transient=False) as live:
         yield lambda found: live.update(progress_table(found, spinner, out.width, out.height))
 
 

@@ -54,7 +54,7 @@ def rollback(
     wait: Wait = False,
     timeout: Timeout = "5m",
 ) -> None:
-    """Have an environment run the content of an earlier release: its image, config vars, processes and settings.
+    """Have an environment run the content of an earlier release: its image, config vars, processes, settings.
 
     It sets `release` in the spec, which makes a new release with that content. What else is declared for these has no
     effect until `release` is cleared, by `--undo` or by spec files without it.

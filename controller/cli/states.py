@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.text import Text
-
+from controller.cli.terminal import Text
 from controller.declared.reader import DeclaredObject
 
 

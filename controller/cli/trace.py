@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from controller.actions.paths import complete
 from controller.actions.trace import key_of, reconciles
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Named, database, settings
 from controller.cli.output import console, paragraph, say, table
+from controller.cli.terminal import Text
 
 _COLOURS = {"success": "green", "requeue_after": "", "terminal_error": "red", "panic": "bold red"}
 

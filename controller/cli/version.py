@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import platform
-import sys
-
 import typer
 
 from controller.cli.formats import Format, Output, emit
-from controller.kit.version import own_version
-from controller.swarm.usable import MINIMUM_API
+from controller.cli.version_line import say_version, versions
 
 
 def register(app: typer.Typer) -> None:
@@ -25,14 +21,7 @@ def version(output: Output = Format.TABLE) -> None:
         skypanel version
         skypanel version -o json
     """
-    found = {
-        "skypanel": own_version(),
-        "python": platform.python_version(),
-        "engineApiMinimum": ".".join(map(str, MINIMUM_API)),
-    }
-    if output is not Format.TABLE:
-        emit(found, output)
-        return
-    sys.stdout.write(
-        f"skypanel {found['skypanel']} (Python {found['python']}, Docker Engine API {found['engineApiMinimum']}+)\n"
-    )
+    if output is Format.TABLE:
+        say_version()
+    else:
+        emit(versions(), output)

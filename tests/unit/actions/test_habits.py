@@ -9,7 +9,7 @@ import pytest
 from controller.actions import habits
 from controller.actions.errors import ActionError
 from controller.actions.paths import apart, kind_of, one
-from controller.cli.application import commands
+from controller.cli.commands import commands
 from specs.kinds import KINDS
 
 

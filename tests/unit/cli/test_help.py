@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from controller.actions.paths import complete, complete_or_all
-from controller.cli.application import commands, main
+from controller.cli import main
+from controller.cli.commands import commands
 
 
 @pytest.mark.parametrize("command", [*commands(), ""])

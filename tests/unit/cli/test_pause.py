@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.cli.application import main
+from controller.cli import main
 
 
 @pytest.mark.parametrize(

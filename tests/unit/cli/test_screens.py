@@ -44,6 +44,7 @@ from controller.cli import (
     identity,
     images,
     keys,
+    main,
     plan,
     progress,
     registries,
@@ -54,7 +55,7 @@ from controller.cli import (
     tokens,
     trace,
 )
-from controller.cli.application import commands, main
+from controller.cli.commands import commands
 from controller.cli.formats import Format
 from controller.cli.output import console
 from controller.cost import Change as Price
