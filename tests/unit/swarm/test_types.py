@@ -37,7 +37,7 @@ def test_the_simulated_swarm_has_it(type_: ObjectType) -> None:
 
 def test_no_type_is_spelled_out_elsewhere() -> None:
     homes = {ROOT / "swarm" / "types", ROOT / "swarm" / "writers"}
-    command = {ROOT / "cli/application.py", ROOT / "cli/config.py"}  # `skypanel config` is about variables
+    command = {ROOT / "cli/commands.py", ROOT / "cli/config.py"}  # `skypanel config` is about variables
     command.add(ROOT / "access/roles.py")  # and so is its verb
     homes |= {ROOT / "registry"}  # it knows no Swarm: a config is an image's there, a service one that gives tokens
     found = [
