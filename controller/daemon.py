@@ -1,7 +1,7 @@
 """The daemon: puts the parts together, and ends well.
 
 SIGTERM or SIGINT: not ready any more -> no new work -> running reconciles end (within the drain time) -> the lease is
-given back -> connections close. A second signal ends at once.
+given back -> connections close. A second signal ends at once. The HTTP API beside it is told to end with the signal.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import structlog
 from pydantic import BaseModel
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
+from controller.api_process import ApiProcess
 from controller.loop import metrics as loop_metrics
 from controller.loop import spans
 from controller.loop.election import Candidate
@@ -63,9 +64,17 @@ _ENGINE_RETRY_SECONDS = 5.0
 
 
 class Daemon:
-    """One controller process."""
+    """One controller process.
 
-    def __init__(self, settings: Settings, of_kinds: Mapping[str, BaseModel]) -> None:
+    Args:
+        settings: of the controller.
+        of_kinds: that kinds have of their own.
+        api: the environment of the HTTP API beside it; None: there is none.
+    """
+
+    def __init__(
+        self, settings: Settings, of_kinds: Mapping[str, BaseModel], api: Mapping[str, str] | None = None
+    ) -> None:
         self._settings = settings
         self._spans = spans.from_environment(os.environ, settings.skypanel_installation)
         self._client = EngineClient.at(
@@ -83,6 +92,7 @@ class Daemon:
         )
         self._client.guard = self._lease.guard
         self._stopping = anyio.Event()
+        self._api = None if api is None else ApiProcess(api, self._stopping)
         self._server: HealthServer | None = None
         self._process = Candidate(
             registered(),
@@ -135,8 +145,14 @@ class Daemon:
                 tasks.start_soon(forever, "audit", keep_sealed, self._database)
                 tasks.start_soon(forever, "keys", KeyWatch(self._database, self._settings.vault).run)
                 try:
-                    await self._unless_stopped(self._wait_for_engine)
-                    await self._process.run()
+                    async with anyio.create_task_group() as beside:
+                        if self._api is not None:
+                            beside.start_soon(forever, "api", self._api.run)
+                        try:
+                            await self._unless_stopped(self._wait_for_engine)
+                            await self._process.run()
+                        finally:
+                            self._stopping.set()
                 except* UnsupportedEngine as group:
                     refused = next(e for e in group.exceptions if isinstance(e, UnsupportedEngine))
                 if self._server is not None:
@@ -254,11 +270,11 @@ def _say_unavailable(state: RetryCallState) -> None:
     log.warning("engine.unavailable", error=str(error), retry_in=round(state.upcoming_sleep, 1))
 
 
-async def run(settings: Settings, of_kinds: Mapping[str, BaseModel]) -> None:
-    """Run one controller process until a signal."""
+async def run(settings: Settings, of_kinds: Mapping[str, BaseModel], api: Mapping[str, str] | None = None) -> None:
+    """Run one controller process until a signal, with the HTTP API beside it where it is given its environment."""
     for said in installed.broken():
         log.error("kinds.broken", error=said)
-    await Daemon(settings, of_kinds).run()
+    await Daemon(settings, of_kinds, api).run()
 
 
 def _ports(

@@ -75,6 +75,9 @@ class Settings(BaseModel):
         default=SecretStr(""),
         description="PostgreSQL connection string that the HTTP API works with: of a login that has skypanel_api.",
     )
+    skypanel_serve_api: bool = Field(
+        default=True, description="`skypanel up` runs the HTTP API, too, as a process beside it."
+    )
     skypanel_api_listen: str = Field(default="127.0.0.1:9480", description="host:port of the HTTP API.")
     skypanel_api_connections: int = Field(
         default=16,

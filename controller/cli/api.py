@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import structlog
 import typer
 
@@ -18,9 +20,15 @@ def register(app: typer.Typer) -> None:
     app.command()(api)
 
 
-def api() -> None:
+def api(
+    *,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", hidden=True, help="End when standard input does.")
+    ] = False,
+) -> None:
     """Serve the HTTP API until SIGTERM or SIGINT.
 
+    `skypanel up` runs one already, where it has SKYPANEL_API_DATABASE_URL and SKYPANEL_SERVE_API is not false.
     It listens on SKYPANEL_API_LISTEN and works as the role of SKYPANEL_API_DATABASE_URL, which `skypanel setup` writes
     into /etc/skypanel/api.env. Any number of them may run.
     It speaks HTTP: the edge, or another proxy, has the certificate. `/openapi.json` describes it, `/readyz` says
@@ -36,7 +44,14 @@ def api() -> None:
     from controller.api.server import serve  # noqa: PLC0415 - as above
 
     found = settings_of_api()
+    free = ""
+    if with_parent:
+        from controller.api.parent import begin  # noqa: PLC0415 - as above
+
+        free = begin(found.skypanel_api_database_url.get_secret_value())
     logs.configure(found.skypanel_log_format, found.skypanel_log_level)
     for said in unknown(sources(env_files()), [Settings, *models_of_kinds().values()]):
         log.warning("settings.unknown", error=said)
+    if free:
+        log.warning("api.not_confined", why=free)
     serve(make_app(found, of_kinds(), access=real()), found)

@@ -8,7 +8,7 @@ from controller.actions.doctor import examine
 from controller.actions.doctor.findings import Check
 from controller.cli.errors import ExitCode, readable
 from controller.cli.formats import Format, Output, emit
-from controller.cli.inputs import env_files, settings
+from controller.cli.inputs import files_of_api, settings_of_api
 from controller.cli.output import paragraph
 from controller.cli.terminal import Text
 
@@ -31,9 +31,9 @@ def doctor(output: Output = Format.TABLE) -> None:
         skypanel doctor
         skypanel doctor -o json | jq '.[] | select(.level != "ok")'
     """
-    found = settings()
+    found = settings_of_api()
     checks: list[Check] = []
-    for check in examine(found, env_files()):
+    for check in examine(found, files_of_api()):
         checks.append(check)
         if output is Format.TABLE:
             show(check)

@@ -81,12 +81,17 @@ def env_files() -> list[Path]:
     return [*_named_files, *([installed] if installed else [])]
 
 
+def files_of_api() -> list[Path]:
+    """The same, with the installation's file for the HTTP API."""
+    own = None if _named_files else installed_file(API)
+    return [*env_files(), *([own] if own else [])]
+
+
 def settings_of_api() -> Settings:
-    """The same, with what the installation has for the HTTP API alone; raises as ``settings``."""
+    """The settings with what the installation has for the HTTP API; raises as ``settings``."""
     from controller.settings import Settings  # noqa: PLC0415 - many commands need the database's address alone
 
-    own = None if _named_files else installed_file(API)
-    return read(Settings, sources([*env_files(), *([own] if own else [])]))
+    return read(Settings, sources(files_of_api()))
 
 
 def settings() -> Settings:

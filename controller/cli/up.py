@@ -9,8 +9,9 @@ import structlog
 import typer
 
 from controller.actions.errors import ActionError
-from controller.cli.inputs import env_files, of_kinds, settings
+from controller.cli.inputs import env_files, files_of_api, of_kinds, settings_of_api
 from controller.kit.memory import give_back_large_blocks
+from controller.kit.siblings import keep_from_siblings
 from controller.postgres.connecting import connection_string
 from controller.settings import Settings
 from controller.settings_sources import models_of_kinds, sources, unknown
@@ -33,6 +34,8 @@ def up() -> None:
     """Run the controller until SIGTERM or SIGINT.
 
     It leads, or stands by while another one does. `/metrics`, `/healthz` and `/readyz` are on SKYPANEL_LISTEN.
+    With SKYPANEL_API_DATABASE_URL it runs `skypanel api`, too, as a process that has the API's settings alone;
+    SKYPANEL_SERVE_API=false leaves that to others.
 
     Exit code 3: the engine is older than API 1.44 or not a Swarm manager; nothing was touched.
 
@@ -42,8 +45,9 @@ def up() -> None:
         DOCKER_HOST=unix:///run/docker.sock SKYPANEL_LOG_FORMAT=json skypanel up
     """
     from controller import daemon  # noqa: PLC0415 - the other commands start faster without it
+    from controller.api_process import NOT_SET, environment_of  # noqa: PLC0415 - as above
 
-    found = settings()
+    found = settings_of_api()
     url = found.database_url.get_secret_value()
     if not url:
         raise ActionError(
@@ -60,4 +64,10 @@ def up() -> None:
     gc.freeze()  # what was imported stays: no full collection need walk through it
     gc.set_threshold(*_GC_THRESHOLDS)
     give_back_large_blocks()
-    anyio.run(daemon.run, found, of_kinds(), backend_options={"use_uvloop": True})
+    api = None
+    if found.skypanel_serve_api and found.skypanel_api_database_url.get_secret_value():
+        keep_from_siblings()
+        api = environment_of(sources(files_of_api()))
+    elif found.skypanel_serve_api:
+        log.info("api.not_started", why=NOT_SET)
+    anyio.run(daemon.run, found, of_kinds(), api, backend_options={"use_uvloop": True})
