@@ -17,7 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -79,6 +79,11 @@ class Settings(BaseModel):
         default=True, description="`skypanel up` runs the HTTP API, too, as a process beside it."
     )
     skypanel_api_listen: str = Field(default="127.0.0.1:9480", description="host:port of the HTTP API.")
+    skypanel_api_trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(),
+        description="Networks of proxies before the API, 10.0.0.0/8 or one address, separated by commas: what they say "
+        "of the client (X-Forwarded-For, X-Forwarded-Proto) is believed. Empty: nobody.",
+    )
     skypanel_api_connections: int = Field(
         default=16,
         ge=2,
@@ -269,6 +274,7 @@ class Settings(BaseModel):
         "skypanel_insecure_registries",
         "skypanel_registry_mirrors",
         "skypanel_source_hosts",
+        "skypanel_api_trusted_proxies",
         "caas_allowed_registries",
         "caas_allowed_patterns",
         "caas_blocked_patterns",

@@ -38,6 +38,7 @@ from controller.api.looks import Looks
 from controller.api.openapi import document
 from controller.api.operations import Operation
 from controller.api.problems import ProblemError
+from controller.api.proxies import ThroughProxies
 from controller.api.routes import operations
 from controller.api.streams.follower import Follower, Following
 from controller.api.streams.hub import Hub
@@ -108,6 +109,8 @@ class Api:
         self._openapi = encode(document(self.operations))
         self.app = FastAPI(lifespan=self._lifespan, openapi_url=None, docs_url=None, redoc_url=None)
         self.app.state.end_streams = self._hub.end
+        if settings.skypanel_api_trusted_proxies:
+            self.app.add_middleware(ThroughProxies, trusted=settings.skypanel_api_trusted_proxies)
         self._add_routes()
 
     @asynccontextmanager

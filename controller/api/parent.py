@@ -44,7 +44,7 @@ def _by_socket(url: str) -> bool:
     except ProgrammingError:
         return False
     named = given.get("host") or given.get("hostaddr") or os.environ.get("PGHOST") or os.environ.get("PGHOSTADDR") or ""
-    return any(not host or host.startswith(("/", "@")) for host in str(named).split(",")) or "service" in given
+    return any(not host or host.startswith(("/", "@")) for host in str(named).split(","))
 
 
 def _watch() -> None:

@@ -174,7 +174,7 @@ def test_doctor_fails_and_says_how_to_mend_it(capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().out
     assert "fail database reachable" in said
     assert "fail engine reachable" in said
-    assert said.count("fix:") == 3  # the last one is that of the next step
+    assert said.count("fix:") == 4  # the last one is that of the next step
 
 
 def test_a_duration_without_sense_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
