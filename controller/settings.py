@@ -32,6 +32,7 @@ from controller.vault.keyring import Keyring
 from controller.vault.vault import Vault
 from reconcilers.options import Options
 from specs.image_policies import ImagePolicy, keys_in
+from specs.names import check_hostname
 from specs.vulnerabilities import DAYS, SEVERITIES, VulnerabilityLimits, WithoutReport
 
 if TYPE_CHECKING:
@@ -79,6 +80,15 @@ class Settings(BaseModel):
         default=True, description="`skypanel up` runs the HTTP API, too, as a process beside it."
     )
     skypanel_api_listen: str = Field(default="127.0.0.1:9480", description="host:port of the HTTP API.")
+    skypanel_api_socket: Path | None = Field(
+        default=None,
+        description="Socket that the API listens on as well, for a proxy on the same machine: who connects there is "
+        "believed who the client is.",
+    )
+    skypanel_api_host: str = Field(
+        default="",
+        description="Host name of the API behind the edge, such as api.example.com: no environment gets it.",
+    )
     skypanel_api_trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(),
         description="Networks of proxies before the API, 10.0.0.0/8 or one address, separated by commas: what they say "
@@ -317,6 +327,11 @@ class Settings(BaseModel):
             )
         return value
 
+    @field_validator("skypanel_api_host")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        return check_hostname(value) if value else value
+
     @field_validator("docker_manager_host")
     @classmethod
     def _is_a_host(cls, value: str) -> str:
@@ -435,6 +450,7 @@ class Settings(BaseModel):
             require_userns=self.skypanel_require_userns,
             require_run_as=self.skypanel_require_run_as,
             allowed_registries=self.skypanel_allowed_registries,
+            api_host=self.skypanel_api_host,
             image_policy=self.image_policy,
         )
 

@@ -25,6 +25,7 @@ class Options:
         require_userns: whether tenants' tasks run only on nodes that are labelled as having userns-remap.
         require_run_as: whether every environment says which user it runs as, so that root is declared.
         image_policy: the installation's; each organization has its own beside it.
+        api_host: host name of the HTTP API behind the edge, which no environment gets; empty: there is none.
         allowed_registries: registries on private hosts that images may come from; ``*`` stands for any characters.
     """
 
@@ -42,3 +43,4 @@ class Options:
     require_run_as: bool = False
     image_policy: ImagePolicy = field(default_factory=ImagePolicy)
     allowed_registries: tuple[str, ...] = ()
+    api_host: str = ""

@@ -109,7 +109,7 @@ class Api:
         self._openapi = encode(document(self.operations))
         self.app = FastAPI(lifespan=self._lifespan, openapi_url=None, docs_url=None, redoc_url=None)
         self.app.state.end_streams = self._hub.end
-        if settings.skypanel_api_trusted_proxies:
+        if settings.skypanel_api_trusted_proxies or settings.skypanel_api_socket:
             self.app.add_middleware(ThroughProxies, trusted=settings.skypanel_api_trusted_proxies)
         self._add_routes()
 

@@ -19,6 +19,8 @@ Network = IPv4Network | IPv6Network
 class ThroughProxies:
     """An application that is told the client's address and scheme, in the place of the proxy's.
 
+    Who has no address came by the socket of the machine, which is there for a proxy.
+
     Args:
         app: the application.
         trusted: networks of the proxies.
@@ -32,21 +34,21 @@ class ThroughProxies:
         """Serve one request."""
         if scope["type"] == "http":
             peer = _address(scope["client"][0]) if scope.get("client") else None
-            if peer is not None and is_of(peer, self._trusted):
+            if peer is None or is_of(peer, self._trusted):
                 headers = Headers(scope=scope)
                 found = client(peer, headers.getlist("x-forwarded-for"), self._trusted)
                 scheme = headers.getlist("x-forwarded-proto")[-1:]
-                scope = {**scope, "client": (str(found), 0)}
+                scope = {**scope, "client": (str(found), 0) if found else None}
                 if scheme in (["http"], ["https"]):
                     scope["scheme"] = scheme[0]
         await self._app(scope, receive, send)
 
 
-def client(peer: Address, forwarded: Iterable[str], trusted: Sequence[Network]) -> Address:
+def client(peer: Address | None, forwarded: Iterable[str], trusted: Sequence[Network]) -> Address | None:
     """Whose request it is.
 
     Args:
-        peer: a trusted proxy, from which it comes.
+        peer: a trusted proxy, from which it comes; None: it has no address.
         forwarded: ``X-Forwarded-For``, each header of it.
         trusted: networks of proxies.
     """

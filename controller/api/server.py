@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,13 +19,8 @@ _KEEP_ALIVE_SECONDS = 75
 _BACKLOG = 1024
 
 
-def serve(app: FastAPI, settings: Settings) -> None:
-    """Run until a signal.
-
-    Raises:
-        ExpectedError: the address cannot be listened on.
-    """
-    listener = _bind(settings)
+def serve(app: FastAPI, listeners: list[socket.socket]) -> None:
+    """Run until a signal, on what ``listen`` gave."""
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -36,7 +33,7 @@ def serve(app: FastAPI, settings: Settings) -> None:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
-    _Server(config).run(sockets=[listener])
+    _Server(config).run(sockets=listeners)
 
 
 class _Server(uvicorn.Server):
@@ -55,7 +52,21 @@ class _Server(uvicorn.Server):
             self._captured_signals.clear()
 
 
-def _bind(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> list[socket.socket]:
+    """Listen where the settings say.
+
+    Raises:
+        ExpectedError: that cannot be.
+    """
+    with ExitStack() as opened:
+        found = [opened.enter_context(_address(settings))]
+        if settings.skypanel_api_socket is not None:
+            found.append(opened.enter_context(_socket(settings.skypanel_api_socket)))
+        opened.pop_all()
+    return found
+
+
+def _address(settings: Settings) -> socket.socket:
     try:
         host, port = settings.api_listen
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -65,3 +76,29 @@ def _bind(settings: Settings) -> socket.socket:
         raise ExpectedError(
             f"cannot listen on {where} for the API ({error}): set SKYPANEL_API_LISTEN to a free host:port"
         ) from error
+
+
+def _socket(path: Path) -> socket.socket:
+    """For whoever reaches its folder: that is what keeps others away."""
+    try:
+        if path.is_socket():
+            _refuse_if_used(path)
+            path.unlink()
+        with ExitStack() as opened:
+            listener = opened.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(str(path))
+            path.chmod(0o666)
+            listener.listen(_BACKLOG)
+            opened.pop_all()
+    except OSError as error:
+        raise ExpectedError(
+            f"cannot listen on {path} for the API ({error.strerror or error}): set SKYPANEL_API_SOCKET to a path in a "
+            "folder of its own"
+        ) from error
+    return listener
+
+
+def _refuse_if_used(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as other, suppress(ConnectionRefusedError):
+        other.connect(str(path))
+        raise OSError(errno.EADDRINUSE, "another one listens there")

@@ -41,10 +41,10 @@ def api(
     """
     from controller.api.access import real  # noqa: PLC0415 - the other commands start faster without it
     from controller.api.app import make_app  # noqa: PLC0415 - as above
-    from controller.api.server import serve  # noqa: PLC0415 - as above
+    from controller.api.server import listen, serve  # noqa: PLC0415 - as above
 
     found = settings_of_api()
-    free = ""
+    listeners, free = listen(found), ""
     if with_parent:
         from controller.api.parent import begin  # noqa: PLC0415 - as above
 
@@ -54,4 +54,4 @@ def api(
         log.warning("settings.unknown", error=said)
     if free:
         log.warning("api.not_confined", why=free)
-    serve(make_app(found, of_kinds(), access=real()), found)
+    serve(make_app(found, of_kinds(), access=real()), listeners)

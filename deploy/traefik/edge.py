@@ -12,6 +12,8 @@ nothing.
 A third service, `skypanel-edge-page`, is the page of what is suspended: HAProxy again, which reaches nothing and asks
 nobody. The controller leads host names to it by the name that it gives itself, SUSPENDED.
 
+A fourth one, `skypanel-edge-api`, is there when asked: HAProxy before the socket of the HTTP API, for its host name.
+
 The controller joins the running task to the organizations' networks, and adds them to the service's
 specification later. Deploying again keeps those networks, and writes nothing when nothing has changed.
 """
@@ -31,6 +33,7 @@ SERVICE = "skypanel-edge"
 NETWORK = "skypanel-edge"
 SOCKET_SERVICE = "skypanel-edge-socket"
 PAGE_SERVICE = "skypanel-edge-page"
+HTTP_API_SERVICE = "skypanel-edge-api"
 SUSPENDED = "skypanel-suspended"
 PAGE_PORT = 8080
 EDGE_LABEL = "io.skypanel.edge"
@@ -81,6 +84,41 @@ def deploy(
     _service(api, traefik, written)
     for name in (SOCKET_SERVICE, PAGE_SERVICE, SERVICE):
         wait(api, name)
+    return written
+
+
+def lead_to_api(api: EngineApi, host: str, folder: Path, *, proxy_image: str = f"{PREFIX}/socket-proxy:2") -> list[str]:
+    """Lead a host name to the HTTP API, without TLS, and wait until something answers it.
+
+    Args:
+        api: a manager's engine; the edge is there.
+        host: the name.
+        folder: of the manager's node, with the socket ``api.sock``.
+        proxy_image: as in ``deploy``.
+
+    Returns:
+        What was written, in words.
+
+    Raises:
+        LabError: it does not come up.
+    """
+    written: list[str] = []
+    network = _network(api, NETWORK, internal=False, written=written)
+    spec = _haproxy(HTTP_API_SERVICE, proxy_image, NOBODY, _config(api, "api.cfg", written), network)
+    spec["TaskTemplate"]["ContainerSpec"]["Mounts"] = [
+        {"Type": "bind", "Source": str(folder), "Target": "/run/skypanel-api", "ReadOnly": True}
+    ]
+    router = "traefik.http.routers.skypanel-http-api"
+    spec["Labels"] |= {
+        "traefik.enable": "true",
+        "traefik.swarm.network": NETWORK,
+        f"{router}.rule": f"Host(`{host}`)",
+        f"{router}.entrypoints": "web",
+        f"{router}.priority": "1000000",
+        "traefik.http.services.skypanel-http-api.loadbalancer.server.port": str(PAGE_PORT),
+    }
+    _service(api, spec, written)
+    wait(api, HTTP_API_SERVICE)
     return written
 
 

@@ -52,6 +52,27 @@ def says_who_it_is(snapshot: EnvironmentSnapshot, options: Options) -> None:
         raise InvalidSpec([Problem("run_as", None, "is required by SKYPANEL_REQUIRE_RUN_AS", hint, ("run_as",))])
 
 
+def leaves_the_platform_its_host(snapshot: EnvironmentSnapshot, options: Options) -> None:
+    """No domain is the HTTP API's host: whoever has that gets the tokens of all who call it.
+
+    Raises:
+        InvalidSpec: one is.
+    """
+    problems = [
+        Problem(
+            f"domains[{domain.hostname}].hostname",
+            None,
+            "is the platform's own host name (SKYPANEL_API_HOST)",
+            "take another one",
+            ("domains", index, "hostname"),
+        )
+        for index, domain in enumerate(snapshot.domains)
+        if options.api_host and domain.hostname == options.api_host
+    ]
+    if problems:
+        raise InvalidSpec(problems)
+
+
 def has_its_effect(snapshot: EnvironmentSnapshot, _: Options) -> None:
     """Every declared field does something.
 
@@ -62,7 +83,13 @@ def has_its_effect(snapshot: EnvironmentSnapshot, _: Options) -> None:
         raise NotSupported(problems)
 
 
-ADMISSION: tuple[Gate, ...] = (has_an_image, comes_from_an_allowed_registry, says_who_it_is, has_its_effect)
+ADMISSION: tuple[Gate, ...] = (
+    has_an_image,
+    comes_from_an_allowed_registry,
+    says_who_it_is,
+    leaves_the_platform_its_host,
+    has_its_effect,
+)
 
 
 def admit(snapshot: EnvironmentSnapshot, options: Options) -> None:

@@ -89,14 +89,18 @@ def _laid_over(
 def _routed(spec: SpecDocument, process: str, found: _Readable, options: Options, home: HomeNetwork) -> dict[str, str]:
     """The labels of a service with the routes of its domains that are declared today.
 
-    A domain whose process cannot be told stays where it is.
+    A domain whose process cannot be told stays where it is; the platform's own host is no domain of anybody's.
     """
     before: dict[str, str] = spec["Labels"]
     port = listening_port(spec)
     if found.domains is None or port is None:
         return before
     here, known = hostnames_of(before), found.processes or {process}
-    hostnames = [name for name, type_ in found.domains if type_ == process or (type_ not in known and name in here)]
+    hostnames = [
+        name
+        for name, type_ in found.domains
+        if name != options.api_host and (type_ == process or (type_ not in known and name in here))
+    ]
     kept = {key: value for key, value in before.items() if not key.startswith(LABELS)}
     return kept | traefik_labels(
         spec["Name"],

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from pydantic import SecretStr
 from controller.actions.tokens import Asked, create
 from controller.api.access import real
 from controller.api.app import make_app
+from controller.api.server import listen
+from controller.kit.expected import ExpectedError
 from controller.settings import Settings
 from tests.labs import eventually, free_port
 from tests.store.conftest import Database, make_tenant
@@ -77,3 +80,21 @@ def test_the_client_s_address_is_taken_from_a_trusted_proxy_alone(
     audited = database.execute("SELECT address FROM skypanel.audit WHERE path = 'acme/proxied' AND kind = 'app'")
     assert used == [(address,)]
     assert audited == [(address,)]
+
+
+def test_a_socket_that_was_left_is_taken_over_and_one_that_is_used_is_not(tmp_path: Path) -> None:
+    def settings(port: int) -> Settings:
+        return Settings(skypanel_api_listen=f"127.0.0.1:{port}", skypanel_api_socket=tmp_path / "api.sock")
+
+    first = listen(settings(free_port()))
+    with pytest.raises(ExpectedError, match="SKYPANEL_API_SOCKET"):
+        listen(settings(free_port()))
+    for each in first:
+        each.close()
+    for each in listen(settings(free_port())):
+        each.close()
+    (tmp_path / "api.sock").unlink()
+    (tmp_path / "api.sock").write_text("mine")
+    with pytest.raises(ExpectedError, match="SKYPANEL_API_SOCKET"):
+        listen(settings(free_port()))
+    assert (tmp_path / "api.sock").read_text() == "mine"

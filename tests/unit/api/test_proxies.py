@@ -63,7 +63,9 @@ def test_what_anybody_else_says_is_passed_over() -> None:
     carried = seen("::ffff:10.0.0.1", said)
     assert carried["client"][0] == "198.51.100.1"
     assert seen("10.0.0.1", {"X-Forwarded-Proto": "javascript"})["scheme"] == "http"
-    assert seen("", said, client=None)["client"] is None
+    by_socket = seen("", said, client=None)
+    assert (by_socket["client"][0], by_socket["scheme"]) == ("198.51.100.1", "https")
+    assert seen("", {}, client=None)["client"] is None
 
 
 @pytest.mark.parametrize("said", ["10.0.0.0/33", "edge", "10.0.0.1/8", "*"])

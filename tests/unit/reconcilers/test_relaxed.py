@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
@@ -43,3 +44,12 @@ def test_where_user_namespaces_are_required_tasks_go_to_labelled_nodes_alone() -
     for declared, constraints in (({}, []), ({"pool": "gpu"}, ["node.labels.io.skypanel.pool == gpu"])):
         template = render(environment(**declared), required, HOME).services[0].spec["TaskTemplate"]
         assert template["Placement"]["Constraints"] == [*constraints, "node.labels.io.skypanel.userns == true"]
+
+
+def test_the_host_of_the_api_is_no_environment_s() -> None:
+    reserved = replace(OPTIONS, api_host="api.example.com")
+    taken = environment(domains=[{"id": str(uuid4()), "hostname": "api.example.com"}])
+    admit(taken, OPTIONS)
+    admit(environment(domains=[{"id": str(uuid4()), "hostname": "www.api.example.com"}]), reserved)
+    with pytest.raises(InvalidSpec, match=r"domains\[api.example.com\].hostname: .*SKYPANEL_API_HOST"):
+        admit(taken, reserved)

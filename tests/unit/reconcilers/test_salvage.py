@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,6 +76,13 @@ def test_a_domain_that_is_gone_is_unrouted_and_a_new_one_is_routed() -> None:
 def test_a_domain_of_no_process_stays_where_it_is_and_a_new_one_is_nowhere() -> None:
     found = kept(domains=[domain("shop.example.com", "nope"), domain("new.example.com", "nope"), {"hostname": "x_y"}])
     assert {name: hosts(s) for name, s in found.items()} == {"web": {"shop.example.com"}, "worker": set()}
+
+
+def test_the_platform_s_own_host_is_led_to_nobody_whoever_had_it() -> None:
+    reserved = replace(OPTIONS, api_host="shop.example.com")
+    document = {**DECLARED, "image_ref": "NOT an image"}
+    found = salvaged(document, [s.spec for s in GOOD.values()], reserved, HOME)
+    assert [hosts(s) for s in found] == [set(), set()]
 
 
 def test_the_template_is_never_touched() -> None:
