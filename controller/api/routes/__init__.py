@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from controller.api.operations import Operation
-from controller.api.routes import config, controls, deeds, events, lists, objects, releases, sets, stream, tokens, who
+from controller.api.routes import (
+    config,
+    controls,
+    deeds,
+    events,
+    lists,
+    objects,
+    passwords,
+    releases,
+    sets,
+    stream,
+    tokens,
+    who,
+)
 
 
 def operations() -> list[Operation]:
@@ -19,5 +32,6 @@ def operations() -> list[Operation]:
         *deeds.made(),
         *controls.made(),
         *config.made(),
+        *passwords.made(),
         *tokens.made(),
     ]

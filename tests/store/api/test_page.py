@@ -30,6 +30,7 @@ TYPED = (
     "Change",
     "Do something with it",
     "Config vars",
+    "Passwords of registries",
     "API tokens",
     "Several objects",
 )
