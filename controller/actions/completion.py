@@ -9,6 +9,7 @@ import psycopg
 from controller.actions.errors import ActionError
 from controller.actions.paths import depth, kind_of
 from controller.declared import reader
+from specs.kinds import RELEASED
 
 _MOST = 200
 
@@ -22,3 +23,14 @@ def names(conn: psycopg.Connection, word: str, begun: str) -> list[str]:
     owners = tuple(begun.split("/")[:-1])[: depth(kind)]
     found = (o.name for o in reader.objects(conn, kind, owners))
     return list(islice((name for name in found if name.startswith(begun)), _MOST))
+
+
+def places(conn: psycopg.Connection, begun: str) -> list[str]:
+    """Paths that begin with ``begun``, one name further: organizations, then their apps, then those's environments."""
+    owners = tuple(begun.split("/")[:-1])[: depth(RELEASED)]
+    further = len(owners) + 1
+    found = (
+        "/".join(o.path[:further]) + ("/" if further < depth(RELEASED) else "")
+        for o in reader.objects(conn, RELEASED, owners, specs=False)
+    )
+    return list(islice((name for name in dict.fromkeys(found) if name.startswith(begun)), _MOST))

@@ -32,9 +32,9 @@ from specs.resource import Resource
 TAKEN = ("image", "command", "args", "port", "healthcheck", "stopSignal", "stopGracePeriod", "drain")
 """Fields of the environment that come from the release; what that leaves out is left out."""
 _MODE = "deployMode"
-_SCALE = "replicas"
+SCALE = "replicas"
 PROCESS = next(
-    kind for kind, cls in KINDS.items() if cls.binding.parent == KIND and _SCALE in cls.binding.columns
+    kind for kind, cls in KINDS.items() if cls.binding.parent == KIND and SCALE in cls.binding.columns
 )  # what an environment is made of
 
 
@@ -133,7 +133,7 @@ def _entries(
         metadata = {**owners, "name": each["type"]}
         spec = _fields(PROCESS, metadata, each)
         if declared := before.get(each["type"]):
-            spec[_SCALE] = declared.spec.get(_SCALE, 1)
+            spec[SCALE] = declared.spec.get(SCALE, 1)
         documents.append({"apiVersion": document["apiVersion"], "kind": PROCESS, "metadata": metadata, "spec": spec})
     text = dump_documents(documents)
     entries = []

@@ -14,19 +14,20 @@ from pydantic.alias_generators import to_camel
 
 from controller.actions.errors import ActionError
 from controller.actions.objects import find_one
-from controller.actions.paths import form
-from controller.declared import lookups
+from controller.actions.paths import depth, form
+from controller.declared import lookups, reader
 from controller.declared.constraint_messages import explain
 from controller.declared.outlast import outlasting
 from controller.declared.reader import DeclaredObject
 from reconcilers.ports import Options
 from reconcilers.registry import registered
-from specs.kinds import KINDS
+from specs.kinds import KINDS, RELEASED
 from specs.problems import InvalidSpec
 from specs.releases import changes
 
-KIND = next(kind for kind, cls in KINDS.items() if cls.facts.released)
+KIND = RELEASED
 """The kind that has releases."""
+_NAMED = 5
 _OF = """
 SELECT version, image_ref AS image, settings, processes, config_snapshot AS variables, digest, content_of,
        made_by AS by, reason AS why, source_commit AS commit, created_at AS made_at, deployed_at, is_primary AS newest,
@@ -95,15 +96,24 @@ def document(release: Release) -> dict[str, Any]:
 
 
 def place(conn: psycopg.Connection, path: str) -> DeclaredObject:
-    """The object at ``path`` that has releases.
+    """The object at ``path`` that has releases; the only one below it, where it names an owner that has one.
 
     Raises:
-        ActionError: there is none.
+        ActionError: there is none, or there are several.
     """
     names = tuple(path.strip("/").split("/"))
-    if len(names) != form(KIND).count("/") + 1 or not all(names):
+    if len(names) > depth(KIND) or not all(names):
         raise ActionError(f"{path!r} is not a path of what has releases", f"write {form(KIND)}")
-    return find_one(conn, KIND, names)
+    if len(names) == depth(KIND):
+        return find_one(conn, KIND, names)
+    below = [found for found in reader.objects(conn, KIND, names) if found.deleted_at is None]
+    if len(below) == 1:
+        return below[0]
+    if not below:
+        raise ActionError(f"{path} has no {KINDS[KIND].word()}", f"write {form(KIND)}; `skypanel get all` lists them")
+    named = [found.name for found in below[:_NAMED]]
+    more = f" and {len(below) - _NAMED} more" if len(below) > _NAMED else ""
+    raise ActionError(f"{path} has {len(below)} {KINDS[KIND].plural()}", f"name one: {', '.join(named)}{more}")
 
 
 def listed(conn: psycopg.Connection, owner: DeclaredObject) -> list[Release]:

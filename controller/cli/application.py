@@ -33,7 +33,8 @@ def loaded(name: str) -> Any:
     import_module(f"controller.cli.{COMMANDS[name].module}").register(app)
     made = [app]
     for group in app.registered_groups:
-        group.cls = Group
+        if not (isinstance(group.cls, type) and issubclass(group.cls, Group)):
+            group.cls = Group
         made += [group.typer_instance] if group.typer_instance else []
     for command in (command for part in made for command in part.registered_commands):
         command.cls = Command

@@ -32,7 +32,22 @@ class Command(NamedTuple):
 
 GROUPS: dict[str, dict[str, Command]] = {
     "Look": {
+        "apps": Command("get", "List the apps and how they are; as `get apps`."),
+        "orgs": Command("get", "List the organizations and how they are; as `get organizations`."),
+        "ps": Command(
+            "running",
+            "List the processes of environments: how many tasks of each run, of how many, from which image, and why "
+            "not.",
+        ),
         "get": Command("get", "Show declared objects and whether they are as declared."),
+        "watch": Command(
+            "get",
+            "Keep showing declared objects and how they are, in one place, until interrupted; as `get --watch`.",
+        ),
+        "events": Command(
+            "events", "Show what happened, the newest last: what the controller did, met with, or could not do."
+        ),
+        "open": Command("domains", "Print the address of an environment, and open it in a browser where there is one."),
         "describe": Command("describe", "Show all that is known of one object: what is wanted, how it is, and why."),
         "explain": Command(
             "explain",
@@ -48,12 +63,16 @@ GROUPS: dict[str, dict[str, Command]] = {
         "export": Command("export", "Write declared objects as YAML that `apply` takes and `plan` finds equal."),
     },
     "Change": {
+        "deploy": Command("deploy", "Have an environment run another image, or another tag of the one that it has."),
+        "scale": Command("deploy", "Have processes of an environment run so many tasks."),
+        "domains": Command("domains", "Host names that the edge answers on: list, add and remove them."),
         "apply": Command(
             "apply", "Declare what the files say: create what is absent, change what differs, leave the rest."
         ),
         "plan": Command(
             "plan", "Show what `apply -f` would change, in the rows and then on the Swarm, and change nothing."
         ),
+        "diff": Command("plan", "Show what `apply -f` would change; the same as `plan`."),
         "validate": Command(
             "validate", "Check spec files; every problem is named with its file, line, column and field."
         ),

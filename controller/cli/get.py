@@ -1,42 +1,26 @@
-"""``get``: lists of declared objects and how they are; their spec documents."""
+"""``get``, ``watch``, ``apps`` and ``orgs``: lists of declared objects and how they are; their spec documents."""
 
 from __future__ import annotations
 
-import json
-import sys
-import time
-from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from controller.actions.errors import ActionError
-from controller.actions.objects import Found, question, status_document
-from controller.actions.paths import ALL, apart, is_full, kind_of, path_of
-from controller.cli.formats import Format, emit, to_plain
-from controller.cli.inputs import KindOrAll, Named, OrganizationFilter, database
-from controller.cli.output import age, aligned, console, say
-from controller.cli.states import ready_text
-from controller.cli.watching import PERIOD_SECONDS, live_table
-from controller.declared.reader import DeclaredObject
-from specs.facts import Cell
-from specs.kinds import KINDS
+from controller.actions.paths import ALL
+from controller.cli.inputs import KindOrAll, Named, OrganizationFilter
+from controller.cli.listing import ListFormat, ListOutput, Watch, show_list
+from specs.kinds import RELEASED, TENANT, ancestors
 
-
-class ListFormat(StrEnum):
-    """Forms of a list."""
-
-    TABLE = "table"
-    WIDE = "wide"
-    NAME = "name"
-    JSON = "json"
-    YAML = "yaml"
+Everything = Annotated[bool, typer.Option("--all", "-a", help="Include objects whose deletion is finished.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
+    """Add the commands to ``app``."""
     app.command(name="get")(get)
+    app.command(name="watch")(watch)
+    app.command(name="apps")(apps)
+    app.command(name="orgs")(orgs)
 
 
 def get(
@@ -47,13 +31,9 @@ def get(
     organizations: Annotated[
         bool, typer.Option("--all-organizations", "-A", help="Of every organization; the default.")
     ] = False,
-    everything: Annotated[
-        bool, typer.Option("--all", "-a", help="Include objects whose deletion is finished.")
-    ] = False,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep watching, and show what changes.")] = False,
-    output: Annotated[
-        ListFormat, typer.Option("--output", "-o", help="Output format.", case_sensitive=False)
-    ] = ListFormat.TABLE,
+    everything: Everything = False,
+    watch: Watch = False,
+    output: ListOutput = ListFormat.TABLE,
 ) -> None:
     """Show declared objects and whether they are as declared.
 
@@ -70,99 +50,58 @@ def get(
     """
     if organizations and organization:
         raise ActionError("-A and -n do not go together")
-    if watch and output is ListFormat.YAML:
-        raise ActionError("--watch shows tables, names or JSON", "leave out -o yaml")
-    word, path = apart(kind, name)
-    ask = question(word, path, organization or (), everything=everything)
-    with database() as conn:
-        if watch:
-            _watch(lambda: ask(conn), output)
-            return
-        found = ask(conn)
-    objects = [entry for entries in found.values() for entry in entries]
-    if output is ListFormat.YAML:
-        emit([o.document() for o in objects if o.deleted_at is None or everything], Format.YAML, documents=True)
-    elif output is ListFormat.JSON:
-        documents = [status_document(o) for o in objects]
-        emit(documents[0] if _is_one(word, path) and documents else documents, Format.JSON)
-    elif output is ListFormat.NAME:
-        sys.stdout.writelines(f"{_name(o)}\n" for o in objects)
-    else:
-        if not objects:
-            say("nothing is declared" if len(found) > 1 else f"no {next(iter(found)).lower()} is declared")
-        sys.stdout.write(
-            tables(found, wide=output is ListFormat.WIDE, width=console().width if console().is_terminal else None)
-        )
+    show_list(kind, name, output, organizations=organization or (), everything=everything, watch=watch)
 
 
-def _is_one(word: str, name: str | None) -> bool:
-    """Whether one object is meant, and not a list that has one by chance."""
-    return bool(name) and word.lower() != ALL and is_full(kind_of(word), path_of(kind_of(word), name))
+def watch(
+    kind: KindOrAll = ALL,
+    name: Named = None,
+    *,
+    organization: OrganizationFilter = None,
+    output: ListOutput = ListFormat.TABLE,
+) -> None:
+    """Keep showing declared objects and how they are, in one place, until interrupted; as `get --watch`.
 
+    Through a pipe, each line that changes is said again.
 
-def _watch(ask: Callable[[], Found], form: ListFormat) -> None:
-    """Show what there is, and again what changes, until interrupted."""
-    if console().is_terminal and form in (ListFormat.TABLE, ListFormat.WIDE):
-        live_table(lambda: tables(ask(), wide=form is ListFormat.WIDE, width=console().width) or "nothing is declared")
-    said: set[str] = set()
-    while True:
-        lines = _lines(ask(), form)
-        sys.stdout.writelines(f"{line}\n" for line in lines if line not in said)
-        sys.stdout.flush()
-        said = set(lines)
-        time.sleep(PERIOD_SECONDS)
+    **Examples**
 
-
-def _lines(found: Found, form: ListFormat) -> list[str]:
-    """A line an object, which differs when the object does."""
-    objects = [entry for entries in found.values() for entry in entries]
-    if form is ListFormat.NAME:
-        return [_name(o) for o in objects]
-    if form is ListFormat.JSON:
-        return [json.dumps(to_plain(status_document(o)), ensure_ascii=False) for o in objects]
-    return ["   ".join((o.kind.lower(), o.name, *_cells(o, wide=form is ListFormat.WIDE))) for o in objects]
-
-
-def tables(found: Found, *, wide: bool, width: int | None) -> str:
-    """A table a kind.
-
-    Args:
-        found: by kind.
-        wide: with the columns that few people ask for, and nothing cut.
-        width: of the terminal; None: nothing is cut.
+        skypanel watch
+        skypanel watch env acme/shop
     """
-    parts = []
-    for kind, objects in found.items():
-        if not objects:
-            continue
-        facts = KINDS[kind].facts
-        columns = [kind.upper(), *(("READY", "REASON") if facts.has_status else ()), *_columns(kind, wide=wide), "AGE"]
-        rows = [
-            [
-                o.name,
-                *((ready_text(o), o.status.reason) if facts.has_status else ()),
-                *(_cell(value(o)) for value in _columns(kind, wide=wide).values()),
-                age(o.created_at),
-            ]
-            for o in objects
-        ]
-        parts.append(aligned(columns, rows, width=None if wide else width, cut=("IMAGE",)))
-    return "\n".join(parts)
+    show_list(kind, name, output, organizations=organization or (), watch=True)
 
 
-def _columns(kind: str, *, wide: bool) -> Mapping[str, Cell]:
-    facts = KINDS[kind].facts
-    return {**facts.columns, **(facts.wide if wide else {})}
+def apps(
+    name: Annotated[
+        str | None, typer.Argument(help="Only of this organization, or this one app.", metavar="PATH")
+    ] = None,
+    *,
+    organization: OrganizationFilter = None,
+    watch: Watch = False,
+    output: ListOutput = ListFormat.TABLE,
+) -> None:
+    """List the apps and how they are; as `get apps`.
+
+    **Examples**
+
+        skypanel apps
+        skypanel apps acme
+    """
+    show_list(ancestors(RELEASED)[-1], name, output, organizations=organization or (), watch=watch)
 
 
-def _cells(found: DeclaredObject, *, wide: bool) -> list[str]:
-    state = (ready_text(found).plain, found.status.reason) if KINDS[found.kind].facts.has_status else ()
-    return [*state, *(_cell(value(found)) for value in _columns(found.kind, wide=wide).values())]
+def orgs(
+    name: Annotated[str | None, typer.Argument(help="Only this one.", metavar="NAME")] = None,
+    *,
+    watch: Watch = False,
+    output: ListOutput = ListFormat.TABLE,
+) -> None:
+    """List the organizations and how they are; as `get organizations`.
 
+    **Examples**
 
-def _cell(value: object) -> str:
-    return "-" if value is None else str(value)
-
-
-def _name(found: DeclaredObject) -> str:
-    return f"{found.kind.lower()}/{found.name}"
+        skypanel orgs
+        skypanel orgs -o name
+    """
+    show_list(TENANT, name, output, watch=watch)

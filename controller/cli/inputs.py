@@ -50,6 +50,27 @@ KindOrAll = Annotated[
         help=f"{listed()}, or all; KIND/PATH in one word works, too.", metavar="KIND", autocompletion=complete_or_all
     ),
 ]
+
+
+def complete_place(incomplete: str) -> list[str]:
+    """For the shell: paths of what has releases, name by name. Silent as ``complete_path``."""
+    import psycopg  # noqa: PLC0415 - see ``database``
+
+    from controller.actions.completion import places  # noqa: PLC0415 - no other command needs it
+
+    with suppress(ActionError, psycopg.Error, ValueError), database() as conn:
+        return places(conn, incomplete)
+    return []
+
+
+One = Annotated[
+    str,
+    typer.Argument(
+        help="Environment: acme/shop/production, or acme/shop where the app has no other.",
+        metavar="PATH",
+        autocompletion=complete_place,
+    ),
+]
 OrganizationFilter = Annotated[
     list[str] | None,
     typer.Option("--organization", "-n", help="Only of this organization; may be repeated.", metavar="NAME"),
@@ -69,6 +90,7 @@ Files = Annotated[
 MoreFiles = Annotated[
     list[str] | None, typer.Argument(help="The same, without -f.", metavar="FILE", show_default=False)
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done, and show the progress.")]
 Timeout = Annotated[str, typer.Option(help="Timeout of --wait, such as 90s or 5m.", metavar="DURATION")]
 

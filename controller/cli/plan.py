@@ -25,6 +25,7 @@ _STYLES = {"+": "green", "~": "yellow", "±": "yellow", "-": "red"}
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
     app.command(name="plan")(plan)
+    app.command(name="diff")(diff)
 
 
 def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format.TABLE) -> None:
@@ -52,6 +53,18 @@ def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format
     show(looked_ahead, output)
     if looked_ahead.changed:
         raise typer.Exit(ExitCode.CHANGES)
+
+
+def diff(files: MoreFiles = None, *, file: Files = None, output: Output = Format.TABLE) -> None:
+    """Show what `apply -f` would change; the same as `plan`.
+
+    Exit code 0: nothing would change; 2: something would; 1: it would be refused.
+
+    **Examples**
+
+        skypanel diff -f shop.yaml
+    """
+    plan(files, file=file, output=output)
 
 
 def show(found: Preview, form: Format) -> None:

@@ -12,13 +12,11 @@ from controller.actions.errors import ActionError
 from controller.actions.releases import Release, document, go_on, listed, place, roll_back, state
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format, Output, emit
-from controller.cli.inputs import Reason, Timeout, Wait, database, seconds, settings
+from controller.cli.inputs import One, Reason, Timeout, Wait, database, seconds, settings
 from controller.cli.output import age, say, table, warn
 from controller.cli.progress import shown
 from controller.declared.reader import DeclaredObject
 from controller.declared.readiness import affected
-
-At = Annotated[str, typer.Argument(help="Environment: acme/shop/production.", metavar="PATH")]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command(name="rollback")(rollback)
 
 
-def releases(path: At, *, output: Output = Format.TABLE) -> None:
+def releases(path: One, *, output: Output = Format.TABLE) -> None:
     """List the releases of an environment, the newest first: what changed, by whom and why.
 
     Each change of image, config vars, processes or settings makes one; scale, size, place, domains and suspension do
@@ -43,7 +41,7 @@ def releases(path: At, *, output: Output = Format.TABLE) -> None:
 
 
 def rollback(
-    path: At,
+    path: One,
     release: Annotated[
         int | None,
         typer.Argument(help="Release; left out: the last one before this that all tasks ran.", metavar="RELEASE"),

@@ -10,10 +10,9 @@ from controller.actions.releases import place
 from controller.actions.restart import restart as restart_tasks
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format
-from controller.cli.inputs import Timeout, Wait, database, seconds
+from controller.cli.inputs import One, Timeout, Wait, database, seconds
 from controller.cli.output import say
 from controller.cli.progress import shown
-from controller.cli.releases import At
 from controller.declared.readiness import affected
 
 
@@ -23,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def restart(
-    path: At,
+    path: One,
     process: Annotated[
         str | None, typer.Argument(help="Process type, such as web; left out: all.", metavar="TYPE")
     ] = None,

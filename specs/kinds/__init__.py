@@ -90,6 +90,8 @@ TENANT = next(kind for kind, cls in KINDS.items() if cls.facts.tenant)
 """The kind that everything else belongs to, but for what the platform has itself."""
 
 TENANT_WORD = KINDS[TENANT].word()
+RELEASED = next(kind for kind, cls in KINDS.items() if cls.facts.released)
+"""The kind that what runs of it are releases."""
 LOGIN = next(kind for kind, cls in KINDS.items() if cls.facts.signs_in)
 """The kind that registries are asked with."""
 SOURCE = next(kind for kind, cls in KINDS.items() if cls.facts.declares)

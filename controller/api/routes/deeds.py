@@ -15,7 +15,7 @@ import psycopg
 
 from controller.actions import releases, restart
 from controller.actions.apply import concerned, written_document
-from controller.actions.errors import ActionError
+from controller.actions.deploy import IMAGE, with_image
 from controller.actions.promote import PROCESS
 from controller.actions.promote import promote as promote_release
 from controller.api import etags, places
@@ -30,7 +30,6 @@ from controller.declared.fields import spec_changes
 from controller.declared.outlast import outlasting
 from controller.declared.reader import DeclaredObject
 from controller.declared.writer import Target, Written
-from specs.images import parse_image
 from specs.kinds import KINDS
 from specs.loader import Located
 from specs.problems import InvalidSpec, Problem, RefusedError
@@ -38,7 +37,6 @@ from specs.problems import InvalidSpec, Problem, RefusedError
 Work = Callable[[psycopg.Connection, DeclaredObject], Mapping[str, Any]]
 """Does it to the locked object; gives what is said of it beside the changes."""
 REASON = {"reason": {"type": "string", "maxLength": 500, "description": "Why; releases and the audit say it."}}
-_IMAGE = "image"
 
 
 def made() -> list[Operation]:
@@ -69,7 +67,7 @@ def _of_released(kind: str) -> list[Operation]:
     return [
         operation(
             kind, "deploy", f"Have an {word} run another image, or another tag of the one that it has.", _deploy,
-            {_IMAGE: {"type": "string"}, "tag": {"type": "string"}, **REASON, **commit},
+            {IMAGE: {"type": "string"}, "tag": {"type": "string"}, **REASON, **commit},
             {"tag": "1.5", "reason": "faster checkout", "commit": "c0ffee"},
             "One of `image` and `tag`. It sets `image` in the spec.",
         ),
@@ -97,29 +95,21 @@ def _restart_of(kind: str) -> Operation:
 
 def _deploy(kind: str, asked: Asked) -> Answer:
     path = shared.place(asked, kind, "deploy")
-    said = shared.fields(asked.body, {_IMAGE: str, "tag": str, "reason": str, "commit": str})
-    if len({_IMAGE, "tag"} & set(said)) != 1:
+    said = shared.fields(asked.body, {IMAGE: str, "tag": str, "reason": str, "commit": str})
+    if len({IMAGE, "tag"} & set(said)) != 1:
         raise InvalidSpec([Problem("", None, "names no image", "send one of image and tag")])
     shared.found(asked, kind, path)
 
     def change(now: DeclaredObject | None) -> Located:
         before = {} if now is None else now.document()
-        image = said.get(_IMAGE) or _tagged(before, said.get("tag", ""))
-        return places.posted(kind, path, places.merged(before, {"spec": {_IMAGE: image}}))
+        try:
+            document = with_image(before, said.get(IMAGE, ""), said.get("tag", ""))
+        except RefusedError as error:
+            raise InvalidSpec([Problem("tag", None, error.message, error.hint, ("tag",))]) from None
+        return places.posted(kind, path, document)
 
     with saying(asked.conn, said.get("reason", ""), said.get("commit", "")):
         return objects.write(places.areas(kind)[-1], kind, asked, path, change, replaces=False)
-
-
-def _tagged(document: Mapping[str, Any], tag: str) -> str:
-    """The image of a spec with another tag."""
-    named = document.get("spec", {}).get(_IMAGE)
-    if not named:
-        raise ActionError("it names no image that could have another tag", "send image in place of tag")
-    try:
-        return str(parse_image(str(replace(parse_image(named), tag=tag, digest=""))))
-    except RefusedError as error:
-        raise InvalidSpec([Problem("tag", None, error.message, error.hint, ("tag",))]) from None
 
 
 def _roll_back(kind: str, asked: Asked) -> Answer:

@@ -17,11 +17,13 @@ from specs.kinds import KINDS
     ("given", "answer"),
     [
         (["logs", "web"], "docker service logs"),
-        (["ps:scale", "web=2"], "replicas"),
+        (["ps:scale", "web=2"], "skypanel scale PATH"),
         (["rollout", "undo", "env"], "skypanel rollback PATH"),
-        (["rollout", "status"], "describe"),
-        (["set", "image", "x"], "image"),
-        (["diff", "-f", "x.yaml"], "skypanel plan -f FILE"),
+        (["rollout", "status"], "skypanel watch"),
+        (["set", "image", "x"], "skypanel deploy PATH IMAGE"),
+        (["git:from-image", "shop", "x"], "skypanel deploy PATH IMAGE"),
+        (["service", "scale", "web=2"], "skypanel scale PATH"),
+        (["apps:open"], "skypanel open PATH"),
         (["undelete", "env"], "skypanel restore KIND PATH"),
     ],
 )

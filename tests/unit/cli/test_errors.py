@@ -129,7 +129,7 @@ def test_asking_for_help_or_the_version_is_no_error(arguments: list[str], capsys
         ("aply", "(did you mean apply?)"),
         ("delte", "(`skypanel --help` lists the commands)"),
         ("undelete", "(skypanel restore KIND PATH)"),
-        ("scale", "`replicas`"),
+        ("stop", "`suspended: true`"),
     ],
 )
 def test_a_command_that_is_none_is_answered_and_never_with_delete(

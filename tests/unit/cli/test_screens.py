@@ -28,7 +28,9 @@ from controller.actions.held import Held
 from controller.actions.identity import Identity
 from controller.actions.keys import KeyState
 from controller.actions.preview import Preview
+from controller.actions.processes import Running
 from controller.actions.releases import Release
+from controller.actions.standing import Tone
 from controller.actions.swarm_view import Task
 from controller.changes import Change, Difference
 from controller.cli import (
@@ -38,17 +40,19 @@ from controller.cli import (
     config,
     describe,
     doctor,
+    events,
     explain,
     gc,
-    get,
     identity,
     images,
     keys,
+    listing,
     main,
     plan,
     progress,
     registries,
     releases,
+    running,
     shown,
     source,
     states,
@@ -60,6 +64,7 @@ from controller.cli.formats import Format
 from controller.cli.output import console
 from controller.cost import Change as Price
 from controller.cost import Cost
+from controller.declared import happened
 from controller.declared.config_vars import Variable
 from controller.declared.fields import FieldChange
 from controller.declared.logins import RegistryLogin
@@ -266,6 +271,19 @@ PREVIEW = Preview(
     problems=[f"environment nordwind-shop would stall, and stay as it is: {LONG}"],
     held=[Held("environment", "nordwind-shop-staging", "ImageNotFound", LONG)],
 )
+RUNNING = [
+    Running(
+        declared("Environment"), "web", 2, 1, "registry.example.com/team/web:9", Tone.NEEDS_YOU, "RolledBack", LONG
+    ),
+    Running(declared("Environment"), "worker", 1, None, "web:9", Tone.ON_ITS_WAY, "Pending", "was not looked at yet"),
+    Running(declared("Environment"), "clock", 2, 2, "registry.example.com/team/web:9", Tone.READY, "Deployed", "2 run"),
+]
+HAPPENED = [
+    happened.Happened(7, "environment", ID, "nordwind/shop/production", "Warning", "RolledBack", LONG, 3, THEN, THEN),
+    happened.Happened(
+        9, "domain", ID, "shop.nordwind.example", "Normal", "Routed", "the edge answers on it", 1, THEN, THEN
+    ),
+]
 EXPLANATION = Explanation(
     declared("Environment"),
     [
@@ -321,7 +339,7 @@ CHECKS = [
 
 def of_get() -> None:
     terminal = console()
-    print(get.tables({kind: [declared(kind)] for kind in KINDS}, wide=False, width=terminal.width), end="")  # noqa: T201
+    print(listing.tables({kind: [declared(kind)] for kind in KINDS}, wide=False, width=terminal.width), end="")  # noqa: T201
 
 
 def of_doctor() -> None:
@@ -331,6 +349,18 @@ def of_doctor() -> None:
 
 SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
     "get": (of_get, ["nordwind/shop/production", "2 (wanted web:9)", "10.64.0.0/24", "shop.nordwind.example"]),
+    "ps": (
+        lambda: running.show_processes(RUNNING, Format.TABLE),
+        ["nordwind/shop/production", "web", "1/2", "needs you", "-/1", "on its way", "2/2", "Pending: was not"],
+    ),
+    "events": (
+        lambda: events.show_events(HAPPENED, Format.TABLE),
+        ["RolledBack environment nordwind/shop/production", "change the spec to try again (3 times)"],
+    ),
+    "events --follow": (
+        lambda: events.show_as_they_come(HAPPENED, Format.TABLE),
+        ["RolledBack environment nordwind/shop/production", "change the spec to try again"],
+    ),
     "apply": (
         lambda: shown.show_written([written("updated", IMAGE), written("unchanged")], Format.TABLE),
         ["environment nordwind/shop/production  updated  image:", "1 unchanged"],
@@ -408,6 +438,7 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
     },
 }  # fmt: skip
 LINES = {
+    "open",
     "api",
     "up",
     "migrate",
@@ -425,7 +456,11 @@ LINES = {
     "restart",
 }
 """These print lines, each by itself, through ``say``."""
-AS_ANOTHER = {"delete": "apply", "restore": "apply", "promote": "apply"}
+AS_ANOTHER = {
+    **dict.fromkeys(("delete", "restore", "promote", "deploy", "scale"), "apply"),
+    **dict.fromkeys(("apps", "orgs", "watch", "domains"), "get"),
+    "diff": "plan",
+}
 
 
 def lines_of(text: str) -> list[str]:
@@ -526,4 +561,4 @@ def test_where_there_is_little_room_a_service_is_called_by_its_process() -> None
 
 def test_a_time_is_an_age(width: int) -> None:
     found = replace(declared("App"), created_at=datetime.now(UTC) - timedelta(minutes=5))
-    assert get.tables({"App": [found]}, wide=False, width=width).rstrip().endswith("5m")
+    assert listing.tables({"App": [found]}, wide=False, width=width).rstrip().endswith("5m")

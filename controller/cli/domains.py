@@ -1,0 +1,149 @@
+"""``domains`` and ``open``: host names of environments, and what is there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from controller.actions import hosts
+from controller.actions.apply import concerned
+from controller.actions.delete import delete, target_of
+from controller.actions.releases import place
+from controller.actions.wait import wait as wait_for
+from controller.cli.formats import Format, Output, emit
+from controller.cli.helped import Group
+from controller.cli.inputs import One, Reason, Timeout, Wait, database, seconds, settings
+from controller.cli.listing import ListFormat, ListOutput, Watch, show_list
+from controller.cli.output import console, note
+from controller.cli.progress import shown
+from controller.cli.shown import show_written
+
+_LIST = "list"
+_DESKTOPS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+
+
+class _Listing(Group):
+    """Without the name of a command the list is meant: ``domains``, ``domains acme/shop``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As it is given, or as it is meant."""
+        if not args or (args[0] not in self.commands and args[0] not in ("--help", "-h")):
+            args = [_LIST, *args]
+        return super().parse_args(ctx, args)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    group = typer.Typer(help="Host names that the edge answers on: list, add and remove them.")
+    group.command(name=_LIST)(list_)
+    group.command(name="add")(add)
+    group.command(name="remove")(remove)
+    app.add_typer(group, name=hosts.PLURAL, cls=_Listing)
+    app.command(name="open")(open_)
+
+
+def list_(
+    path: Annotated[
+        str | None, typer.Argument(help="Only of this organization, app or environment.", metavar="PATH")
+    ] = None,
+    *,
+    watch: Watch = False,
+    output: ListOutput = ListFormat.TABLE,
+) -> None:
+    """List host names and whether requests for them are answered; what `skypanel domains` alone does.
+
+    **Examples**
+
+        skypanel domains
+        skypanel domains acme/shop
+    """
+    show_list(hosts.HOST, path, output, watch=watch)
+
+
+def add(
+    path: One,
+    host: Annotated[str, typer.Argument(help="Host name, such as shop.example.com.", metavar="HOST")],
+    *,
+    process: Annotated[
+        str, typer.Option("--process", help="Process that answers; web when left out.", metavar="TYPE")
+    ] = "",
+    reason: Reason = "",
+    wait: Wait = False,
+    timeout: Timeout = "5m",
+    output: Output = Format.TABLE,
+) -> None:
+    """Have the edge send requests for a host name to an environment.
+
+    Its DNS has to lead to the edge. What answers needs a port.
+
+    **Examples**
+
+        skypanel domains add acme/shop shop.example.com --wait
+        skypanel domains add acme/shop/production api.example.com --process api
+    """
+    limit, options = seconds(timeout), settings().options
+    with database(declares=True, why=reason) as conn:
+        written = hosts.add(conn, place(conn, path), host, process, options)
+        show_written([written], output)
+        if wait:
+            with shown(output) as show_progress:
+                wait_for(conn, concerned(conn, [written]), limit, show_progress)
+
+
+def remove(
+    host: Annotated[str, typer.Argument(help="Host name.", metavar="HOST")],
+    *,
+    reason: Reason = "",
+    wait: Wait = False,
+    timeout: Timeout = "5m",
+    output: Output = Format.TABLE,
+) -> None:
+    """Have the edge answer on a host name no longer; as `skypanel delete domain HOST`.
+
+    **Examples**
+
+        skypanel domains remove shop.example.com --wait
+    """
+    limit = seconds(timeout)
+    with database(declares=True, why=reason) as conn:
+        written = delete(conn, [target_of(conn, hosts.HOST, host)])
+        show_written(written, output)
+        if wait:
+            with shown(output) as show_progress:
+                wait_for(conn, concerned(conn, written, deleted=True), limit, show_progress)
+
+
+def open_(
+    path: One,
+    *,
+    only_print: Annotated[bool, typer.Option("--print", "-p", help="Only print it, also where a browser is.")] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Print the address of an environment, and open it in a browser where there is one.
+
+    It is that of its first host name that is answered, else of the first. A browser is looked for on a desktop, or
+    where BROWSER names one.
+
+    **Examples**
+
+        skypanel open acme/shop
+        curl -s $(skypanel open acme/shop --print)
+    """
+    encrypted = bool(settings().skypanel_edge_cert_resolver)
+    with database() as conn:
+        found = hosts.of(conn, place(conn, path))
+    if output is not Format.TABLE:
+        emit([{"url": hosts.address(o.path[-1], encrypted=encrypted), "ready": o.status.ready} for o in found], output)
+        return
+    url = hosts.address(found[0].path[-1], encrypted=encrypted)
+    sys.stdout.write(f"{url}\n")
+    if not found[0].status.ready:
+        why = f"skypanel explain {found[0].kind.lower()} {found[0].name}"
+        note(f"it is not answered yet: {found[0].status.reason} ({why})")
+    if not only_print and console().is_terminal and any(os.environ.get(name) for name in _DESKTOPS):
+        import webbrowser  # noqa: PLC0415 - on a server there is none
+
+        webbrowser.open(url)

@@ -1,0 +1,183 @@
+"""What is typed every day, on a real database: deploy, scale, lists, host names, and what happened."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.actions.events import followed
+from controller.cli.errors import ExitCode
+from controller.cli.events import show_as_they_come
+from controller.cli.formats import Format
+from tests.store.conftest import Database, Tenant
+from tests.store.test_config_cli import path
+from tests.store.test_releases_cli import Run, make, run
+
+__all__ = ["run"]
+
+
+@pytest.fixture
+def app(database: Database, tenant: Tenant) -> str:
+    """The path of an app with one environment."""
+    database.execute("UPDATE paas_environments SET image_ref = 'registry.example.com/shop/web:1', port = 8080")
+    return path(database, 2)
+
+
+def image(database: Database) -> Any:
+    return database.one("SELECT image_ref FROM paas_environments WHERE name = 'production'")
+
+
+def test_an_image_or_a_tag_is_deployed_by_the_app_alone_where_it_has_one_environment(
+    database: Database, app: str, run: Run
+) -> None:
+    said = run("deploy", app, "registry.example.com/shop/web:2", "--reason", "faster", "--commit", "c0ffee")
+    assert f"environment {app}/production  updated  image:" in said
+    assert image(database) == "registry.example.com/shop/web:2"
+    row = database.execute("SELECT change_reason, change_commit FROM paas_environments WHERE name = 'production'")
+    assert row == [("faster", "c0ffee")]
+    assert "1 unchanged" in run("deploy", app, "--tag", "2")
+    run("deploy", app, "-t", "3")
+    assert image(database) == "registry.example.com/shop/web:3"
+
+
+def test_a_dry_run_of_a_deployment_changes_nothing(database: Database, app: str, run: Run) -> None:
+    assert "nothing was changed" in run("deploy", app, "--tag", "2", "--dry-run")
+    assert image(database) == "registry.example.com/shop/web:1"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "name an image or a tag (skypanel deploy"),
+        (["web:2", "--tag", "3"], "an image and --tag do not go together"),
+        (["--tag", "a b"], "--tag:"),
+        (["Web:2"], "spec.image: "),
+    ],
+)
+def test_a_deployment_that_cannot_be_meant_is_refused_with_what_to_write(
+    database: Database, app: str, run: Run, words: list[str], said: str
+) -> None:
+    assert said in run("deploy", app, *words, code=ExitCode.ERROR)
+    assert image(database) == "registry.example.com/shop/web:1"
+
+
+def test_an_app_with_two_environments_is_asked_which_one(database: Database, app: str, run: Run) -> None:
+    database.execute(
+        "INSERT INTO paas_environments (app_id, name, image_ref)"
+        " SELECT app_id, 'staging', 'web:0' FROM paas_environments"
+    )
+    said = run("deploy", app, "web:2", code=ExitCode.ERROR)
+    assert f"has 2 environments (name one: {app}/production, {app}/staging)" in said
+
+
+@pytest.mark.anyio
+async def test_of_what_runs_a_release_it_is_said_that_a_deployment_has_no_effect(
+    database: Database, app: str, tenant: Tenant, run: Run
+) -> None:
+    await make(database, tenant)
+    database.execute("UPDATE paas_environments SET release = 1")
+    said = run("deploy", app, "--tag", "2", "--dry-run")
+    assert f"it runs the content of its release 1; `skypanel rollback {app}/production --undo`" in " ".join(
+        said.split()
+    )
+
+
+def test_processes_are_scaled_all_of_them_or_none(database: Database, app: str, run: Run, tenant: Tenant) -> None:
+    for name in ("web", "worker"):
+        database.execute("INSERT INTO paas_processes (environment_id, type) VALUES (%s, %s)", tenant.environment, name)
+    numbers = "SELECT string_agg(type || instances, ' ' ORDER BY type) FROM paas_processes"
+    said = run("scale", app, "web=3", "worker=2")
+    assert "replicas: 1 -> 3" in said
+    assert database.one(numbers) == "web3 worker2"
+    said = run("scale", app, "web=4", "wroker=2", code=ExitCode.ERROR)
+    assert 'has no process "wroker" (did you mean worker?)' in said
+    assert "is not a number of replicas" in run("scale", app, "web=4", "worker=5000", code=ExitCode.ERROR)
+    assert database.one(numbers) == "web3 worker2"
+
+
+def test_what_declares_no_process_is_scaled_as_web(database: Database, app: str, run: Run) -> None:
+    run("scale", app, "web=2")
+    assert database.one("SELECT instances FROM paas_environments WHERE name = 'production'") == 2
+    assert "it declares no processes: write web=NUMBER" in run("scale", app, "worker=2", code=ExitCode.ERROR)
+
+
+@pytest.mark.parametrize("word", ["web", "web=", "=3", "web=x", "web=-1", "web=1.5"])
+def test_what_is_no_number_by_process_is_refused(app: str, run: Run, word: str) -> None:
+    assert "is not PROCESS=NUMBER (write web=3" in run("scale", app, "--", word, code=ExitCode.ERROR)
+
+
+def test_host_names_are_added_listed_opened_and_removed(database: Database, app: str, run: Run) -> None:
+    assert "no domain (`skypanel domains add" in run("open", app, code=ExitCode.ERROR)
+    assert "domain shop.example.com  created" in run("domains", "add", app, "shop.example.com")
+    for words in (["domains"], ["domains", app], ["domains", "list", app]):
+        assert "shop.example.com" in run(*words)
+    assert "http://shop.example.com/\n" in run("open", app)
+    assert "is not a host name" in run("domains", "add", app, "no host", code=ExitCode.ERROR)
+    assert "deleted" in run("domains", "remove", "shop.example.com")
+    assert "there is no domain" in run("domains", "remove", "shop.example.com", code=ExitCode.ERROR)
+
+
+def test_apps_organizations_and_processes_are_listed(app: str, run: Run) -> None:
+    organization = app.partition("/")[0]
+    assert f"app/{app}\n" in run("apps", organization, "-o", "name")
+    assert organization in run("orgs")
+    (one,) = json.loads(run("ps", app, "-o", "json"))
+    assert (one["environment"], one["process"], one["wanted"], one["running"]) == (f"{app}/production", "web", 1, None)
+    assert "there is no environment acme/nothing" in run("ps", "acme/nothing", code=ExitCode.ERROR)
+
+
+def test_processes_are_counted_as_the_status_says(database: Database, app: str, run: Run, tenant: Tenant) -> None:
+    name = f"{app.replace('/', '-')}-production-web_8a2246525a"
+    database.execute(
+        "INSERT INTO skypanel.object_status (kind, id, observed_generation, conditions, ready, reason, message, epoch,"
+        " details) VALUES ('environment', %s, 9, '[]', 'False', 'RollingOut', '1/2 run', 1, %s::jsonb)",
+        tenant.environment,
+        json.dumps({"services": {name: {"running": 1, "desired": 2}}}),
+    )
+    (one,) = json.loads(run("ps", app, "-o", "json"))
+    assert (one["process"], one["running"]) == ("web", 1)
+
+
+def happens(database: Database, tenant: Tenant, message: str) -> None:
+    database.execute(
+        "INSERT INTO skypanel.events (kind, object_id, organization_id, type, reason, message)"
+        " VALUES ('environment', %s, %s, 'Normal', 'Deployed', %s)",
+        tenant.environment,
+        tenant.organization,
+        message,
+    )
+
+
+def test_events_are_shown_of_a_path_the_newest_last(database: Database, app: str, tenant: Tenant, run: Run) -> None:
+    for number in range(4):
+        happens(database, tenant, f"number {number}")
+    found = json.loads(run("events", f"env/{app}/production", "-n", "2", "-o", "json"))
+    assert [each["message"] for each in found] == ["number 2", "number 3"]
+    assert "number 3" in run("events", app)
+    assert "nothing happened" in run("events", "another")
+
+
+def test_events_are_followed_also_one_that_happens_again(
+    database: Database, app: str, tenant: Tenant, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import psycopg  # noqa: PLC0415 - its connection alone
+
+    happens(database, tenant, "before")
+    with psycopg.connect(database.dsn("panel"), autocommit=True) as conn:
+        coming = followed(conn, app, 1)
+        show_as_they_come([next(coming)], Format.JSON)
+        happens(database, tenant, "after")
+        show_as_they_come([next(coming)], Format.JSON)
+        database.execute("UPDATE skypanel.events SET count = count + 1 WHERE message = 'before'")
+        show_as_they_come([next(coming)], Format.JSON)
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(each["message"], each["count"]) for each in said] == [("before", 1), ("after", 1), ("before", 2)]
+
+
+def test_diff_is_plan(tmp_path: Path, app: str, run: Run) -> None:
+    file = tmp_path / "all.yaml"
+    file.write_text(run("get", "all", "-o", "yaml"))
+    assert "nothing would change" in run("diff", "-f", str(file))
