@@ -2,8 +2,9 @@
 
 Nothing of it lives on the Swarm. Expected flow: it is fetched -> all files are read -> all of it is declared in one
 transaction -> Ready, with the commit. What is wrong anywhere changes nothing: what was declared before stays as it is,
-and ``Fetched`` and ``Applied`` say which of both is in the way. It is looked at again after its interval, and when
-somebody asks (``skypanel source sync``).
+and ``Fetched`` and ``Applied`` say which of both is in the way. It is looked at again after its interval, when somebody
+asks (``skypanel source sync``), and when others have changed what it declares: that is taken back. ``Contested`` says
+who goes on with it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from reconcilers.objects import Objects
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
 from reconcilers.ports import Context, LookAhead
 from reconcilers.registry import reconciler
-from reconcilers.sources import SourceError, Sources, Wanted
+from reconcilers.sources import SourceError, Sources, Taken, Wanted
 from specs.snapshots import SourceSnapshot
 
 FETCHED = "Fetched"
 APPLIED = "Applied"
+CONTESTED = "Contested"
 SHOWN_PROBLEMS = 20
 _AGAIN_SECONDS = 30.0
 
@@ -49,11 +51,26 @@ async def reconcile_source(context: Context, snapshot: SourceSnapshot) -> Outcom
         applied = Condition(APPLIED, "False", error.reason, error.message)
         return _refuse(context, snapshot, error, [fetched, applied], commit)
     said = f"{declared.objects} object(s) of {declared.files} file(s) are as {commit[:19]} declares them"
-    context.report(
-        (*ready(APPLIED, said), fetched, Condition(APPLIED, "True", APPLIED, said)),
-        details={"commit": commit, "applied": commit, "files": declared.files, "objects": declared.objects},
-    )
+    details: dict[str, object] = {"commit": commit, "applied": commit}
+    details |= {"files": declared.files, "objects": declared.objects}
+    conditions = [*ready(APPLIED, said), fetched, Condition(APPLIED, "True", APPLIED, said)]
+    if declared.contested:
+        conditions.append(_contested(declared.contested, snapshot.interval_seconds))
+        details["contested"] = [
+            {"object": each.object, "fields": list(each.fields), "by": each.by} for each in declared.contested
+        ]
+    context.report(tuple(conditions), details=details)
     return Done(after=interval)
+
+
+def _contested(others: Sequence[Taken], seconds: int) -> Condition:
+    """Somebody changes again and again what the source declares."""
+    more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+    return Condition(
+        CONTESTED, "True", "OthersChange",
+        f"{others[0]}{more}: changed again and again, and taken back every {seconds} s: "
+        "let one of both go, or suspend the source",
+    )  # fmt: skip
 
 
 def wanted_of(snapshot: SourceSnapshot) -> Wanted:

@@ -57,6 +57,24 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What somebody had changed of what a source declares, and was taken back.
+
+    Args:
+        object: which, in words.
+        fields: of its spec, as files name them; ``name``, and ``deletion`` where it had been deleted.
+        by: who, as the audit knows him.
+    """
+
+    object: str
+    fields: tuple[str, ...]
+    by: str
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.fields)} of {self.object}, by {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
 class Declared:
     """What a source declares.
 
@@ -64,11 +82,15 @@ class Declared:
         files: how many were read.
         objects: how many objects they declare.
         pruned: how many were deleted, as it declares them no longer.
+        taken: what was taken back from others, this time.
+        contested: what is taken back again and again; some of it.
     """
 
     files: int
     objects: int
     pruned: int = 0
+    taken: tuple[Taken, ...] = ()
+    contested: tuple[Taken, ...] = ()
 
 
 class SourceError(TransientError):
@@ -106,6 +128,8 @@ class Sources(Port, name="source"):
     @abstractmethod
     async def declare(self, wanted: Wanted, commit: str) -> Declared:
         """Read all files of ``commit``, which was fetched, and declare them; the same again writes nothing.
+
+        Of what is there, the fields that files name are written, and no other.
 
         Raises:
             SourceError: ``FilesRefused``, ``SpecRefused``, ``ObjectTaken``, ``LoginMissing``.

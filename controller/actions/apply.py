@@ -9,6 +9,7 @@ import psycopg
 
 from controller.actions.admit import check_whole
 from controller.declared import readiness, writer
+from controller.declared.holding import Holding
 from controller.declared.writer import Written
 from reconcilers.ports import Options
 from specs.loader import Located
@@ -28,14 +29,23 @@ def apply_checked(
     entries: Sequence[Located],
     options: Options,
     conclude: Callable[[Sequence[Written]], None],
+    holding: Callable[[], Holding],
 ) -> list[Written]:
-    """As ``apply``; what ``conclude`` raises, which is called last, undoes everything as well."""
+    """As ``apply``, of what is declared again and again: of rows that are there, declared fields alone are written.
+
+    Args:
+        conn: as ``apply`` has it.
+        entries: as well.
+        options: as well.
+        conclude: called last; what it raises undoes everything as well.
+        holding: called first, in the transaction: what was declared before.
+    """
 
     def check(written: Sequence[Written]) -> None:
         check_whole(conn, written, options)
         conclude(written)
 
-    return writer.apply(conn, entries, check=check)
+    return writer.apply(conn, entries, check=check, holding=holding)
 
 
 def concerned(conn: psycopg.Connection, written: Sequence[Written], *, deleted: bool = False) -> list[tuple[str, UUID]]:

@@ -5,7 +5,7 @@ What is written is a whole document again, so plan, generation and release are t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,15 +75,18 @@ def change(
         SpecRefused: it is refused; nothing was written.
     """
     written = _change(conn, changes, options, dry_run)
-    said = {found.kind: found.kind.lower() for found, _ in changes}
-    by = {lookups.declared_by(conn, said[found.kind], found.id): found for found, _ in changes}
-    changed = any(each.changed for each in written)
-    return Changed(
-        written,
-        [f"{source} declares {found.name}, and sets back what it says itself" for source, found in by.items() if source]
-        if changed
-        else [],
-    )
+    return Changed(written, list(_of_sources(conn, written)))
+
+
+def _of_sources(conn: psycopg.Connection, written: Sequence[Written]) -> Iterator[str]:
+    """What will not last, as a source declares it."""
+    for each in written:
+        if each.id is None or not each.changed:
+            continue
+        owner = lookups.owners(conn, KINDS[each.target.kind].word(), [each.id]).get(each.id)
+        lost = sorted({change.field.partition(".")[0] for change in each.changes} & set(owner.fields if owner else ()))
+        if owner and lost:
+            yield f"{owner.named} declares {', '.join(lost)} of {each.target.name}, and takes it back at once"
 
 
 @outlasting

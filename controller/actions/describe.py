@@ -15,7 +15,7 @@ from controller.actions.objects import find_one, status_document
 from controller.actions.paths import one
 from controller.actions.swarm_view import Task
 from controller.declared import lookups, reader
-from controller.declared.lookups import Event, Quota
+from controller.declared.lookups import Event, Owner, Quota
 from controller.declared.reader import DeclaredObject
 from controller.records import InventoryRow
 from controller.settings import Settings
@@ -36,7 +36,7 @@ class Description:
         tasks: as the engine knows them; None for a kind that has none of its own.
         engine_error: why they are not known; empty when they are.
         quotas: of a tenant: how much it has of what it may have so much of.
-        declared_by: the source whose files declare it, and at which commit; empty: none.
+        owner: the source whose files declare it, at which commit, and which fields; None: none.
     """
 
     object: DeclaredObject
@@ -47,13 +47,13 @@ class Description:
     tasks: Sequence[Task] | None
     engine_error: str
     quotas: Sequence[Quota] = ()
-    declared_by: str = ""
+    owner: Owner | None = None
 
     def document(self) -> dict[str, Any]:
         """For programs."""
         return {
             **status_document(self.object),
-            **({"declaredBy": self.declared_by} if self.declared_by else {}),
+            "owners": [self.owner.document()] if self.owner else [],
             "parts": [status_document(o) for o in self.parts],
             "events": [_fields(e) for e in self.events],
             "tasks": None if self.engine_error else [_fields(t) for t in self.tasks or ()],
@@ -88,7 +88,7 @@ def describe(conn: psycopg.Connection, settings: Settings, word: str, name: str 
         tasks=tasks,
         engine_error=engine_error,
         quotas=lookups.quotas(conn, found.id) if kind == TENANT else (),
-        declared_by=lookups.declared_by(conn, found.kind.lower(), found.id),
+        owner=lookups.owners(conn, found.kind.lower(), [found.id]).get(found.id),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from controller.api.places import address
 from controller.api.problems import types
 from controller.swarm.types.service import SERVICE
-from specs.kinds import KINDS, ancestors
+from specs.kinds import KINDS, SOURCE, ancestors
 from specs.resource import API_VERSION
 
 SERVES = next(kind for kind, cls in KINDS.items() if cls.facts.serves)
@@ -15,6 +15,7 @@ SERVES = next(kind for kind, cls in KINDS.items() if cls.facts.serves)
 SERVES_AT = "/".join(cls.facts.example_name for cls in (KINDS[each] for each in (*ancestors(SERVES), SERVES)))
 """The path of the one that examples are of."""
 _ID = "0192d3a4-6f1e-7c3b-9a55-0e5b7c1d2f30"
+_COMMIT = "9b1c0f4e5d6a7b8c9d0e1f2a3b4c5d6e7f8a9b0c"
 _AT = "2026-11-28T09:00:00Z"
 
 
@@ -40,8 +41,14 @@ def object_example(kind: str) -> dict[str, Any]:
         "metadata": {"name": name, **own, "id": _ID, "generation": 7, "createdAt": _AT, "deletedAt": None},
         "spec": spec_example(kind),
         "status": status_example(kind),
+        "owners": [_owner(kind)] if ancestors(kind) else [],
         "can": ["read", "write", "delete"],
     }
+
+
+def _owner(kind: str) -> dict[str, Any]:
+    source = "/".join(names(SOURCE).values())
+    return {KINDS[SOURCE].word(): source, "commit": _COMMIT, "fields": sorted(spec_example(kind))[:1]}
 
 
 def status_example(kind: str) -> dict[str, Any]:

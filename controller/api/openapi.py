@@ -11,7 +11,7 @@ from controller.api.examples import names, problem_example
 from controller.api.operations import Operation, Parameter
 from controller.api.routes.shared import ORGANIZATION
 from controller.kit.version import own_version
-from specs.kinds import KINDS
+from specs.kinds import KINDS, SOURCE
 from specs.schema_export import schemas
 
 _ALWAYS = ("unauthenticated", "forbidden", "too-many-requests", "internal", "unavailable")
@@ -148,6 +148,7 @@ def _schemas() -> dict[str, Any]:
                 "metadata": {"type": "object", "required": ["name"]},
                 "spec": {"type": "object"},
                 "status": {"$ref": "#/components/schemas/Status"},
+                "owners": {"type": "array", "items": _OWNER},
                 "can": {"type": "array", "items": {"type": "string"}},
             },
         }
@@ -189,6 +190,19 @@ _PROBLEM = {
                     "detail": {"type": "string"},
                 },
             },
+        },
+    },
+}
+_OWNER = {
+    "type": "object",
+    "required": [KINDS[SOURCE].word(), "commit", "fields"],
+    "properties": {
+        KINDS[SOURCE].word(): {"type": "string", "description": "Path of the source that declares it."},
+        "commit": {"type": "string", "description": "That it has declared last."},
+        "fields": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Of the spec: what anybody else changes of these goes back.",
         },
     },
 }

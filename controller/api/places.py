@@ -18,7 +18,7 @@ from specs.yaml_syntax import Position
 PREFIX = "/api"
 MADE = ("id", "generation", "createdAt", "deletedAt")
 """Metadata that is made here: who sends a document back as it was read need not take it out."""
-_MEMBERS = ("apiVersion", "kind", "metadata", "spec", "status", "can", "written", "waited")
+_MEMBERS = ("apiVersion", "kind", "metadata", "spec", "status", "owners", "can", "written", "waited")
 
 
 class Posted(Located):

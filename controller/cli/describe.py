@@ -17,7 +17,7 @@ from controller.cli.inputs import Kind, Named, database, settings
 from controller.cli.output import age, aligned, console, paragraph, say, table
 from controller.cli.states import brief, ready_text
 from controller.cli.terminal import Text
-from controller.declared.lookups import Event, Quota
+from controller.declared.lookups import Event, Owner, Quota
 from controller.declared.reader import DeclaredObject
 from controller.records import InventoryRow
 from specs.kinds import KINDS
@@ -59,7 +59,7 @@ def describe(
 
 def show(found: Description) -> None:
     """For people."""
-    _head(found.object, found.declared_by)
+    _head(found.object, found.owner)
     _conditions(found.object)
     _quotas(found.quotas)
     _parts(found)
@@ -69,7 +69,7 @@ def show(found: Description) -> None:
     _events(found.events)
 
 
-def _head(found: DeclaredObject, declared_by: str) -> None:
+def _head(found: DeclaredObject, owner: Owner | None) -> None:
     lines = {
         "Name": found.name,
         "Kind": found.kind,
@@ -79,8 +79,8 @@ def _head(found: DeclaredObject, declared_by: str) -> None:
     }
     if found.deleted_at:
         lines["Deleted"] = f"{found.deleted_at:%Y-%m-%d %H:%M:%S %Z} ({age(found.deleted_at)} ago)"
-    if declared_by:
-        lines["Declared by"] = f"{declared_by}; what it leaves out others may set"
+    if owner:
+        lines["Declared by"] = str(owner)
     for label, value in lines.items():
         console().print(Text.assemble((f"{label + ':':<13}", "bold"), value))
     _section("Spec")

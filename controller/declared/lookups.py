@@ -67,11 +67,41 @@ def quotas(conn: psycopg.Connection, tenant: UUID) -> list[Quota]:
     return [Quota(*row) for row in conn.execute(statement("declared/lookups/quotas"), {"tenant": tenant})]
 
 
-def declared_by(conn: psycopg.Connection, kind: str, object_id: UUID) -> str:
-    """Path of the source that declares an object, and at which commit; empty: none does."""
-    asked = {"kind": kind, "id": object_id, "source_kind": KINDS[SOURCE].word()}
-    row = conn.execute(statement("declared/lookups/declared_by"), asked).fetchone()
-    return "" if row is None else f"{asked['source_kind']} {row[0]} at {row[1]}"
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The source that declares an object.
+
+    Args:
+        source: its path.
+        commit: that it has declared last.
+        fields: of the object's spec that it declares; what others change of these goes back.
+    """
+
+    source: str
+    commit: str
+    fields: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """For programs."""
+        return {KINDS[SOURCE].word(): self.source, "commit": self.commit, "fields": list(self.fields)}
+
+    @property
+    def named(self) -> str:
+        """The source, as people call it."""
+        return f"{KINDS[SOURCE].word()} {self.source}"
+
+    def __str__(self) -> str:
+        said = f"{self.named} at {self.commit}"
+        if not self.fields:
+            return f"{said}; others may set all of its spec"
+        return f"{said}: {', '.join(self.fields)}; others may set the rest"
+
+
+def owners(conn: psycopg.Connection, kind: str, ids: Sequence[UUID]) -> Mapping[UUID, Owner]:
+    """Which source declares what of objects of ``kind`` (such as ``environment``); those that one does."""
+    asked = {"kind": kind, "ids": list(ids), "source_kind": KINDS[SOURCE].word()}
+    rows = conn.execute(statement("declared/lookups/owners"), asked)
+    return {row_id: Owner(path, commit, tuple(fields)) for row_id, path, commit, fields in rows}
 
 
 def sizes(conn: psycopg.Connection, tenants: Sequence[str], shared: Sequence[UUID]) -> list[Sized]:

@@ -6,7 +6,7 @@ them: in the place of a referred row's id stands its key (a plan's name, a user'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -74,6 +74,12 @@ def columns_by_cell(binding: TableBinding) -> dict[Cell, Column]:
     for attached in binding.attached:
         found |= {(attached.table, column.name): column for column in attached.columns.values()}
     return found
+
+
+def cells_of(binding: TableBinding, fields: Container[str]) -> set[Cell]:
+    """Cells of some spec fields, which are named as in Python."""
+    bound = [(binding.table, binding.columns), *((a.table, a.columns) for a in binding.attached)]
+    return {(table, column.name) for table, by in bound for name, column in by.items() if name in fields}
 
 
 def read_cells(binding: TableBinding) -> list[Cell]:

@@ -20,6 +20,7 @@ from psycopg import sql
 from controller.declared import rows
 from controller.declared.constraint_messages import RETRYABLE, Refusal, SpecRefused, explain
 from controller.declared.fields import FieldChange, changed_fields
+from controller.declared.holding import Holding
 from controller.declared.outlast import outlasting
 from controller.declared.rows import Cell, MissingError, Row
 from specs.binding import to_rows
@@ -104,13 +105,21 @@ class Written:
 Check = Callable[[Sequence[Written]], None]
 
 
-def apply(conn: psycopg.Connection, entries: Sequence[Located], *, check: Check | None = None) -> list[Written]:
+def apply(
+    conn: psycopg.Connection,
+    entries: Sequence[Located],
+    *,
+    check: Check | None = None,
+    holding: Callable[[], Holding] | None = None,
+) -> list[Written]:
     """Write ``entries`` in one transaction of their own; what became of each, owners first.
 
     Args:
         conn: a connection that is not in a transaction, of a role that may write specs.
         entries: resources and where they were read.
         check: called before the commit; what it raises undoes everything.
+        holding: called first, in the transaction: what was declared before, of which only declared fields are written.
+            None: what is left out has its default.
 
     Raises:
         SpecRefused: nothing was written; says what, where and how to mend it.
@@ -119,7 +128,7 @@ def apply(conn: psycopg.Connection, entries: Sequence[Located], *, check: Check 
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with conn.transaction():
-                written = write(conn, entries)
+                written = write(conn, entries, holding() if holding else None)
                 if check is not None:
                     check(written)
                 return written
@@ -132,9 +141,9 @@ def apply(conn: psycopg.Connection, entries: Sequence[Located], *, check: Check 
     raise AssertionError("the last attempt returns or raises")
 
 
-def write(conn: psycopg.Connection, entries: Sequence[Located]) -> list[Written]:
+def write(conn: psycopg.Connection, entries: Sequence[Located], holding: Holding | None = None) -> list[Written]:
     """``apply`` within the caller's transaction, which must be rolled back when this raises."""
-    writer = _Writer(conn)
+    writer = _Writer(conn, holding)
     targets = {entry.resource.key: Target.of(entry) for entry in entries}
     results: list[Written] = []
     refusals: dict[tuple[str, tuple[str, ...]], Refusal | None] = {}
@@ -242,8 +251,9 @@ def _refuse(error: psycopg.Error, target: Target) -> NoReturn:
 class _Writer:
     """One transaction's work; remembers the ids of owners."""
 
-    def __init__(self, conn: psycopg.Connection) -> None:
+    def __init__(self, conn: psycopg.Connection, holding: Holding | None = None) -> None:
         self._conn = conn
+        self._holding = holding
         self._ids: dict[tuple[str, tuple[str, ...]], UUID] = {}
 
     def write(self, target: Target, resource: Resource) -> Written:
@@ -253,27 +263,66 @@ class _Writer:
         if resource.globally_named and binding.parent:
             self._refuse_other_holder(target, owner_id)
         row = self._find(target, owner_id)
-        renamed = () if row else self._rename(target, resource, owner_id)
-        if renamed:
-            row = self._find(target, owner_id)
-        if row is not None and not _is_equal(resource, row):  # look again when nobody else can change it
+        renamed: tuple[FieldChange, ...] = ()
+        restored = False
+        if row is None:
+            restored, renamed = self._bring_back(target, owner_id)
+            renamed = renamed or (() if restored else self._rename(target, resource, owner_id))
+            if restored or renamed:
+                row = self._find(target, owner_id)
+        fields = self._holding.fields(resource, target.path) if self._holding else None
+        if row is not None and not _is_equal(resource, row, fields):  # look again when nobody else can change it
             ours = binding.deleted_in if binding.insert_only else None  # another system's row is not ours to lock
             rows.run(self._conn, "lock", rows.place(binding, ours or binding.table), {"id": row.id})
             row = self._find(target, owner_id)
         if row is None:
             result = Written(target, self._insert(resource, owner_id), "created")
-        elif _is_equal(resource, row):
-            result = Written(target, row.id, "updated" if renamed else "unchanged", renamed)
+        elif _is_equal(resource, row, fields):
+            action: Action = "restored" if restored else "updated" if renamed else "unchanged"
+            result = Written(target, row.id, action, renamed)
         elif row.absent or row.deleted:
             self._restore(resource, row)
             result = Written(target, row.id, "created")
         else:
-            differing = _differing(resource, row)
+            differing = _differing(resource, row, fields)
             self._update(resource, row.id, differing)
-            result = Written(target, row.id, "updated", (*renamed, *changed_fields(resource, row, differing)))
+            changes = (*renamed, *changed_fields(resource, row, differing))
+            result = Written(target, row.id, "restored" if restored else "updated", changes)
         assert result.id is not None
         self._ids[target.kind, target.path] = result.id
         return result
+
+    def _bring_back(self, target: Target, owner_id: UUID | None) -> tuple[bool, tuple[FieldChange, ...]]:
+        """Have the row that was declared here be here again, where others have deleted or renamed it.
+
+        Its deletion is taken back with what was deleted together with it. Where that cannot be, as the name is taken or
+        the row is gone, nothing is done.
+
+        Returns:
+            whether its deletion was taken back, and its name.
+        """
+        held = self._holding.of(target.kind, target.path) if self._holding else None
+        binding = KINDS[target.kind].binding
+        if held is None or binding.deleted_in != binding.table:
+            return False, ()
+        place = rows.place(binding, binding.table)
+        parts = {**place, "key_column": sql.Identifier(binding.key_column)}
+        parts["parent_column"] = sql.Identifier(binding.parent_column or binding.key_column)
+        try:
+            with self._conn.transaction():
+                found = rows.run(self._conn, "whereabouts", parts, {"row_id": held.id})
+                if found is None or (binding.parent_column and found[2] != owner_id):
+                    return False, ()
+                name, deleted, _ = found
+                changes: tuple[FieldChange, ...] = ()
+                if name != target.path[-1]:
+                    rows.update(self._conn, binding, binding.table, held.id, {binding.key_column: target.path[-1]})
+                    changes = (FieldChange("name", name, target.path[-1]),)
+                if deleted:
+                    rows.run(self._conn, "take_back", place, {"row_id": held.id})
+                return deleted, changes
+        except psycopg.errors.IntegrityError:
+            return False, ()
 
     def delete(self, target: Target) -> Written:
         """Mark one object deleted, or delete its row."""
@@ -377,22 +426,24 @@ class _Writer:
         rows.run(self._conn, "take_back", parts, {"row_id": row_id})
 
 
-def _differing(resource: Resource, row: Row) -> list[Cell]:
+def _differing(resource: Resource, row: Row, fields: frozenset[str] | None = None) -> list[Cell]:
     """Cells in which the row says something else; those of insert-only tables are not ours to change.
 
-    One that is kept, and not said, stays as it is.
+    One that is kept, and not said, stays as it is; as do all but those of ``fields``, where that is given.
     """
     binding, values_by_table = resource.binding, to_rows(resource)
     ours = {attached.table for attached in rows.kept_tables(binding)}
     if not binding.insert_only:
         ours.add(binding.table)
+    written = None if fields is None else rows.cells_of(binding, fields)
     return [
         (table, name)
         for (table, name), column in rows.columns_by_cell(binding).items()
         if table in ours and values_by_table[table][name] != row.values[table, name]
         if not (column.kept and values_by_table[table][name] is None)
+        if written is None or (table, name) in written
     ]
 
 
-def _is_equal(resource: Resource, row: Row) -> bool:
-    return not (row.absent or row.deleted or _differing(resource, row))
+def _is_equal(resource: Resource, row: Row, fields: frozenset[str] | None = None) -> bool:
+    return not (row.absent or row.deleted or _differing(resource, row, fields))

@@ -2,24 +2,29 @@
 
 The connection is one of ``skypanel_api``, which sees rows of the organization that the transaction names: also a defect
 in here writes nothing of another one. The last statement of the transaction asks whether this process leads, and
-whether the source is still the one that was read.
+whether the source is still the one that was read. Of rows that are there, the fields that the files name are written,
+and no other.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 from psycopg.types.json import Jsonb, set_json_loads
 
 from controller.access.permissions import allows
 from controller.access.roles import Role, Verb
 from controller.actions.apply import apply_checked
 from controller.actions.validate import check_registries
-from controller.declared import writer
+from controller.declared import holding, rows, writer
 from controller.declared.constraint_messages import SpecRefused
+from controller.declared.holding import Held, Holding
 from controller.declared.writer import Target, Written
 from controller.postgres.connecting import connection_string, session
 from controller.postgres.database import DatabaseUnavailable
@@ -28,14 +33,16 @@ from controller.postgres.statements import statement
 from controller.postgres.tenancy import Tenancy, TenantConnection, acting
 from reconcilers.outcomes import ConflictError, FencedError
 from reconcilers.ports import Options
-from reconcilers.sources import Declared, SourceError, Wanted
-from specs.kinds import KINDS, TENANT_WORD
+from reconcilers.sources import Declared, SourceError, Taken, Wanted
+from specs.kinds import KINDS, SOURCE, TENANT_WORD
 from specs.loader import Located, SpecFilesError, load_contents
 
 MEANS = "git"
 ROLE = Role.ADMIN
 """What a source may in its organization: whoever writes one is that."""
 _MOST_PROBLEMS = 20
+_DELETION, _MARK = "deletion", "deleted_at"
+_FOUGHT = ("took", "contested")
 _KIND = {cls.word(): kind for kind, cls in KINDS.items()}
 
 
@@ -114,15 +121,20 @@ class Desk:
             commit=commit,
         )
         asked = {**lease, "row": wanted.id, "generation": wanted.generation, "commit": commit, "files": files}
-        pruned: list[Written] = []
+        ended: list[_Ended] = []
+        held: list[Holding] = []
+
+        def hold() -> Holding:
+            held[:] = [_holding(conn, wanted.id)]
+            return held[0]
 
         def conclude(written: Sequence[Written]) -> None:
-            pruned[:] = _conclude(conn, asked, written)
+            ended[:] = [_conclude(conn, asked, written, held[0])]
 
         try:
             with self._connected() as conn, acting(conn, tenancy):
                 try:
-                    apply_checked(conn, entries, self._options, conclude)
+                    apply_checked(conn, entries, self._options, conclude, hold)
                 except _TakenError as taken:
                     conn.execute(statement("sources/rows/claimed"), {"row": wanted.id, "objects": Jsonb(taken.objects)})
                     raise refused(taken.problems, "ObjectTaken") from None
@@ -130,7 +142,9 @@ class Desk:
             raise refused([str(refusal) for refusal in error.refusals]) from None
         except psycopg.OperationalError as error:
             raise DatabaseUnavailable(error) from None
-        return Declared(files, len(entries), sum(each.changed for each in pruned))
+        (end,) = ended
+        pruned = sum(each.changed for each in end.pruned)
+        return Declared(files, len(entries), pruned, taken=end.taken, contested=end.contested)
 
     def _connected(self) -> TenantConnection[Any]:
         if not self._url:
@@ -158,10 +172,60 @@ class _TakenError(Exception):
         self.objects = objects
 
 
-def _conclude(conn: psycopg.Connection, asked: Mapping[str, Any], written: Sequence[Written]) -> Sequence[Written]:
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What the end of a transaction has found: what it deleted, and what it took back from others."""
+
+    pruned: Sequence[Written]
+    taken: tuple[Taken, ...]
+    contested: tuple[Taken, ...]
+
+
+def _holding(conn: psycopg.Connection, source: str) -> Holding:
+    """What the source has declared before."""
+    table = rows.table_name(KINDS[SOURCE].binding.table)
+    found = conn.execute(sql.SQL(statement("sources/rows/held")).format(table=table), {"row": source}).fetchall()
+    objects = {
+        (_KIND[kind], tuple(path.split("/"))): Held(object_id, frozenset(fields))
+        for kind, object_id, path, fields, _ in found
+        if kind in _KIND and path
+    }
+    return Holding(objects, lets_go=any(prunes for *_, prunes in found))
+
+
+def _declared(written: Written, held: Held | None) -> dict[str, Any]:
+    """One object as ``skypanel.source_applied`` takes it."""
+    target = written.target
+    assert target.entry is not None
+    resource = target.entry.resource
+    columns = {**holding.columns(resource), "name": resource.binding.key_column, _DELETION: _MARK}
+    fields = holding.declared_fields(resource)
+    mine = {columns[name] for name in fields if name in columns}
+    return {
+        "kind": KINDS[target.kind].word(),
+        "id": str(written.id),
+        "path": "/".join(target.path),
+        "fields": fields,
+        "columns": sorted({*mine, columns["name"], _MARK}),
+        "changed": [{"field": name, "col": columns[name]} for name in _changed(written, held) if name in columns],
+        "was": str(held.id) if held and held.id != written.id else None,
+    }
+
+
+def _changed(written: Written, held: Held | None) -> Iterator[str]:
+    """What of the fields that were declared before was not as it had been; and the object itself, if that was gone."""
+    if held is None or not written.changed:
+        return
+    if written.action == "restored" or held.id != written.id:
+        yield _DELETION
+    changed = {change.field.partition(".")[0] for change in written.changes}
+    yield from sorted(changed & (held.fields | {"name"}))
+
+
+def _conclude(conn: psycopg.Connection, asked: Mapping[str, Any], written: Sequence[Written], held: Holding) -> _Ended:
     """What the transaction ends with: what the source declares no longer is deleted; whatever it raises undoes all."""
-    targets = {(KINDS[each.target.kind].word(), str(each.id)): each.target for each in written}
-    objects = [{"kind": kind, "id": object_id} for kind, object_id in targets]
+    objects = [_declared(each, held.of(each.target.kind, each.target.path)) for each in written]
+    targets = {(each["kind"], each["id"]): one.target for each, one in zip(objects, written, strict=True)}
     found = conn.execute(statement("sources/rows/applied"), {**asked, "objects": Jsonb(objects)}).fetchall()
     said = {row[0] for row in found}
     if "fenced" in said:
@@ -173,6 +237,13 @@ def _conclude(conn: psycopg.Connection, asked: Mapping[str, Any], written: Seque
         target = targets[kind, object_id]
         problems.append(f"{target.place}: {target}: the source {other} declares it, too: take it out of one of them")
     if problems:
-        raise _TakenError(problems, objects)
+        raise _TakenError(problems, [{"kind": each["kind"], "id": each["id"]} for each in objects])
     left = [Target(_KIND[kind], tuple(path.split("/"))) for said, kind, _, path in found if said == "left"]
-    return writer.delete(conn, [each for each in left if allows(ROLE, Verb.DELETE, each.kind)])
+    pruned = writer.delete(conn, [each for each in left if allows(ROLE, Verb.DELETE, each.kind)])
+    of = {said: tuple(_taken(targets[k, i], other) for what, k, i, other in found if what == said) for said in _FOUGHT}
+    return _Ended(pruned, of["took"], of["contested"])
+
+
+def _taken(target: Target, told: str) -> Taken:
+    by = json.loads(told)
+    return Taken(str(target), tuple(by["fields"]), by["by"])

@@ -16,6 +16,7 @@ from controller.records import Key
 from reconcilers.outcomes import ConflictError
 from reconcilers.sources import Declared, SourceError, Sources, Wanted
 from tests.sim.database.database import SimDatabase
+from tests.sim.database.rows import Declared as Row
 from tests.sim.ports import simulated
 
 
@@ -30,6 +31,7 @@ class SimSources(Sources):
         failures: what fetching fails with, by repository.
         written: sources and commits whose files changed a row, in order.
         owned: what each source has declared last.
+        fields: of each declared row, those that its source declares.
         pruned: rows that were marked deleted, in order.
     """
 
@@ -40,7 +42,25 @@ class SimSources(Sources):
         self.failures: dict[str, SourceError] = {}
         self.written: list[tuple[str, str]] = []
         self.owned: dict[str, set[Key]] = {}
+        self.fields: dict[Key, tuple[Key, frozenset[str]]] = {}
         self.pruned: list[Key] = []
+        self._declares = False
+
+    def use(self, database: SimDatabase) -> None:
+        """Declare in this one, and be woken by it."""
+        self.database = database
+        database.wakes = self._wakes
+
+    def _wakes(self, key: Key, before: Row, after: Row | None) -> Key | None:
+        if self._declares or key not in self.fields:
+            return None
+        source, fields = self.fields[key]
+        row = self.database.objects.get(source) if self.database else None
+        if row is None or row.deleted or orjson.loads(row.document).get("suspended"):
+            return None
+        was, now = orjson.loads(before.document), {} if after is None else orjson.loads(after.document)
+        gone = after is None or (after.deleted and not before.deleted)
+        return source if gone or any(was.get(name) != now.get(name) for name in fields) else None
 
     async def fetch(self, wanted: Wanted) -> str:
         """See ``Sources``."""
@@ -59,16 +79,38 @@ class SimSources(Sources):
         declared = self.commits[commit]
         if isinstance(declared, SourceError):
             raise declared
-        with self.database.transaction() as change:
+        self._declares = True
+        try:
+            left = self._write(self.database, wanted, commit, declared, prunes=bool(said.get("prune")))
+        finally:
+            self._declares = False
+        self.pruned += sorted(left)
+        self.owned[wanted.id] = set(declared)
+        mine = Key("source", wanted.id)
+        self.fields = {key: of for key, of in self.fields.items() if of[0] != mine}
+        self.fields |= {key: (mine, frozenset(fields)) for key, fields in declared.items()}
+        return Declared(len(declared), len(declared), len(left))
+
+    def _write(
+        self,
+        database: SimDatabase,
+        wanted: Wanted,
+        commit: str,
+        declared: Mapping[Key, Mapping[str, Any]],
+        *,
+        prunes: bool,
+    ) -> set[Key]:
+        """Have declared fields be so, and no other; what goes."""
+        with database.transaction() as change:
             for key, fields in declared.items():
-                now = self.database.objects[key]
+                now = database.objects[key]
                 document = orjson.loads(now.document)
+                if now.deleted:
+                    change.take_back(key)
                 if document != {**document, **fields}:
                     change.put(key, now.organization_id, {**document, **fields})
                     self.written.append((wanted.name, commit))
-            left = self.owned.get(wanted.id, set()) - declared.keys() if said.get("prune") else set()
+            left = self.owned.get(wanted.id, set()) - declared.keys() if prunes else set()
             for key in sorted(left):
                 change.mark_deleted(key)
-        self.pruned += sorted(left)
-        self.owned[wanted.id] = set(declared)
-        return Declared(len(declared), len(declared), len(left))
+        return left

@@ -16,7 +16,7 @@ from controller.declared.reader import DeclaredObject, Page
 from specs.kinds import KINDS, TENANT_WORD, ancestors, of_tenant
 
 _MOST, _USUAL = 500, 100
-_PARTS = ("metadata", "spec", "status", "can")
+_PARTS = ("metadata", "spec", "status", "owners", "can")
 _PART = "|".join(_PARTS)
 _PARTS_OF_IT = {"type": "object", "description": "Those that `fields` names."}
 _LIMIT = Parameter("limit", f"So many at most; {_USUAL} when left out.", whole(1, _MOST))

@@ -97,7 +97,7 @@ def _one(item: Any, at: Sequence[str | int]) -> Located:
     metadata = item.get("metadata")
     if isinstance(metadata, Mapping):
         metadata = {name: value for name, value in metadata.items() if name not in places.MADE}
-    kept = {name: value for name, value in item.items() if name not in ("status", "can", "written", "waited")}
+    kept = {name: value for name, value in item.items() if name not in ("status", "owners", "can", "written", "waited")}
     return places.resource(KINDS[kind], {**kept, "metadata": metadata}, pointer(at))
 
 

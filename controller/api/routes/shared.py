@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -13,7 +14,7 @@ from controller.api.mends import Mends
 from controller.api.operations import Parameter
 from controller.api.places import path_in
 from controller.api.problems import not_found
-from controller.declared import reader
+from controller.declared import lookups, reader
 from controller.declared.reader import DeclaredObject
 from controller.declared.rows import hold
 from specs.kinds import KINDS, of_tenant
@@ -123,11 +124,18 @@ def fields(body: Any, known: Mapping[str, type]) -> dict[str, Any]:
 
 
 def answered(asked: Asked, objects: Sequence[DeclaredObject]) -> list[dict[str, Any]]:
-    """Documents of ``objects``, each with what this caller may do to it, and with the call of its mend."""
+    """Documents of ``objects``, each with who owns which fields, what this caller may do, and the call of its mend."""
     made = documents(asked.conn, objects)
+    of_kind: dict[str, list[UUID]] = {}
+    for one in objects:
+        of_kind.setdefault(KINDS[one.kind].word(), []).append(one.id)
+    owners = {
+        id_: owner for kind, ids in of_kind.items() for id_, owner in lookups.owners(asked.conn, kind, ids).items()
+    }
     mends = Mends(asked.conn, asked.access, asked.caller)
     for one, document in zip(objects, made, strict=True):
         document["status"]["mendCall"] = mends.call(one, document["status"])
+        document["owners"] = [owners[one.id].document()] if one.id in owners else []
         document["can"] = list(asked.access.can(asked.caller, one.kind, one.path))
     return made
 

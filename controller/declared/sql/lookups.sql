@@ -57,10 +57,10 @@ FROM public.paas_releases
 WHERE environment_id = ANY (%(ids)s) AND deployed_at IS NOT NULL
 ORDER BY environment_id, deployed_at DESC, version DESC
 
--- name: declared_by
--- The source that declares an object, and at which commit.
-SELECT n.path, c.commit
+-- name: owners
+-- The sources that declare objects of one kind, at which commit, and which fields.
+SELECT o.id, n.path, c.commit, o.fields
 FROM skypanel.source_objects o
 JOIN skypanel.source_commits c ON c.source_id = o.source_id
 JOIN skypanel.names n ON n.kind = %(source_kind)s AND n.id = o.source_id AND NOT n.deleted
-WHERE o.kind = %(kind)s AND o.id = %(id)s
+WHERE o.kind = %(kind)s AND o.id = ANY (%(ids)s)

@@ -24,6 +24,10 @@ UPDATE {table} SET deleted_at = clock_timestamp() WHERE {id_column} = %(row_id)s
 -- name: take_back
 UPDATE {table} SET deleted_at = NULL WHERE {id_column} = %(row_id)s
 
+-- name: whereabouts
+-- What a row is called, whether it is deleted, and whose it is; nobody changes that meanwhile.
+SELECT {key_column}, deleted_at IS NOT NULL, {parent_column} FROM {table} WHERE {id_column} = %(row_id)s FOR NO KEY UPDATE
+
 -- name: deleted_owner
 -- Whether the owner is deleted, which what is below it then is as well, whatever its own row says.
 SELECT 1 FROM {table} t JOIN {owner_table} o ON o.{owner_id} = t.{parent_column}

@@ -50,6 +50,8 @@ class SimDatabase:
     """
 
     def __init__(self) -> None:
+        self.wakes: Callable[[Key, Declared, Declared | None], Key | None] = lambda *_: None
+        """Who is woken by a change of a row, of what it declares."""
         self.objects: dict[Key, Declared] = {}
         self.change_log: dict[int, Logged] = {}
         self.edges: dict[Key, dict[Key, None]] = {}

@@ -103,8 +103,11 @@ class Transaction:
 
     def _write(self, key: Key, row: Declared | None, organization_id: str | None) -> None:
         self._database.lock(key, self)
+        before = self._current(key)
         self._rows[key] = row
         self.touch(key, organization_id)
+        if before is not None and (woken := self._database.wakes(key, before, row)) is not None:
+            self.touch(woken, organization_id)
 
     def _forget(self) -> None:
         self._rows, self._edges, self._logged = {}, [], {}

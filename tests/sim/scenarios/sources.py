@@ -37,7 +37,7 @@ def source(sim: Simulation, home: Key, name: str = "main", **fields: Any) -> Key
 def commit(sim: Simulation, name: str, declares: Mapping[Key, Mapping[str, Any]] | SourceError) -> None:
     """Have the repository's branch be at a commit that declares this."""
     port = sim.port(Sources)
-    port.database = sim.database
+    port.use(sim.database)
     port.commits[name] = declares
     port.heads[URL] = name
 
@@ -114,9 +114,43 @@ async def what_somebody_changes_is_declared_again(sim: Simulation) -> None:
     commit(sim, ONE, {shop: {"instances": 2}})
     main = source(sim, home)
     await sim.settle()
+    for instances in (5, 6):
+        sim.change(shop, instances=instances, suspended=False, port=8080 + instances)
+        await sim.sleep(5)  # its interval is a minute
+        await sim.settle()
+        found = sim.document(shop)
+        assert [sim.reason(main), found["instances"], found["port"]] == ["Applied", 2, 8080 + instances]
+
+
+@scenario()
+async def a_suspended_source_leaves_changes_alone_until_it_goes_on(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop", image_ref=IMAGE)
+    commit(sim, ONE, {shop: {"instances": 2}})
+    main = source(sim, home)
+    await sim.settle()
+    sim.change(main, suspended=True, generation=2)
+    await sim.settle()
     sim.change(shop, instances=5)
-    await sync(sim, main, "drift")
+    await sim.sleep(120)
+    await sim.settle()
+    assert [sim.reason(main), sim.document(shop)["instances"]] == ["Suspended", 5]
+    sim.change(main, suspended=False, generation=3)
+    await sim.settle()
     assert [sim.reason(main), sim.document(shop)["instances"]] == ["Applied", 2]
+
+
+@scenario(counts=False)
+async def what_somebody_deletes_of_what_is_declared_comes_back(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop = environment(sim, home, "shop", image_ref=IMAGE)
+    commit(sim, ONE, {shop: {"instances": 2}})
+    source(sim, home)
+    await sim.settle()
+    sim.delete(shop)
+    await sim.sleep(5)
+    await sim.settle()
+    assert [sim.reason(shop), sim.document(shop)["instances"]] == ["Deployed", 2]
 
 
 @scenario()
