@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _ENGINE_SCHEMES = ("unix", "tcp", "ssh", "http", "https", "http+unix")
+_LONGEST_ISSUER = 512
 _HOST = re.compile(r"[\w.:%\[\]-]*")
 
 
@@ -256,6 +257,16 @@ class Settings(BaseModel):
         description="What the panel signs its tokens with, as the panel has it, 32 bytes or more. There is no default: "
         "without it no token of the panel is taken.",
     )
+    skypanel_oidc_issuers: tuple[str, ...] = Field(
+        default=(),
+        description="OpenID Connect issuers whose tokens the HTTP API takes, separated by commas, spelled as in the "
+        "tokens: https://id.example.com. Role bindings say what their tokens may.",
+    )
+    skypanel_oidc_audience: str = Field(
+        default="",
+        max_length=255,
+        description="Whom these tokens have to be for: the address of the HTTP API, https://api.example.com.",
+    )
     skypanel_rollout_monitor_seconds: float = Field(
         default=5.0, gt=0, description="How long Swarm watches a new task before it goes on."
     )
@@ -285,6 +296,7 @@ class Settings(BaseModel):
         "skypanel_registry_mirrors",
         "skypanel_source_hosts",
         "skypanel_api_trusted_proxies",
+        "skypanel_oidc_issuers",
         "caas_allowed_registries",
         "caas_allowed_patterns",
         "caas_blocked_patterns",
@@ -298,6 +310,21 @@ class Settings(BaseModel):
     @classmethod
     def _are_mirrors(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         read_mirrors(value)
+        return value
+
+    @field_validator("skypanel_oidc_issuers")
+    @classmethod
+    def _are_issuers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for issuer in value:
+            try:
+                parts = urlsplit(issuer)
+                local = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+                usable = (parts.scheme == "https" or local) and bool(parts.hostname) and parts.port != 0
+            except ValueError:
+                usable = False
+            plain = issuer.isascii() and issuer.isprintable() and not any(mark in issuer for mark in "?#@ ")
+            if not usable or not plain or len(issuer) > _LONGEST_ISSUER:
+                raise ValueError("each must be https://host/path, as the tokens of the issuer spell it in `iss`")
         return value
 
     @field_validator("jwt_secret")
@@ -350,6 +377,15 @@ class Settings(BaseModel):
         if value.get_secret_value() and not usable:
             raise ValueError("it must be http://user:password@host:port of Traefik's API")
         return value
+
+    @model_validator(mode="after")
+    def _issuers_have_an_audience(self) -> Settings:
+        if self.skypanel_oidc_issuers and not self.skypanel_oidc_audience:
+            raise ValueError(
+                "SKYPANEL_OIDC_ISSUERS needs SKYPANEL_OIDC_AUDIENCE: else a token for anybody would be good here. "
+                "Set it to the address of the HTTP API, and ask the issuers for tokens of that audience"
+            )
+        return self
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Settings:

@@ -122,6 +122,9 @@ GRANT SELECT (id, name, previous_until, user_id, organization_id, role, apps, ve
 GRANT INSERT (id, name, hash, user_id, organization_id, role, apps, verbs, expires_at), UPDATE (hash, previous_until, expires_at, revoked_at)
     ON skypanel.api_tokens TO skypanel_panel;
 GRANT SELECT ON skypanel.api_token_uses TO skypanel_panel, skypanel_reader;
+REVOKE ALL ON skypanel.role_bindings FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner, skypanel_interface;
+GRANT SELECT ON skypanel.role_bindings TO skypanel_panel, skypanel_reader;
+GRANT DELETE, INSERT (name, organization_id, issuer, claims, role, apps, verbs) ON skypanel.role_bindings TO skypanel_panel;
 
 -- Functions: the forms that checks use are for whoever writes. They are bound when they are made and read nothing.
 REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA skypanel FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner, skypanel_interface, skypanel_api;
@@ -145,7 +148,7 @@ GRANT EXECUTE ON FUNCTION skypanel.seal_audit, skypanel.prune_audit TO skypanel_
 GRANT EXECUTE ON FUNCTION skypanel.prune_stream TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.stream_since TO skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.record_refusal TO skypanel_panel, skypanel_controller, skypanel_reader, skypanel_api;
-GRANT EXECUTE ON FUNCTION skypanel.person_of, skypanel.token_of TO skypanel_panel, skypanel_api;
+GRANT EXECUTE ON FUNCTION skypanel.person_of, skypanel.token_of, skypanel.bindings_of TO skypanel_panel, skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.token_used, skypanel.seen_email TO skypanel_api;
 
 -- Reports of images open a gate: who hands them in, does nothing else, and nobody else does.

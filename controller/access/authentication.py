@@ -13,6 +13,7 @@ from uuid import UUID
 
 import psycopg
 
+from controller.access.bindings import by_bindings
 from controller.access.caller import Caller, Scope
 from controller.access.errors import (
     LookupRefused,
@@ -21,8 +22,9 @@ from controller.access.errors import (
     TokenRevoked,
     Unauthenticated,
 )
+from controller.access.issued_tokens import Issuers
 from controller.access.people import Person, Place, person, place_of
-from controller.access.requests import Header, Question, Secrets, question
+from controller.access.requests import About, Header, Question, Secrets, question
 from controller.access.roles import Role, Verb, lower
 from controller.postgres.statements import statement
 
@@ -34,6 +36,7 @@ def authenticate(
     authorization: Header,
     organization: Header,
     settings: Secrets,
+    issuers: Issuers | None = None,
     *,
     address: str | None = None,
 ) -> Caller:
@@ -44,6 +47,7 @@ def authenticate(
         authorization: the header of this name; all of them, where there may be several.
         organization: the header ``X-Organization-ID``; likewise.
         settings: with the panel's secret.
+        issuers: of OpenID Connect, whose tokens are taken; None: nobody's.
         address: where the request comes from; noted as a token's last use.
 
     Raises:
@@ -51,9 +55,9 @@ def authenticate(
         LookupRefused: the database does not let users be looked up.
         psycopg.Error: the database cannot be asked.
     """
-    asked = question(authorization, organization, settings)
+    asked = question(authorization, organization, settings, issuers)
     try:
-        row = conn.execute(statement(asked.statement).encode(), asked.parameters).fetchone()
+        row = conn.execute(statement(f"access/lookups/{asked.about}").encode(), asked.parameters).fetchone()
     except psycopg.errors.InsufficientPrivilege as error:
         raise _refused(error) from None
     document = row[0] if row else None
@@ -64,7 +68,7 @@ def authenticate(
     return caller
 
 
-def answer(asked: Question, document: Mapping[str, Any] | None) -> Caller:
+def answer(asked: Question, document: Any) -> Caller:
     """Who it is, by what the database says. Pure.
 
     Raises:
@@ -72,7 +76,9 @@ def answer(asked: Question, document: Mapping[str, Any] | None) -> Caller:
     """
     if document is None:
         raise Unauthenticated
-    return _by_token(document, asked.organization) if asked.of_token else _by_panel(document, asked)
+    if asked.about is About.BINDINGS:
+        return by_bindings(document, asked.organization, asked.actor)
+    return _by_token(document, asked.organization) if asked.about is About.TOKEN else _by_panel(document, asked)
 
 
 def _by_panel(document: Mapping[str, Any], asked: Question) -> Caller:
@@ -140,8 +146,8 @@ def _where(place: Place | None) -> tuple[UUID | None, str]:
     return (None, "") if place is None else (place.id, place.slug)
 
 
-def _is_to_be_noted(asked: Question, document: Mapping[str, Any] | None) -> bool:
-    return asked.of_token and document is not None and not document["used"]
+def _is_to_be_noted(asked: Question, document: Any) -> bool:
+    return asked.about is About.TOKEN and document is not None and not document["used"]
 
 
 def _refused(error: psycopg.Error) -> LookupRefused:

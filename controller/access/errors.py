@@ -43,6 +43,42 @@ class TokenRevoked(Unauthenticated):
     hint = "ask who manages the organization's tokens for a new one"
 
 
+class IssuerUnknown(Unauthenticated):
+    """It names an issuer that nobody of the platform trusts."""
+
+    message = "the issuer of the token is not one of this installation's"
+    hint = "SKYPANEL_OIDC_ISSUERS lists those whose tokens are taken"
+
+
+class OtherAudience(Unauthenticated):
+    """A good one, for somebody else."""
+
+    message = "the token is for another audience"
+    hint = "ask its issuer for one whose audience is SKYPANEL_OIDC_AUDIENCE"
+
+
+class LivesTooLong(Unauthenticated):
+    """A good one that nobody could take back."""
+
+    message = "the token is good for more than a day"
+    hint = "ask its issuer for one that expires sooner"
+
+
+class KeysMissing(AccessError):  # noqa: N818 - as above
+    """Its issuer's keys are not here, so nobody can tell."""
+
+    status = 503
+    message = "the keys of the token's issuer are not known now"
+    hint = "ask again in a moment; `skypanel doctor` says why they are not"
+
+
+class NotBound(AccessError):  # noqa: N818 - as above
+    """A good one, that nobody gave a role."""
+
+    message = "no role binding fits the token"
+    hint = "who manages the organization makes one: `skypanel bindings create`"
+
+
 class AccountSuspended(AccessError):  # noqa: N818 - as above
     """The user, or the administrator who acts as him, may not log in."""
 

@@ -7,26 +7,19 @@ signature, and is none here. Pure: the clock is given.
 
 from __future__ import annotations
 
-import binascii
 import hmac
-import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from controller.access.errors import TokenExpired, Unauthenticated
+from controller.access.token_parts import LATEST, LEEWAY_SECONDS, PARTS, bytes_part, json_part
 
-LEEWAY_SECONDS = 30
-"""Clocks may differ by so much."""
 LARGEST = 4096
-_PARTS = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 _CLAIMS = {"userId", "email", "role", "iat", "nbf", "exp", "jti", "originalAdminId", "isImpersonating"}
-_DEEPEST = 4
-_LATEST = 1 << 40
-"""Seconds; no clock gets there."""
+_MOST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +37,7 @@ class PanelToken:
 
 def looks_like_one(text: str) -> bool:
     """Whether it has three parts."""
-    return _PARTS.fullmatch(text) is not None
+    return PARTS.fullmatch(text) is not None
 
 
 def read(text: str, secret: str, now: float) -> PanelToken:
@@ -58,16 +51,16 @@ def read(text: str, secret: str, now: float) -> PanelToken:
     Raises:
         Unauthenticated: it is not one of the panel's, or not good any more.
     """
-    parts = _PARTS.fullmatch(text) if len(text) <= LARGEST else None
+    parts = PARTS.fullmatch(text) if len(text) <= LARGEST else None
     if parts is None or not secret:
         raise Unauthenticated
     signed = text[: parts.end(2)].encode("ascii")
-    if not hmac.compare_digest(hmac.digest(secret.encode(), signed, "sha256"), _bytes(parts[3])):
+    if not hmac.compare_digest(hmac.digest(secret.encode(), signed, "sha256"), bytes_part(parts[3])):
         raise Unauthenticated
-    header = _object(parts[1])
+    header = json_part(parts[1], _MOST)
     if header.get("alg") != "HS256" or header.get("typ", "JWT") != "JWT" or not header.keys() <= {"alg", "typ"}:
         raise Unauthenticated
-    return _said(_object(parts[2]), now)
+    return _said(json_part(parts[2], _MOST), now)
 
 
 def _said(claims: dict[str, Any], now: float) -> PanelToken:
@@ -91,7 +84,7 @@ def _said(claims: dict[str, Any], now: float) -> PanelToken:
 
 def _moment(claims: dict[str, Any], name: str) -> int:
     found = claims.get(name)
-    if type(found) is not int or not 0 < found < _LATEST:  # a bool is an int, and no time
+    if type(found) is not int or not 0 < found < LATEST:  # a bool is an int, and no time
         raise Unauthenticated
     return found
 
@@ -100,39 +93,3 @@ def _id(found: object) -> UUID:
     if not isinstance(found, str) or not _UUID.fullmatch(found):
         raise Unauthenticated
     return UUID(found)
-
-
-def _object(part: str) -> dict[str, Any]:
-    """A part as an object of JSON, in which no name stands twice."""
-    try:
-        text = _bytes(part).decode("utf-8")
-        if text.count("{") + text.count("[") > _DEEPEST:
-            raise Unauthenticated
-        found = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise Unauthenticated from None
-    if not isinstance(found, dict):
-        raise Unauthenticated
-    return found
-
-
-def _bytes(part: str) -> bytes:
-    """Base64url as it is written: one text for the same bytes, and no other."""
-    try:
-        found = urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except (binascii.Error, ValueError):
-        raise Unauthenticated from None
-    if urlsafe_b64encode(found).rstrip(b"=") != part.encode("ascii"):
-        raise Unauthenticated
-    return found
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise Unauthenticated
-    return found
-
-
-def _refuse(_: str) -> None:
-    raise Unauthenticated

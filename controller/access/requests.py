@@ -6,16 +6,19 @@ chosen the other one.
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 from pydantic import SecretStr
 
-from controller.access import panel_tokens, token_text
+from controller.access import issued_tokens, panel_tokens, token_text
 from controller.access.errors import NotMember, Unauthenticated
+from controller.access.issued_tokens import Issuers
 
 Header = str | Sequence[str] | None
 """As it was sent; a sequence: all that were sent under this name."""
@@ -32,46 +35,67 @@ class Secrets(Protocol):
         """What the panel signs with; empty: its tokens are not taken."""
 
 
+class About(StrEnum):
+    """What the database is asked about; the name of the statement, too."""
+
+    TOKEN = "token"  # noqa: S105 - a word
+    PERSON = "person"
+    BINDINGS = "bindings"
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What to ask the database.
 
     Args:
-        statement: its name.
+        about: an API token, a user of the panel, or the bindings of an issued token.
         parameters: of the statement.
         organization: as it was asked for; empty: none was.
-        of_token: whether it is about an API token; else about a user of the panel.
+        actor: whom an issued token is of.
     """
 
-    statement: str
+    about: About
     parameters: Mapping[str, Any]
     organization: str
-    of_token: bool
+    actor: str = ""
 
 
-def question(authorization: Header, organization: Header, settings: Secrets, *, now: float | None = None) -> Question:
+def question(
+    authorization: Header,
+    organization: Header,
+    settings: Secrets,
+    issuers: Issuers | None = None,
+    *,
+    now: float | None = None,
+) -> Question:
     """What to ask about who sends these headers.
 
     Args:
         authorization: ``Bearer TOKEN``; of an API token or one of the panel's.
         organization: ``X-Organization-ID``: the id or the slug of one.
         settings: with the panel's secret.
+        issuers: of OpenID Connect, whose tokens are taken; None: nobody's.
         now: seconds since 1970.
 
     Raises:
         Unauthenticated: it is no token.
         NotMember: it is no organization.
+        KeysMissing: it cannot be checked now.
     """
     token, asked = _token(authorization), _asked(organization)
     if token.startswith(token_text.PREFIX):
         if not token_text.is_token(token):
             raise Unauthenticated
         by_hash = {"hash": token_text.hash_of(token), "asked": asked or None}
-        return Question("access/lookups/token", by_hash, asked, of_token=True)
-    secret = settings.jwt_secret.get_secret_value()
-    said = panel_tokens.read(token, secret, time.time() if now is None else now)
+        return Question(About.TOKEN, by_hash, asked)
+    moment = time.time() if now is None else now
+    if issuers is not None and issued_tokens.signed_with(token) in issued_tokens.ALGORITHMS:
+        issued = issued_tokens.read(token, issuers, moment)
+        by_claims = {"issuer": issued.issuer, "claims": json.dumps(issued.claims), "asked": asked or None}
+        return Question(About.BINDINGS, by_claims, asked, issued.named)
+    said = panel_tokens.read(token, settings.jwt_secret.get_secret_value(), moment)
     by_id = {"user": said.user, "admin": said.admin, "asked": asked or None}
-    return Question("access/lookups/person", by_id, asked, of_token=False)
+    return Question(About.PERSON, by_id, asked)
 
 
 def _token(header: Header) -> str:

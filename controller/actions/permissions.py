@@ -4,21 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import psycopg
 
 from controller.access.authentication import authenticate
 from controller.access.caller import Caller
 from controller.access.errors import AccessError
+from controller.access.issued_tokens import PublicKey
 from controller.access.permissions import allows, may, table
 from controller.access.requests import Secrets
 from controller.access.roles import Role, Verb
 from controller.actions.errors import ActionError
 from controller.actions.paths import path_of
+from controller.issuers.fetching import NoKeysError
+from controller.issuers.keeper import Keeper
 from specs.kinds import KINDS, of_tenant
 from specs.permits import ROLES
 
 EVERY_ROLE = tuple(Role(role) for role in ROLES)
+
+
+class Trusting(Secrets, Protocol):
+    """Settings, as far as they are needed here."""
+
+    @property
+    def skypanel_oidc_issuers(self) -> Sequence[str]:
+        """Whose tokens are taken."""
+
+    @property
+    def skypanel_oidc_audience(self) -> str:
+        """Whom they have to be for."""
+
+
+class Asking(Keeper):
+    """Issuers that are asked when a token needs it: for one question, by who can wait.
+
+    Args:
+        settings: with the issuers.
+    """
+
+    def __init__(self, settings: Trusting) -> None:
+        super().__init__(settings.skypanel_oidc_issuers, settings.skypanel_oidc_audience)
+
+    def keys_of(self, issuer: str) -> Sequence[PublicKey]:
+        """What it publishes now.
+
+        Raises:
+            NoKeysError: it cannot be had.
+        """
+        self.look(issuer)
+        return super().keys_of(issuer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +88,24 @@ def of_role(role: Role, path: Sequence[str] = ()) -> Caller:
     return Caller("", "", None, None, path[0] if path else "", role)
 
 
-def of_token(conn: psycopg.Connection, token: str, organization: str, settings: Secrets) -> Caller:
+def of_token(conn: psycopg.Connection, token: str, organization: str, settings: Trusting) -> Caller:
     """Who has this token.
 
     Args:
         conn: of a role of skypanel_panel or skypanel_api.
-        token: of the API, or one of the panel's.
+        token: of the API, one of the panel's, or one of a trusted issuer, who is asked for its keys.
         organization: id or slug; empty: none is asked for.
-        settings: with the panel's secret.
+        settings: with the panel's secret, and the issuers.
 
     Raises:
         ActionError: it is none, or he is nothing there.
     """
     try:
-        return authenticate(conn, f"Bearer {token.strip()}", organization or None, settings)
+        return authenticate(conn, f"Bearer {token.strip()}", organization or None, settings, Asking(settings))
     except AccessError as error:
         raise ActionError(str(error)) from None
+    except NoKeysError as error:
+        raise ActionError(f"the keys of the token's issuer cannot be had: {error}") from None
 
 
 def ask(caller: Caller, verb: Verb, kind: str, path: str | None, *, by_role: bool = False) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -10,33 +11,39 @@ from starlette.datastructures import Headers
 
 from controller.access.authentication import authenticate
 from controller.access.caller import Caller
-from controller.access.errors import AccessError, WhichOrganization
+from controller.access.errors import AccessError, KeysMissing, WhichOrganization
+from controller.access.issued_tokens import Issuers
 from controller.access.permissions import can, may, within
 from controller.access.roles import Role, Verb
 from controller.api.callers import Access
 from controller.api.problems import Fault, ProblemError
+from controller.issuers.keeper import Keeper
 from controller.settings import Settings
 
 _UNAUTHENTICATED = 401
 
 
-def real() -> Access:
-    """Tokens of the API and of the panel, and the one table of permissions."""
-    return Access(_known, _may, _can, _within, _alike)
+def real(settings: Settings) -> Access:
+    """Tokens of the API, of the panel and of trusted issuers, and the one table of permissions."""
+    keeper = Keeper(settings.skypanel_oidc_issuers, settings.skypanel_oidc_audience)
+    return Access(partial(_known, keeper), _may, _can, _within, _alike, keeper.run)
 
 
-def _known(conn: psycopg.Connection, headers: Headers, settings: Settings, address: str) -> Caller:
+def _known(issuers: Issuers, conn: psycopg.Connection, headers: Headers, settings: Settings, address: str) -> Caller:
     try:
         return authenticate(
             conn,
             headers.getlist("authorization") or None,
             headers.getlist("x-organization-id") or None,
             settings,
+            issuers,
             address=address or None,
         )
     except WhichOrganization as error:
         fault = Fault(error.hint, parameter="X-Organization-ID")
         raise ProblemError("malformed", error.message, [fault]) from None
+    except KeysMissing as error:
+        raise ProblemError("unavailable", error.message, [Fault(error.hint)], headers={"Retry-After": "5"}) from None
     except AccessError as error:
         name = "unauthenticated" if error.status == _UNAUTHENTICATED else "forbidden"
         raise ProblemError(name, error.message, [Fault(error.hint)] if error.hint else ()) from None

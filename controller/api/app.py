@@ -120,6 +120,7 @@ class Api:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(forever, "api_answers", self._prune)
+                tasks.start_soon(forever, "api_issuers", self._access.tend)
                 tasks.start_soon(forever, "api_streams", self._hub.run)
                 tasks.start_soon(forever, "api_hints", self._hub.listen)
                 yield

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+import anyio
 import psycopg
 from starlette.datastructures import Headers
 
@@ -59,6 +60,7 @@ class Access:
         can: what he may do to it.
         within: whether a token of this role, limited to these apps and verbs, may no more than he.
         alike: callers of whom this is equal may do the same.
+        tend: what has to go on meanwhile for callers to be known.
     """
 
     authenticate: Callable[[psycopg.Connection, Headers, Settings, str], Caller]
@@ -66,3 +68,4 @@ class Access:
     can: Callable[[Any, str, tuple[str, ...]], tuple[str, ...]]
     within: Callable[[Any, str, Sequence[str], Sequence[str]], bool]
     alike: Callable[[Any], Hashable]
+    tend: Callable[[], Awaitable[None]] = anyio.sleep_forever

@@ -54,4 +54,4 @@ def api(
         log.warning("settings.unknown", error=said)
     if free:
         log.warning("api.not_confined", why=free)
-    serve(make_app(found, of_kinds(), access=real()), listeners)
+    serve(make_app(found, of_kinds(), access=real(found)), listeners)

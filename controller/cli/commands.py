@@ -108,6 +108,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "Who may": {
         "auth": Command("auth", "Who may do what: ask for one role or token, or see the table of all roles."),
+        "bindings": Command("bindings", "Role bindings: which tokens of an OpenID Connect issuer have which role."),
         "tokens": Command("tokens", "API tokens: create, list, rotate and revoke them. Each is shown once."),
         "audit": Command("audit", "Audit: who changed what, export it, and verify that nobody changed it."),
         "user": Command("user", "Users: an organization has an owner."),

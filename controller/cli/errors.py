@@ -82,7 +82,8 @@ def _lines(said: object) -> list[str]:
 def _setting(detail: object) -> str:
     assert isinstance(detail, dict)
     name = ".".join(str(part) for part in detail["loc"]).upper()
-    return f"{name}: {detail['msg']}" if name else str(detail["msg"])
+    said = str(detail["msg"]).removeprefix("Value error, ")
+    return f"{name}: {said}" if name else said
 
 
 _AWAY = "PostgreSQL does not answer: {} (check DATABASE_URL, and that the server runs)"

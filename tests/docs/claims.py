@@ -14,6 +14,7 @@ CLAIMS = {
     ("CONTRIBUTING.md", "Tests"): "tests/docs/test_blocks.py",
     ("docs/access.md", "Roles"): "tests/store/test_access_cli.py",
     ("docs/access.md", "API tokens"): "tests/store/test_access_cli.py",
+    ("docs/access.md", "Tokens of an OpenID Connect issuer"): "tests/store/test_access_cli.py",
     ("docs/api.md", "Start it"): "tests/store/api/test_page.py",
     ("docs/api.md", "Read"): "tests/store/api/test_page.py",
     ("docs/api.md", "Follow"): "tests/store/api/test_page.py",

@@ -89,6 +89,7 @@ _WHERE: dict[str, LiteralString] = {
     "skypanel.data_keys": "organization_id = %(o)s",
     "skypanel.reconcile_controls": "id IN (%(o)s, %(e)s)",
     "skypanel.api_tokens": "organization_id = %(o)s",
+    "skypanel.role_bindings": "organization_id = %(o)s",
     # The operator's, of no tenant.
     "paas_stacks": "true", "paas_buildpacks": "true", "paas_stack_buildpacks": "true", "paas_addon_plans": "true",
     "paas_templates": "true", "paas_nodes": "true",
@@ -128,6 +129,10 @@ _MAKE_FOR: dict[str, LiteralString] = {
         INSERT INTO skypanel.api_tokens (id, name, hash, organization_id, role, expires_at)
         SELECT left(translate(%(o)s::text, '-', ''), 12), 'ci', sha256(%(o)s::text::bytea), %(o)s, 'member',
                now() + interval '1 day'
+    """,
+    "skypanel.role_bindings": """
+        INSERT INTO skypanel.role_bindings (name, organization_id, issuer, claims, role)
+        VALUES ('ci', %(o)s, 'https://id.example.com', '{"sub": ["ci"]}', 'member')
     """,
 }
 _TENANT: LiteralString = """

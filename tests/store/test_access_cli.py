@@ -93,9 +93,19 @@ def test_a_secret_that_everybody_knows_is_refused_without_repeating_it(
 
 
 def test_the_page_can_be_followed(database: Database, tenant: Tenant, tmp_path: Path) -> None:
-    prelude = f"export DATABASE_URL='{database.dsn('panel')}'\n"
-    said = follow(
-        [*blocks("docs/access.md", "Roles"), *blocks("docs/access.md", "API tokens")], tmp_path, prelude=prelude
-    )
+    (trusted,) = [
+        block for block in blocks("docs/access.md", "Tokens of an OpenID Connect issuer") if block.language == "ini"
+    ]
+    settings = "".join(f"export {line}\n" for line in trusted.text.splitlines())
+    prelude = f"export DATABASE_URL='{database.dsn('panel')}'\n{settings}"
+    typed = [
+        block
+        for heading in ("Roles", "API tokens", "Tokens of an OpenID Connect issuer")
+        for block in blocks("docs/access.md", heading)
+        if block.language == "sh"
+    ]
+    said = follow(typed, tmp_path, prelude=prelude)
     assert said.count("yes\n") == 3
+    assert "acme/ci" in said
+    assert "groups=dev|sre" in said
     assert is_token((tmp_path / "token").read_text().strip())

@@ -37,7 +37,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def test_a_dump_restored_without_the_groups_gets_every_right_again(
-    database: Database, tenant: Tenant, bare: Server, tmp_path: Path
+    database: Database, tenant: Tenant, bare: Server, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     dump = tmp_path / "dump"
     tool = find_bindir()
@@ -54,6 +54,7 @@ def test_a_dump_restored_without_the_groups_gets_every_right_again(
     assert all("does not exist" in line and "role" in line for line in complaints)
 
     copy = Database(bare, DATABASE)
+    request.addfinalizer(copy.close)
     assert copy.execute("SELECT id FROM paas_environments") == [(tenant.environment,)]
     with copy.connect() as owner:
         with pytest.raises(MissingPrivilegeError, match="run `skypanel migrate`"):
@@ -67,7 +68,6 @@ def test_a_dump_restored_without_the_groups_gets_every_right_again(
         assert migrate.apply(owner) == ()
         migrate.check(owner)
     assert rights(copy) == RIGHTS.read_text(encoding="utf-8").splitlines()
-    copy.close()
 
 
 def test_rights_that_were_taken_are_given_again_and_others_are_taken(database: Database) -> None:

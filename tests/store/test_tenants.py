@@ -47,6 +47,11 @@ ROWS: dict[str, LiteralString] = {
         " SELECT left(encode(w.hash, 'hex'), 12), %(word)s, w.hash, %(organization)s, 'member', now() + '1 day'"
         " FROM (SELECT sha256(convert_to(%(word)s, 'UTF8')) AS hash) w"
     ),
+    "skypanel.role_bindings": (
+        "INSERT INTO skypanel.role_bindings (name, organization_id, issuer, claims, role)"
+        " VALUES (%(word)s, %(organization)s, 'https://id.example.com',"
+        " jsonb_build_object('sub', jsonb_build_array(%(word)s::text)), 'member')"
+    ),
     "skypanel.api_token_uses": (
         "INSERT INTO skypanel.api_token_uses (token_id, used_at, address)"
         " SELECT id, now(), %(word)s FROM skypanel.api_tokens WHERE organization_id = %(organization)s"
@@ -456,7 +461,7 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
     )
     assert {name for (name,) in found} == {
         "pause_of", "config_of", "config_now", "built_image", "record_refusal", "seen_email", "stream_since",
-        "source_applied", "source_claimed",
+        "source_applied", "source_claimed", "bindings_of",
         *ONE_AT_A_TIME,
     }  # fmt: skip
     other, conn = both.other, both.api()
@@ -469,6 +474,12 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
         assert len(conn.execute(pause, [both.mine.environment, both.mine.organization]).fetchall()) == 1
         assert conn.execute("SELECT skypanel.seen_email(%s)", [other.user]).fetchone() == (None,)
         assert conn.execute("SELECT skypanel.seen_email(%s)", [both.mine.user]).fetchone() == ("ops@acme.example",)
+        bound: LiteralString = "SELECT jsonb_array_length(skypanel.bindings_of('https://id.example.com', %s))"
+        for each, count in ((both.mine, 1), (other, 0)):
+            claims = both.database.one(
+                "SELECT claims FROM skypanel.role_bindings WHERE organization_id = %s", each.organization
+            )
+            assert conn.execute(bound, [Jsonb(claims)]).fetchone() == (count,)
         assert conn.execute("SELECT skypanel.built_image(%s, 'x')", [other.environment]).fetchone() == ("x",)
         both.database.execute("DELETE FROM skypanel.lease")
         both.database.execute(

@@ -9,3 +9,6 @@ SELECT skypanel.token_of(%(hash)s, %(asked)s)
 
 -- name: used
 SELECT skypanel.token_used(%(id)s, %(address)s)
+
+-- name: bindings
+SELECT skypanel.bindings_of(%(issuer)s, %(claims)s::jsonb, %(asked)s)

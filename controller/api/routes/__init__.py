@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controller.api.operations import Operation
 from controller.api.routes import (
+    bindings,
     config,
     controls,
     deeds,
@@ -34,4 +35,5 @@ def operations() -> list[Operation]:
         *config.made(),
         *passwords.made(),
         *tokens.made(),
+        *bindings.made(),
     ]

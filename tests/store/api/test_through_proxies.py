@@ -36,7 +36,7 @@ def api(database: Database, trusted: str) -> Iterator[int]:
         }
     )
     port = free_port()
-    app = make_app(settings, {}, access=real())
+    app = make_app(settings, {}, access=real(settings))
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, proxy_headers=False))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -50,7 +50,7 @@ def gate(database: Database) -> Iterator[Gate]:
         skypanel_api_requests_per_minute=0,
         docker_host="tcp://127.0.0.1:1",
     )
-    with TestClient(make_app(settings, {}, access=real()), raise_server_exceptions=False) as client:
+    with TestClient(make_app(settings, {}, access=real(settings)), raise_server_exceptions=False) as client:
         yield Gate(database, client, acme)
 
 

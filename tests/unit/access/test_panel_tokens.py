@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.access.errors import AccessError, TokenExpired, Unauthenticated
-from controller.access.panel_tokens import LEEWAY_SECONDS, PanelToken, read
+from controller.access.panel_tokens import PanelToken, read
 from controller.access.signing_secret import fault
+from controller.access.token_parts import LEEWAY_SECONDS
 
 SECRET = "Rk2v0Q8sXnTq7cJ1mZ5uLw9yBd3fGh6a"
 NOW = 1_796_000_000

@@ -180,3 +180,24 @@ def test_doctor_fails_and_says_how_to_mend_it(capsys: pytest.CaptureFixture[str]
 def test_a_duration_without_sense_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["apply", "-f", str(tmp_path), "--timeout", "soon"]) == ExitCode.ERROR
     assert "--timeout" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SKYPANEL_OIDC_ISSUERS", "https://id.example.com", "needs SKYPANEL_OIDC_AUDIENCE"),
+        ("SKYPANEL_OIDC_ISSUERS", "http://id.example.com", "each must be https://host/path"),
+        ("SKYPANEL_OIDC_ISSUERS", "https://user@id.example.com", "each must be https://host/path"),
+        ("SKYPANEL_OIDC_ISSUERS", "https://id.example.com?x=1", "each must be https://host/path"),
+        ("SKYPANEL_OIDC_ISSUERS", "id.example.com", "each must be https://host/path"),
+    ],
+)
+def test_an_issuer_is_an_address_of_https_and_has_an_audience(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert main(["doctor"]) == 1
+    error = capsys.readouterr().err
+    assert name in error
+    assert said in error
+    assert "Value error" not in error

@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
+from controller.access.binding_rows import BindingRow
 from controller.access.token_rows import TokenRow
 from controller.actions import permissions
 from controller.actions.adopt import Adoption, Lost, Taken
@@ -37,6 +38,7 @@ from controller.cli import (
     adopt,
     audit,
     auth,
+    bindings,
     config,
     describe,
     doctor,
@@ -96,6 +98,13 @@ TOKENS = [
         "9aaq0vT9xYbK", "laptop", None, "ada@nordwind.example", "platform-viewer", None, None,
         THEN, "ada", THEN, THEN, None, THEN, "192.0.2.7", THEN,
     ),
+]  # fmt: skip
+BINDINGS = [
+    BindingRow(
+        "ci", "nordwind", "https://id.example.com", {"repository": ["nordwind/shop"], "ref": ["main", "next"]},
+        "member", ["shop"], ["read", "deploy"], THEN, "ada",
+    ),
+    BindingRow("ops", None, "https://id.example.com", {"groups": ["ops"]}, "platform-admin", None, None, THEN, "ada"),
 ]  # fmt: skip
 AUDITED: list[dict[str, Any]] = [
     {
@@ -398,6 +407,11 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
     "tokens list": (
         lambda: tokens.show(TOKENS, Format.TABLE),
         ["3fJq0vT9xYbK", "nordwind/ci-deploy", "member", "2026-10-05", "never", "(platform)/laptop", "revoked"],
+    ),
+    "bindings list": (
+        lambda: bindings.show(BINDINGS, Format.TABLE),
+        ["nordwind/ci", "of https://id.example.com", "repository=nordwind/shop", "ref=main|next", "deploy in shop",
+         "(platform)/ops"],
     ),
     "images": (
         lambda: images.show_reports([SCANNED], Format.TABLE),
