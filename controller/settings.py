@@ -287,7 +287,9 @@ class Settings(BaseModel):
     skypanel_log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="`auto`: colours on a terminal, JSON otherwise."
     )
-    skypanel_log_level: Literal["debug", "info", "warning", "error"] = Field(default="info")
+    skypanel_log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Lines of the log that matter less are left out."
+    )
 
     @field_validator(
         "skypanel_edge_entrypoints",
