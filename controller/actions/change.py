@@ -75,10 +75,10 @@ def change(
         SpecRefused: it is refused; nothing was written.
     """
     written = _change(conn, changes, options, dry_run)
-    return Changed(written, list(_of_sources(conn, written)))
+    return Changed(written, list(of_sources(conn, written)))
 
 
-def _of_sources(conn: psycopg.Connection, written: Sequence[Written]) -> Iterator[str]:
+def of_sources(conn: psycopg.Connection, written: Sequence[Written]) -> Iterator[str]:
     """What will not last, as a source declares it."""
     for each in written:
         if each.id is None or not each.changed:

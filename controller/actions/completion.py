@@ -9,9 +9,11 @@ import psycopg
 from controller.actions.errors import ActionError
 from controller.actions.paths import depth, kind_of
 from controller.declared import reader
-from specs.kinds import RELEASED
+from specs.kinds import KINDS, RELEASED
 
 _MOST = 200
+PROCESS = KINDS[RELEASED].facts.overruled["replicas"][0]
+"""The kind that has tasks by a number of its own."""
 
 
 def names(conn: psycopg.Connection, word: str, begun: str) -> list[str]:
@@ -23,6 +25,15 @@ def names(conn: psycopg.Connection, word: str, begun: str) -> list[str]:
     owners = tuple(begun.split("/")[:-1])[: depth(kind)]
     found = (o.name for o in reader.objects(conn, kind, owners))
     return list(islice((name for name in found if name.startswith(begun)), _MOST))
+
+
+def parts(conn: psycopg.Connection, path: str, begun: str) -> list[str]:
+    """Names of the processes at ``path`` and below it that begin with ``begun``."""
+    owners = tuple(filter(None, path.split("/")))
+    if not owners:
+        return []
+    found = (o.path[-1] for o in reader.objects(conn, PROCESS, owners, specs=False))
+    return list(islice((name for name in dict.fromkeys(found) if name.startswith(begun)), _MOST))
 
 
 def places(conn: psycopg.Connection, begun: str) -> list[str]:

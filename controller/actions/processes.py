@@ -48,6 +48,8 @@ class Running:
     def document(self) -> dict[str, Any]:
         """For programs."""
         return {
+            "kind": KINDS[PROCESS].word(),
+            "path": f"{self.owner.name}/{self.process}",
             KINDS[KIND].word(): self.owner.name,
             KINDS[PROCESS].word(): self.process,
             "wanted": self.wanted,

@@ -64,6 +64,9 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "Change": {
         "deploy": Command("deploy", "Have an environment run another image, or another tag of the one that it has."),
+        "edit": Command(
+            "edit", "Open one declared object in an editor, show what its new text would change, and declare it."
+        ),
         "scale": Command("deploy", "Have processes of an environment run so many tasks."),
         "domains": Command("domains", "Host names that the edge answers on: list, add and remove them."),
         "apply": Command(

@@ -25,7 +25,7 @@ from controller.actions.config import unset as take_away
 from controller.actions.errors import ActionError
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format, Output, emit
-from controller.cli.inputs import Timeout, Wait, bytes_of, database, seconds, settings
+from controller.cli.inputs import Timeout, Wait, bytes_of, complete_place, database, seconds, settings
 from controller.cli.output import say, table, warn
 from controller.cli.progress import shown
 from controller.declared.config_vars import Variable
@@ -36,7 +36,11 @@ _LONGEST_TYPED = 4095
 """Of a line that a terminal gives at once; what is beyond it is lost without a word."""
 At = Annotated[
     str,
-    typer.Argument(help="Organization, app or environment: acme, acme/shop or acme/shop/production.", metavar="PATH"),
+    typer.Argument(
+        help="Organization, app or environment: acme, acme/shop or acme/shop/production.",
+        metavar="PATH",
+        autocompletion=complete_place,
+    ),
 ]
 
 

@@ -16,7 +16,18 @@ from controller.actions.scale import parse
 from controller.actions.scale import scale as scale_processes
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format, Output
-from controller.cli.inputs import Commit, DryRun, One, Reason, Timeout, Wait, database, seconds, settings
+from controller.cli.inputs import (
+    Commit,
+    DryRun,
+    One,
+    Reason,
+    Timeout,
+    Wait,
+    complete_scale,
+    database,
+    seconds,
+    settings,
+)
 from controller.cli.output import say, warn
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
@@ -74,7 +85,12 @@ def deploy(
 def scale(
     path: One,
     wanted: Annotated[
-        list[str], typer.Argument(help="Number of tasks by process: web=3 worker=1.", metavar="PROCESS=NUMBER...")
+        list[str],
+        typer.Argument(
+            help="Number of tasks by process: web=3 worker=1.",
+            metavar="PROCESS=NUMBER...",
+            autocompletion=complete_scale,
+        ),
     ],
     *,
     reason: Reason = "",

@@ -13,10 +13,10 @@ from controller.actions.apply import concerned
 from controller.actions.delete import delete, target_of
 from controller.actions.releases import place
 from controller.actions.wait import wait as wait_for
-from controller.cli.formats import Format, Output, emit
+from controller.cli.formats import Format, Output, WideOutput, emit
 from controller.cli.helped import Group
-from controller.cli.inputs import One, Reason, Timeout, Wait, database, seconds, settings
-from controller.cli.listing import ListFormat, ListOutput, Watch, show_list
+from controller.cli.inputs import One, Reason, Timeout, Wait, complete_place, database, seconds, settings
+from controller.cli.listing import Watch, show_list
 from controller.cli.output import console, note
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
@@ -47,11 +47,14 @@ def register(app: typer.Typer) -> None:
 
 def list_(
     path: Annotated[
-        str | None, typer.Argument(help="Only of this organization, app or environment.", metavar="PATH")
+        str | None,
+        typer.Argument(
+            help="Only of this organization, app or environment.", metavar="PATH", autocompletion=complete_place
+        ),
     ] = None,
     *,
     watch: Watch = False,
-    output: ListOutput = ListFormat.TABLE,
+    output: WideOutput = Format.TABLE,
 ) -> None:
     """List host names and whether requests for them are answered; what `skypanel domains` alone does.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Annotated
@@ -11,8 +10,8 @@ import typer
 
 from controller.actions.errors import ActionError
 from controller.actions.events import followed, listed
-from controller.cli.formats import Format, Output, emit, to_plain
-from controller.cli.inputs import database
+from controller.cli.formats import Format, Output, emit, line
+from controller.cli.inputs import complete_place, database
 from controller.cli.output import age, console, paragraph, say
 from controller.cli.terminal import Text
 from controller.declared.happened import Happened
@@ -29,7 +28,9 @@ def events(
     path: Annotated[
         str | None,
         typer.Argument(
-            help="Only of what is at this path and below it: acme/shop, or env/acme/shop/production.", metavar="PATH"
+            help="Only of what is at this path and below it: acme/shop, or env/acme/shop/production.",
+            metavar="PATH",
+            autocompletion=complete_place,
         ),
     ] = None,
     *,
@@ -49,7 +50,7 @@ def events(
         skypanel events -f
         skypanel events env/acme/shop/production -f -o json | jq .message
     """
-    if follow and output is Format.YAML:
+    if follow and not output.streams:
         raise ActionError("--follow shows lines, or JSON", "leave out -o yaml")
     with database() as conn:
         if follow:
@@ -73,8 +74,8 @@ def show_events(found: Sequence[Happened], output: Format) -> None:
 def show_as_they_come(found: Iterable[Happened], output: Format) -> None:
     """A line or two each, at once."""
     for each in found:
-        if output is Format.JSON:
-            sys.stdout.write(json.dumps(to_plain(each.document()), ensure_ascii=False) + "\n")
+        if output is not Format.TABLE:
+            sys.stdout.write(line(each.document(), output) + "\n")
         else:
             _line(f"{each.last_at.astimezone():%H:%M:%S} ", each)
         console().file.flush()

@@ -9,30 +9,147 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from io import StringIO
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 import typer
 
-
-class Format(StrEnum):
-    """Forms of output."""
-
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
+from controller.actions.errors import ActionError
+from controller.cli.jsonpath import JsonPath
 
 
-Output = Annotated[Format, typer.Option("--output", "-o", help="Output format.", case_sensitive=False)]
+class Format:
+    """A form of output; each but that of a JSONPath is there once, and compared with ``is``.
+
+    Args:
+        name: as it is typed.
+        path: of a JSONPath.
+    """
+
+    TABLE: ClassVar[Format]
+    WIDE: ClassVar[Format]
+    NAME: ClassVar[Format]
+    JSON: ClassVar[Format]
+    YAML: ClassVar[Format]
+
+    def __init__(self, name: str, path: JsonPath | None = None) -> None:
+        self.name = name
+        self.path = path
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def streams(self) -> bool:
+        """Whether things can be said in it one by one."""
+        return self is not Format.YAML
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: Any, __: Any) -> Any:
+        from pydantic_core import core_schema  # noqa: PLC0415 - typer has loaded it by then
+
+        return core_schema.no_info_plain_validator_function(chosen)
+
+
+Format.TABLE, Format.WIDE, Format.NAME, Format.JSON, Format.YAML = map(
+    Format, ("table", "wide", "name", "json", "yaml")
+)
+_KNOWN = {form.name: form for form in (Format.TABLE, Format.WIDE, Format.NAME, Format.JSON, Format.YAML)}
+_JSONPATH = "jsonpath"
+_NAMES = ("name", "path", "version", "id", "digest", "registry", "position")
+"""What tells things apart that are no objects, the best first."""
+
+
+def chosen(said: Any) -> Format:
+    """The form that is asked for.
+
+    Raises:
+        ActionError: there is none of this name.
+    """
+    if isinstance(said, Format):
+        return said
+    word, equals, path = str(said).partition("=")
+    if word.lower() == _JSONPATH and equals:
+        return Format(_JSONPATH, JsonPath(path))
+    if (found := _KNOWN.get(str(said).lower())) is None:
+        known = f"{', '.join(_KNOWN)} or {_JSONPATH}=TEMPLATE"
+        raise ActionError(f"-o {said}: there is no such form of output", f"write {known}")
+    return found
+
+
+def _for_people(said: Any) -> Format:
+    """The same, where nothing is wider than the table."""
+    return Format.TABLE if (form := chosen(said)) is Format.WIDE else form
+
+
+if TYPE_CHECKING:
+    PlainFormat = Format
+else:
+
+    class PlainFormat(Format):
+        """A form of output of what has no columns that few people ask for: nothing is wider than its table."""
+
+        @classmethod
+        def __get_pydantic_core_schema__(cls, _: Any, __: Any) -> Any:
+            from pydantic_core import core_schema  # noqa: PLC0415 - as above
+
+            return core_schema.no_info_plain_validator_function(_for_people)
+
+
+def _completed(incomplete: str) -> list[str]:
+    return [name for name in (*_KNOWN, f"{_JSONPATH}=") if name.startswith(incomplete)]
+
+
+_OPTION = typer.Option(
+    "--output",
+    "-o",
+    help="table, which is usual, wide, name, json, yaml or jsonpath=TEMPLATE.",
+    metavar="FORMAT",
+    show_default=False,
+    autocompletion=_completed,
+)
+Output = Annotated[PlainFormat, _OPTION]
+WideOutput = Annotated[Format, _OPTION]
 
 
 def emit(data: Any, form: Format, *, documents: bool = False) -> None:
-    """``data`` as JSON or YAML; ``documents``: a list is a stream of YAML documents."""
+    """``data`` in a form for programs; ``documents``: a list is a stream of YAML documents.
+
+    Raises:
+        ActionError: names are asked for of what has none.
+    """
     plain = to_plain(data)
-    if form is Format.JSON:
+    if form is Format.YAML:
+        sys.stdout.write(yaml_text(plain if documents else [plain], stream=documents))
+    elif form is Format.JSON:
         sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
-        return
-    sys.stdout.write(yaml_text(plain if documents else [plain], stream=documents))
+    elif form is Format.NAME:
+        sys.stdout.writelines(f"{_name(each)}\n" for each in (plain if isinstance(plain, list) else [plain]))
+    else:
+        assert form.path is not None
+        said = form.path.of(plain)
+        sys.stdout.write(said + ("\n" if said and not said.endswith("\n") and console_reads() else ""))
+
+
+def line(data: Any, form: Format) -> str:
+    """One thing of many that are said one by one, in a line."""
+    plain = to_plain(data)
+    if form is Format.NAME:
+        return _name(plain)
+    return form.path.of(plain) if form.path is not None else json.dumps(plain, ensure_ascii=False)
+
+
+def console_reads() -> bool:
+    """Whether a person reads it, whose prompt is to stand in a line of its own."""
+    return sys.stdout.isatty()
+
+
+def _name(thing: Any) -> str:
+    known = next((key for key in _NAMES if isinstance(thing, dict) and thing.get(key) is not None), None)
+    if known is None:
+        raise ActionError("-o name: what is shown here has no names", "use -o json")
+    kind = thing.get("kind")
+    return f"{str(kind).lower()}/{thing[known]}" if kind and known in ("name", "path") else str(thing[known])
 
 
 def yaml_text(documents: Sequence[Any], *, stream: bool) -> str:

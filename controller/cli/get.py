@@ -8,8 +8,9 @@ import typer
 
 from controller.actions.errors import ActionError
 from controller.actions.paths import ALL
-from controller.cli.inputs import KindOrAll, Named, OrganizationFilter
-from controller.cli.listing import ListFormat, ListOutput, Watch, show_list
+from controller.cli.formats import Format, WideOutput
+from controller.cli.inputs import KindOrAll, Named, OrganizationFilter, complete_place, complete_tenant
+from controller.cli.listing import Watch, show_list
 from specs.kinds import RELEASED, TENANT, ancestors
 
 Everything = Annotated[bool, typer.Option("--all", "-a", help="Include objects whose deletion is finished.")]
@@ -33,7 +34,7 @@ def get(
     ] = False,
     everything: Everything = False,
     watch: Watch = False,
-    output: ListOutput = ListFormat.TABLE,
+    output: WideOutput = Format.TABLE,
 ) -> None:
     """Show declared objects and whether they are as declared.
 
@@ -58,7 +59,7 @@ def watch(
     name: Named = None,
     *,
     organization: OrganizationFilter = None,
-    output: ListOutput = ListFormat.TABLE,
+    output: WideOutput = Format.TABLE,
 ) -> None:
     """Keep showing declared objects and how they are, in one place, until interrupted; as `get --watch`.
 
@@ -74,12 +75,15 @@ def watch(
 
 def apps(
     name: Annotated[
-        str | None, typer.Argument(help="Only of this organization, or this one app.", metavar="PATH")
+        str | None,
+        typer.Argument(
+            help="Only of this organization, or this one app.", metavar="PATH", autocompletion=complete_place
+        ),
     ] = None,
     *,
     organization: OrganizationFilter = None,
     watch: Watch = False,
-    output: ListOutput = ListFormat.TABLE,
+    output: WideOutput = Format.TABLE,
 ) -> None:
     """List the apps and how they are; as `get apps`.
 
@@ -92,10 +96,12 @@ def apps(
 
 
 def orgs(
-    name: Annotated[str | None, typer.Argument(help="Only this one.", metavar="NAME")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Only this one.", metavar="NAME", autocompletion=complete_tenant)
+    ] = None,
     *,
     watch: Watch = False,
-    output: ListOutput = ListFormat.TABLE,
+    output: WideOutput = Format.TABLE,
 ) -> None:
     """List the organizations and how they are; as `get organizations`.
 

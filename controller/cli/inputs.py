@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,7 @@ from controller.actions.errors import ActionError
 from controller.actions.paths import complete, complete_or_all, listed
 from controller.cli.helped import running
 from controller.settings_sources import API, DATABASE, PEOPLE, installed_file, read, sources, value_of
+from specs.kinds import TENANT
 from specs.problems import RefusedError
 from specs.units import parse_duration
 
@@ -27,15 +28,51 @@ if TYPE_CHECKING:
     from specs.loader import Located
 
 
-def complete_path(context: typer.Context, incomplete: str) -> list[str]:
-    """For the shell: names of the kind that was typed before. Silent when the database cannot be asked."""
+_PATIENCE_SECONDS = "2"
+"""For which a shell that completes waits for the database; libpq takes no less."""
+
+
+def _asked(ask: Callable[[psycopg.Connection], list[str]]) -> list[str]:
+    """For the shell: what the database says. Silent, and soon, when it cannot be asked."""
     import psycopg  # noqa: PLC0415 - see ``database``
 
+    os.environ.setdefault("PGCONNECT_TIMEOUT", _PATIENCE_SECONDS)
+    with suppress(ActionError, psycopg.Error, ValueError), database() as conn:
+        return ask(conn)
+    return []
+
+
+def complete_path(context: typer.Context, incomplete: str) -> list[str]:
+    """For the shell: names of the kind that was typed before."""
     from controller.actions.completion import names  # noqa: PLC0415 - no other command needs it
 
-    with suppress(ActionError, psycopg.Error, ValueError), database() as conn:
-        return names(conn, str(context.params.get("kind") or ""), incomplete)
-    return []
+    return _asked(lambda conn: names(conn, str(context.params.get("kind") or ""), incomplete))
+
+
+def complete_place(incomplete: str) -> list[str]:
+    """For the shell: paths of what has releases, name by name."""
+    from controller.actions.completion import places  # noqa: PLC0415 - as above
+
+    return _asked(lambda conn: places(conn, incomplete))
+
+
+def complete_tenant(incomplete: str) -> list[str]:
+    """For the shell: what everything else belongs to."""
+    from controller.actions.completion import names  # noqa: PLC0415 - as above
+
+    return _asked(lambda conn: names(conn, TENANT, incomplete))
+
+
+def complete_process(context: typer.Context, incomplete: str) -> list[str]:
+    """For the shell: processes at the path that was typed before."""
+    from controller.actions.completion import parts  # noqa: PLC0415 - as above
+
+    return _asked(lambda conn: parts(conn, str(context.params.get("path") or ""), incomplete))
+
+
+def complete_scale(context: typer.Context, incomplete: str) -> list[str]:
+    """For the shell: the same, each with the sign that its number follows."""
+    return [f"{name}=" for name in complete_process(context, incomplete)]
 
 
 Kind = Annotated[
@@ -50,19 +87,6 @@ KindOrAll = Annotated[
         help=f"{listed()}, or all; KIND/PATH in one word works, too.", metavar="KIND", autocompletion=complete_or_all
     ),
 ]
-
-
-def complete_place(incomplete: str) -> list[str]:
-    """For the shell: paths of what has releases, name by name. Silent as ``complete_path``."""
-    import psycopg  # noqa: PLC0415 - see ``database``
-
-    from controller.actions.completion import places  # noqa: PLC0415 - no other command needs it
-
-    with suppress(ActionError, psycopg.Error, ValueError), database() as conn:
-        return places(conn, incomplete)
-    return []
-
-
 One = Annotated[
     str,
     typer.Argument(
@@ -73,7 +97,13 @@ One = Annotated[
 ]
 OrganizationFilter = Annotated[
     list[str] | None,
-    typer.Option("--organization", "-n", help="Only of this organization; may be repeated.", metavar="NAME"),
+    typer.Option(
+        "--organization",
+        "-n",
+        help="Only of this organization; may be repeated.",
+        metavar="NAME",
+        autocompletion=complete_tenant,
+    ),
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for whoever reads the releases.", metavar="TEXT")]
 Commit = Annotated[str, typer.Option("--commit", help="Commit of the files; releases say it.", metavar="SHA")]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -14,7 +12,7 @@ import typer
 from controller.actions.errors import ActionError
 from controller.actions.objects import Found, question, status_document
 from controller.actions.paths import ALL, apart, is_full, kind_of, path_of
-from controller.cli.formats import Format, emit, to_plain
+from controller.cli.formats import Format, emit, line
 from controller.cli.inputs import database
 from controller.cli.output import age, aligned, console, say
 from controller.cli.states import ready_text
@@ -23,25 +21,13 @@ from controller.declared.reader import DeclaredObject
 from specs.facts import Cell
 from specs.kinds import KINDS
 
-
-class ListFormat(StrEnum):
-    """Forms of a list."""
-
-    TABLE = "table"
-    WIDE = "wide"
-    NAME = "name"
-    JSON = "json"
-    YAML = "yaml"
-
-
-ListOutput = Annotated[ListFormat, typer.Option("--output", "-o", help="Output format.", case_sensitive=False)]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Keep watching, and show what changes.")]
 
 
 def show_list(
     kind: str,
     name: str | None,
-    output: ListFormat,
+    output: Format,
     *,
     organizations: Sequence[str] = (),
     everything: bool = False,
@@ -60,7 +46,7 @@ def show_list(
     Raises:
         ActionError: nothing can be meant by that.
     """
-    if watch and output is ListFormat.YAML:
+    if watch and not output.streams:
         raise ActionError("--watch shows tables, names or JSON", "leave out -o yaml")
     word, path = apart(kind, name)
     ask = question(word, path, organizations, everything=everything)
@@ -70,18 +56,18 @@ def show_list(
             return
         found = ask(conn)
     objects = [entry for entries in found.values() for entry in entries]
-    if output is ListFormat.YAML:
+    if output is Format.YAML:
         emit([o.document() for o in objects if o.deleted_at is None or everything], Format.YAML, documents=True)
-    elif output is ListFormat.JSON:
-        documents = [status_document(o) for o in objects]
-        emit(documents[0] if _is_one(word, path) and documents else documents, Format.JSON)
-    elif output is ListFormat.NAME:
+    elif output is Format.NAME:
         sys.stdout.writelines(f"{_name(o)}\n" for o in objects)
+    elif output not in (Format.TABLE, Format.WIDE):
+        documents = [status_document(o) for o in objects]
+        emit(documents[0] if _is_one(word, path) and documents else documents, output)
     else:
         if not objects:
             say("nothing is declared" if len(found) > 1 else f"no {next(iter(found)).lower()} is declared")
         sys.stdout.write(
-            tables(found, wide=output is ListFormat.WIDE, width=console().width if console().is_terminal else None)
+            tables(found, wide=output is Format.WIDE, width=console().width if console().is_terminal else None)
         )
 
 
@@ -90,10 +76,10 @@ def _is_one(word: str, name: str | None) -> bool:
     return bool(name) and word.lower() != ALL and is_full(kind_of(word), path_of(kind_of(word), name))
 
 
-def _watch(ask: Callable[[], Found], form: ListFormat) -> None:
+def _watch(ask: Callable[[], Found], form: Format) -> None:
     """Show what there is, and again what changes, until interrupted."""
-    if console().is_terminal and form in (ListFormat.TABLE, ListFormat.WIDE):
-        live_table(lambda: tables(ask(), wide=form is ListFormat.WIDE, width=console().width) or "nothing is declared")
+    if console().is_terminal and form in (Format.TABLE, Format.WIDE):
+        live_table(lambda: tables(ask(), wide=form is Format.WIDE, width=console().width) or "nothing is declared")
     said: set[str] = set()
     while True:
         lines = _lines(ask(), form)
@@ -103,14 +89,14 @@ def _watch(ask: Callable[[], Found], form: ListFormat) -> None:
         time.sleep(PERIOD_SECONDS)
 
 
-def _lines(found: Found, form: ListFormat) -> list[str]:
+def _lines(found: Found, form: Format) -> list[str]:
     """A line an object, which differs when the object does."""
     objects = [entry for entries in found.values() for entry in entries]
-    if form is ListFormat.NAME:
+    if form is Format.NAME:
         return [_name(o) for o in objects]
-    if form is ListFormat.JSON:
-        return [json.dumps(to_plain(status_document(o)), ensure_ascii=False) for o in objects]
-    return ["   ".join((o.kind.lower(), o.name, *_cells(o, wide=form is ListFormat.WIDE))) for o in objects]
+    if form not in (Format.TABLE, Format.WIDE):
+        return [line(status_document(o), form) for o in objects]
+    return ["   ".join((o.kind.lower(), o.name, *_cells(o, wide=form is Format.WIDE))) for o in objects]
 
 
 def tables(found: Found, *, wide: bool, width: int | None) -> str:

@@ -11,7 +11,7 @@ from controller.actions.promote import promote as promote_release
 from controller.actions.releases import place
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format, Output
-from controller.cli.inputs import Reason, Timeout, Wait, database, seconds, settings
+from controller.cli.inputs import Reason, Timeout, Wait, complete_place, database, seconds, settings
 from controller.cli.output import say, warn
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
@@ -23,8 +23,18 @@ def register(app: typer.Typer) -> None:
 
 
 def promote(
-    source: Annotated[str, typer.Argument(help="Environment that runs it: acme/shop/staging.", metavar="FROM")],
-    target: Annotated[str, typer.Argument(help="Environment of the same app: acme/shop/production.", metavar="TO")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Environment that runs it: acme/shop/staging.", metavar="FROM", autocompletion=complete_place
+        ),
+    ],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="Environment of the same app: acme/shop/production.", metavar="TO", autocompletion=complete_place
+        ),
+    ],
     *,
     release: Annotated[
         int | None, typer.Option("--release", help="Release of FROM; left out: the last one that all its tasks ran.")

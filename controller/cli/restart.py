@@ -10,7 +10,7 @@ from controller.actions.releases import place
 from controller.actions.restart import restart as restart_tasks
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format
-from controller.cli.inputs import One, Timeout, Wait, database, seconds
+from controller.cli.inputs import One, Timeout, Wait, complete_process, database, seconds
 from controller.cli.output import say
 from controller.cli.progress import shown
 from controller.declared.readiness import affected
@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 def restart(
     path: One,
     process: Annotated[
-        str | None, typer.Argument(help="Process type, such as web; left out: all.", metavar="TYPE")
+        str | None,
+        typer.Argument(
+            help="Process type, such as web; left out: all.", metavar="TYPE", autocompletion=complete_process
+        ),
     ] = None,
     *,
     wait: Wait = False,

@@ -34,6 +34,7 @@ CLAIMS = {
     ("docs/operations.md", "In a container"): "tests/install/test_install.py",
     ("docs/operations.md", "Stop and remove"): "tests/install/test_install.py",
     ("docs/operations.md", "Vulnerability reports"): "tests/store/test_image_reports.py",
+    ("docs/reference/cli.md", "Output"): "tests/store/test_everyday_cli.py",
     ("docs/reference/cli.md", "plan"): "tests/demo/test_demo.py",
     ("docs/reference/cli.md", "trace"): "tests/demo/test_demo.py",
     ("docs/reference/schema.md", "Database schema"): "tests/docs/test_sql.py",

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +18,8 @@ from controller.actions.events import followed
 from controller.cli.errors import ExitCode
 from controller.cli.events import show_as_they_come
 from controller.cli.formats import Format
+from tests.docs.blocks import blocks
+from tests.docs.session import follow
 from tests.store.conftest import Database, Tenant
 from tests.store.test_config_cli import path
 from tests.store.test_releases_cli import Run, make, run
@@ -177,7 +185,139 @@ def test_events_are_followed_also_one_that_happens_again(
     assert [(each["message"], each["count"]) for each in said] == [("before", 1), ("after", 1), ("before", 2)]
 
 
+def test_the_exit_code_says_how_it_ended(database: Database, app: str, run: Run, tmp_path: Path) -> None:
+    said = run("deploy", app, "--tag", "2", "--wait", "--timeout", "1s", code=ExitCode.NOT_READY)
+    assert f"environment {app}/production is not known to be ready after 1 s" in said
+    assert image(database) == "registry.example.com/shop/web:2", "it stays declared"
+    file = tmp_path / "all.yaml"
+    file.write_text(run("get", "all", "-o", "yaml").replace("web:2", "web:3"))
+    assert "web:2 -> registry.example.com/shop/web:3" in run("diff", str(file), code=ExitCode.CHANGES)
+    run("deploy", app, code=ExitCode.ERROR)
+
+
 def test_diff_is_plan(tmp_path: Path, app: str, run: Run) -> None:
     file = tmp_path / "all.yaml"
     file.write_text(run("get", "all", "-o", "yaml"))
     assert "nothing would change" in run("diff", "-f", str(file))
+
+
+def test_forms_of_output_are_the_same_everywhere(app: str, run: Run) -> None:
+    environment = f"{app}/production"
+    assert run("ps", app, "-o", "name") == f"process/{environment}/web\n"
+    assert run("get", "env", environment, "-o", "jsonpath={.spec.image}") == "registry.example.com/shop/web:1"
+    assert run("get", "env", "-o", "jsonpath={range .items[*]}{.metadata.name};{end}") == "production;"
+    assert run("apps", "-o", "jsonpath={[0].metadata.name}") == app.rpartition("/")[2]
+    assert run("describe", "env", environment, "-o", "jsonpath={.kind}") == "Environment"
+
+
+def test_the_templates_of_the_page_say_something(database: Database, app: str, run: Run, tmp_path: Path) -> None:
+    run("domains", "add", app, "shop.example.com")
+    prelude = f"export DATABASE_URL='{database.dsn('panel')}'\n"
+    said = follow(blocks("docs/reference/cli.md", "Output"), tmp_path, prelude=prelude)
+    for words in ("Pending", "shop registry.example.com/shop/web:1\n", "shop.example.com"):
+        assert words in said
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have the editor do what a ``sed`` script says."""
+
+    def does(script: str) -> None:
+        monkeypatch.delenv("VISUAL", raising=False)
+        monkeypatch.setenv("EDITOR", f"sed -i -e '{script}'")
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    return does
+
+
+def test_an_object_is_edited_shown_and_declared(
+    database: Database, app: str, run: Run, editor: Callable[[str], None], tmp_path: Path
+) -> None:
+    editor("s/web:1/web:2/")
+    said = run("edit", "env", f"{app}/production")
+    assert "~ environment" in said
+    assert "web:1 -> registry.example.com/shop/web:2" in said
+    assert image(database) == "registry.example.com/shop/web:2"
+    assert list(tmp_path.iterdir()) == []
+    editor("s/nothing/else/")
+    assert "nothing was changed" in run("edit", "env", f"{app}/production")
+    editor("d")
+    assert "nothing was changed" in run("edit", "env", f"{app}/production")
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("s/replicas: 1/replicas: many/;s/^spec:/spec: {replicas: many}\\nx:/", "production.yaml:"),
+        ("s/name: production/name: other/", "the file no longer declares environment"),
+    ],
+)
+def test_what_is_wrong_in_an_edited_object_is_said_and_kept(
+    database: Database, app: str, run: Run, editor: Callable[[str], None], tmp_path: Path, script: str, said: str
+) -> None:
+    editor(script)
+    answer = run("edit", "env", f"{app}/production", code=ExitCode.ERROR)
+    assert said in answer
+    (kept,) = tmp_path.rglob("production.yaml")
+    assert f"what was typed is in {kept}" in answer
+    assert image(database) == "registry.example.com/shop/web:1"
+
+
+def test_an_object_that_somebody_else_changed_meanwhile_is_not_declared(
+    database: Database, app: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "editor"
+    program.write_text(
+        f"#!{sys.executable}\nimport pathlib, psycopg, sys\n"
+        f"with psycopg.connect({database.dsn('panel')!r}) as conn:\n"
+        "    conn.execute('UPDATE paas_environments SET instances = 5')\n"
+        "file = pathlib.Path(sys.argv[1]); file.write_text(file.read_text().replace('web:1', 'web:2'))\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(program))
+    assert "was changed meanwhile" in run("edit", "env", f"{app}/production", code=ExitCode.ERROR)
+    assert image(database) == "registry.example.com/shop/web:1"
+
+
+def test_an_editor_that_is_not_there_is_said(app: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISUAL", "no-such-editor --wait")
+    said = run("edit", "env", f"{app}/production", code=ExitCode.ERROR)
+    assert "the editor no-such-editor is not there (set EDITOR" in said
+
+
+def completed(line: str) -> list[str]:
+    """What the shell is given for a line."""
+    asked = {"_SKYPANEL_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(f"{line}x".split()) - 1)}
+    done = subprocess.run(
+        [sys.executable, "-c", "from controller.cli import main; main()"],
+        capture_output=True, text=True, env={**os.environ, **asked}, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_the_shell_is_given_what_the_database_has(
+    database: Database, app: str, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.execute("INSERT INTO paas_processes (environment_id, type) VALUES (%s, 'worker')", tenant.environment)
+    monkeypatch.setenv("DATABASE_URL", database.dsn("panel"))
+    organization = app.partition("/")[0]
+    assert completed(f"skypanel deploy {organization[:2]}") == [f"{organization}/"]
+    assert completed(f"skypanel rollback {organization}/") == [f"{app}/"]
+    assert completed(f"skypanel config set {app}/pro") == [f"{app}/production"]
+    assert completed(f"skypanel scale {app} wo") == ["worker="]
+    assert completed(f"skypanel restart {app} ") == ["worker"]
+    assert completed("skypanel get environments -n ") == [organization]
+    assert completed(f"skypanel get env {app}/") == [f"{app}/production"]
+    assert completed("skypanel get env -o js") == ["json", "jsonpath="]
+    assert "deploy" in completed("skypanel dep")
+
+
+def test_the_shell_waits_neither_long_nor_aloud_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for port in (silent.getsockname()[1], 1):
+            monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{port}/none")
+            assert completed("skypanel deploy ac") == []
+    monkeypatch.delenv("DATABASE_URL")
+    assert completed("skypanel deploy ac") == []

@@ -50,7 +50,7 @@ from controller.cli import (
     keys,
     listing,
     main,
-    plan,
+    planned,
     progress,
     registries,
     releases,
@@ -375,7 +375,7 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
         ["environment nordwind/shop/production  updated  image:", "1 unchanged"],
     ),
     "plan": (
-        lambda: plan.show(PREVIEW, Format.TABLE),
+        lambda: planned.show_plan(PREVIEW, Format.TABLE),
         ["~ environment nordwind/shop/production", "image: ", "cpu: 250m -> 500m", "replicas: 2 -> 4",
          "0.0138 -> 0.0276", "10.00 -> 20.00", "nordwind/shop/staging: no plan",
          "1 row and 2 objects on the Swarm would change"],
@@ -452,6 +452,7 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
     },
 }  # fmt: skip
 LINES = {
+    "edit",
     "open",
     "api",
     "up",

@@ -59,6 +59,7 @@ MEANS_SOMETHING_ELSE = {
     ("cli/commands.py", "source"): "the command",
     ("cli/source.py", "source"): "the command",
     ("actions/doctor/edge.py", "Source"): "a field of a container's mount",
+    ("cli/formats.py", "registry"): "for programs: what a user of one is told from others by",
     ("cli/registries.py", "registry"): "for programs: whose user it is",
     ("cli/registries.py", "REGISTRY"): "the same, for people",
     ("cli/registries.py", "ORGANIZATION"): "what an argument is called",

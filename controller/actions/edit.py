@@ -1,0 +1,104 @@
+"""Editing of one declared object as a file: its text, and what a changed text may say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from controller.actions.errors import ActionError
+from controller.actions.export import export
+from controller.actions.objects import find_one
+from controller.actions.paths import one
+from controller.declared import lookups, reader
+from controller.declared.reader import DeclaredObject
+from specs.dump import dump_yaml
+from specs.kinds import KINDS
+from specs.loader import Located, load
+
+_HEAD = """\
+# {what}, as it is declared in generation {generation}.{by}
+# Save and leave the editor: what would change is shown, and asked for. Leave it as it is, or empty: nothing happens.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Editable:
+    """One object as text.
+
+    Args:
+        object: it.
+        text: as a file.
+    """
+
+    object: DeclaredObject
+    text: str
+
+    @property
+    def what(self) -> str:
+        """For people."""
+        return f"{KINDS[self.object.kind].word()} {self.object.name}"
+
+
+def begin(conn: psycopg.Connection, word: str, name: str | None) -> Editable:
+    """The object of this kind and path, to be edited.
+
+    Raises:
+        ActionError: there is none, or it cannot be written down.
+    """
+    kind, path = one(word, name)
+    found = find_one(conn, kind, path)
+    if found.deleted_at is not None:
+        raise ActionError(f"{found.name} is deleted", f"`skypanel restore {kind.lower()} {found.name}`")
+    written = export([found])
+    if not written.resources:
+        raise ActionError("\n".join(written.left_out), "mend the row, with `skypanel apply -f FILE`")
+    owner = lookups.owners(conn, KINDS[kind].word(), [found.id]).get(found.id)
+    fields = ", ".join(sorted(owner.fields)) if owner else ""
+    by = f"\n# {owner.named} declares {fields} of it, and takes that back at once." if owner and fields else ""
+    made = Editable(found, "")
+    head = _HEAD.format(what=made.what.capitalize(), generation=found.generation, by=by)
+    return Editable(found, head + dump_yaml(written.resources))
+
+
+def is_same(before: Editable, text: str) -> bool:
+    """Whether nothing was changed, or everything deleted; comments do not count."""
+    meant = _meant(text)
+    return not meant or meant == _meant(before.text)
+
+
+def _meant(text: str) -> list[str]:
+    lines = (each.rstrip() for each in text.splitlines())
+    return [each for each in lines if each and not each.lstrip().startswith("#") and each != "---"]
+
+
+def read(before: Editable, file: Path) -> list[Located]:
+    """What the changed text declares.
+
+    Raises:
+        SpecFilesError: it breaks a rule.
+        ActionError: it is of something else.
+    """
+    found = load([file])
+    names = {entry.resource.key.path for entry in found if entry.resource.kind == before.object.kind}
+    former = {entry.resource.metadata.former_name for entry in found}
+    own = KINDS[before.object.kind].globally_named and names == {before.object.path[-1:]}
+    if len(found) != 1 or not (own or names == {before.object.path} or before.object.path[-1] in former):
+        raise ActionError(
+            f"the file no longer declares {before.what}, and it alone",
+            "`skypanel apply -f FILE` declares other things; metadata.renamedFrom has the old name of what is renamed",
+        )
+    return found
+
+
+def refuse_changed(conn: psycopg.Connection, before: Editable) -> None:
+    """Have nobody's change be lost that came meanwhile.
+
+    Raises:
+        ActionError: one came.
+    """
+    now: Sequence[DeclaredObject] = reader.objects(conn, before.object.kind, before.object.path, ids=[before.object.id])
+    if not any(each.generation == before.object.generation and each.deleted_at is None for each in now):
+        raise ActionError(f"{before.what} was changed meanwhile by somebody else", "edit it as it is now")
