@@ -34,9 +34,9 @@ _SECTIONS: Mapping[str, Sequence[str]] = {
     "Who calls the HTTP API": ("JWT_SECRET", "SKYPANEL_OIDC_"),
     "Keys of config vars": ("SKYPANEL_KEY", "SSH_CRED_SECRET"),
     "Edge": ("SKYPANEL_EDGE_",),
-    "Registries": ("SKYPANEL_ALLOWED_REGISTRIES", "SKYPANEL_INSECURE_REGISTRIES", "SKYPANEL_REGISTRY_"),
+    "Where images come from": ("SKYPANEL_ALLOWED_REGISTRIES", "SKYPANEL_INSECURE_REGISTRIES", "SKYPANEL_REGISTRY_"),
     "Image policy of the whole installation": ("CAAS_",),
-    "Sources": ("SKYPANEL_SOURCE_",),
+    "Spec files from git": ("SKYPANEL_SOURCE_",),
     "Tenants": ("SKYPANEL_SUBNET_", "SKYPANEL_REQUIRE_", "SKYPANEL_PIN_IMAGE"),
     "Rollouts": (
         *("SKYPANEL_ROLLOUT_", "SKYPANEL_MAX_ROLLOUTS", "SKYPANEL_MIN_READY_", "SKYPANEL_PROGRESS_"),

@@ -1,13 +1,18 @@
-"""What spec files may not say, beyond their models: what the settings forbid. The database is not asked."""
+"""What spec files may say: the schemas, and beyond them what the settings forbid. The database is not asked."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
+from controller.actions.errors import ActionError
+from controller.actions.paths import ALL, kind_of
 from specs.doubts import doubts
 from specs.loader import FileProblem, Located, SpecFilesError
 from specs.problems import RefusedError
 from specs.registries import check_registry
+from specs.schema_export import schemas
 
 
 def check_registries(entries: Sequence[Located], allowed: Sequence[str]) -> None:
@@ -29,6 +34,24 @@ def check_registries(entries: Sequence[Located], allowed: Sequence[str]) -> None
                 problems.append(FileProblem(entry.file, entry.position, label, place, error.message, error.hint))
     if problems:
         raise SpecFilesError(problems)
+
+
+def write_schemas(kind: str, folder: Path) -> list[str]:
+    """Write the schema of a kind, or all of them, into ``folder``, over older ones; the names of the files.
+
+    Raises:
+        ActionError: there is no such kind, or it cannot be written.
+    """
+    found = schemas()
+    names = list(found) if kind.lower() == ALL else [f"{kind_of(kind).lower()}.json"]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            text = json.dumps(found[name], indent=2, ensure_ascii=False)
+            (folder / name).write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise ActionError(f"--into: {folder} cannot be written: {error.strerror}", "check the path") from None
+    return names
 
 
 def doubtful(entries: Sequence[Located]) -> list[str]:

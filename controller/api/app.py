@@ -52,6 +52,7 @@ from controller.loop.loops import forever
 from controller.postgres.tenancy import Tenancy
 from controller.postgres.tenancy import acting as acting_for
 from controller.settings import Settings
+from specs.schema_export import schemas
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -106,6 +107,7 @@ class Api:
         self._key = hashlib.sha256(f"cursors {url}".encode()).digest()
         self.key_of_claims = hashlib.sha256(f"idempotency {url}".encode()).digest()
         self.operations = operations()
+        self._schemas = {name: encode(schema) for name, schema in schemas().items()}
         self._openapi = encode(document(self.operations))
         self.app = FastAPI(lifespan=self._lifespan, openapi_url=None, docs_url=None, redoc_url=None)
         self.app.state.end_streams = self._hub.end
@@ -139,6 +141,7 @@ class Api:
         for address, page in {
             "/openapi.json": self._document,
             "/problems": self._problems,
+            "/schemas/{name}": self._schema,
             "/problems/{name}": self._problem,
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -280,6 +283,13 @@ class Api:
 
     async def _document(self, _request: Request) -> Answer:
         return Answer(self._openapi)
+
+    async def _schema(self, request: Request) -> Answer:
+        """What an editor completes and checks spec files with; one names the others beside it."""
+        found = self._schemas.get(request.path_params["name"])
+        if found is None:
+            raise problems.not_found()
+        return Answer(found, media_type="application/schema+json")
 
     async def _problems(self, _request: Request) -> Answer:
         return _page([kind.page for kind in problems.types().values()])

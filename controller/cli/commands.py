@@ -105,6 +105,9 @@ GROUPS: dict[str, dict[str, Command]] = {
         "gc": Command("gc", "Show which removals wait for confirmation, by owner, and confirm them with `--confirm`."),
     },
     "Bring in": {
+        "init": Command(
+            "init", "Write a first spec file from what a repository has: Procfile, Dockerfile and app.json."
+        ),
         "import": Command("importing", "Write spec files from what other programs read."),
         "adopt": Command("adopt", "Declare services that run on the Swarm already, and leave them as they run."),
         "schema": Command("validate", "Print the JSON Schema of a kind, for editors and other programs."),

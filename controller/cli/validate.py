@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from controller.actions.paths import ALL, complete_or_all, kind_of
-from controller.actions.validate import check_registries, doubtful
+from controller.actions.validate import check_registries, doubtful, write_schemas
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Files, MoreFiles, read_files, settings
 from controller.cli.output import say, warn
@@ -45,13 +46,25 @@ def validate(files: MoreFiles = None, *, file: Files = None, output: Output = Fo
 
 def schema(
     kind: Annotated[str, typer.Argument(help="A kind, or all.", metavar="KIND", autocompletion=complete_or_all)],
+    *,
+    into: Annotated[
+        Path | None,
+        typer.Option(help="A folder to write into; the schema of all names the others beside it.", metavar="FOLDER"),
+    ] = None,
 ) -> None:
     """Print the JSON Schema of a kind, for editors and other programs.
+
+    The HTTP API serves them, too, to everybody: `/schemas/skypanel.json`. An editor takes the one that a spec file
+    names in its first lines: `# yaml-language-server: $schema=ADDRESS`.
 
     **Examples**
 
         skypanel schema environment > environment.json
-        skypanel schema all
+        skypanel schema all --into .schema
     """
+    if into is not None:
+        for name in write_schemas(kind, into):
+            say(f"{into / name} written")
+        return
     name = ANY_KIND if kind.lower() == ALL else f"{kind_of(kind).lower()}.json"
     emit(schemas()[name], Format.JSON)

@@ -15,7 +15,11 @@ from specs.kinds import KINDS
 from tests.store.api.conftest import World
 
 ALL = operations()
-_NAMES = {name: value for kind in KINDS for name, value in names(kind).items()} | {"release": "1", "token": "0" * 12}
+_NAMES = {name: value for kind in KINDS for name, value in names(kind).items()} | {
+    "release": "1",
+    "token": "0" * 12,
+    "binding": "ci",
+}
 OWN = {"organization": "acme", "app": "shop", "environment": "production"}
 
 
@@ -105,3 +109,11 @@ def test_it_says_that_it_lives_and_that_it_reaches_the_database(world: World) ->
     assert (
         world.client.get("/healthz", headers={"Origin": "https://x"}).headers.get("access-control-allow-origin") is None
     )
+
+
+def test_editors_get_the_schemas_without_a_token(world: World) -> None:
+    whole = world.client.get("/schemas/skypanel.json")
+    assert whole.headers["Content-Type"] == "application/schema+json"
+    for each in whole.json()["allOf"]:  # one beside the other
+        assert world.client.get(f"/schemas/{each['then']['$ref']}").status_code == 200
+    assert world.client.get("/schemas/none.json").status_code == 404

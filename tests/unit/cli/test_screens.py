@@ -467,6 +467,7 @@ LINES = {
     "user",
     "export",
     "import",
+    "init",
     "rollback",
     "restart",
 }

@@ -1,0 +1,1 @@
+"""A first spec from what a repository has: Procfile, Dockerfile, app.json. Pure."""
