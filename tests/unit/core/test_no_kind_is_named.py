@@ -78,8 +78,6 @@ MEANS_SOMETHING_ELSE = {
     ("access/binding_rows.py", "apps"): "the same, as it is written",
     ("access/authentication.py", "apps"): "the same, as the database says it",
     ("access/token_rows.py", "apps"): "the same, as it is written",
-    ("settings_example.py", "Sources"): "for people: a heading of settings",
-    ("settings_example.py", "Registries"): "the same",
     ("loop/turns.py", "organization"): "the tenant, which gets its fair share",
     ("loop/metrics.py", "organization"): "the scope of a pause: a tenant's",
 }
