@@ -25,6 +25,7 @@ from controller.actions.config import unset as take_away
 from controller.actions.errors import ActionError
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format, Output, emit
+from controller.cli.helped import LIST, Listing
 from controller.cli.inputs import Timeout, Wait, bytes_of, complete_place, database, seconds, settings
 from controller.cli.output import say, table, warn
 from controller.cli.progress import shown
@@ -49,11 +50,11 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         help="Config vars and secrets: set, unset and list them. Nothing gives a value back.", no_args_is_help=True
     )
-    group.command(name="list")(list_)
+    group.command(name=LIST)(list_)
     group.command(name="set")(set_)
     group.command(name="import")(import_)
     group.command(name="unset")(unset)
-    app.add_typer(group, name="config")
+    app.add_typer(group, name="config", cls=Listing)
 
 
 def list_(path: At, *, output: Output = Format.TABLE) -> None:
@@ -65,6 +66,7 @@ def list_(path: At, *, output: Output = Format.TABLE) -> None:
     **Examples**
 
         skypanel config list acme/shop/production
+        skypanel config acme/shop
     """
     with database() as conn:
         where = place(conn, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,34 +14,23 @@ from controller.actions.delete import delete, target_of
 from controller.actions.releases import place
 from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format, Output, WideOutput, emit
-from controller.cli.helped import Group
+from controller.cli.helped import LIST, Listing
 from controller.cli.inputs import One, Reason, Timeout, Wait, complete_place, database, seconds, settings
 from controller.cli.listing import Watch, show_list
 from controller.cli.output import console, note
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
 
-_LIST = "list"
 _DESKTOPS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-
-
-class _Listing(Group):
-    """Without the name of a command the list is meant: ``domains``, ``domains acme/shop``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As it is given, or as it is meant."""
-        if not args or (args[0] not in self.commands and args[0] not in ("--help", "-h")):
-            args = [_LIST, *args]
-        return super().parse_args(ctx, args)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     group = typer.Typer(help="Host names that the edge answers on: list, add and remove them.")
-    group.command(name=_LIST)(list_)
+    group.command(name=LIST)(list_)
     group.command(name="add")(add)
     group.command(name="remove")(remove)
-    app.add_typer(group, name=hosts.PLURAL, cls=_Listing)
+    app.add_typer(group, name=hosts.PLURAL, cls=Listing)
     app.command(name="open")(open_)
 
 

@@ -36,7 +36,7 @@ def events(
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with each one as it happens.")] = False,
     number: Annotated[
-        int, typer.Option("--number", "-n", help="How many of the last ones.", metavar="NUMBER", min=0, max=500)
+        int, typer.Option("--number", help="How many of the last ones.", metavar="NUMBER", min=0, max=500)
     ] = 20,
     output: Output = Format.TABLE,
 ) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from specs.spelling import meant
+
+LIST = "list"
 running: ContextVar[str] = ContextVar("running", default="")
 """The command that runs, as it is typed: ``config set``."""
 
@@ -34,6 +37,18 @@ class Group(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """Options of all of them."""
         return _spared(super().get_params(ctx))
+
+
+class Listing(Group):
+    """Commands under one word, of which the list is meant where none of them is named: ``config acme/shop``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As it is given, or as it is meant."""
+        first = args[0] if args else ""
+        if args or not self.no_args_is_help:
+            named = first in self.commands or first in ctx.help_option_names or meant(first, self.commands)
+            args = args if named else [LIST, *args]
+        return super().parse_args(ctx, args)
 
 
 def _spared(params: list[Any]) -> list[Any]:

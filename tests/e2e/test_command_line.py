@@ -86,3 +86,31 @@ def test_a_bad_file_is_refused_whole_with_file_line_and_field(here: World) -> No
     assert "spec.port" in refused.stderr
     assert "replicas" in refused.stderr, "no suggestion for the misspelt field"
     assert here.sql("SELECT count(*) FROM paas_apps")[0]["count"] == 0
+
+
+def test_a_day_of_deploying_and_scaling_ends_as_each_command_says(here: World) -> None:
+    here.root("INSERT INTO users (email, password_hash, name) VALUES ('ops@example.com', '!', 'ops')")
+    here.controller().start()
+    assert here.skypanel("apply", "-f", "-", "--wait", stdin=spec(here, replicas=1)).returncode == 0
+    app = f"{here.slug('acme')}/shop"
+
+    done = here.skypanel("deploy", app, "--tag", "2", "--wait", "--timeout", "40s", "--reason", "faster")
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = here.skypanel("scale", app, "web=2", "--wait", "--timeout", "40s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    service = here.services()[here.service()]["Spec"]
+    assert service["Mode"]["Replicated"]["Replicas"] == 2
+    assert f"{WEB}:2" in service["TaskTemplate"]["ContainerSpec"]["Image"]
+
+    (process,) = json.loads(here.skypanel("ps", app, "-o", "json").stdout)
+    assert (process["running"], process["wanted"], process["tone"]) == (2, 2, "ready")
+    assert "faster" in here.skypanel("releases", app).stdout
+    assert here.skypanel("open", app).stdout == f"http://shop.{here.name}.localhost/\n"
+
+    bad = here.skypanel("deploy", app, "--tag", "nothing", "--wait", "--timeout", "8s")
+    assert (bad.returncode, "is not ready after 8 s: RegistryUnavailable" in bad.stderr) == (4, True), bad.stderr
+    (process,) = json.loads(here.skypanel("ps", app, "-o", "json").stdout)
+    assert (process["running"], process["reason"]) == (2, "RegistryUnavailable"), "what ran runs on"
+    assert here.skypanel("events", app, "-o", "jsonpath={..reason}").stdout.startswith("Created Updated Updated")
+    back = here.skypanel("deploy", app, "--tag", "2", "--wait", "--timeout", "40s")
+    assert back.returncode == 0, back.stdout + back.stderr

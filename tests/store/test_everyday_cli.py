@@ -128,6 +128,13 @@ def test_host_names_are_added_listed_opened_and_removed(database: Database, app:
     assert "there is no domain" in run("domains", "remove", "shop.example.com", code=ExitCode.ERROR)
 
 
+def test_without_a_command_a_list_is_meant_and_a_typing_error_is_none(app: str, run: Run) -> None:
+    assert "nothing is set for" in run("config", app)
+    assert "no domain is declared" in run("domains", "-o", "table")
+    for words in (["config", "sett", app], ["domains", "ad", app, "shop.example.com"]):
+        assert f"No such command '{words[1]}'" in run(*words, code=ExitCode.ERROR)
+
+
 def test_apps_organizations_and_processes_are_listed(app: str, run: Run) -> None:
     organization = app.partition("/")[0]
     assert f"app/{app}\n" in run("apps", organization, "-o", "name")
@@ -162,7 +169,7 @@ def happens(database: Database, tenant: Tenant, message: str) -> None:
 def test_events_are_shown_of_a_path_the_newest_last(database: Database, app: str, tenant: Tenant, run: Run) -> None:
     for number in range(4):
         happens(database, tenant, f"number {number}")
-    found = json.loads(run("events", f"env/{app}/production", "-n", "2", "-o", "json"))
+    found = json.loads(run("events", f"env/{app}/production", "--number", "2", "-o", "json"))
     assert [each["message"] for each in found] == ["number 2", "number 3"]
     assert "number 3" in run("events", app)
     assert "nothing happened" in run("events", "another")
