@@ -108,6 +108,10 @@ GRANT SELECT ON skypanel.source_commits, skypanel.source_objects, skypanel.sourc
 REVOKE ALL ON skypanel.api_idempotency FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner;
 GRANT SELECT (organization_id, status, made_at) ON skypanel.api_idempotency TO skypanel_reader;
 
+-- How the controller is, and what its fuse holds back: both show nothing to who acts for an organization.
+REVOKE ALL ON skypanel.fuse_waiting, skypanel.controller_state FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner, skypanel_interface, skypanel_api;
+GRANT SELECT ON skypanel.fuse_waiting, skypanel.controller_state TO skypanel_controller, skypanel_reader, skypanel_api;
+
 -- What streams are told: skypanel.stream_since reads it.
 REVOKE ALL ON skypanel.stream_log FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner, skypanel_interface, skypanel_api;
 GRANT SELECT ON skypanel.stream_log TO skypanel_reader;
@@ -146,7 +150,7 @@ GRANT EXECUTE ON FUNCTION skypanel.make_release, skypanel.release_deployed, skyp
 GRANT EXECUTE ON FUNCTION skypanel.prune_image_reports TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.seal_audit, skypanel.prune_audit TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.prune_stream TO skypanel_controller;
-GRANT EXECUTE ON FUNCTION skypanel.stream_since TO skypanel_api;
+GRANT EXECUTE ON FUNCTION skypanel.stream_since, skypanel.confirm_losses TO skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.record_refusal TO skypanel_panel, skypanel_controller, skypanel_reader, skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.person_of, skypanel.token_of, skypanel.bindings_of TO skypanel_panel, skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.token_used, skypanel.seen_email TO skypanel_api;

@@ -15,12 +15,15 @@ from specs.kinds import KINDS, ancestors, of_tenant
 from specs.permits import ALWAYS
 
 Table = Mapping[str, Mapping[Verb, Role]]
+PLATFORM = "Controller"
+"""What is no kind and has no owner: the controller itself, and its fuse."""
 
 
 @cache
 def table() -> Table:
-    """Every kind with its verbs, in the order of both; a verb that is not there is none of the kind's."""
-    return {kind: _verbs(kind) for kind in KINDS}
+    """Every kind with its verbs, in the order of both, and the controller; a verb that is not there is none of it."""
+    own = {Verb.READ: Role.PLATFORM_VIEWER, Verb.ADMIN: Role.PLATFORM_ADMIN}
+    return {**{kind: _verbs(kind) for kind in KINDS}, PLATFORM: own}
 
 
 def _verbs(kind: str) -> Mapping[Verb, Role]:
@@ -59,7 +62,11 @@ def may(caller: Caller, verb: Verb, kind: str, path: str | Sequence[str] = ()) -
     """
     names = tuple(path.split("/")) if isinstance(path, str) else tuple(path)
     names = () if names == ("",) else names
-    if not allows(caller.role, verb, kind) or len(names) > len(ancestors(kind)) + 1 or not all(names):
+    if not allows(caller.role, verb, kind):
+        return False
+    if kind == PLATFORM:
+        return not names and _in_verbs(caller.scope, verb) and (verb is Verb.READ or caller.scope.apps is None)
+    if len(names) > len(ancestors(kind)) + 1 or not all(names):
         return False
     return _in_organization(caller, kind, names) and _in_scope(caller.scope, verb, kind, names)
 
@@ -95,7 +102,7 @@ def _in_organization(caller: Caller, kind: str, names: Sequence[str]) -> bool:
 
 
 def _in_scope(scope: Scope, verb: Verb, kind: str, names: Sequence[str]) -> bool:
-    if scope.verbs is not None and verb not in scope.verbs:
+    if not _in_verbs(scope, verb):
         return False
     if scope.apps is None:
         return True
@@ -105,6 +112,10 @@ def _in_scope(scope: Scope, verb: Verb, kind: str, names: Sequence[str]) -> bool
     if place is None:
         return False
     return len(names) <= place or names[place] in scope.apps
+
+
+def _in_verbs(scope: Scope, verb: Verb) -> bool:
+    return scope.verbs is None or verb in scope.verbs
 
 
 @cache

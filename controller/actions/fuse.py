@@ -77,12 +77,18 @@ def chosen(found: list[Waiting], asked: Sequence[str]) -> list[Waiting]:
 
 
 @outlasting
-def confirm(conn: psycopg.Connection, shown: Sequence[Waiting]) -> int:
-    """Confirm each owner as it was shown; of how many that could be done."""
+def confirm(conn: psycopg.Connection, shown: Sequence[Waiting], *, for_api: bool = False) -> int:
+    """Confirm each owner as it was shown; of how many that could be done.
+
+    Args:
+        conn: of a role of skypanel_controller.
+        shown: the owners.
+        for_api: it is of skypanel_api, and acts for the platform.
+    """
     with conn.transaction():
         conn.execute(PLAN_FOR_MANY)
         row = conn.execute(
-            statement("store/fuse/confirm"),
+            statement("store/fuse/confirm_for" if for_api else "store/fuse/confirm"),
             {
                 "kinds": [owner.kind for owner in shown],
                 "ids": [owner.id for owner in shown],
@@ -93,3 +99,30 @@ def confirm(conn: psycopg.Connection, shown: Sequence[Waiting]) -> int:
         ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How the controller is, as the database knows it.
+
+    Args:
+        held_since: since when the fuse holds all removals back; None: it does not.
+        live: objects that live, as the fuse counted last.
+        changes: that the controller has not looked at.
+        oldest_change: when the first of them was written.
+        behind: objects of which it has not said anything in their present generation, or that it has not removed.
+        leading_since: when the last leader began to lead.
+    """
+
+    held_since: datetime | None
+    live: int
+    changes: int
+    oldest_change: datetime | None
+    behind: int
+    leading_since: datetime | None
+
+
+def controller_state(conn: psycopg.Connection) -> State | None:
+    """The state; None for who does not act for the platform."""
+    row = conn.execute(statement("store/fuse/controller")).fetchone()
+    return None if row is None else State(*row)

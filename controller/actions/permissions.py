@@ -77,7 +77,7 @@ class Answer:
 def rows() -> list[Row]:
     """The table of permissions, whole."""
     return [
-        Row(KINDS[kind].word(), verb, tuple(role for role in EVERY_ROLE if allows(role, verb, kind)))
+        Row(kind.lower(), verb, tuple(role for role in EVERY_ROLE if allows(role, verb, kind)))
         for kind, verbs in table().items()
         for verb in verbs
     ]

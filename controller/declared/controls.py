@@ -58,6 +58,11 @@ def pauses(conn: psycopg.Connection) -> list[Paused]:
     return [Paused(*row) for row in conn.execute(statement("declared/controls/pauses"))]
 
 
+def names(conn: psycopg.Connection) -> dict[UUID, str]:
+    """Paths of what is paused, as far as whoever asks sees them."""
+    return dict(conn.execute(statement("declared/controls/names")))
+
+
 def _place(scope: str, key: Sequence[object] | None) -> dict[str, object]:
     kind, object_id = key or (None, None)
     return {"scope": scope, "kind": kind, "id": object_id}

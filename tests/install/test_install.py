@@ -109,6 +109,7 @@ def test_the_script_installs_is_interrupted_goes_on_and_takes_back_what_it_made(
 
     install(here)
     stranger_s_path(here)
+    the_api(here)
     remove(here, before)
 
 
@@ -151,6 +152,23 @@ def stranger_s_path(here: Stranger) -> None:
     here.sees(f"sed s,{PREFIX}/web:1,{PREFIX}/web:2, {SHOP}/shop.yaml >good.yaml")
     here.types("a good one", "skypanel apply -f good.yaml --wait")
     here.asks("shop.localhost", wanted="image 2", tls=True)
+
+
+def the_api(here: Stranger) -> None:
+    """It runs beside the controller, may reach nothing of the machine, and answers by its host name behind the edge."""
+    ready = '{"ready":true,"database":true}'
+    eventually(lambda: here.sees("curl -s http://127.0.0.1:9480/readyz || true") == ready, seconds=30)
+    assert "ok   http api" in here.sees("skypanel doctor || true")
+    assert here.sees("journalctl -u skypanel -o cat | grep -c api.not_confined || true") == "0"
+    here.sees("echo SKYPANEL_API_HOST=api.localhost >>/etc/skypanel/env")
+    here.sees("echo SKYPANEL_API_SOCKET=/run/skypanel-api/api.sock >>/etc/skypanel/env; systemctl restart skypanel")
+    stack = "cd /opt/skypanel; API_HOST=api.localhost docker stack deploy -c deploy/swarm/api.yml skypanel-api"
+    here.types("the API behind the edge", stack)
+    ask = "curl -sk -m 5 --resolve api.localhost:443:127.0.0.1 https://api.localhost/readyz || true"
+    eventually(lambda: here.sees(ask) == ready, seconds=60)
+    assert here.sees("su nobody -s /bin/sh -c 'ls /run/skypanel-api/' 2>&1 || true").endswith("Permission denied")
+    here.types("it goes", "docker stack rm skypanel-api")
+    eventually(lambda: here.sees("docker ps -q --filter name=skypanel-api_api") == "", seconds=60)
 
 
 def remove(here: Stranger, before: str) -> None:

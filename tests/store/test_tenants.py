@@ -156,7 +156,7 @@ OPEN = {"schema_migrations", "package_migrations", "kinds", "leader", "caller"}
 """What tells of nobody, to whoever has the role."""
 ONE_AT_A_TIME = {"person_of", "token_of", "token_used"}
 """They find out who calls, before it is known for which organization: one by one, by what nobody can guess."""
-OF_THE_PLATFORM = {"paas_nodes", "caas_image_reports"}
+OF_THE_PLATFORM = {"fuse_waiting", "controller_state", "paas_nodes", "caas_image_reports"}
 """Of which organizations see nothing."""
 SUBNET: LiteralString = (
     "INSERT INTO skypanel.subnets (subnet, organization_id, state, allocated_at)"
@@ -461,7 +461,7 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
     )
     assert {name for (name,) in found} == {
         "pause_of", "config_of", "config_now", "built_image", "record_refusal", "seen_email", "stream_since",
-        "source_applied", "source_claimed", "bindings_of",
+        "confirm_losses", "source_applied", "source_claimed", "bindings_of",
         *ONE_AT_A_TIME,
     }  # fmt: skip
     other, conn = both.other, both.api()
@@ -500,6 +500,15 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
             conn.execute("SELECT skypanel.source_claimed(%s, %s)", [source, declared])
         claims = both.database.execute("SELECT kind, id, source_id FROM skypanel.source_claims ORDER BY 1, 2, 3")
         assert not {row for row in claims if row[1] == other.app} - set(before), "somebody else's object was claimed"
+        confirm = "SELECT skypanel.confirm_losses('{environment}', %s, '{9}', '{9}', '{9}')"
+        both.database.execute(
+            "INSERT INTO skypanel.fuse_losses (owner_kind, owner_id, why, objects, processes, hosts)"
+            " VALUES ('environment', %s, 'absent', 1, 0, 0)",
+            both.mine.environment,
+        )
+        assert conn.execute(confirm, [[both.mine.environment]]).fetchone() == (0,), "that is the platform's to say"
+        assert conn.execute("SELECT FROM skypanel.fuse_waiting").fetchall() == []
+        assert conn.execute("SELECT FROM skypanel.controller_state").fetchall() == []
         of = conn.execute("SELECT DISTINCT organization_id FROM skypanel.stream_since('1:1:')").fetchall()
         assert of == [(both.mine.organization,)]
     assert conn.execute("SELECT FROM skypanel.stream_since('1:1:')").fetchall() == []
@@ -554,7 +563,7 @@ def test_what_the_panel_may_do_the_api_may_on_what_hides_rows(database: Database
     theirs = {"users", "organizations", "organization_members"}
     to_explain = {"inventory", "subnets", "document_environment", "document_organization", "document_registry"}
     to_explain |= {"document_source"}
-    own = {"api_idempotency"}
+    own = {"api_idempotency", "fuse_waiting", "controller_state"}
     assert {name for (name,) in apart} == theirs | to_explain | own
 
 

@@ -6,6 +6,7 @@ from controller.api.operations import Operation
 from controller.api.routes import (
     bindings,
     config,
+    controller,
     controls,
     deeds,
     events,
@@ -36,4 +37,5 @@ def operations() -> list[Operation]:
         *passwords.made(),
         *tokens.made(),
         *bindings.made(),
+        *controller.OPERATIONS,
     ]

@@ -26,6 +26,13 @@ FROM skypanel.reconcile_controls
 WHERE paused
 ORDER BY scope <> 'installation', scope = 'object', paused_at
 
+-- name: names
+-- Paths of what is paused, as far as it has one.
+SELECT n.id, n.path
+FROM skypanel.reconcile_controls c
+JOIN skypanel.names n ON n.kind = c.kind AND n.id = c.id
+WHERE c.paused
+
 -- name: handled
 -- What became of a request to look now: whether it was handled, and how the object is.
 SELECT s.handled_token = %(token)s, s.reason, s.message, s.finalized_at IS NOT NULL

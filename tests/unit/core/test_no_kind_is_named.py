@@ -34,6 +34,7 @@ MEANS_SOMETHING_ELSE = {
     # file and literal: what it is there
     ("actions/fuse.py", "processes"): "what the fuse counts",
     ("cli/gc.py", "processes"): "what the fuse counts",
+    ("api/routes/controller.py", "processes"): "what the fuse counts",
     ("store/state.py", "processes"): "what the fuse counts",
     ("actions/doctor/limits.py", "organizations"): "for people: of what there are so many",
     ("actions/doctor/database.py", "organizations"): "for people: what is looked at",
