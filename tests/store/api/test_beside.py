@@ -158,6 +158,31 @@ def test_it_is_told_its_own_settings_and_may_reach_nothing_of_the_machine(up: Up
     assert not up.said("api.not_confined")
 
 
+def test_a_plan_says_that_it_knows_no_swarm_and_what_is_declared_is_checked_all_the_same(
+    up: Up, database: Database
+) -> None:
+    make_tenant(database)
+    token = create(database.session("panel"), Asked(name="beside", organization="acme", role="admin")).token
+
+    def ask(image: str) -> Any:
+        asked = urllib.request.Request(
+            f"{up.api}/api/paas/organizations/acme/apps/shop/environments/production?dryRun=true",
+            json.dumps({"spec": {"image": image}}).encode(),
+            {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            method="PATCH",
+        )
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    said = ask("registry.example.com/shop/web:2")
+    assert said["changed"] is True
+    assert said["unknown"]
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        ask("registry.internal:5000/shop/web:2")
+    with refused.value as answer:
+        assert b"SKYPANEL_ALLOWED_REGISTRIES" in answer.read()
+
+
 def test_where_its_database_has_a_socket_alone_it_says_that_it_may_open_sockets(
     database: Database, tmp_path: Path
 ) -> None:
