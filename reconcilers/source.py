@@ -1,10 +1,10 @@
 """Source: a repository or a folder whose spec files are declared for its organization, again and again.
 
-Nothing of it lives on the Swarm. Expected flow: it is fetched -> all files are read -> all of it is declared in one
-transaction -> Ready, with the commit. What is wrong anywhere changes nothing: what was declared before stays as it is,
-and ``Fetched`` and ``Applied`` say which of both is in the way. It is looked at again after its interval, when somebody
-asks (``skypanel source sync``), and when others have changed what it declares: that is taken back. ``Contested`` says
-who goes on with it.
+Nothing of it lives on the Swarm. Expected flow: it is fetched -> its signature is looked at, where signers are named ->
+all files are read -> all of it is declared in one transaction -> Ready, with the commit. What is wrong anywhere changes
+nothing: what was declared before stays as it is, and ``Fetched``, ``Verified`` and ``Applied`` say which of them is in
+the way. It is looked at again after its interval, when somebody asks (``skypanel source sync``), and when others have
+changed what it declares: that is taken back. ``Contested`` says who goes on with it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from reconcilers.objects import Objects
 from reconcilers.outcomes import Done, Outcome, RequeueAfter
 from reconcilers.ports import Context, LookAhead
 from reconcilers.registry import reconciler
-from reconcilers.sources import SourceError, Sources, Taken, Wanted
+from reconcilers.sources import SourceError, Sources, Taken, Verify, Wanted
 from specs.snapshots import SourceSnapshot
 
 FETCHED = "Fetched"
+VERIFIED = "Verified"
 APPLIED = "Applied"
 CONTESTED = "Contested"
 SHOWN_PROBLEMS = 20
@@ -44,16 +45,23 @@ async def reconcile_source(context: Context, snapshot: SourceSnapshot) -> Outcom
         commit = await port.fetch(wanted)
     except SourceError as error:
         return _refuse(context, snapshot, error, [Condition(FETCHED, "False", error.reason, error.message)])
-    fetched = Condition(FETCHED, "True", FETCHED, f"{wanted.asks_for} is {commit}")
+    known = [Condition(FETCHED, "True", FETCHED, f"{wanted.asks_for} is {commit}")]
+    if wanted.verify is not None:
+        try:
+            signed = await port.verify(wanted, commit)
+        except SourceError as error:
+            known.append(Condition(VERIFIED, "False", error.reason, error.message))
+            return _refuse(context, snapshot, error, known, commit)
+        known.append(Condition(VERIFIED, "True", VERIFIED, f"{commit[:19]} is signed by {signed}"))
     try:
         declared = await port.declare(wanted, commit)
     except SourceError as error:
         applied = Condition(APPLIED, "False", error.reason, error.message)
-        return _refuse(context, snapshot, error, [fetched, applied], commit)
+        return _refuse(context, snapshot, error, [*known, applied], commit)
     said = f"{declared.objects} object(s) of {declared.files} file(s) are as {commit[:19]} declares them"
     details: dict[str, object] = {"commit": commit, "applied": commit}
     details |= {"files": declared.files, "objects": declared.objects}
-    conditions = [*ready(APPLIED, said), fetched, Condition(APPLIED, "True", APPLIED, said)]
+    conditions = [*ready(APPLIED, said), *known, Condition(APPLIED, "True", APPLIED, said)]
     if declared.contested:
         conditions.append(_contested(declared.contested, snapshot.interval_seconds))
         details["contested"] = [
@@ -89,6 +97,7 @@ def wanted_of(snapshot: SourceSnapshot) -> Wanted:
         path=snapshot.path,
         username=snapshot.username,
         revision=str(snapshot.revision) if snapshot.sealed else None,
+        verify=None if snapshot.verify is None else Verify(snapshot.verify.ssh, snapshot.verify.openpgp),
     )
 
 

@@ -15,6 +15,19 @@ from reconcilers.port import Port, read, write
 
 
 @dataclass(frozen=True, slots=True)
+class Verify:
+    """Who has to have signed a commit; ``specs.signers`` has the forms.
+
+    Args:
+        ssh: lines of allowed signers.
+        openpgp: public keys in their armor.
+    """
+
+    ssh: tuple[str, ...]
+    openpgp: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """A source as its row has it.
 
@@ -30,6 +43,7 @@ class Wanted:
         path: folder in it.
         username: who asks; None: nobody.
         revision: of his password; None: none is set.
+        verify: who has to have signed the commit; None: nobody.
     """
 
     id: str
@@ -45,6 +59,7 @@ class Wanted:
     path: str
     username: str | None = None
     revision: str | None = None
+    verify: Verify | None = None
 
     @property
     def asks_for(self) -> str:
@@ -124,10 +139,23 @@ class Sources(Port, name="source"):
             TransientError: the database did not answer.
         """
 
+    @read
+    @abstractmethod
+    async def verify(self, wanted: Wanted, commit: str) -> str:
+        """Who has signed ``commit``, which was fetched: one whom ``wanted`` names, by a key that counts now; in words.
+
+        Raises:
+            SourceError: ``CommitUnsigned``, ``SignerUnknown``, ``SignerExpired``, ``SignatureBad``,
+                ``VerifierMissing``.
+            ConflictError: ``commit`` is not here.
+        """
+
     @write
     @abstractmethod
     async def declare(self, wanted: Wanted, commit: str) -> Declared:
         """Read all files of ``commit``, which was fetched, and declare them; the same again writes nothing.
+
+        Where ``wanted`` names signers, ``commit`` has to be the last one that was verified for them.
 
         Of what is there, the fields that files name are written, and no other.
 

@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from specs import image_policies, images, names, registries, rules, run_rules, sources, units, vulnerabilities
+from specs import image_policies, images, names, registries, rules, run_rules, signers, sources, units, vulnerabilities
 from specs.problems import RefusedError, abbreviate
 
 
@@ -119,6 +119,28 @@ Folder = Annotated[
     str,
     AfterValidator(sources.check_folder),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": sources.FOLDER_LIMIT}),
+]
+Signers = Annotated[
+    tuple[str, ...],
+    AfterValidator(signers.check_signers),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "maxItems": signers.MOST_SIGNERS,
+            "items": {"type": "string", "minLength": 1, "maxLength": signers.LINE_LIMIT},
+        }
+    ),
+]
+Armors = Annotated[
+    tuple[str, ...],
+    AfterValidator(signers.check_armors),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "maxItems": signers.MOST_SIGNERS,
+            "items": {"type": "string", "pattern": signers.ARMOR_PATTERN, "maxLength": signers.ARMOR_LIMIT},
+        }
+    ),
 ]
 Line = Annotated[
     str,

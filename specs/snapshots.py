@@ -15,10 +15,11 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from specs.fields import (
     Arguments,
+    Armors,
     Command,
     Commit,
     Cores,
@@ -41,6 +42,7 @@ from specs.fields import (
     RestartToken,
     Revision,
     RunAs,
+    Signers,
     Slug,
     SourceSeconds,
     SourceUrl,
@@ -50,7 +52,7 @@ from specs.fields import (
 )
 from specs.image_policies import ImagePolicy
 from specs.images import parse_image
-from specs.problems import InvalidSpec, Problem, describe, problems_of, quote
+from specs.problems import InvalidSpec, Problem, RefusedError, describe, problems_of, quote
 from specs.registries import registry_of
 from specs.releases import overlaid
 from specs.run_rules import covered
@@ -154,6 +156,21 @@ class RegistrySnapshot(_Document):
     sealed: bool
 
 
+class VerifySnapshot(Part):
+    """Who has to have signed a commit; never nobody."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ssh: Signers = ()
+    openpgp: Armors = ()
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if not self.ssh and not self.openpgp:
+            raise RefusedError("names nobody", "list keys under ssh or openpgp, or leave verify out")
+        return self
+
+
 class SourceSnapshot(_Document):
     """A source, and which commit of it was declared last; ``sealed``: whether a password is set."""
 
@@ -166,6 +183,7 @@ class SourceSnapshot(_Document):
     tag: Revision | None = None
     commit: Commit | None = None
     path: Folder = "."
+    verify: VerifySnapshot | None = None
     interval_seconds: SourceSeconds = 60
     suspended: Flag = False
     username: RegistryUser | None = None

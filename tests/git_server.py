@@ -38,6 +38,8 @@ class GitServer:
         password: user and password that are asked for; None: nobody is asked.
         fault: ``cut``: an answer ends in the middle; ``hang``: none comes; ``move``: it sends on to another place.
         asked: headers of the requests so far.
+        signs: settings of git that commits are signed with; empty: they are not.
+        variables: of the environment of git beside ours.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,6 +50,8 @@ class GitServer:
         self.fault = ""
         self.moves_to = "http://127.0.0.1:1/specs.git"
         self.asked: list[dict[str, str]] = []
+        self.signs: dict[str, str] = {}
+        self.variables: dict[str, str] = {}
         self.released = threading.Event()
         self.root.mkdir(parents=True)
         self.git("init", "-q", "--bare", "-b", "main", str(self.bare), at=folder)
@@ -78,7 +82,7 @@ class GitServer:
         done = subprocess.run(
             ["git", *words],
             cwd=at or self.work,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.work), **_AUTHOR},
+            env={"PATH": os.environ["PATH"], "HOME": str(self.work), **_AUTHOR, **self.variables},
             input=stdin,
             capture_output=True,
             check=False,
@@ -96,7 +100,9 @@ class GitServer:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(content)
         self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", "a change")
+        settings = [word for name, value in self.signs.items() for word in ("-c", f"{name}={value}")]
+        signing = ["-S"] if self.signs else []
+        self.git(*settings, "commit", "-q", "--allow-empty", *signing, "-m", "a change")
         return self.push(push)
 
     def push(self, branch: str = "main") -> str:

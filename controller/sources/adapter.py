@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -22,11 +23,12 @@ from controller.sources.declaring import Desk, read
 from controller.sources.fetching import Access, Repositories
 from controller.sources.files import digest_of, of_commit, of_folder
 from controller.sources.hosts import Hosts
+from controller.sources.signatures import signed_by
 from controller.store.lease import Lease
 from controller.vault.sealed import DataKey, SealedPassword, SourcePlace
 from controller.vault.vault import ConfigUnreadable, KeyUnavailable
 from reconcilers.outcomes import ConflictError, NotReadyError
-from reconcilers.sources import Declared, SourceError, Sources, Wanted
+from reconcilers.sources import Declared, SourceError, Sources, Verify, Wanted
 from specs.loader import Located
 
 R = TypeVar("R")
@@ -54,6 +56,7 @@ class GitSources(Sources):
         self._cache = cache
         self._desk = Desk(settings.skypanel_api_database_url.get_secret_value(), settings.options)
         self._limiter: anyio.CapacityLimiter | None = None
+        self._verified: dict[str, tuple[str, Verify | None]] = {}
         self._read: OrderedDict[tuple[str, ...], tuple[Sequence[Located], int]] = OrderedDict()
 
     async def fetch(self, wanted: Wanted) -> str:
@@ -65,8 +68,25 @@ class GitSources(Sources):
         repositories = self._repositories
         return await self._in_thread(lambda: repositories.fetch(wanted, access))
 
+    async def verify(self, wanted: Wanted, commit: str) -> str:
+        """See ``Sources``."""
+        self._verified.pop(wanted.id, None)
+        repositories = self._repositories
+
+        def look() -> str:
+            try:
+                return signed_by(wanted, repositories.place(wanted), commit, datetime.now(UTC))
+            except (GitFailedError, GitMissingError, OSError):
+                raise _absent() from None
+
+        signed = await self._in_thread(look)
+        self._verified[wanted.id] = commit, wanted.verify
+        return signed
+
     async def declare(self, wanted: Wanted, commit: str) -> Declared:
         """See ``Sources``."""
+        if wanted.verify is not None and self._verified.get(wanted.id) != (commit, wanted.verify):
+            raise ConflictError("SourceChanged", "nobody has looked who signed this commit; it is read again")
         entries, files = await self._in_thread(lambda: self._entries(wanted, commit))
         lease = self._lease.parameters
         return await self._in_thread(lambda: self._desk.declare(wanted, commit, entries, files, lease))
@@ -85,7 +105,7 @@ class GitSources(Sources):
             try:
                 files = of_commit(self._repositories.place(wanted), commit, wanted.path)
             except (GitFailedError, GitMissingError, OSError):
-                raise ConflictError("SourceChanged", "the commit is not here any more; it is fetched again") from None
+                raise _absent() from None
         found = read(files, wanted.organization), len(files)
         self._read[key] = found
         while len(self._read) > _REMEMBERED:
@@ -129,3 +149,7 @@ class GitSources(Sources):
     async def _in_thread(self, work: Callable[[], R]) -> R:
         self._limiter = self._limiter or anyio.CapacityLimiter(_THREADS)
         return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
+
+
+def _absent() -> ConflictError:
+    return ConflictError("SourceChanged", "the commit is not here any more; it is fetched again")

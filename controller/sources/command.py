@@ -103,6 +103,8 @@ def run(
     remote: Remote | None = None,
     stdin: bytes = b"",
     largest: int = LARGEST_MEGABYTES * 1024 * 1024,
+    config: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> bytes:
     """What ``git words`` prints, with ``folder`` as its repository.
 
@@ -113,17 +115,21 @@ def run(
         remote: where it may go; None: nowhere.
         stdin: what it reads.
         largest: bytes of a file that it writes, and of what it prints.
+        config: settings of git beside ours.
+        variables: of its environment beside ours.
 
     Raises:
         GitMissingError: there is no git.
         GitFailedError: it ended badly, or was killed.
     """
+    settings = {**(remote.config if remote else {}), **(config or {})}
+    environment = {**_environment(folder, settings), **(variables or {})}
     # A limit that the process itself sets: nothing runs between fork and exec of a program with threads.
     limits = f"ulimit -f {largest // _BLOCK} && ulimit -v {_MEMORY_KIBIBYTES}"
     limited = ["/bin/sh", "-c", f'{limits} && exec "$@"', "sh", "git", *words]
     # Files, not pipes: what it prints, on behalf of a server or of a tree within a tree, has the limit of a file.
     with tempfile.TemporaryFile(dir=folder) as out, tempfile.TemporaryFile(dir=folder) as err:
-        _wait(limited, folder, seconds, remote, stdin, out=out, err=err)
+        _wait(limited, folder, seconds, environment, remote=remote, stdin=stdin, out=out, err=err)
         out.seek(0)
         return out.read()
 
@@ -132,9 +138,10 @@ def _wait(
     words: Sequence[str],
     folder: Path,
     seconds: float,
+    environment: Mapping[str, str],
+    *,
     remote: Remote | None,
     stdin: bytes,
-    *,
     out: IO[bytes],
     err: IO[bytes],
 ) -> None:
@@ -142,7 +149,7 @@ def _wait(
         process = subprocess.Popen(
             words,
             cwd=folder,
-            env=_environment(folder, remote.config if remote else {}),
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=err,

@@ -9,10 +9,10 @@ from pydantic import Field, model_validator
 
 from specs.binding import Column, TableBinding
 from specs.facts import KindFacts, Shown, detail
-from specs.fields import Commit, Duration, Flag, Folder, RegistryUser, Revision, Slug, SourceUrl
+from specs.fields import Armors, Commit, Duration, Flag, Folder, RegistryUser, Revision, Signers, Slug, SourceUrl
 from specs.permits import ADMIN
 from specs.problems import RefusedError
-from specs.resource import Metadata, Resource, Spec
+from specs.resource import Declared, Metadata, Resource, Spec
 from specs.units import seconds_of
 
 SHORTEST, LONGEST = timedelta(seconds=10), timedelta(days=1)
@@ -23,6 +23,27 @@ class SourceMetadata(Metadata):
 
     name: Slug = Field(description="Name of the source.")
     organization: Slug = Field(description="Slug of the organization, all of whose files it declares.")
+
+
+class Verify(Declared):
+    """Who has to have signed a commit: one of these keys."""
+
+    ssh: Signers = Field(
+        (),
+        description="Lines of SSH's allowed signers: `ada@example.com ssh-ed25519 AAAA...`; a time may stand before.",
+    )
+    openpgp: Armors = Field((), description="OpenPGP public keys in their armor.")
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if not self.ssh and not self.openpgp:
+            raise RefusedError("names nobody", "list keys under ssh or openpgp, or leave verify out")
+        return self
+
+
+def _verify_to_db(verify: Verify) -> dict[str, list[str]]:
+    """The JSON document of ``verify``."""
+    return {name: list(keys) for name, keys in (("ssh", verify.ssh), ("openpgp", verify.openpgp)) if keys}
 
 
 class SourceSpec(Spec):
@@ -40,6 +61,7 @@ class SourceSpec(Spec):
     path: Folder = Field(".", description="Folder in it whose YAML files are read, to the bottom.")
     interval: Duration = Field(timedelta(seconds=60), description="Time between two looks, from 10s to 24h.")
     prune: Flag = Field(False, description="What it has declared and declares no longer is deleted.")
+    verify: Verify | None = Field(None, description="A commit is declared only where one of these has signed it.")
     suspended: Flag = Field(False, description="It is not looked at; what it has declared stays.")
     username: RegistryUser | None = Field(
         None, description="User of the repository; the password is set with `skypanel source password`."
@@ -49,6 +71,8 @@ class SourceSpec(Spec):
     def _is_one_place(self) -> Self:
         if (self.repository is None) == (self.directory is None):
             raise RefusedError("has a repository and a directory, or neither", "give one of them")
+        if self.verify is not None and self.repository is None:
+            raise RefusedError("has signers and no repository", "a folder has no commits, so nobody signs them")
         if self.tag is not None and self.commit is not None:
             raise RefusedError("has a tag and a commit", "give one of them, or none: then it is the branch")
         if not SHORTEST <= self.interval <= LONGEST:
@@ -81,6 +105,7 @@ class Source(Resource):
                 "interval_seconds", to_db=seconds_of, from_db=lambda seconds: timedelta(seconds=seconds)
             ),
             "prune": Column("prune"),
+            "verify": Column("verify", to_db=_verify_to_db, json=True),
             "suspended": Column("suspended"),
             "username": Column("username", kept=True),
         },

@@ -1,4 +1,4 @@
-"""A source on real parts: a commit is served, a bad one changes nothing, and what the next one drops is gone."""
+"""A source on real parts: commits that are served, wrong or unsigned, what they drop, and what is changed by hand."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.world import WEB, World, eventually
 from tests.git_server import GitServer
+from tests.sources.test_signatures import line, ssh_key, with_ssh
 
 
 @pytest.fixture
@@ -35,7 +36,9 @@ def answers(here: World, host: str) -> bool:
     return here.curl(host)[0] == 200
 
 
-def test_a_commit_is_served_a_bad_one_changes_nothing_and_what_is_dropped_goes(here: World, git: GitServer) -> None:
+def test_a_commit_is_served_a_bad_one_changes_nothing_and_what_is_dropped_goes(
+    here: World, git: GitServer, tmp_path: Path
+) -> None:
     here.organization("acme")
     slug = here.slug("acme")
     here.settings |= {
@@ -45,7 +48,9 @@ def test_a_commit_is_served_a_bad_one_changes_nothing_and_what_is_dropped_goes(h
     here.controller().start()
     git.commit({"shop.yaml": app(slug, "shop"), "blog.yaml": app(slug, "blog")})
     spec = f"apiVersion: skypanel.io/v1\nkind: Source\nmetadata: {{name: main, organization: {slug}}}\n"
-    done = here.skypanel("apply", "-f", "-", "--wait", stdin=f"{spec}spec: {{repository: '{git.url}', prune: true}}\n")
+    done = here.skypanel(
+        "apply", "-f", "-", "--wait", stdin=f"{spec}spec: {{repository: '{git.url}', prune: true, interval: 1h}}\n"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("shop", "blog"):
         eventually(partial(answers, here, f"{name}.{slug}.example"), what=f"{name} answers")
@@ -64,3 +69,30 @@ def test_a_commit_is_served_a_bad_one_changes_nothing_and_what_is_dropped_goes(h
     eventually(lambda: here.curl(f"blog.{slug}.example")[0] == 404, what="the edge forgets it")
     audited = here.sql("SELECT actor FROM skypanel.audit WHERE kind = 'app' AND path LIKE '%/blog'")
     assert {row["actor"] for row in audited} == {f"source {slug}/main"}
+
+    # Its interval is an hour: what others change goes back as it is changed, and what is left out stays.
+    living = "WHERE deleted_at IS NULL"
+    here.sql(f"UPDATE paas_environments SET image_ref = 'web:by-hand', instances = 2 {living}")
+    eventually(lambda: images(here) == [f"{WEB}:2"], what="the image is the commit's again")
+    here.sql(f"UPDATE paas_environments SET deleted_at = now() {living}")
+    eventually(lambda: images(here) == [f"{WEB}:2"], what="what was deleted is there again")
+    assert [row["instances"] for row in here.sql(f"SELECT instances FROM paas_environments {living}")] == [2]
+    taken = here.sql("SELECT message FROM skypanel.events WHERE reason = 'TakenBack' ORDER BY id")
+    assert [row["message"].partition(":")[0].partition(") ")[2] for row in taken] == ["changed image", "deleted it"]
+    eventually(partial(answers, here, f"shop.{slug}.example"), what="shop answers again")
+
+    key = ssh_key(tmp_path, "ada")
+    verify = f"verify: {{ssh: ['{line(key)}']}}"
+    here.skypanel("apply", "-f", "-", stdin=f"{spec}spec: {{repository: '{git.url}', prune: true, {verify}}}\n")
+    git.commit({"shop.yaml": app(slug, "other")})
+    assert "CommitUnsigned" in here.skypanel("source", "sync", f"{slug}/main").stdout
+    assert images(here) == [f"{WEB}:2"]
+    with_ssh(git, key)
+    git.commit({"shop.yaml": app(slug, "shop", "1")})
+    assert "Applied" in here.skypanel("source", "sync", f"{slug}/main").stdout
+    assert images(here) == [f"{WEB}:1"]
+
+
+def images(here: World) -> list[str]:
+    """Of environments that are not deleted."""
+    return [row["image_ref"] for row in here.sql("SELECT image_ref FROM paas_environments WHERE deleted_at IS NULL")]

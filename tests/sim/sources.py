@@ -29,6 +29,8 @@ class SimSources(Sources):
         heads: commit of each repository.
         commits: by commit: fields by row, or what is wrong.
         failures: what fetching fails with, by repository.
+        signed: commits that somebody has signed.
+        verified: the commit of each source that was verified last.
         written: sources and commits whose files changed a row, in order.
         owned: what each source has declared last.
         fields: of each declared row, those that its source declares.
@@ -40,6 +42,8 @@ class SimSources(Sources):
         self.heads: dict[str, str] = {}
         self.commits: dict[str, Mapping[Key, Mapping[str, Any]] | SourceError] = {}
         self.failures: dict[str, SourceError] = {}
+        self.signed: set[str] = set()
+        self.verified: dict[str, str] = {}
         self.written: list[tuple[str, str]] = []
         self.owned: dict[str, set[Key]] = {}
         self.fields: dict[Key, tuple[Key, frozenset[str]]] = {}
@@ -69,6 +73,13 @@ class SimSources(Sources):
             raise self.failures[wanted.repository]
         return wanted.commit or self.heads[wanted.repository]
 
+    async def verify(self, wanted: Wanted, commit: str) -> str:
+        """See ``Sources``."""
+        if commit not in self.signed:
+            raise SourceError("CommitUnsigned", f"{commit[:19]} has no signature")
+        self.verified[wanted.id] = commit
+        return "ada"
+
     async def declare(self, wanted: Wanted, commit: str) -> Declared:
         """See ``Sources``; what was declared and is no longer goes, where the row says so."""
         assert self.database is not None
@@ -76,6 +87,8 @@ class SimSources(Sources):
         said = {} if row is None or row.deleted else orjson.loads(row.document)
         if said.get("generation") != wanted.generation:
             raise ConflictError("SourceChanged", "the source has changed since it was read")
+        if wanted.verify is not None and self.verified.get(wanted.id) != commit:
+            raise AssertionError("what nobody has verified is declared")
         declared = self.commits[commit]
         if isinstance(declared, SourceError):
             raise declared

@@ -15,6 +15,7 @@ from tests.sim.scenarios.organization import organization
 IMAGE = "registry.example.com/shop:1"
 URL = "https://git.example.com/specs.git"
 ONE, TWO, BAD = "1" * 40, "2" * 40, "b" * 40
+SIGNER = "ada@example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO2VOLlKJzEaOzYwXvUtkFKOxXFVe1xxCFMJlzNRdSsP"
 WRONG = SourceError("SpecRefused", "web.yaml:3:1: App/shop: spec.colour: is not known", problems=("web.yaml:3:1",))
 AWAY = SourceError("FetchFailed", "git.example.com does not answer", passes=True)
 
@@ -170,3 +171,25 @@ async def what_a_commit_declares_no_longer_goes_and_nothing_else(sim: Simulation
     await sync(sim, main, "dropped")
     assert sim.port(Sources).pruned == [blog]
     assert [sim.reason(shop), sim.reason(blog), sim.reason(wiki)] == ["Deployed", "Deleted", "Deployed"]
+
+
+@scenario()
+async def a_commit_that_nobody_signed_changes_nothing(sim: Simulation) -> None:
+    home = organization(sim, "acme")
+    shop, blog = (environment(sim, home, name, image_ref=IMAGE) for name in ("shop", "blog"))
+    commit(sim, ONE, {shop: {"instances": 2}, blog: {"instances": 2}})
+    sim.port(Sources).signed.add(ONE)
+    main = source(sim, home, prune=True, verify={"ssh": [SIGNER]})
+    await sim.settle()
+    assert [sim.reason(main), sim.document(shop)["instances"]] == ["Applied", 2]
+    commit(sim, TWO, {shop: {"instances": 3}})
+    await sync(sim, main, "unsigned")
+    assert [sim.reason(main), sim.document(shop)["instances"]] == ["CommitUnsigned", 2]
+    sim.change(shop, instances=5)
+    await sync(sim, main, "by hand")
+    assert [sim.reason(main), sim.document(shop)["instances"]] == ["CommitUnsigned", 5]
+    assert sim.port(Sources).pruned == []
+    sim.port(Sources).signed.add(TWO)
+    await sync(sim, main, "signed")
+    assert [sim.reason(main), sim.document(shop)["instances"]] == ["Applied", 3]
+    assert sim.port(Sources).pruned == [blog]

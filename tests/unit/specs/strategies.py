@@ -153,6 +153,9 @@ specs: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "Registry": {"username": lines.filter(lambda text: ":" not in text and len(text) <= 255)},
 }
+SIGNER = "ada@acme.example ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO2VOLlKJzEaOzYwXvUtkFKOxXFVe1xxCFMJlzNRdSsP"
+ARMOR = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
+signers = st.sampled_from([{"ssh": (SIGNER,)}, {"openpgp": (ARMOR,)}, {"ssh": (SIGNER,), "openpgp": (ARMOR,)}])
 specs["Source"] = {
     "repository": st.sampled_from(["https://git.example.com/a/b.git", "http://10.0.0.1:3000/x"]),
     "directory": st.none(),  # it is the one or the other
@@ -162,6 +165,7 @@ specs["Source"] = {
     "path": st.sampled_from([".", "clusters/production"]),
     "interval": st.sampled_from(["10s", "1m30s", "24h"]),
     "prune": st.booleans(),
+    "verify": st.none() | signers,
     "suspended": st.booleans(),
     "username": st.none() | st.just("ada"),
 }
