@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -26,6 +26,8 @@ _BEGIN, _END = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY 
 _EXPORT = f"`gpg --armor --export-options export-minimal --export KEY`, {ARMOR_LIMIT // 1024} KiB at most"
 _PUBLIC_KEY = frozenset((*range(0x98, 0x9C), 0xC6))
 """First octets of a packet with a public key, in both forms."""
+_PRIMARY = 6
+"""Tag of such a packet; a subkey has another one."""
 _NAME = re.compile(r"[A-Za-z0-9._%+@-]{1,255}", re.ASCII)
 _OPTION = re.compile(r'(valid-after|valid-before|namespaces)="([^"\\]*)"', re.ASCII)
 _TYPES = (
@@ -133,6 +135,39 @@ def packets(block: str) -> bytes:
     if not found or found[0] not in _PUBLIC_KEY:
         raise RefusedError("is not one OpenPGP public key block", _EXPORT)
     return found
+
+
+def fingerprints(block: str) -> frozenset[str]:
+    """Of the primary keys in an OpenPGP public key block, as gpg prints them; raises as ``packets``."""
+    return frozenset(_fingerprint(body) for tag, body in _walk(packets(block)) if tag == _PRIMARY)
+
+
+def _fingerprint(body: bytes) -> str:
+    if body[:1] == b"\x04":
+        return hashlib.sha1(b"\x99" + len(body).to_bytes(2) + body, usedforsecurity=False).hexdigest().upper()
+    start = b"\x9a" if body[:1] == b"\x05" else b"\x9b"
+    return hashlib.sha256(start + len(body).to_bytes(4) + body).hexdigest().upper()
+
+
+def _walk(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Tag and body of each packet, up to one that has no plain length: no key has that."""
+    at = 0
+    while at < len(data) and data[at] & 0x80:
+        first, at = data[at], at + 1
+        if first & 0x40:
+            tag, lead = first & 0x3F, data[at] if at < len(data) else 0xFF
+            size = 1 if lead < 192 else 2 if lead < 224 else 5 if lead == 0xFF else 0
+            given = data[at : at + size]
+            long = ((lead - 192) << 8) + given[-1] + 192 if size == 2 and given else int.from_bytes(given[1:])
+            length = lead if size == 1 else long
+        else:
+            tag, size = first >> 2 & 0x0F, (1, 2, 4, 0)[first & 3]
+            length = int.from_bytes(data[at : at + size])
+        at += size
+        if not size or at + length > len(data):
+            return
+        yield tag, data[at : at + length]
+        at += length
 
 
 def _few(given: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from controller.sources.command import GitFailedError, run
 from controller.sources.files import shown
 from reconcilers.sources import SourceError, Verify, Wanted
 from specs.problems import RefusedError
-from specs.signers import packets, signer
+from specs.signers import fingerprints, packets, signer
 
 _SECONDS = 8.0
 _LARGEST = 4 * 1024 * 1024
@@ -39,7 +39,10 @@ trust-model always
 weak-digest SHA1
 max-output 1048576
 """
-"""Settings of gpg. A key that is in the keyring is one that the source lists, so all of them are trusted."""
+"""Settings of gpg. A key that is in the keyring is one that the source lists, so all of them are trusted.
+
+It reads ``/etc/gnupg/gpg.conf`` as well, which can name more keyrings: whose key it was is looked at again.
+"""
 
 
 def signed_by(wanted: Wanted, repository: Path, commit: str, now: datetime) -> str:
@@ -109,7 +112,9 @@ def _look(verify: Verify, repository: Path, commit: str, scratch: Path, now: dat
     lines = [shown(line) for line in said.decode("utf-8", "replace").split("\n")]
     grade, name, key, primary = (*lines, "", "", "", "")[:4]
     _check_grade(commit, grade, primary or key)
-    if primary:  # of OpenPGP: all that is in the keyring is listed
+    if primary:  # of OpenPGP
+        if not any(primary in fingerprints(armor) for armor in verify.openpgp):
+            raise _unknown(commit, f"the key {primary}")
         return f"the key {primary}"
     found = next((s for number, s in enumerate(signers) if name == f"k{number}" and s.fingerprint == key), None)
     if found is None:
@@ -127,12 +132,16 @@ def _check_grade(commit: str, grade: str, key: str) -> None:
     if grade == "N":
         raise SourceError("CommitUnsigned", f"{commit[:19]} has no signature, and one of `verify` is asked for")
     if grade in ("U", "E"):
-        raise SourceError("SignerUnknown", f"{commit[:19]} is signed by {by}, which `verify` does not list")
+        raise _unknown(commit, by)
     if grade in ("X", "Y", "R"):
         why = {"X": "in a signature that has", "Y": "which has", "R": "which is revoked or has"}[grade]
         raise SourceError("SignerExpired", f"{commit[:19]} is signed by {by}, {why} expired")
     if grade != "G":
         raise SourceError("SignatureBad", f"the signature of {commit[:19]} by {by} is not of what it says")
+
+
+def _unknown(commit: str, by: str) -> SourceError:
+    return SourceError("SignerUnknown", f"{commit[:19]} is signed by {by}, which `verify` does not list")
 
 
 def _make_keyring(armors: Sequence[str], home: Path) -> None:

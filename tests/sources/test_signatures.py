@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from controller.sources import signatures
 from controller.sources.command import run
 from controller.sources.fetching import Access, Repositories
 from controller.sources.signatures import signed_by
 from reconcilers.sources import SourceError, Verify
+from specs.signers import fingerprints, packets
 from tests.git_server import GitServer
 from tests.sources.conftest import Fetch, source
 
@@ -144,6 +148,53 @@ def test_a_commit_by_a_listed_openpgp_key_is_good(server: GitServer, verified: V
     assert error.value.reason == "SignerUnknown"
 
 
+def test_a_key_that_gpg_finds_elsewhere_than_in_the_list_does_not_count(
+    server: GitServer, verified: Verified, gpg: Gpg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, other = gpg.make("ada"), gpg.make("eve")
+    gpg.signs(server, other)
+    server.commit({"a.yaml": "a"})
+    ring = gpg.home / "of-the-machine.gpg"
+    ring.write_bytes(packets(gpg.armor(other)))
+    # as a line of /etc/gnupg/gpg.conf does it
+    monkeypatch.setattr(signatures, "_GPG", f"{signatures._GPG}keyring {ring}\n")
+    with pytest.raises(SourceError, match=f"{other}, which `verify` does not list") as error:
+        verified(Verify(ssh=(), openpgp=(gpg.armor(key),)))
+    assert error.value.reason == "SignerUnknown"
+
+
+def test_a_subkey_signs_for_its_key_until_that_is_revoked(server: GitServer, verified: Verified, gpg: Gpg) -> None:
+    key = gpg.make("ada")
+    gpg.run("--quick-add-key", key, "ed25519", "sign", "never")
+    listed = gpg.run("--with-colons", "--list-keys").splitlines()
+    gpg.signs(server, [each.split(":")[9] for each in listed if each.startswith("fpr")][-1])
+    server.commit({"a.yaml": "a"})
+    assert verified(Verify(ssh=(), openpgp=(gpg.armor(key),))) == f"the key {key}"
+    revocation = (gpg.home / "openpgp-revocs.d" / f"{key}.rev").read_text().replace(":-----BEGIN", "-----BEGIN")
+    (gpg.home / "revocation").write_text(revocation)
+    gpg.run("--import", str(gpg.home / "revocation"))
+    with pytest.raises(SourceError, match="is revoked or has expired") as error:
+        verified(Verify(ssh=(), openpgp=(gpg.armor(key),)))
+    assert error.value.reason == "SignerExpired"
+
+
+def test_a_key_that_was_put_under_a_listed_one_without_its_signature_does_not_count(
+    server: GitServer, verified: Verified, gpg: Gpg
+) -> None:
+    key, other = (packets(gpg.armor(gpg.make(name))) for name in ("ada", "eve"))
+    gpg.signs(server, min(fingerprints(armored(other))))
+    server.commit({"a.yaml": "a"})
+    as_subkey = bytes([0xB8]) + other[1:]  # its own signature behind it
+    with pytest.raises(SourceError) as error:
+        verified(Verify(ssh=(), openpgp=(armored(key + as_subkey),)))
+    assert error.value.reason == "SignerUnknown"
+
+
+def armored(data: bytes) -> str:
+    lines = base64.encodebytes(data).decode()
+    return f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{lines}-----END PGP PUBLIC KEY BLOCK-----"
+
+
 def test_an_openpgp_key_that_has_expired_does_not_count(server: GitServer, verified: Verified, gpg: Gpg) -> None:
     key = gpg.make("old", expires="seconds=86400", faked="20200101T000000")
     program = server.root.parent / "then"
@@ -198,6 +249,29 @@ def test_neither_another_name_nor_a_key_within_what_is_signed_makes_a_signature_
     with pytest.raises(SourceError) as error:
         verified(Verify(ssh=(line(key),), openpgp=()))
     assert error.value.reason == "SignerUnknown"
+
+
+def test_a_signature_by_a_listed_key_of_something_that_is_no_commit_of_git_does_not_count(
+    server: GitServer, verified: Verified, tmp_path: Path
+) -> None:
+    key = ssh_key(tmp_path, "ada")
+    server.commit({"a.yaml": "a"})
+
+    def signed_for(namespace: str) -> Callable[[str], str]:
+        def put(text: str) -> str:
+            bare = re.sub(r"gpgsig .*\n(?: .*\n)+", "", text)
+            words = ["ssh-keygen", "-Y", "sign", "-n", namespace, "-f", str(key)]
+            said = subprocess.run(words, input=bare, check=True, capture_output=True, text=True).stdout
+            return bare.replace("\n\n", "\ngpgsig " + said.strip().replace("\n", "\n ") + "\n\n", 1)
+
+        return put
+
+    rewritten(server, signed_for("git"))
+    assert verified(Verify(ssh=(line(key),), openpgp=())).startswith("ada@acme.example")
+    rewritten(server, signed_for("file"))
+    with pytest.raises(SourceError) as error:
+        verified(Verify(ssh=(line(key),), openpgp=()))
+    assert error.value.reason == "SignatureBad"
 
 
 def test_a_commit_of_many_megabytes_is_not_verified(server: GitServer, verified: Verified, tmp_path: Path) -> None:
