@@ -71,8 +71,8 @@ def by_bindings(found: Sequence[Mapping[str, Any]], asked: str, actor: str) -> C
 def _of(bindings: Sequence[Binding], asked: str) -> Sequence[Binding]:
     """Those that count where he acts; not empty."""
     if asked:
-        found = [each for each in bindings if each.place and asked in (each.place.slug, str(each.place.id))]
-        found = found or [each for each in bindings if each.place and asked.lower() == str(each.place.id)]
+        by_id = [each for each in bindings if each.place and str(each.place.id) == asked.lower()]
+        found = by_id or [each for each in bindings if each.place and each.place.slug == asked]
         if not found:
             raise NotMember
         return found

@@ -23,6 +23,8 @@ MOST_CLAIMS, MOST_VALUES = 8, 20
 _CLAIM = re.compile(r"[A-Za-z_][A-Za-z0-9_:./-]{0,127}")
 _CHECKED = ("iss", "aud", "exp", "iat", "nbf", "jti")
 _LONGEST_VALUE = 1024
+_MOST = "role_bindings_most"
+"""Constraint of how many there may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,10 @@ def create(conn: psycopg.Connection, asked: Asked, trusted: Sequence[str]) -> No
             f"there is a binding {asked.name} already", "remove it first, or choose another name: it is never changed"
         ) from None
     except psycopg.errors.CheckViolation as error:
+        if error.diag.constraint_name == _MOST:
+            raise ActionError(
+                str(error.diag.message_primary), "remove one that nobody needs, or name several values"
+            ) from None
         if error.diag.constraint_name != "role_bindings_name_form":
             raise
         raise ActionError(

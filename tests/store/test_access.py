@@ -231,6 +231,33 @@ def test_a_column_with_somebody_elses_code_is_not_read(aged: Database) -> None:
     assert aged.execute("SELECT * FROM spied") == []
 
 
+@pytest.mark.parametrize("first", ["acme", "globex"])
+def test_an_organization_that_is_called_as_another_ones_id_is_not_taken_for_it(
+    database: Database, api: psycopg.Connection, panel: psycopg.Connection, first: str
+) -> None:
+    for name in sorted(("acme", "globex"), key=lambda each: each != first):
+        make_tenant(database, name)
+    acme = database.one("SELECT id FROM organizations WHERE slug = 'acme'")
+    database.execute("UPDATE organizations SET slug = %s WHERE slug = 'globex'", str(acme), role="panel")
+    root = database.one(
+        "INSERT INTO users (email, password_hash, name, role)"
+        " VALUES ('root@example.com', 'x', 'R', 'admin') RETURNING id"
+    )
+    of_platform = tokens.create(panel, Asked("t", role="platform-admin"))
+    panel.execute(
+        "INSERT INTO skypanel.role_bindings (name, issuer, claims, role)"
+        """ VALUES ('ops', 'https://id.example.com', '{"sub": ["ops"]}', 'platform-admin')"""
+    )
+    for asked in (str(acme), str(acme).upper()):
+        assert call(api, bearer(root), asked).organization == acme
+        assert call(api, by(of_platform), asked).organization == acme
+        found = api.execute(
+            """SELECT skypanel.bindings_of('https://id.example.com', '{"sub": "ops"}', %s)""", [asked]
+        ).fetchone()
+        assert found is not None
+        assert found[0][0]["place"]["id"] == str(acme)
+
+
 # API tokens.
 
 

@@ -167,6 +167,24 @@ def test_nobody_gives_tokens_of_an_issuer_more_than_he_has(gate: Gate) -> None:
     assert gate.ask("POST", AT, admin, json={**body, "apps": ["shop"], "verbs": ["read"]}).status_code == 201
 
 
+def test_an_organization_has_no_more_bindings_than_can_be_looked_at(gate: Gate) -> None:
+    gate.database.execute(
+        "INSERT INTO skypanel.role_bindings (name, organization_id, issuer, claims, role)"
+        """ SELECT 'n' || n, id, 'https://x.example', '{"sub": ["x"]}', 'viewer'"""
+        " FROM organizations, generate_series(1, 99) n WHERE slug = 'acme'",
+        role="panel",
+    )
+    admin, body = gate.machine(role="admin"), {"claims": {"repository": "acme/shop"}}
+    assert gate.ask("POST", AT, admin, json={**body, "name": "last"}).status_code == 201
+    answer = gate.ask("POST", AT, admin, json={**body, "name": "more"})
+    problem(answer, "conflict")
+    assert "100 role bindings at most" in answer.text
+    gate.bind(organization="globex")
+    gate.bind(organization="", role="platform-viewer")
+    assert gate.ask("DELETE", f"{AT}/n1", admin).status_code == 200
+    assert gate.ask("POST", AT, admin, json={**body, "name": "more"}).status_code == 201
+
+
 def test_a_new_key_is_found_when_a_token_names_it_and_old_ones_go(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("controller.issuers.keeper.AGAIN_SECONDS", 0.0)
     gate.bind()

@@ -66,6 +66,13 @@ def test_where_he_acts_is_asked_for_or_is_the_only_place() -> None:
         who([], "acme")
 
 
+def test_an_organization_that_is_called_as_another_ones_id_gives_no_role_there() -> None:
+    called_so = {"id": GLOBEX["id"], "slug": ACME["id"]}
+    caller = who([binding("viewer"), binding("owner", called_so)], ACME["id"])
+    assert (str(caller.organization), caller.role) == (ACME["id"], Role.VIEWER)
+    assert who([binding("owner", called_so)], ACME["id"]).organization_slug == ACME["id"]
+
+
 def test_a_role_of_the_platform_is_good_everywhere() -> None:
     caller = who([binding("platform-admin", None), binding()])
     assert (caller.role, caller.organization, caller.platform) == (Role.PLATFORM_ADMIN, None, True)
