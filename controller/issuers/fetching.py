@@ -50,7 +50,7 @@ def _get(pool: urllib3.PoolManager, address: str, ends: float) -> bytes:
         if answer.status != 200:
             raise ValueError(f"it answers {answer.status}")
         found = bytearray()
-        while piece := answer.read(_PIECE, decode_content=False):
+        while piece := answer.read1(_PIECE, decode_content=False):  # what there is: else it waits for a whole piece
             found += piece
             if len(found) > _LARGEST:
                 raise ValueError(f"it is larger than {_LARGEST} bytes")

@@ -99,11 +99,15 @@ class Keeper:
         """Look at each when it is time, until it is cancelled."""
         if not self._known:
             await anyio.sleep_forever()
+        async with anyio.create_task_group() as tasks:
+            for issuer in self._known:
+                tasks.start_soon(self._follow, issuer)
+
+    async def _follow(self, issuer: str) -> None:
+        """By itself: one that answers slowly keeps no other from being asked."""
         while True:
-            due = [issuer for issuer, known in self._known.items() if known.due(self._clock())]
-            async with anyio.create_task_group() as tasks:
-                for issuer in due:
-                    tasks.start_soon(self._look_once, issuer)
+            if self._known[issuer].due(self._clock()):
+                await self._look_once(issuer)
             await anyio.sleep(_TICK_SECONDS)
 
     async def _look_once(self, issuer: str) -> None:

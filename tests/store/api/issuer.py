@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,6 +21,8 @@ class Issuer:
     keys: list[dict[str, Any]] = field(default_factory=lambda: [jwk()])
     status: int = 200
     redirect: str = ""
+    drips: bool = False
+    """One byte after another, without an end."""
     asked: list[str] = field(default_factory=list)
 
     def answer(self, path: str) -> bytes:
@@ -33,7 +35,7 @@ class Issuer:
 @contextmanager
 def listening() -> Iterator[Issuer]:
     """An issuer, until the end."""
-    issuer = Issuer()
+    issuer, gone = Issuer(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -41,9 +43,13 @@ def listening() -> Iterator[Issuer]:
             self.send_response(302 if issuer.redirect else issuer.status)
             if issuer.redirect:
                 self.send_header("Location", issuer.redirect)
-            self.send_header("Content-Length", str(len(body)))
+            if not issuer.drips:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            with suppress(OSError):
+                while issuer.drips and not gone.wait(0.01):
+                    self.wfile.write(b" ")
 
         def log_message(self, *_: object) -> None:
             pass
@@ -55,5 +61,6 @@ def listening() -> Iterator[Issuer]:
         try:
             yield issuer
         finally:
+            gone.set()
             server.shutdown()
             thread.join()

@@ -233,3 +233,10 @@ def test_an_issuer_that_answers_otherwise_gives_no_keys(issuer: Issuer) -> None:
         fetch(issuer.address)
     with pytest.raises(NoKeysError, match="spelled"):
         fetch(f"{issuer.address}/")
+
+
+def test_an_issuer_that_never_ends_its_answer_is_left(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.issuers.fetching._SECONDS", 0.2)
+    issuer.drips = True
+    with pytest.raises(NoKeysError, match="takes longer than"):
+        fetch(issuer.address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import anyio
@@ -50,6 +51,31 @@ async def test_keys_are_there_soon_and_asked_for_again_when_they_are_old() -> No
         issuer.keys, issuer.now = NEW, FRESH_SECONDS
         await issuer.until(2)
         assert issuer.keeper.keys_of(ISSUER) == NEW
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_an_issuer_that_does_not_end_its_answer_keeps_no_other_from_being_asked() -> None:
+    ended, asked, now = threading.Event(), list[str](), [0.0]
+
+    def ask(issuer: str) -> tuple[PublicKey, ...]:
+        asked.append(issuer)
+        if issuer == "https://slow.example":
+            ended.wait(30)
+        return OLD
+
+    keeper = Keeper(["https://slow.example", ISSUER], AUDIENCE, ask, lambda: now[0])
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keeper.run)
+        try:
+            with anyio.fail_after(10):
+                for times in (1, 2):
+                    while asked.count(ISSUER) < times:  # noqa: ASYNC110 - asked on a thread
+                        await anyio.sleep(0.01)
+                    now[0] += FRESH_SECONDS
+            assert asked.count("https://slow.example") == 1
+        finally:
+            ended.set()
         tasks.cancel_scope.cancel()
 
 
