@@ -8,15 +8,22 @@ from pathlib import Path
 
 import psycopg
 
+from controller.actions.apply import apply
 from controller.actions.errors import ActionError
 from controller.actions.export import export
 from controller.actions.objects import find_one
 from controller.actions.paths import one
 from controller.declared import lookups, reader
+from controller.declared.outlast import outlasting
 from controller.declared.reader import DeclaredObject
+from controller.declared.rows import hold
+from controller.declared.writer import Written
+from reconcilers.ports import Options
 from specs.dump import dump_yaml
 from specs.kinds import KINDS
 from specs.loader import Located, load
+from specs.yaml_syntax import YamlProblem
+from specs.yaml_text import read_documents
 
 _HEAD = """\
 # {what}, as it is declared in generation {generation}.{by}
@@ -64,14 +71,16 @@ def begin(conn: psycopg.Connection, word: str, name: str | None) -> Editable:
 
 
 def is_same(before: Editable, text: str) -> bool:
-    """Whether nothing was changed, or everything deleted; comments do not count."""
-    meant = _meant(text)
-    return not meant or meant == _meant(before.text)
+    """Whether nothing was changed, or everything deleted; comments do not count, but what a text says after a ``#``."""
+    lines = (each.strip() for each in text.splitlines())
+    if all(not each or each.startswith("#") or each == "---" for each in lines):
+        return True
+    return text == before.text or _said(text) == _said(before.text)
 
 
-def _meant(text: str) -> list[str]:
-    lines = (each.rstrip() for each in text.splitlines())
-    return [each for each in lines if each and not each.lstrip().startswith("#") and each != "---"]
+def _said(text: str) -> list[str]:
+    found = read_documents(text)
+    return [repr(each if isinstance(each, YamlProblem) else each.data) for each in found]
 
 
 def read(before: Editable, file: Path) -> list[Located]:
@@ -91,6 +100,20 @@ def read(before: Editable, file: Path) -> list[Located]:
             "`skypanel apply -f FILE` declares other things; metadata.renamedFrom has the old name of what is renamed",
         )
     return found
+
+
+@outlasting
+def declare(conn: psycopg.Connection, before: Editable, entries: Sequence[Located], options: Options) -> list[Written]:
+    """What became of it; who is changing it just now is waited for.
+
+    Raises:
+        ActionError: somebody has changed it.
+        SpecRefused: it is refused; nothing was written.
+    """
+    with conn.transaction():
+        hold(conn, KINDS[before.object.kind].binding, before.object.id)
+        refuse_changed(conn, before)
+        return apply(conn, entries, options)
 
 
 def refuse_changed(conn: psycopg.Connection, before: Editable) -> None:

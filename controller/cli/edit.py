@@ -14,10 +14,10 @@ from typing import Annotated
 import typer
 
 from controller.actions import swarm_view
-from controller.actions.apply import apply, concerned
+from controller.actions.apply import concerned
 from controller.actions.change import of_sources
 from controller.actions.doubts import of_rows
-from controller.actions.edit import Editable, begin, is_same, read, refuse_changed
+from controller.actions.edit import Editable, begin, declare, is_same, read, refuse_changed
 from controller.actions.errors import ActionError
 from controller.actions.preview import preview
 from controller.actions.wait import wait as wait_for
@@ -68,7 +68,7 @@ def edit(
         entries = _typed(before, file)
         written = [] if entries is None else _declare(before, entries, reason=reason, yes=yes)
     except BaseException:
-        if is_same(before, file.read_text(encoding="utf-8")):
+        if is_same(before, _text(file)):
             shutil.rmtree(folder)
         else:
             note(f"what was typed is in {file}")
@@ -87,7 +87,7 @@ def _typed(before: Editable, file: Path) -> list[Located] | None:
     """What an editor made of it, as often as it is wrong and somebody wants to mend it; None: nothing."""
     while True:
         _run_editor(file)
-        if is_same(before, file.read_text(encoding="utf-8")):
+        if is_same(before, _text(file)):
             return None
         try:
             return read(before, file)
@@ -97,6 +97,14 @@ def _typed(before: Editable, file: Path) -> list[Located] | None:
             complain(readable(str(error).splitlines()))
             if not says_yes("Edit it again?"):
                 raise typer.Exit(ExitCode.ERROR) from None
+
+
+def _text(file: Path) -> str:
+    """What is in it, whatever its bytes are: ``read`` says what is wrong; nothing where an editor has removed it."""
+    try:
+        return file.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return ""
 
 
 def _declare(before: Editable, entries: list[Located], *, reason: str, yes: bool) -> list[Written]:
@@ -115,8 +123,7 @@ def _declare(before: Editable, entries: list[Located], *, reason: str, yes: bool
         say("nothing was declared")
         raise typer.Exit(ExitCode.ERROR)
     with database(declares=True, why=reason) as conn:
-        refuse_changed(conn, before)
-        written = apply(conn, entries, found.options)
+        written = declare(conn, before, entries, found.options)
         for said in of_sources(conn, written):
             warn(said)
         return written
@@ -129,10 +136,16 @@ def _run_editor(file: Path) -> None:
         ActionError: there is no editor, or it failed.
     """
     named = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
-    words = shlex.split(named) or [next((each for each in _EDITORS if shutil.which(each)), "")]
+    try:
+        words = shlex.split(named) or [next((each for each in _EDITORS if shutil.which(each)), "")]
+    except ValueError as error:
+        raise ActionError(f"the editor {named!r} cannot be read: {error}", "set EDITOR, such as EDITOR=nano") from None
     if not words[0] or shutil.which(words[0]) is None:
         what = f"the editor {words[0]} is not there" if named else "no editor is named"
         raise ActionError(what, "set EDITOR, such as EDITOR=nano")
-    ended = subprocess.run([*words, str(file)], check=False).returncode
+    try:
+        ended = subprocess.run([*words, str(file)], check=False).returncode
+    except OSError as error:
+        raise ActionError(f"the editor {words[0]} cannot be run: {error.strerror}", "nothing was declared") from None
     if ended:
         raise ActionError(f"the editor {words[0]} ended with code {ended}", "nothing was declared")

@@ -9,15 +9,21 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from controller.actions.edit import begin, declare
+from controller.actions.errors import ActionError
 from controller.actions.events import followed
 from controller.cli.errors import ExitCode
 from controller.cli.events import show_as_they_come
 from controller.cli.formats import Format
+from reconcilers.options import Options
+from specs.loader import Located, read_resources
 from tests.docs.blocks import blocks
 from tests.docs.session import follow
 from tests.store.conftest import Database, Tenant
@@ -285,6 +291,60 @@ def test_an_object_that_somebody_else_changed_meanwhile_is_not_declared(
     monkeypatch.setenv("VISUAL", str(program))
     assert "was changed meanwhile" in run("edit", "env", f"{app}/production", code=ExitCode.ERROR)
     assert image(database) == "registry.example.com/shop/web:1"
+
+
+def test_whoever_is_changing_an_object_is_waited_for_and_not_overwritten(database: Database, app: str) -> None:
+    entries: list[Located] = []
+    with (
+        psycopg.connect(database.dsn("panel"), autocommit=True) as conn,
+        psycopg.connect(database.dsn("panel")) as other,
+        ThreadPoolExecutor() as pool,
+    ):
+        before = begin(conn, "env", f"{app}/production")
+        entries += read_resources(before.text.replace("web:1", "web:2"), "production.yaml")  # type: ignore[arg-type]
+        other.execute("UPDATE paas_environments SET instances = 5")
+        declared = pool.submit(declare, conn, before, entries, Options("skypanel"))
+        waiting = "SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted"
+        while not declared.done() and not database.one(waiting, conn.info.backend_pid):
+            pass
+        other.commit()
+        with pytest.raises(ActionError, match="was changed meanwhile"):
+            declared.result()
+    assert image(database) == "registry.example.com/shop/web:1"
+    assert database.one("SELECT instances FROM paas_environments WHERE name = 'production'") == 5
+
+
+def test_what_a_text_says_after_a_hash_counts_and_a_comment_does_not(
+    database: Database, app: str, run: Run, editor: Callable[[str], None]
+) -> None:
+    database.execute("UPDATE paas_environments SET entrypoint = ARRAY['sh', '-c', E'# one\n\ntrue']")
+    editor("s/# one/# two/")
+    assert "nothing was changed" not in run("edit", "env", f"{app}/production")
+    assert database.one("SELECT entrypoint[3] FROM paas_environments WHERE name = 'production'") == "# two\n\ntrue"
+    editor("s/^# Save.*/# another/")
+    assert "nothing was changed" in run("edit", "env", f"{app}/production")
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "said"),
+    [
+        ("rm", ExitCode.OK, "nothing was changed"),
+        ("""sh -c 'printf "\\377" >> "$0"'""", ExitCode.ERROR, "what was typed is in"),
+        ("sh -c 'exit", ExitCode.ERROR, "cannot be read: No closing quotation"),
+        ("PLAIN", ExitCode.ERROR, "cannot be run: Exec format error"),
+    ],
+)
+def test_whatever_an_editor_does_is_said(
+    app: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, code: ExitCode, said: str
+) -> None:
+    plain = tmp_path / "plain"
+    plain.write_bytes(b"\x00no program")
+    plain.chmod(0o755)
+    monkeypatch.setenv("VISUAL", script.replace("PLAIN", str(plain)))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    answer = run("edit", "env", f"{app}/production", code=code)
+    assert said in answer
+    assert "this is a bug" not in answer
 
 
 def test_an_editor_that_is_not_there_is_said(app: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
