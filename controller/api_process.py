@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -111,13 +112,16 @@ class ApiProcess:
         finally:
             with anyio.CancelScope(shield=True):
                 if process.returncode is None:
-                    process.kill()
+                    with suppress(ProcessLookupError):
+                        process.kill()
                 await process.aclose()
         return process.returncode
 
     async def _end(self, process: Any) -> None:
         await self._stopping.wait()
-        process.terminate()
+        with suppress(ProcessLookupError):  # it may have ended by itself in this moment
+            process.terminate()
         await anyio.sleep(_STOP_SECONDS)
         log.warning("api.killed", mend="it had not ended in time")
-        process.kill()
+        with suppress(ProcessLookupError):
+            process.kill()

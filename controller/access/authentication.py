@@ -39,6 +39,7 @@ def authenticate(
     issuers: Issuers | None = None,
     *,
     address: str | None = None,
+    at: str = "",
 ) -> Caller:
     """Who sends these headers.
 
@@ -49,6 +50,7 @@ def authenticate(
         settings: with the panel's secret.
         issuers: of OpenID Connect, whose tokens are taken; None: nobody's.
         address: where the request comes from; noted as a token's last use.
+        at: slug of the organization that what is asked for is of; empty: it is of none.
 
     Raises:
         AccessError: he is not let in.
@@ -61,14 +63,14 @@ def authenticate(
     except psycopg.errors.InsufficientPrivilege as error:
         raise _refused(error) from None
     document = row[0] if row else None
-    caller = answer(asked, document)
+    caller = answer(asked, document, at)
     if _is_to_be_noted(asked, document):
         with suppress(psycopg.Error), conn.transaction():
             conn.execute(statement(_USED).encode(), {"id": caller.token, "address": address})
     return caller
 
 
-def answer(asked: Question, document: Any) -> Caller:
+def answer(asked: Question, document: Any, at: str = "") -> Caller:
     """Who it is, by what the database says. Pure.
 
     Raises:
@@ -77,7 +79,7 @@ def answer(asked: Question, document: Any) -> Caller:
     if document is None:
         raise Unauthenticated
     if asked.about is About.BINDINGS:
-        return by_bindings(document, asked.organization, asked.actor)
+        return by_bindings(document, asked.organization, asked.actor, at)
     return _by_token(document, asked.organization) if asked.about is About.TOKEN else _by_panel(document, asked)
 
 

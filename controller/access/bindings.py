@@ -39,23 +39,24 @@ class Binding:
     scope: Scope
 
 
-def by_bindings(found: Sequence[Mapping[str, Any]], asked: str, actor: str) -> Caller:
+def by_bindings(found: Sequence[Mapping[str, Any]], asked: str, actor: str, at: str = "") -> Caller:
     """Who he is.
 
     Args:
         found: of ``skypanel.bindings_of``.
         asked: id or slug of an organization; empty: none was asked for.
         actor: as the audit shall have him.
+        at: slug of the organization that what he asks for is of; empty: it is of none.
 
     Raises:
         NotBound: nothing fits.
         NotMember: nothing of the organization that was asked for does.
-        WhichOrganization: there are several, and he says none.
+        WhichOrganization: there are several, and he says none of them.
     """
     bindings = [_binding(each) for each in found]
     if not bindings:
         raise NotBound
-    here = _of(bindings, asked)
+    here = _of(bindings, asked, at)
     place, role = here[0].place, min((each.role for each in here), key=_HIGHEST_FIRST.index)
     highest = [each for each in here if each.role is role]
     best = min(highest, key=lambda each: (_limits(each.scope.verbs), each.scope.apps is not None, each.name))
@@ -68,7 +69,7 @@ def by_bindings(found: Sequence[Mapping[str, Any]], asked: str, actor: str) -> C
     return Caller(actor, means, None, place.id, place.slug, role, scope)
 
 
-def _of(bindings: Sequence[Binding], asked: str) -> Sequence[Binding]:
+def _of(bindings: Sequence[Binding], asked: str, at: str) -> Sequence[Binding]:
     """Those that count where he acts; not empty."""
     if asked:
         by_id = [each for each in bindings if each.place and str(each.place.id) == asked.lower()]
@@ -80,8 +81,11 @@ def _of(bindings: Sequence[Binding], asked: str) -> Sequence[Binding]:
     if platform:
         return platform
     places = {each.place.id for each in bindings if each.place is not None}
-    if len(places) > 1:
-        raise WhichOrganization
+    if len(places) > 1:  # others may have bound him, too: what he asks for says whom he means
+        found = [each for each in bindings if each.place and each.place.slug == at]
+        if not found:
+            raise WhichOrganization
+        return found
     return bindings
 
 

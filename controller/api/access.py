@@ -29,7 +29,9 @@ def real(settings: Settings) -> Access:
     return Access(partial(_known, keeper), _may, _can, _within, _alike, keeper.run)
 
 
-def _known(issuers: Issuers, conn: psycopg.Connection, headers: Headers, settings: Settings, address: str) -> Caller:
+def _known(  # noqa: PLR0917 - all of it is of the request
+    issuers: Issuers, conn: psycopg.Connection, headers: Headers, settings: Settings, address: str, at: str
+) -> Caller:
     try:
         return authenticate(
             conn,
@@ -38,6 +40,7 @@ def _known(issuers: Issuers, conn: psycopg.Connection, headers: Headers, setting
             settings,
             issuers,
             address=address or None,
+            at=at,
         )
     except WhichOrganization as error:
         fault = Fault(error.hint, parameter="X-Organization-ID")

@@ -52,6 +52,7 @@ from controller.loop.loops import forever
 from controller.postgres.tenancy import Tenancy
 from controller.postgres.tenancy import acting as acting_for
 from controller.settings import Settings
+from specs.kinds import TENANT_WORD
 from specs.schema_export import schemas
 
 log = structlog.get_logger(__name__)
@@ -264,7 +265,8 @@ class Api:
 
     def known(self, conn: psycopg.Connection, request: Request, address: str) -> Caller:
         """Who asks."""
-        return self._access.authenticate(conn, request.headers, self._settings, address)
+        at = str(request.path_params.get(TENANT_WORD, ""))
+        return self._access.authenticate(conn, request.headers, self._settings, address, at)
 
     async def _prune(self) -> None:
         """Forget keys that are a day old; any replica does it, and none has to."""

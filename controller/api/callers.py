@@ -55,7 +55,8 @@ class Access:
     """What decides.
 
     Args:
-        authenticate: who sent these headers from this address, by a connection that sees nothing yet.
+        authenticate: who sent these headers from this address, to what is of the organization of this slug, by a
+            connection that sees nothing yet.
         may: whether he may do this to this object.
         can: what he may do to it.
         within: whether a token of this role, limited to these apps and verbs, may no more than he.
@@ -63,7 +64,7 @@ class Access:
         tend: what has to go on meanwhile for callers to be known.
     """
 
-    authenticate: Callable[[psycopg.Connection, Headers, Settings, str], Caller]
+    authenticate: Callable[[psycopg.Connection, Headers, Settings, str, str], Caller]
     may: Callable[[Any, str, str, tuple[str, ...]], bool]
     can: Callable[[Any, str, tuple[str, ...]], tuple[str, ...]]
     within: Callable[[Any, str, Sequence[str], Sequence[str]], bool]

@@ -55,7 +55,7 @@ class Limiter:
         """
         if not self.per_minute:
             return None
-        key = hashlib.sha256((authorization or f"address {address}").encode()).digest()
+        key = hashlib.sha256(_key(authorization, address).encode()).digest()
         now = self._clock()
         if len(self._full_at) >= _MOST_KEYS:
             self._full_at, self._before = {}, self._full_at
@@ -74,3 +74,9 @@ class Limiter:
         if left is None:
             return {}
         return {"RateLimit": f'"token";r={left.remaining};t={left.seconds}', "RateLimit-Policy": self.policy}
+
+
+def _key(authorization: str | None, address: str) -> str:
+    """One for all ways to write the same header: its first word in any letters, any spaces, and what follows."""
+    words = (authorization or "").split()
+    return " ".join([words[0].lower(), *words[1:]]) if words else f"address {address}"

@@ -51,7 +51,9 @@ class Tokens:
 
     known: dict[str, Somebody] = field(default_factory=dict)
 
-    def authenticate(self, _conn: object, headers: Mapping[str, str], _settings: Settings, _address: str) -> Somebody:
+    def authenticate(
+        self, _conn: object, headers: Mapping[str, str], _settings: Settings, _address: str, _at: str
+    ) -> Somebody:
         token = headers.get("authorization", "").removeprefix("Bearer ")
         if token not in self.known:
             raise ProblemError("unauthenticated", "no valid token was given")

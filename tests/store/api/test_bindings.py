@@ -125,7 +125,9 @@ def test_groups_are_mapped_to_roles_where_somebody_acts(gate: Gate) -> None:
     gate.bind("dev", claims={"groups": ["dev"]}, role="admin")
     ops, dev = gate.token(groups=["all", "sre"]), gate.token(groups=["dev"])
     gate.until(ops, 200)
-    problem(gate.ask("GET", SHOP, dev), "malformed")  # of two, without a word which
+    problem(gate.ask("GET", "/api/whoami", dev), "malformed")  # of two, without a word which
+    assert gate.ask("GET", SHOP, dev).status_code == 200
+    problem(gate.ask("GET", SHOP.replace("acme", "initech"), dev), "malformed")
     for organization, role in (("acme", "admin"), ("globex", "viewer")):
         here = {"X-Organization-ID": organization}
         assert gate.ask("GET", "/api/whoami", dev, headers=here).json()["role"] == role

@@ -66,6 +66,18 @@ def test_where_he_acts_is_asked_for_or_is_the_only_place() -> None:
         who([], "acme")
 
 
+def test_whom_another_organization_binds_as_well_acts_where_what_he_asks_for_is() -> None:
+    both = [binding(), binding("owner", GLOBEX)]
+    for place, role in ((ACME, Role.MEMBER), (GLOBEX, Role.OWNER)):
+        caller = by_bindings(both, "", "oidc ci", place["slug"])
+        assert (caller.organization_slug, caller.role) == (place["slug"], role)
+    assert by_bindings(both, "globex", "oidc ci", "acme").organization_slug == "globex"
+    with pytest.raises(WhichOrganization):
+        by_bindings(both, "", "oidc ci", "initech")
+    assert by_bindings([binding()], "", "oidc ci", "globex").organization_slug == "acme"
+    assert by_bindings([binding("platform-admin", None), *both], "", "oidc ci", "acme").platform
+
+
 def test_an_organization_that_is_called_as_another_ones_id_gives_no_role_there() -> None:
     called_so = {"id": GLOBEX["id"], "slug": ACME["id"]}
     caller = who([binding("viewer"), binding("owner", called_so)], ACME["id"])

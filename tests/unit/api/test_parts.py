@@ -44,8 +44,9 @@ def test_a_token_gets_its_burst_then_its_rate_and_others_are_not_touched() -> No
     assert limiter.take(None, "10.0.0.1") is not None
     clock.now += 1
     limiter.take("Bearer a", "")
-    with pytest.raises(ProblemError):
-        limiter.take("Bearer a", "")
+    for written in ("Bearer a", "bearer a", "BEARER   a", "Bearer a "):
+        with pytest.raises(ProblemError):
+            limiter.take(written, "")
     assert Limiter(0).take("Bearer a", "") is None
 
 
