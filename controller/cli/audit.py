@@ -14,7 +14,7 @@ from controller.actions import audit
 from controller.actions.errors import ActionError
 from controller.actions.paths import apart, complete, kind_of
 from controller.cli.errors import ExitCode
-from controller.cli.formats import Format, Output, emit
+from controller.cli.formats import Format, Output, as_shown, emit
 from controller.cli.inputs import Named, database
 from controller.cli.output import age, complain, console, say, shortened, table, warn
 from controller.declared import audit as rows
@@ -97,7 +97,7 @@ def export(
             if expected == after + 1 and entry.position > expected:
                 warn(f"entries {expected} to {entry.position - 1} are not kept any more")
             expected = entry.position + 1
-            sys.stdout.write(f"{audit.line_of(entry)}\n")
+            sys.stdout.write(as_shown(f"{audit.line_of(entry)}\n"))
 
 
 def verify(

@@ -13,6 +13,7 @@ from controller.actions.export import export as resources_of
 from controller.actions.objects import question
 from controller.actions.paths import ALL, apart
 from controller.cli.errors import ExitCode
+from controller.cli.formats import as_shown
 from controller.cli.inputs import KindOrAll, Named, OrganizationFilter, database
 from controller.cli.output import complain, warn
 from specs.dump import dump_yaml
@@ -55,11 +56,11 @@ def export(
     sys.stdout.write(f"# Not exported: {NOT_EXPORTED}.\n")
     for each in found.released:
         said = "left out, what is declared beside it would run" if elsewhere else "known here alone, see --elsewhere"
-        sys.stdout.write(f"# {each}: {said}.\n")
+        sys.stdout.write(as_shown(f"# {each}: {said}.\n"))
         if elsewhere:
             warn(f"{each} is left out: elsewhere what is declared beside it would run")
     if found.resources:
-        sys.stdout.write(dump_yaml(found.resources))
+        sys.stdout.write(as_shown(dump_yaml(found.resources)))
     elif not found.left_out:
         warn("nothing is declared")
     if found.left_out:

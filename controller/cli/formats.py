@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -16,6 +17,7 @@ import typer
 
 from controller.actions.errors import ActionError
 from controller.cli.jsonpath import JsonPath
+from controller.cli.terminal import harmless
 
 
 class Format:
@@ -56,6 +58,8 @@ Format.TABLE, Format.WIDE, Format.NAME, Format.JSON, Format.YAML = map(
 )
 _KNOWN = {form.name: form for form in (Format.TABLE, Format.WIDE, Format.NAME, Format.JSON, Format.YAML)}
 _JSONPATH = "jsonpath"
+_ORDERS = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What ``json`` leaves of what could do something to a terminal."""
 _NAMES = ("name", "path", "version", "id", "digest", "registry", "position")
 """What tells things apart that are no objects, the best first."""
 
@@ -120,23 +124,38 @@ def emit(data: Any, form: Format, *, documents: bool = False) -> None:
     """
     plain = to_plain(data)
     if form is Format.YAML:
-        sys.stdout.write(yaml_text(plain if documents else [plain], stream=documents))
+        _write(yaml_text(plain if documents else [plain], stream=documents))
     elif form is Format.JSON:
-        sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+        _write(_json(plain, indent=2) + "\n")
     elif form is Format.NAME:
-        sys.stdout.writelines(f"{_name(each)}\n" for each in (plain if isinstance(plain, list) else [plain]))
+        _write("".join(f"{_name(each)}\n" for each in (plain if isinstance(plain, list) else [plain])))
     else:
         assert form.path is not None
         said = form.path.of(plain)
-        sys.stdout.write(said + ("\n" if said and not said.endswith("\n") and console_reads() else ""))
+        _write(said + ("\n" if said and not said.endswith("\n") and console_reads() else ""))
 
 
 def line(data: Any, form: Format) -> str:
     """One thing of many that are said one by one, in a line."""
     plain = to_plain(data)
     if form is Format.NAME:
-        return _name(plain)
-    return form.path.of(plain) if form.path is not None else json.dumps(plain, ensure_ascii=False)
+        return as_shown(_name(plain))
+    return as_shown(form.path.of(plain) if form.path is not None else _json(plain))
+
+
+def as_shown(text: str) -> str:
+    """As it is where a program reads it, and harmless where a terminal does."""
+    return harmless(text) if console_reads() else text
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(as_shown(text))
+
+
+def _json(plain: Any, indent: int | None = None) -> str:
+    """JSON in which what could do something to a terminal is escaped, as JSON can have it either way."""
+    text = json.dumps(plain, indent=indent, ensure_ascii=False)
+    return _ORDERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def console_reads() -> bool:

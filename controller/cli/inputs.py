@@ -266,6 +266,6 @@ def bytes_of(source: str, *, most: int = -1) -> bytes:
 def seconds(duration: str) -> float:
     """``90``, ``90s`` or ``5m`` in seconds."""
     try:
-        return float(duration) if duration.isdigit() else parse_duration(duration).total_seconds()
+        return float(duration) if duration.isdecimal() else parse_duration(duration).total_seconds()
     except RefusedError as error:
         raise ActionError(f"--timeout: {error.message}", error.hint) from None

@@ -29,7 +29,7 @@ _STEP = re.compile(
     \.\.(?P<deep>[\w-]+)
   | \.(?P<star>\*)
   | \.?(?P<field>[\w-]+)
-  | \.?\[\s*(?:(?P<all>\*) | (?P<index>-?[0-9]{1,9}) | '(?P<quoted>[^']*)' | \?\(\s*(?P<filter>[^\]]*?)\s*\))\s*\]
+  | \.?\[\s*(?:(?P<all>\*) | (?P<index>-?[0-9]{1,9}) | '(?P<quoted>[^']*)' | \?\((?P<filter>[^\]]*)\))\s*\]
     """,
     re.VERBOSE,
 )
@@ -76,8 +76,15 @@ class JsonPath:
         assert not rest
 
     def of(self, data: Any) -> str:
-        """What it says of ``data``, which has the types of JSON."""
-        return "".join(_said(part, data) for part in self._parts)
+        """What it says of ``data``, which has the types of JSON.
+
+        Raises:
+            ActionError: it goes deeper than can be followed.
+        """
+        try:
+            return "".join(_said(part, data) for part in self._parts)
+        except RecursionError:
+            raise ActionError("jsonpath: what it leads to is too deep", "use -o json") from None
 
 
 def _parts(words: Iterator[str], *, inside: bool) -> tuple[list[_Part], bool]:
@@ -161,7 +168,7 @@ def _deep(value: Any, name: str) -> Iterator[Any]:
 
 
 def _filter(text: str) -> Step:
-    said = _FILTER.fullmatch(text)
+    said = _FILTER.fullmatch(text.strip())
     if said is None:
         raise ActionError(f"jsonpath: the filter {text!r} is not understood", 'write [?(@.field=="value")]')
     steps = _steps(said["path"])
@@ -187,6 +194,8 @@ def _value(text: str) -> Any:
 
 
 def _is(compare: Callable[[Any, Any], bool], found: Any, wanted: Any) -> bool:
+    if isinstance(found, bool) is not isinstance(wanted, bool):  # to Python, true is 1
+        return compare is operator.ne
     try:
         return compare(found, wanted)
     except TypeError:

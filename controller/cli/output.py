@@ -52,7 +52,7 @@ def paragraph(head: Text, body: str, *, style: str = "", hang: int | None = None
         out: where to; standard output when left out.
     """
     out = out or console()
-    lines = [body]
+    lines = [body.replace("\n", " ")]
     if out.is_terminal:
         first, rest = " " * cell_len(head.plain), " " * (cell_len(head.plain) if hang is None else hang)
         lines = _wrapped(body, out.width, first, rest)

@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _PIPE_WIDTH = 10_000
-_CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
-"""What a tenant's text could do to a terminal."""
+_ORDERS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160), *_ORDERS) if chr(code) not in "\n\t"}
+"""What a tenant's text could do to a terminal: control it, or show letters in another order than they stand in."""
+
+
+def harmless(text: str) -> str:
+    """``text`` without what does something to a terminal."""
+    return text.translate(_CONTROLS)
 
 
 class Text:
@@ -28,7 +34,7 @@ class Text:
     __slots__ = ("_parts",)
 
     def __init__(self, text: str = "", style: str = "") -> None:
-        self._parts: list[tuple[str, str]] = [(text.translate(_CONTROLS), style)] if text else []
+        self._parts: list[tuple[str, str]] = [(harmless(text), style)] if text else []
 
     @classmethod
     def assemble(cls, *parts: str | tuple[str, str] | Text) -> Self:
@@ -44,7 +50,7 @@ class Text:
     def append(self, text: str, style: str = "") -> Self:
         """Go on with ``text``."""
         if text:
-            self._parts.append((text.translate(_CONTROLS), style))
+            self._parts.append((harmless(text), style))
         return self
 
     @property
@@ -124,7 +130,7 @@ class Screen:
             there = tuple(os.get_terminal_size(self.file.fileno()))
         except (OSError, ValueError):
             there = tuple(shutil.get_terminal_size())
-        width, height = (int(said) if said.isdigit() and int(said) else there[n] for n, said in enumerate(given))
+        width, height = (int(said) if said.isdecimal() and int(said) else there[n] for n, said in enumerate(given))
         return width or 80, height or 25
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -12,8 +14,9 @@ from controller.cli import main
 from controller.cli.application import loaded
 from controller.cli.commands import commands
 from controller.cli.errors import ExitCode
-from controller.cli.formats import Format, chosen, emit
-from controller.cli.output import console, say
+from controller.cli.formats import Format, chosen, emit, line
+from controller.cli.inputs import seconds
+from controller.cli.output import console, paragraph, say
 from controller.cli.terminal import Text, cell_len
 
 READING = {
@@ -80,6 +83,43 @@ def test_colours_are_for_a_terminal_that_wants_them(
 
 def test_what_a_tenant_wrote_does_nothing_to_a_terminal() -> None:
     assert Text("a\x1b[2Jb\rc\x9bd").coloured() == "a\ufffd[2Jb\ufffdc\ufffdd"
+
+
+def written(monkeypatch: pytest.MonkeyPatch, data: Any, form: str, *, terminal: bool) -> str:
+    out = StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stdout", out)
+    emit(data, chosen(form))
+    if form != "yaml":
+        sys.stdout.write(line(data, chosen(form)))
+    monkeypatch.undo()
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("form", ["name", "json", "yaml", "jsonpath={.name}"])
+def test_no_form_of_output_lets_a_text_do_something_to_a_terminal(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    data = {"name": "a\x1b]0;b\x07\x9b2J\x7f\u202ec\u2066d\re"}
+    said = written(monkeypatch, data, form, terminal=True)
+    assert not set(said) & {*"\x1b\x07\x9b\x7f\u202e\u2066\r"}
+    piped = written(monkeypatch, data, form, terminal=False)
+    if form == "json":
+        assert piped == said
+        assert json.JSONDecoder().raw_decode(piped)[0] == data
+    elif form != "yaml":
+        assert data["name"] in piped
+
+
+def test_a_sentence_of_several_lines_is_one_where_a_program_reads_it(capsys: pytest.CaptureFixture[str]) -> None:
+    paragraph(Text("12s "), "it ended\n13s Ready environment acme/shop")
+    assert capsys.readouterr().out == "12s it ended 13s Ready environment acme/shop\n"
+
+
+def test_numbers_of_other_scripts_are_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "\u00b2")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert console().width
+    with pytest.raises(ActionError, match="--timeout"):
+        seconds("\u00b2")
 
 
 def test_a_character_takes_as_many_columns_as_it_does() -> None:

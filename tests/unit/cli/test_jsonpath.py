@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from controller.actions.errors import ActionError
@@ -31,6 +33,9 @@ DATA = [
         ("{[?(@.n>'x')].metadata.name}", ""),
         ("{[?(@.status.reason)].n}", "3"),
         ("{[?(@.status.ready==true)].n}", "3"),
+        ("{[?( @.status.ready == true )].n}", "3"),
+        ("{[?(@.status.ready!=1)].n}", "3 4"),
+        ("{[?(@.n==true)].n}", ""),
         ('{range [*]}{.metadata.name}={.n}{"\\n"}{end}done', "shop=3\nblog=4\ndone"),
         ("name: {[0].metadata.name}", "name: shop"),
         ("{[0].metadata.*}", "shop 1"),
@@ -50,3 +55,21 @@ def test_a_template_says_what_it_leads_to(template: str, said: str) -> None:
 def test_what_is_not_understood_is_refused(template: str) -> None:
     with pytest.raises(ActionError):
         JsonPath(template)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "template", ["{[?(" + " " * 4000 + "]}", "{[?(@" + " " * 4000 + "x)]}", "{[" + " " * 4000 + "}"]
+)
+def test_a_template_that_is_none_is_refused_soon(template: str) -> None:
+    with pytest.raises(ActionError):
+        JsonPath(template)
+
+
+@pytest.mark.parametrize("template", ["{..a}", "{" + ".a" * 2000 + "}"])
+def test_what_is_too_deep_is_said(template: str) -> None:
+    data: dict[str, Any] = {}
+    for _ in range(5000):
+        data = {"a": data}
+    with pytest.raises(ActionError, match="too deep"):
+        JsonPath(template).of(data)
