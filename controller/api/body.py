@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import anyio
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from controller.api.problems import Fault, ProblemError
 
@@ -16,6 +17,8 @@ MERGE = "application/merge-patch+json"
 YAML = "application/yaml"
 TEXT = "text/plain"
 DEEPEST = 64
+_SECONDS = 30.0
+"""That a body may take: it is read before anybody is known."""
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
 
@@ -23,7 +26,7 @@ async def read(request: Request, forms: Sequence[str], most: int, *, optional: b
     """The body: a document of JSON, or the text of another form; of none that is ``optional``, an empty document.
 
     Raises:
-        ProblemError: it is too large, of another form, or cannot be read.
+        ProblemError: it is too large, too slow, of another form, or cannot be read.
     """
     form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if optional and not form and not await _bytes(request, most):
@@ -64,10 +67,17 @@ async def _bytes(request: Request, most: int) -> bytes:
     if length.isdigit() and int(length) > most:
         raise _too_large(most)
     raw = bytearray()
-    async for piece in request.stream():
-        raw += piece
-        if len(raw) > most:
-            raise _too_large(most)
+    try:
+        with anyio.fail_after(_SECONDS):
+            async for piece in request.stream():
+                raw += piece
+                if len(raw) > most:
+                    raise _too_large(most)
+    except TimeoutError:
+        said = f"the body did not come within {_SECONDS:.0f} s"
+        raise ProblemError("malformed", said, headers={"Connection": "close"}) from None
+    except ClientDisconnect:
+        raise ProblemError("malformed", "the body ended before its end") from None
     return bytes(raw)
 
 

@@ -21,7 +21,8 @@ class Note:
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.said}" + (f" ({self.hint})" if self.hint else "")
+        text = f"{self.where}: {self.said}" + (f" ({self.hint})" if self.hint else "")
+        return " ".join(text.split())  # names of a repository's files are in it: one line, whatever they hold
 
 
 @dataclass(frozen=True, slots=True)

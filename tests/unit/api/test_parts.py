@@ -5,15 +5,18 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
+import anyio
 import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
 
 from controller.actions.standing import Tone, standing
-from controller.api import cursors, limits, problems
+from controller.api import body, cursors, limits, problems
 from controller.api.body import document
 from controller.api.limits import Limiter
 from controller.api.places import merged
@@ -150,3 +153,27 @@ def test_no_inside_is_told() -> None:
     ):
         said = str(problems.of(error).document("n", "/api"))
         assert not any(word in said for word in ("SELECT", "10.0.0.7", "users", "skypanel.x", "duplicate", "syntax"))
+
+
+def reading(pieces: list[dict[str, Any]]) -> None:
+    """A body of these messages, and then of nothing."""
+
+    async def receive() -> dict[str, Any]:
+        if not pieces:
+            await anyio.sleep_forever()
+        return pieces.pop(0)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+    anyio.run(body.nothing, Request(scope, receive), 1000)
+
+
+def test_a_body_that_does_not_come_is_waited_for_no_longer_than_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "_SECONDS", 0.05)
+    with pytest.raises(ProblemError, match="did not come within") as refused:
+        reading([{"type": "http.request", "body": b"x", "more_body": True}])
+    assert refused.value.headers == {"Connection": "close"}
+
+
+def test_whoever_goes_while_a_body_is_read_is_no_defect_of_ours() -> None:
+    with pytest.raises(ProblemError, match="before its end"):
+        reading([{"type": "http.request", "body": b"x", "more_body": True}, {"type": "http.disconnect"}])

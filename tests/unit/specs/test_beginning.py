@@ -132,3 +132,11 @@ def test_a_name_is_made_of_any_text_or_none(text: str) -> None:
 def test_what_one_file_says_another_does_not_take_back() -> None:
     both = Found("a", {"web": "x"}, {"web": 2}, None).beside(Found("b", {"web": "y", "w": "z"}, {"web": 3}, 80))
     assert both == Found("a", {"web": "x", "w": "z"}, {"web": 2}, 80)
+
+
+def test_a_note_is_one_line_whatever_a_file_has() -> None:
+    found = app_json.read(
+        '{"formation": {"web\\nnext: rm": {"quantity": -1}}, "env": {"A\\r\\nB": "x"}}', "app.json", "x"
+    )
+    assert len(found.notes) == 2
+    assert not any("\n" in str(note) or "\r" in str(note) for note in found.notes)
