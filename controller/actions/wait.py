@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
 import psycopg
 
+from controller.actions.apply import concerned
 from controller.actions.errors import NotInTimeError
-from controller.declared import readiness
+from controller.declared import reader, readiness
 from controller.declared.readiness import Progress
+from controller.declared.writer import Written
 from reconcilers.conditions import FUSE_TRIPPED, PAUSED
 
 POLL_SECONDS = 0.15
@@ -43,6 +45,43 @@ def wait(conn: psycopg.Connection, keys: Sequence[tuple[str, UUID]], timeout: fl
                 raise NotInTimeError(why)
             return
         time.sleep(POLL_SECONDS)
+
+
+def wait_written(
+    conn: psycopg.Connection, written: Sequence[Written], timeout: float, show: Show, *, deleted: bool = False
+) -> None:
+    """The same of all that was ``written``, which has to be declared still: others may have changed it since.
+
+    Args:
+        conn: as ``wait`` has it.
+        written: what was.
+        timeout: as well.
+        show: as well.
+        deleted: it was deleted, with what is below it.
+
+    Raises:
+        NotInTimeError: as ``wait``; or it is ready, and not what was written.
+    """
+    wait(conn, concerned(conn, written, deleted=deleted), timeout, show)
+    if lost := "\n".join(_lost(conn, written)):
+        raise NotInTimeError(lost)
+
+
+def _lost(conn: psycopg.Connection, written: Sequence[Written]) -> Iterator[str]:
+    """What others have changed or deleted of it since."""
+    for each in written:
+        entry = each.target.entry
+        if not each.id or not each.changes or entry is None:
+            continue
+        present = reader.objects(conn, each.target.kind, each.target.path, ids=[each.id])
+        now = next((found for found in present if found.deleted_at is None), None)
+        if now is None:
+            yield f"{each.target} was deleted or renamed by somebody else meanwhile"
+            continue
+        wanted, said = entry.resource.document()["spec"], now.document()["spec"]
+        fields = dict.fromkeys(change.field.partition(".")[0] for change in each.changes)
+        if lost := [name for name in fields if wanted.get(name) != said.get(name)]:
+            yield f"{each.target} is ready, but {', '.join(lost)} was changed by somebody else meanwhile"
 
 
 def is_settled(found: Sequence[Progress]) -> bool:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import typer
 
 from controller.actions.apply import apply as apply_files
-from controller.actions.apply import concerned
 from controller.actions.doubts import of_rows
-from controller.actions.wait import wait as wait_for
+from controller.actions.wait import wait_written
 from controller.cli.formats import Format, Output
 from controller.cli.inputs import (
     Commit,
@@ -62,4 +61,4 @@ def apply(
         show_written(written, output)
         if wait:
             with shown(output) as show_progress:
-                wait_for(conn, concerned(conn, written), limit, show_progress)
+                wait_written(conn, written, limit, show_progress)

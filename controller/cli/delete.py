@@ -9,12 +9,11 @@ from typing import Annotated
 import psycopg
 import typer
 
-from controller.actions.apply import concerned
 from controller.actions.delete import below, target_of
 from controller.actions.delete import delete as delete_targets
 from controller.actions.errors import ActionError
 from controller.actions.paths import complete
-from controller.actions.wait import wait as wait_for
+from controller.actions.wait import wait_written
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output
 from controller.cli.inputs import Named, Timeout, Wait, database, read_files, seconds
@@ -69,7 +68,7 @@ def delete(
         show_written(written, output)
         if wait:
             with shown(output) as show_progress:
-                wait_for(conn, concerned(conn, written, deleted=True), limit, show_progress)
+                wait_written(conn, written, limit, show_progress, deleted=True)
 
 
 def _chosen(conn: psycopg.Connection, kind: str | None, name: str | None, files: Sequence[str] | None) -> list[Target]:

@@ -7,14 +7,13 @@ from typing import Annotated
 import psycopg
 import typer
 
-from controller.actions.apply import concerned
 from controller.actions.change import Changed, change
 from controller.actions.deploy import overruled, with_image
 from controller.actions.errors import ActionError
 from controller.actions.releases import place
 from controller.actions.scale import parse
 from controller.actions.scale import scale as scale_processes
-from controller.actions.wait import wait as wait_for
+from controller.actions.wait import wait_written
 from controller.cli.formats import Format, Output
 from controller.cli.inputs import (
     Commit,
@@ -125,4 +124,4 @@ def _end(conn: psycopg.Connection, done: Changed, limit: float | None, output: F
         say("nothing was changed: --dry-run", "dim")
     if limit is not None:
         with shown(output) as show_progress:
-            wait_for(conn, concerned(conn, done.written), limit, show_progress)
+            wait_written(conn, done.written, limit, show_progress)

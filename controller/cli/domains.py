@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from controller.actions import hosts
-from controller.actions.apply import concerned
 from controller.actions.delete import delete, target_of
 from controller.actions.releases import place
-from controller.actions.wait import wait as wait_for
+from controller.actions.wait import wait_written
 from controller.cli.formats import Format, Output, WideOutput, emit
 from controller.cli.helped import LIST, Listing
 from controller.cli.inputs import One, Reason, Timeout, Wait, complete_place, database, seconds, settings
@@ -82,7 +81,7 @@ def add(
         show_written([written], output)
         if wait:
             with shown(output) as show_progress:
-                wait_for(conn, concerned(conn, [written]), limit, show_progress)
+                wait_written(conn, [written], limit, show_progress)
 
 
 def remove(
@@ -105,7 +104,7 @@ def remove(
         show_written(written, output)
         if wait:
             with shown(output) as show_progress:
-                wait_for(conn, concerned(conn, written, deleted=True), limit, show_progress)
+                wait_written(conn, written, limit, show_progress, deleted=True)
 
 
 def open_(

@@ -14,13 +14,12 @@ from typing import Annotated
 import typer
 
 from controller.actions import swarm_view
-from controller.actions.apply import concerned
 from controller.actions.change import of_sources
 from controller.actions.doubts import of_rows
 from controller.actions.edit import Editable, begin, declare, is_same, read, refuse_changed
 from controller.actions.errors import ActionError
 from controller.actions.preview import preview
-from controller.actions.wait import wait as wait_for
+from controller.actions.wait import wait_written
 from controller.cli.errors import ExitCode, readable
 from controller.cli.formats import Format
 from controller.cli.inputs import Kind, Named, Reason, Timeout, Wait, database, of_kinds, seconds, settings
@@ -80,7 +79,7 @@ def edit(
     show_written(written, Format.TABLE)
     if wait:
         with database() as conn, shown(Format.TABLE) as show_progress:
-            wait_for(conn, concerned(conn, written), limit, show_progress)
+            wait_written(conn, written, limit, show_progress)
 
 
 def _typed(before: Editable, file: Path) -> list[Located] | None:

@@ -4,7 +4,7 @@
 1    error: bad input, refused, or the database or engine cannot be used; nothing was half done
 2    plan, migrate --check, gc: something would change (nothing was changed)
 3    up, doctor: the engine cannot be used at all: too old, or not a Swarm manager
-4    --wait: not ready in time, or stalled; what was asked for is written and goes on
+4    --wait: not ready in time, or stalled; what was asked for is written and goes on, or others have changed it since
 130  interrupted
 """
 

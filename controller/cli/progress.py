@@ -16,7 +16,7 @@ from controller.actions.wait import Show, is_stuck
 from controller.cli.formats import Format
 from controller.cli.output import LEAST, console, error_console, shortened
 from controller.cli.states import brief
-from controller.cli.terminal import rich_console
+from controller.cli.terminal import harmless, rich_console
 from controller.declared.readiness import Progress
 
 _GAP = 2
@@ -69,7 +69,7 @@ def progress_table(found: Sequence[Progress], mark: RenderableType, width: int, 
         elif is_stuck(p):
             sign, style = Text("✗", style="red"), "red"
         same = p.message and (p.reason, p.message) == before
-        message = _SAME if same else brief(p.message, p.path, p.details)
+        message = _SAME if same else harmless(brief(p.message, p.path, p.details))
         before = (p.reason, p.message)
         name = shortened(f"{p.kind} {p.path}", names, keep_end=True)
         shown.add_row(sign, name, Text(_word(p), style=style), Text(shortened(message, room), style="dim"))

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from controller.actions.apply import concerned
 from controller.actions.promote import promote as promote_release
 from controller.actions.releases import place
-from controller.actions.wait import wait as wait_for
+from controller.actions.wait import wait_written
 from controller.cli.formats import Format, Output
 from controller.cli.inputs import Reason, Timeout, Wait, complete_place, database, seconds, settings
 from controller.cli.output import say, warn
@@ -69,4 +68,4 @@ def promote(
         show_written(done.written, output)
         if wait and not dry_run:
             with shown(output) as show_progress:
-                wait_for(conn, concerned(conn, done.written), limit, show_progress)
+                wait_written(conn, done.written, limit, show_progress)

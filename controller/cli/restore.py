@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from controller.actions.apply import concerned
 from controller.actions.delete import below
 from controller.actions.restore import restore as restore_object
-from controller.actions.wait import wait as wait_for
+from controller.actions.wait import wait_written
 from controller.cli.formats import Format, Output
 from controller.cli.inputs import Kind, Named, Timeout, Wait, database, seconds
 from controller.cli.output import say
@@ -45,4 +44,4 @@ def restore(
                 say(f"  with {found.kind.lower()} {found.name}")
         if wait:
             with shown(output) as show_progress:
-                wait_for(conn, concerned(conn, [written]), limit, show_progress)
+                wait_written(conn, [written], limit, show_progress)

@@ -17,11 +17,16 @@ import psycopg
 import pytest
 
 from controller.actions.edit import begin, declare
-from controller.actions.errors import ActionError
+from controller.actions.errors import ActionError, NotInTimeError
 from controller.actions.events import followed
+from controller.actions.releases import place
+from controller.actions.scale import scale
+from controller.actions.wait import wait_written
 from controller.cli.errors import ExitCode
 from controller.cli.events import show_as_they_come
 from controller.cli.formats import Format
+from controller.declared.readiness import Progress
+from controller.declared.writer import Written
 from reconcilers.options import Options
 from specs.loader import Located, read_resources
 from tests.docs.blocks import blocks
@@ -291,6 +296,28 @@ def test_an_object_that_somebody_else_changed_meanwhile_is_not_declared(
     monkeypatch.setenv("VISUAL", str(program))
     assert "was changed meanwhile" in run("edit", "env", f"{app}/production", code=ExitCode.ERROR)
     assert image(database) == "registry.example.com/shop/web:1"
+
+
+def test_what_is_ready_but_was_changed_meanwhile_is_not_said_to_be_done(
+    database: Database, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Progress, "converged", True)
+    with psycopg.connect(database.dsn("panel"), autocommit=True) as conn:
+
+        def done(replicas: int) -> list[Written]:
+            return scale(conn, place(conn, app), {"web": replicas}, Options("skypanel")).written
+
+        for replicas in (2, 1, 0):
+            wait_written(conn, done(replicas), 1, lambda _: None)
+        written = done(3)
+        database.execute("UPDATE paas_environments SET image_ref = 'registry.example.com/shop/web:2'")
+        wait_written(conn, written, 1, lambda _: None)
+        database.execute("UPDATE paas_environments SET instances = 2", role="panel")
+        with pytest.raises(NotInTimeError, match="is ready, but replicas was changed by somebody else"):
+            wait_written(conn, written, 1, lambda _: None)
+        database.execute("UPDATE paas_environments SET deleted_at = now()", role="panel")
+        with pytest.raises(NotInTimeError, match="was deleted or renamed"):
+            wait_written(conn, written, 1, lambda _: None)
 
 
 def test_whoever_is_changing_an_object_is_waited_for_and_not_overwritten(database: Database, app: str) -> None:

@@ -521,6 +521,13 @@ def screen(width: int) -> Callable[[Sequence[Progress]], list[str]]:
     return render
 
 
+def test_what_a_tenant_wrote_does_nothing_to_a_terminal_that_shows_progress(
+    screen: Callable[[Sequence[Progress]], list[str]],
+) -> None:
+    (line,) = screen([far("shop", "Failed", "it said \x1b[2J\x9b2J\x1b]0;title")])
+    assert not {"\x1b", "\x9b"} & set(line)
+
+
 def test_progress_shows_mark_name_and_state_whole_and_cuts_the_message(
     width: int, screen: Callable[[Sequence[Progress]], list[str]]
 ) -> None:
