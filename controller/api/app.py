@@ -213,7 +213,11 @@ class Api:
         except ProblemError as error:
             early = error
         work = _Work(self, operation, request, number, address, sent, query, early)
-        answer = await self._in_thread(work.first)
+        try:
+            answer = await self._in_thread(work.first)
+        finally:
+            if work.is_known:
+                self._limiter.known(request.headers.get("authorization"))
         if answer.follows is not None:
             return await self._follow(work, answer.follows, number, limits)
         if answer.waiting is not None:
@@ -360,6 +364,11 @@ class _Work:
                     raise
                 self._waiting = answer.waiting
                 return answer if answer.waiting else self._kept(conn, answer)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether ``first`` has found out who asks."""
+        return self._caller is not None
 
     def known(self) -> Caller:
         """Who asks; ``first`` has found it out."""

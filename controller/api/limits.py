@@ -1,7 +1,7 @@
 """How many requests a token may send: GCRA, in the memory of this process, by a hash of the token.
 
-Each replica counts for itself: so many replicas, so many times the limit at most. Before anybody is known, the address
-that a request comes from is counted.
+Each replica counts for itself: so many replicas, so many times the limit at most. Before anybody is known by a token,
+the address that a request comes from is counted: else whoever makes up another one each time had no limit.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from controller.api.problems import ProblemError
 
@@ -40,7 +41,7 @@ class Limiter:
         self._interval = 60 / per_minute if per_minute else 0.0
         self._full_at: dict[bytes, float] = {}
         self._before: dict[bytes, float] = {}
-        """Those of the last so many keys. Who sends another token each time makes others forgotten, and nobody wait."""
+        """Those of the last so many keys. A token that is forgotten is known again with its next request."""
 
     @property
     def policy(self) -> str:
@@ -55,7 +56,19 @@ class Limiter:
         """
         if not self.per_minute:
             return None
-        key = hashlib.sha256(_key(authorization, address).encode()).digest()
+        key = _of_token(authorization)
+        return self._count(key if key is not None and self._is_known(key) else _of_address(address))
+
+    def known(self, authorization: str | None) -> None:
+        """Count what comes with this header by itself from now on: somebody is known by it."""
+        key = _of_token(authorization)
+        if self.per_minute and key is not None and not self._is_known(key):
+            self._count(key)
+
+    def _is_known(self, key: bytes) -> bool:
+        return key in self._full_at or key in self._before
+
+    def _count(self, key: bytes) -> Left:
         now = self._clock()
         if len(self._full_at) >= _MOST_KEYS:
             self._full_at, self._before = {}, self._full_at
@@ -76,7 +89,16 @@ class Limiter:
         return {"RateLimit": f'"token";r={left.remaining};t={left.seconds}', "RateLimit-Policy": self.policy}
 
 
-def _key(authorization: str | None, address: str) -> str:
+def _of_token(authorization: str | None) -> bytes | None:
     """One for all ways to write the same header: its first word in any letters, any spaces, and what follows."""
     words = (authorization or "").split()
-    return " ".join([words[0].lower(), *words[1:]]) if words else f"address {address}"
+    return hashlib.sha256(" ".join([words[0].lower(), *words[1:]]).encode()).digest() if words else None
+
+
+def _of_address(address: str) -> bytes:
+    """Of IPv6, who has one address has all of its /64."""
+    try:
+        whose = str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
+    except ValueError:
+        whose = address
+    return hashlib.sha256(f"address {whose}".encode()).digest()

@@ -195,3 +195,21 @@ def test_an_app_that_is_not_there_and_a_name_that_is_none_are_refused(gate: Gate
     admin = gate.token(role="admin")
     problem(gate.ask("POST", AT, admin, json={"name": "x", "apps": ["none"]}), "conflict")
     problem(gate.ask("POST", AT, admin, json={"name": "a b"}), "conflict")
+
+
+def test_tokens_that_somebody_makes_up_are_counted_together_and_keep_nobody_out(database: Database) -> None:
+    make_tenant(database)
+    good = create(database.session("panel"), Asked("t", "acme")).token
+    settings = Settings(
+        skypanel_api_database_url=SecretStr(database.dsn("api")),
+        skypanel_api_requests_per_minute=8,  # two at once
+        docker_host="tcp://127.0.0.1:1",
+    )
+    with TestClient(make_app(settings, {}, access=real(settings)), raise_server_exceptions=False) as client:
+
+        def ask(token: str) -> int:
+            return client.get("/api/whoami", headers={"Authorization": f"Bearer {token}"}).status_code
+
+        assert ask(good) == 200
+        assert 429 in [ask(f"made-up-{number}") for number in range(8)]
+        assert ask(good) == 200

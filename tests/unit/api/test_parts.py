@@ -38,6 +38,9 @@ class Clock:
 def test_a_token_gets_its_burst_then_its_rate_and_others_are_not_touched() -> None:
     clock = Clock()
     limiter = Limiter(60, clock)
+    for token in ("Bearer a", "Bearer b"):
+        limiter.known(token)
+    clock.now += 60
     left = [limiter.take("Bearer a", "") for _ in range(15)]
     assert [each.remaining for each in left if each] == list(range(14, -1, -1))
     with pytest.raises(ProblemError) as refused:
@@ -58,15 +61,29 @@ def test_tokens_without_number_are_counted_in_bounds_and_do_not_give_a_used_up_o
 ) -> None:
     monkeypatch.setattr(limits, "_MOST_KEYS", 100)
     limiter = Limiter(60, Clock())
-    for _ in range(limiter.burst):
+    limiter.known("Bearer a")
+    for _ in range(limiter.burst - 1):
         limiter.take("Bearer a", "")
     for number in range(150):
-        limiter.take(f"Bearer {number}", "")
+        limiter.known(f"Bearer {number}")
     with pytest.raises(ProblemError):
         limiter.take("Bearer a", "")
     for number in range(1000):
-        limiter.take(f"Bearer {number}", "")
+        limiter.known(f"Bearer {number}")
     assert len(limiter._full_at) + len(limiter._before) <= 200
+
+
+def test_whoever_is_not_known_is_counted_by_his_address_whatever_tokens_he_makes_up() -> None:
+    limiter = Limiter(60, Clock())
+    for number in range(limiter.burst):
+        limiter.take(f"Bearer {number}", "2001:db8::1")
+    for address in ("2001:db8::1", "2001:db8::ffff"):
+        with pytest.raises(ProblemError):
+            limiter.take("Bearer x", address)
+    limiter.take("Bearer x", "2001:db8:0:1::1")
+    limiter.take("Bearer x", "")
+    limiter.known("Bearer a")
+    assert limiter.take("Bearer a", "2001:db8::1") is not None
 
 
 def test_a_merge_patch_is_that_of_the_rfc() -> None:
