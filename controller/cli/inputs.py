@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,18 +29,29 @@ if TYPE_CHECKING:
     from specs.loader import Located
 
 
-_PATIENCE_SECONDS = "2"
-"""For which a shell that completes waits for the database; libpq takes no less."""
+_PATIENCE_SECONDS = 2.0
+"""For which a shell that completes waits for the database, whatever it is that takes so long there."""
 
 
 def _asked(ask: Callable[[psycopg.Connection], list[str]]) -> list[str]:
     """For the shell: what the database says. Silent, and soon, when it cannot be asked."""
-    import psycopg  # noqa: PLC0415 - see ``database``
+    from controller.actions import connection as _  # noqa: F401, PLC0415 - see ``database``
 
-    os.environ.setdefault("PGCONNECT_TIMEOUT", _PATIENCE_SECONDS)
-    with suppress(ActionError, psycopg.Error, ValueError), database() as conn:
-        return ask(conn)
-    return []
+    found: list[str] = []
+
+    def look() -> None:
+        with suppress(Exception), database() as conn:
+            found.extend(ask(conn))
+
+    asking = Thread(target=look, daemon=True)  # nothing waits for its end: not for hosts, nor for locks
+    asking.start()
+    asking.join(_patience())
+    return list(found)
+
+
+def _patience() -> float:
+    said = os.environ.get("PGCONNECT_TIMEOUT", "")
+    return (float(said) if said.isdecimal() else 0.0) or _PATIENCE_SECONDS
 
 
 def complete_path(context: typer.Context, incomplete: str) -> list[str]:

@@ -22,6 +22,7 @@ from controller.actions.events import followed
 from controller.actions.releases import place
 from controller.actions.scale import scale
 from controller.actions.wait import wait_written
+from controller.cli import inputs
 from controller.cli.errors import ExitCode
 from controller.cli.events import show_as_they_come
 from controller.cli.formats import Format
@@ -394,6 +395,7 @@ def completed(line: str) -> list[str]:
 def test_the_shell_is_given_what_the_database_has(
     database: Database, app: str, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "20")
     database.execute("INSERT INTO paas_processes (environment_id, type) VALUES (%s, 'worker')", tenant.environment)
     monkeypatch.setenv("DATABASE_URL", database.dsn("panel"))
     organization = app.partition("/")[0]
@@ -409,9 +411,29 @@ def test_the_shell_is_given_what_the_database_has(
 
 
 def test_the_shell_waits_neither_long_nor_aloud_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "2")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for port in (silent.getsockname()[1], 1):
             monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{port}/none")
             assert completed("skypanel deploy ac") == []
+        monkeypatch.delenv("PGCONNECT_TIMEOUT")
+        hosts = ",".join(30 * [f"127.0.0.1:{silent.getsockname()[1]}"])  # five seconds each
+        monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@{hosts}/none")
+        assert completed("skypanel deploy ac") == []
     monkeypatch.delenv("DATABASE_URL")
     assert completed("skypanel deploy ac") == []
+
+
+def test_the_shell_does_not_wait_for_a_lock(
+    database: Database, app: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database.dsn("panel"))
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "1")
+    with database.session("skypanel_owner").transaction():
+        database.execute("LOCK TABLE public.paas_environments")
+        assert inputs.complete_place(f"{app}/") == []
+        while not database.one(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'paas_environments'::regclass"
+        ):
+            pass  # what asks is there still, or is only on its way
+    assert capfd.readouterr() == ("", "")
