@@ -25,6 +25,9 @@ from specs.loader import Located
 from specs.problems import Path, problems_of
 from specs.yaml_syntax import Position
 
+_NAME = "name"
+"""Of an object: no field of its spec, and a source's all the same."""
+
 Make = Callable[[dict[str, Any]], Mapping[str, Any]]
 """Of a spec document, another one."""
 
@@ -80,12 +83,21 @@ def change(
 
 def of_sources(conn: psycopg.Connection, written: Sequence[Written]) -> Iterator[str]:
     """What will not last, as a source declares it."""
-    for each in written:
-        if each.id is None or not each.changed:
+    changed = [each for each in written if each.id is not None and each.changed]
+    owners = {
+        kind: lookups.owners(
+            conn, KINDS[kind].word(), [each.id for each in changed if each.target.kind == kind and each.id]
+        )
+        for kind in dict.fromkeys(each.target.kind for each in changed)
+    }
+    for each in changed:
+        owner = owners[each.target.kind].get(each.id) if each.id else None
+        if owner is None:
             continue
-        owner = lookups.owners(conn, KINDS[each.target.kind].word(), [each.id]).get(each.id)
-        lost = sorted({change.field.partition(".")[0] for change in each.changes} & set(owner.fields if owner else ()))
-        if owner and lost:
+        lost = sorted({change.field.partition(".")[0] for change in each.changes} & {*owner.fields, _NAME})
+        if each.action == "deleted":
+            yield f"{owner.named} declares {each.target.name}, and has it be there again at once"
+        elif lost:
             yield f"{owner.named} declares {', '.join(lost)} of {each.target.name}, and takes it back at once"
 
 

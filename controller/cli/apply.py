@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from controller.actions.apply import apply as apply_files
+from controller.actions.change import of_sources
 from controller.actions.doubts import of_rows
 from controller.actions.wait import wait_written
 from controller.cli.formats import Format, Output
@@ -56,7 +57,7 @@ def apply(
     options = settings().options
     with database(declares=True, why=reason, commit=commit) as conn:
         written = apply_files(conn, entries, options)
-        for said in of_rows(conn, entries):
+        for said in (*of_rows(conn, entries), *of_sources(conn, written)):
             warn(said)
         show_written(written, output)
         if wait:

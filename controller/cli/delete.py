@@ -9,6 +9,7 @@ from typing import Annotated
 import psycopg
 import typer
 
+from controller.actions.change import of_sources
 from controller.actions.delete import below, target_of
 from controller.actions.delete import delete as delete_targets
 from controller.actions.errors import ActionError
@@ -17,7 +18,7 @@ from controller.actions.wait import wait_written
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output
 from controller.cli.inputs import Named, Timeout, Wait, database, read_files, seconds
-from controller.cli.output import error_console, say, says_yes
+from controller.cli.output import error_console, say, says_yes, warn
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
 from controller.cli.terminal import Text
@@ -65,6 +66,8 @@ def delete(
             say("nothing was deleted")
             raise typer.Exit(ExitCode.ERROR)
         written = delete_targets(conn, targets)
+        for said in of_sources(conn, written):
+            warn(said)
         show_written(written, output)
         if wait:
             with shown(output) as show_progress:

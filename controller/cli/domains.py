@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from controller.actions import hosts
+from controller.actions.change import of_sources
 from controller.actions.delete import delete, target_of
 from controller.actions.releases import place
 from controller.actions.wait import wait_written
@@ -16,7 +17,7 @@ from controller.cli.formats import Format, Output, WideOutput, emit
 from controller.cli.helped import LIST, Listing
 from controller.cli.inputs import One, Reason, Timeout, Wait, complete_place, database, seconds, settings
 from controller.cli.listing import Watch, show_list
-from controller.cli.output import console, note
+from controller.cli.output import console, note, warn
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
 
@@ -78,6 +79,8 @@ def add(
     limit, options = seconds(timeout), settings().options
     with database(declares=True, why=reason) as conn:
         written = hosts.add(conn, place(conn, path), host, process, options)
+        for said in of_sources(conn, [written]):
+            warn(said)
         show_written([written], output)
         if wait:
             with shown(output) as show_progress:
@@ -101,6 +104,8 @@ def remove(
     limit = seconds(timeout)
     with database(declares=True, why=reason) as conn:
         written = delete(conn, [target_of(conn, hosts.HOST, host)])
+        for said in of_sources(conn, written):
+            warn(said)
         show_written(written, output)
         if wait:
             with shown(output) as show_progress:

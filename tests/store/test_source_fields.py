@@ -319,3 +319,10 @@ async def test_whoever_changes_by_hand_what_a_source_declares_is_told_that_it_wi
     assert warned in " ".join(capsys.readouterr().err.split())
     assert main(["scale", "acme/blog/p", "web=3"]) == 0
     assert "takes it back" not in capsys.readouterr().err
+    file = tmp_path / "by-hand.yaml"
+    file.write_text(environment("p").replace("web:1", "web:8"))
+    assert "web:8" in file.read_text()
+    assert main(["apply", "-f", str(file)]) == 0
+    assert warned in " ".join(capsys.readouterr().err.split())
+    assert main(["delete", "env", "acme/blog/p", "--yes"]) == 0
+    assert "source acme/main declares acme/blog/p, and has it be there again at once" in capsys.readouterr().err
