@@ -98,6 +98,8 @@ def _depth(raw: bytes) -> int:
         if token[0] in b"[{":
             depth += 1
             deepest = max(deepest, depth)
+            if deepest > DEEPEST:
+                break
         elif token[0] in b"]}":
             depth -= 1
     return deepest

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from controller.api.operations import Operation, Parameter
 from controller.api.problems import Fault, ProblemError
 
 _LONGEST = 1024
+_MOST = 100
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
 
@@ -24,8 +26,11 @@ def query(operation: Operation, pairs: Sequence[tuple[str, str]]) -> dict[str, s
     Raises:
         ProblemError: one is not known, comes twice, or has a value that it cannot have.
     """
+    if len(pairs) > _MOST:
+        raise ProblemError("malformed", f"an address has {_MOST} parameters at most")
     known, found = operation.queried, dict(pairs)
-    faults = [Fault("is given more than once", parameter=name) for name in found if _times(name, pairs) > 1]
+    times = Counter(name for name, _ in pairs)
+    faults = [Fault("is given more than once", parameter=name) for name, number in times.items() if number > 1]
     faults += [
         Fault("is required", parameter=name) for name, each in known.items() if each.required and name not in found
     ]
@@ -54,10 +59,6 @@ def headers(operation: Operation, found: Mapping[str, str]) -> None:
     ]
     if faults:
         raise ProblemError("malformed", "a header cannot be taken", faults)
-
-
-def _times(name: str, pairs: Sequence[tuple[str, str]]) -> int:
-    return sum(each == name for each, _ in pairs)
 
 
 def _faults(parameter: Parameter, value: str) -> Iterator[str]:

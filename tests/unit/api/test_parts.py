@@ -21,6 +21,8 @@ from controller.api.body import document
 from controller.api.limits import Limiter
 from controller.api.places import merged
 from controller.api.problems import ProblemError, pointer
+from controller.api.reading import query
+from controller.api.routes import operations
 from controller.declared.reader import DeclaredObject, ObjectStatus
 from specs.kinds import KINDS
 
@@ -170,6 +172,16 @@ def test_no_inside_is_told() -> None:
     ):
         said = str(problems.of(error).document("n", "/api"))
         assert not any(word in said for word in ("SELECT", "10.0.0.7", "users", "skypanel.x", "duplicate", "syntax"))
+
+
+def test_an_address_with_parameters_without_number_is_looked_at_no_further() -> None:
+    listing = next(each for each in operations() if each.queried)
+    with pytest.raises(ProblemError, match="100 parameters at most") as refused:
+        query(listing, [(str(number), "") for number in range(101)])
+    assert refused.value.faults == ()
+    with pytest.raises(ProblemError) as twice:
+        query(listing, [("x", "1"), ("x", "2")])
+    assert [each.parameter for each in twice.value.faults if "more than once" in each.detail] == ["x"]
 
 
 def reading(pieces: list[dict[str, Any]]) -> None:
