@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+COMPLETES = "_SKYPANEL_COMPLETE"
+"""A variable that shells set when they ask what may follow."""
 _NO_PLUGINS = ("PYDANTIC_DISABLE_PLUGINS", "__all__")
 """None of them is for a command, and to look for them reads what every installed package says of itself."""
 
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _meant(given: Sequence[str]) -> list[str]:
     """``given``, with the help that ``help COMMAND`` and nothing at all ask for."""
-    if "_SKYPANEL_COMPLETE" in os.environ:  # a shell asks what may follow
+    if COMPLETES in os.environ:  # a shell asks what may follow
         return list(given)
     if not given or given[0] == "help":
         return [*given[1:], "--help"]
@@ -41,7 +43,7 @@ def _meant(given: Sequence[str]) -> list[str]:
 
 def _said_at_once(given: list[str]) -> int | None:
     """The exit code where help or version is all that is asked for."""
-    if "_SKYPANEL_COMPLETE" in os.environ or len(given) != 1:
+    if COMPLETES in os.environ or len(given) != 1:
         return None
     try:
         if given[0] in ("--help", "-h"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from typer.main import get_group
 
 from controller.actions import habits
 from controller.actions.errors import ActionError
+from controller.cli import COMPLETES
 from controller.cli.commands import ABOUT, COMMANDS, EXIT_CODES, commands
 from controller.cli.errors import ExitCode, explain, readable
 from controller.cli.helped import Command, Group
@@ -58,7 +60,7 @@ class _Commands(Group):
         """
         if args[0] in self.commands:
             return args[0], loaded(args[0]), args[1:]
-        if args[0].startswith("-"):
+        if args[0].startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
         slip = meant(args[0], (name for name in self.commands if name != "delete"))
         hint = habits.of_command(args) or (f"did you mean {slip}?" if slip else "`skypanel --help` lists the commands")
@@ -149,6 +151,8 @@ def main(arguments: Sequence[str]) -> int:
 def _end(error: BaseException, *, debug: bool) -> int:
     from controller.cli.output import complain  # noqa: PLC0415 - see ``loaded``
 
+    if COMPLETES in os.environ:  # a line that is being typed is not to be broken by what is wrong with it
+        return ExitCode.ERROR
     said = explain(error)
     if debug or said is None:
         sys.stderr.write("".join(readable(traceback.format_exception(error))))

@@ -45,10 +45,21 @@ class Listing(Group):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As it is given, or as it is meant."""
         first = args[0] if args else ""
+        if not args and ctx.resilient_parsing:  # a shell asks what may follow: all of them may
+            return super().parse_args(ctx, args)
         if args or not self.no_args_is_help:
             named = first in self.commands or first in ctx.help_option_names or meant(first, self.commands)
             args = args if named else [LIST, *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Commands, else what may follow the list."""
+        if (found := super().shell_complete(ctx, incomplete)) or self.no_args_is_help:
+            return found
+        meant_list = self.commands[LIST]
+        of_list = meant_list.make_context(LIST, [], parent=ctx, resilient_parsing=True)
+        arguments = [each for each in meant_list.get_params(of_list) if each.param_type_name == "argument"]
+        return arguments[0].shell_complete(of_list, incomplete) if arguments else []
 
 
 def _spared(params: list[Any]) -> list[Any]:

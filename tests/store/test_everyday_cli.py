@@ -410,6 +410,19 @@ def test_the_shell_is_given_what_the_database_has(
     assert "deploy" in completed("skypanel dep")
 
 
+def test_the_shell_is_given_commands_below_others_and_never_an_error(
+    database: Database, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "20")
+    monkeypatch.setenv("DATABASE_URL", database.dsn("panel"))
+    assert completed("skypanel domains ") == ["list", "add", "remove"]
+    assert completed("skypanel domains a") == ["add"]
+    assert completed("skypanel domains r") == ["remove"]
+    assert completed(f"skypanel domains {app}/p") == [f"{app}/production"]
+    assert completed("skypanel nosuch ac") == []
+    assert completed("skypanel help depl") == ["deploy"]
+
+
 def test_the_shell_waits_neither_long_nor_aloud_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGCONNECT_TIMEOUT", "2")
     with socket.create_server(("127.0.0.1", 0)) as silent:
