@@ -104,6 +104,11 @@ def test_a_role_of_the_platform_is_good_everywhere() -> None:
         ("https://id.example.com", {"sub": ["repo:acme/*"]}, "stands for itself"),
         ("https://id.example.com", {str(n): ["x"] for n in range(9)}, "too many"),
         ("https://token.actions.githubusercontent.com", {"ref": ["refs/heads/main"]}, "whose they are"),
+        (
+            "https://token.actions.githubusercontent.com",
+            {"job_workflow_ref": ["acme/flows/.github/workflows/deploy.yml@refs/heads/main"]},
+            "whose they are",
+        ),
         ("https://gitlab.com", {"ref_protected": ["true"]}, "whose they are"),
     ],
 )
