@@ -37,7 +37,7 @@ ENDS_BY_ITSELF = {  # what is started and is no loop: it ends with what it does,
     "self._refresh_pending": "within engine_hints, which begins both anew",
     "self._watch_routers": "within engine_hints, which begins it anew",
     "self._until_gone": "until its reader is gone",
-    "self._look_once": "one question to an issuer, within api_issuers",
+    "self._follow": "within api_issuers, which begins it anew",
     "self._tend": "within api_streams, which begins it anew",
     "self._end": "ends with the process that it ends",
 }
