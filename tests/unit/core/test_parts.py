@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.parts import LONG, TESTS, WHOLE, long_parts, parts
+from pathlib import Path
+
+from tests.parts import ELSEWHERE, LONG, TESTS, WHOLE, long_parts, parts
 
 
 def test_every_test_is_in_one_part() -> None:
@@ -12,7 +14,10 @@ def test_every_test_is_in_one_part() -> None:
     files = sorted(f"tests/{p.relative_to(TESTS)}" for p in (TESTS / WHOLE).rglob("test_*.py"))
     assert sorted(word for word in listed if word.startswith(f"tests/{WHOLE}/")) == files
     folders = {f"tests/{p.relative_to(TESTS).parts[0]}" for p in TESTS.rglob("test_*.py")}
-    others = [word for word in listed if word not in files]
+    others = [word for word in listed if word not in (*files, ELSEWHERE)]
+    ignoring = [part for part in parts() if f"--ignore={ELSEWHERE}" in part]
+    assert listed.count(ELSEWHERE) == len(ignoring) == 1
+    assert str(Path(ELSEWHERE).parent) in ignoring[0]
     assert sorted([*others, f"tests/{LONG}", f"tests/{WHOLE}"]) == sorted(folders)
     assert "tests/unit" in parts()[-1]
 
