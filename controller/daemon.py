@@ -154,7 +154,7 @@ class Daemon:
                         finally:
                             self._stopping.set()
                 except* UnsupportedEngine as group:
-                    refused = next(e for e in group.exceptions if isinstance(e, UnsupportedEngine))
+                    refused = _first(group)
                 if self._server is not None:
                     self._server.should_exit = True
                 tasks.cancel_scope.cancel()
@@ -263,6 +263,12 @@ class Daemon:
             "epoch": self._process.recorder.epoch,
             "reconciles": self._process.recorder.last(Key(kind, object_id)),
         }
+
+
+def _first(group: BaseExceptionGroup[UnsupportedEngine]) -> UnsupportedEngine:
+    """Of a group of nothing else, however deep in it."""
+    found = group.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found
 
 
 def _say_unavailable(state: RetryCallState) -> None:

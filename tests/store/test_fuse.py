@@ -28,8 +28,9 @@ pytestmark = pytest.mark.anyio
 WATCHED_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
 """Idle it is a third of one; ten when tables are gone through for each row."""
-CONFIRMS_IN_ANSWERS = 10
-"""It writes as many rows, twice: idle as long as 2.5 answers, and fifty when tables are gone through for each row."""
+CONFIRMS_IN_ANSWERS = 20
+"""It writes as many rows, twice: idle as long as 2 answers, busy as 12, and far more when tables are gone through for
+each row."""
 
 
 @pytest.fixture
