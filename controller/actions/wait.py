@@ -63,12 +63,12 @@ def wait_written(
         NotInTimeError: as ``wait``; or it is ready, and not what was written.
     """
     wait(conn, concerned(conn, written, deleted=deleted), timeout, show)
-    if lost := "\n".join(_lost(conn, written)):
-        raise NotInTimeError(lost)
+    if said := "\n".join(lost(conn, written)):
+        raise NotInTimeError(said)
 
 
-def _lost(conn: psycopg.Connection, written: Sequence[Written]) -> Iterator[str]:
-    """What others have changed or deleted of it since."""
+def lost(conn: psycopg.Connection, written: Sequence[Written]) -> Iterator[str]:
+    """What others have changed or deleted of it since, a sentence an object."""
     for each in written:
         entry = each.target.entry
         if not each.id or not each.changes or entry is None:
@@ -80,8 +80,8 @@ def _lost(conn: psycopg.Connection, written: Sequence[Written]) -> Iterator[str]
             continue
         wanted, said = entry.resource.document()["spec"], now.document()["spec"]
         fields = dict.fromkeys(change.field.partition(".")[0] for change in each.changes)
-        if lost := [name for name in fields if wanted.get(name) != said.get(name)]:
-            yield f"{each.target} is ready, but {', '.join(lost)} was changed by somebody else meanwhile"
+        if gone := [name for name in fields if wanted.get(name) != said.get(name)]:
+            yield f"{each.target} is ready, but {', '.join(gone)} was changed by somebody else meanwhile"
 
 
 def is_settled(found: Sequence[Progress]) -> bool:

@@ -27,6 +27,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from controller.actions.refusals import recorded
+from controller.actions.wait import lost
 from controller.api import body as bodies
 from controller.api import idempotency, problems, reading
 from controller.api.asked import Answer, Asked, Waiting
@@ -221,7 +222,7 @@ class Api:
         if answer.follows is not None:
             return await self._follow(work, answer.follows, number, limits)
         if answer.waiting is not None:
-            waited = await wait(answer.waiting, lambda: self._in_thread(work.look))
+            waited = await wait(answer.waiting, lambda: self._in_thread(work.look), lambda: self._in_thread(work.lost))
             answer = replace(answer, body=answer.body | {"waited": waited}, waiting=None)
             answer = await self._in_thread(lambda: work.last(answer))
         return _respond(answer, number, limits)
@@ -394,6 +395,12 @@ class _Work:
         assert self._waiting is not None
         with self._api.connections.lent() as conn, acting(conn, self.known(), self._address, self._number):
             return readiness.progress(conn, self._waiting.keys)
+
+    def lost(self) -> Sequence[str]:
+        """What others have changed of it since."""
+        assert self._waiting is not None
+        with self._api.connections.lent() as conn, acting(conn, self.known(), self._address, self._number):
+            return list(lost(conn, self._waiting.written))
 
     def last(self, answer: Answer) -> Answer:
         """Remember what is answered at last."""

@@ -14,6 +14,7 @@ from controller.api.callers import Access, Caller
 from controller.api.looks import Looks
 from controller.api.problems import ProblemError, not_found
 from controller.api.streams.follower import Following
+from controller.declared.writer import Written
 from controller.settings import Settings
 
 
@@ -68,10 +69,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What an answer waits for: kind and id of each, and so many seconds at most."""
+    """What an answer waits for.
+
+    Args:
+        keys: kind and id of each.
+        seconds: that it takes at most.
+        written: what was, and has to be declared still at the end.
+    """
 
     keys: Sequence[tuple[str, UUID]]
     seconds: float
+    written: Sequence[Written] = ()
 
 
 @dataclass(frozen=True, slots=True)

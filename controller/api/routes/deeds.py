@@ -179,7 +179,8 @@ def _change(kind: str, asked: Asked, path: tuple[str, ...], work: Work, reason: 
         answer = objects.plan(asked, [places.posted(kind, path, after.document())])
         return replace(answer, body=answer.body | said)
     changes = spec_changes(before.document()["spec"], after.document()["spec"])
-    written = Written(Target(kind, path), after.id, "updated" if changes else "unchanged", changes)
+    entry = places.posted(kind, path, after.document())
+    written = Written(Target(kind, path, entry=entry), after.id, "updated" if changes else "unchanged", changes)
     return objects.done(places.areas(kind)[-1], asked, written, concerned(asked.conn, [written]), said)
 
 

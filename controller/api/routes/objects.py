@@ -185,7 +185,7 @@ def done(
     said = {name: value for name, value in written_document(written).items() if name in ("action", "changes")}
     said |= more or {}
     seconds = shared.wait_seconds(asked.query)
-    waiting = Waiting(keys, seconds) if seconds else None
+    waiting = Waiting(keys, seconds, [written]) if seconds else None
     now = shared.find(asked, kind, path)
     deleted = written.action == "deleted"
     status = 201 if written.action == "created" else 202 if deleted and now is not None else 200

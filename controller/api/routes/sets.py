@@ -32,7 +32,7 @@ def _apply(asked: Asked) -> Answer:
         return objects.plan(asked, entries)
     written = apply(asked.conn, entries, asked.settings.options)
     seconds = shared.wait_seconds(asked.query)
-    waiting = Waiting(concerned(asked.conn, written), seconds) if seconds else None
+    waiting = Waiting(concerned(asked.conn, written), seconds, written) if seconds else None
     doubts = list(of_rows(asked.conn, entries))
     return Answer({"written": [written_document(each) for each in written], "doubts": doubts}, waiting=waiting)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from controller.api.idempotency import prune
+from controller.declared.readiness import Progress
 from tests.store.api.conftest import BASE, HERE, World
 
 SPEC = {"image": "registry.example.com/web:2", "replicas": 2, "port": 8080}
@@ -150,6 +151,38 @@ def test_waiting_says_how_far_it_came(own_world: World) -> None:
     waited = answer.json()["waited"]
     assert waited["converged"] is False
     assert "no controller has ever been alive" in waited["why"]
+
+
+@pytest.mark.parametrize("way", ["patch", "deploy", "apply"])
+def test_what_is_ready_but_was_changed_meanwhile_is_not_called_converged(
+    own_world: World, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that takes it back at once has the environment be ready again, as it was before."""
+
+    def ready(_progress: Progress) -> bool:
+        if steps.pop(0) == "undo":
+            own_world.database.execute("UPDATE paas_environments SET image_ref = 'shop:0', instances = 9", role="panel")
+        return True
+
+    def ask() -> Any:
+        if way == "deploy":
+            return own_world.ask("POST", f"{HERE}/deploy?wait=5", json={"image": "shop:5"}).json()["waited"]
+        if way == "patch":
+            return own_world.ask("PATCH", f"{HERE}?wait=5", json={"spec": {"replicas": 3}}).json()["waited"]
+        document = own_world.ask("GET", HERE).json()
+        sent = {name: document[name] for name in ("apiVersion", "kind")}
+        sent |= {"metadata": {name: document["metadata"][name] for name in ("name", "app", "organization")}}
+        sent |= {"spec": {"image": "shop:6", "replicas": 2}}
+        return own_world.ask("POST", "/api/apply?wait=5", json=[sent]).json()["waited"]
+
+    monkeypatch.setattr(Progress, "converged", property(ready))
+    steps = ["go"] * 50
+    assert ask()["converged"] is True
+    own_world.database.execute("UPDATE paas_environments SET image_ref = 'shop:1', instances = 1", role="panel")
+    steps = ["undo", *["go"] * 50]
+    waited = ask()
+    assert waited["converged"] is False
+    assert "changed by somebody else meanwhile" in waited["why"]
 
 
 def test_the_same_key_is_answered_as_the_first_time(own_world: World) -> None:
