@@ -82,14 +82,20 @@ def begin(folder: Path, wanted: Wanted, registries: Sequence[str], *, file: str 
 
 
 def write(target: Path, text: str) -> None:
-    """Write it where nothing is yet.
+    """Write it where nothing is yet: all of it, or nothing.
 
     Raises:
         ActionError: something is there, or it cannot be written.
     """
+    content = text.encode()
     try:
-        with target.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with target.open("xb") as file:
+            try:
+                file.write(content)
+                file.flush()
+            except OSError:
+                target.unlink()  # a disk that is full leaves no half of it
+                raise
     except FileExistsError:
         raise ActionError(f"{target} is there already", "name another by -o, or remove it") from None
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,24 @@ def test_a_repository_becomes_a_file_that_validates(tmp_path: Path) -> None:
     with pytest.raises(ActionError, match="is there already"):
         write(folder / "skypanel.yaml", "x")
     assert (folder / "skypanel.yaml").read_text() == made.text
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    largest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, largest[1]))
+    try:
+        with pytest.raises(ActionError, match="cannot be written: File too large"):
+            write(tmp_path / "skypanel.yaml", "x" * 20_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, largest)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UnicodeEncodeError):
+        write(tmp_path / "skypanel.yaml", "half of it \udc80")
+    assert list(tmp_path.iterdir()) == []
+    write(tmp_path / "skypanel.yaml", "whole")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("skypanel.yaml", "whole")]
+    with pytest.raises(ActionError, match="cannot be written"):
+        write(tmp_path / "none" / "skypanel.yaml", "x")
 
 
 def test_an_image_alone_is_a_spec(tmp_path: Path) -> None:
