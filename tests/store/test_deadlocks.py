@@ -113,33 +113,36 @@ def test_a_real_deadlock_is_outlasted(
         objects.find_one(database.session("panel"), KIND, tuple(at(database, name).split("/")))
         for name in ("production", "staging")
     )
-    failures: list[str] = []
-
-    ours = database.connect("panel")
+    tries: list[str] = []
+    ours, theirs = database.connect("panel"), database.connect("postgres")
+    theirs.execute("SET deadlock_timeout = '1min'")  # who looks first is the one that is ended: always ours
 
     def other() -> None:
-        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = %s"
-        with database.connect("panel") as conn, conn.transaction():
-            conn.execute("SELECT FROM paas_processes WHERE environment_id = %s FOR UPDATE", [staging])
+        with theirs, theirs.transaction():
+            theirs.execute("SELECT FROM paas_processes WHERE environment_id = %s FOR UPDATE", [staging])
             held.set()
-            until = time.monotonic() + 30.0
-            while conn.execute(waits, [ours.info.backend_pid]).fetchone() == (0,):
-                assert time.monotonic() < until
-            conn.execute("UPDATE paas_environments SET port = 81 WHERE id = %s", [staging])
+            ready.wait(30)
+            theirs.execute("UPDATE paas_environments SET port = 81 WHERE id = %s", [staging])
 
-    def beaten(*_: object, real: Any = promote._processes) -> Any:
-        failures.append("tried")
+    def crossed(*_: object, real: Any = promote._processes) -> Any:
+        tries.append("tried")
+        if len(tries) == 1:
+            held.wait(30)
+            ours.execute("SELECT FROM paas_environments WHERE id = %s FOR UPDATE", [staging])
+            ready.set()
+            waits, until = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = %s", time.monotonic() + 30.0
+            while not database.one(waits, theirs.info.backend_pid):
+                assert time.monotonic() < until
         return real(*_)
 
-    monkeypatch.setattr(promote, "_processes", beaten)
-    held = threading.Event()
+    monkeypatch.setattr(promote, "_processes", crossed)
+    held, ready = threading.Event(), threading.Event()
     thread = threading.Thread(target=other)
     thread.start()
-    held.wait(10)
     with ours:
         promote.promote(ours, source, target, None, Options("skypanel"))
     thread.join(10)
-    assert len(failures) == 2
+    assert len(tries) == 2
     assert database.one("SELECT image_ref FROM paas_environments WHERE id = %s", staging) == "web:1"
 
 
