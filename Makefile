@@ -92,8 +92,9 @@ ci: ## Do what the build machine does
 	@.ci/run
 
 .PHONY: schema
-schema: setup ## Write the JSON Schemas of the specs again, and .env.example
+schema: setup ## Write the JSON Schemas of the specs again, .env.example, and the API's reference
 	@$(PYTHON) -m specs.schema_export
+	@$(PYTHON) -m controller.api.reference
 	@$(PYTHON) -m controller.settings_example
 
 LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate

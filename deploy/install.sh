@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs SkyPanel on one node, or brings an installation to the version of this checkout; as root, on Debian 12 or 13,
-# or Ubuntu 24.04. It does the steps of docs/operations.md, Install, in that order, and each only when it is not done.
+# or Ubuntu 24.04. It does steps 1 to 7 of docs/paas-caas-setup.md, and each only when it is not done.
 #
 #     deploy/install.sh --acme-email ops@example.com      certificates from Let's Encrypt
 #     deploy/install.sh --no-tls                          plain HTTP only
@@ -248,6 +248,7 @@ check_engine() {
     case $(docker info -f '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}') in
         'active true') already 'a manager of a Swarm' ;;
         'inactive false')
+            step='2 Swarm'
             [ -n "$address" ] || address=$(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([^ ]*\).*/\1/p')
             mend="name this node's address with --advertise-addr, or another pool with --swarm-pool"
             record swarm this-node
@@ -271,7 +272,7 @@ fingerprint() {
 program_version() { $venv/bin/skypanel --version 2>/dev/null | head -n 1 || true; }
 
 install_program() {
-    step='2 Program'
+    step='1 Program'
     local wanted='' before='' stamp=$venv/.deployed
     if ! has_package python3-venv; then packages python3-venv; else already 'packages python3-venv'; fi
     if [ -n "$dry" ] && ! command -v python3 >/dev/null; then
@@ -333,7 +334,7 @@ record_database() {
 }
 
 prepare_database() {
-    step='3 Database'
+    step='7 Database'
     if [ -z "${SKYPANEL_ADMIN_URL:-}" ] && recorded database-elsewhere "$database"; then
         mend='set SKYPANEL_ADMIN_URL, as for the installation'
         run 'ask whether the schema is current' $venv/bin/skypanel migrate --check
@@ -434,7 +435,7 @@ edge_runs() {
 }
 
 close_hosts() {
-    step='5 Hosts'
+    step='3 Hosts'
     local changed='' file
     if [ -z "$firewall" ]; then
         say 'left out (--no-firewall): tenants reach the hosts'
@@ -460,7 +461,7 @@ close_hosts() {
 }
 
 start_controller() {
-    step='6 Controller'
+    step='7 Controller'
     if [ -n "$tls" ]; then
         set_to SKYPANEL_EDGE_ENTRYPOINTS websecure
         set_to SKYPANEL_EDGE_CERT_RESOLVER letsencrypt
@@ -511,18 +512,19 @@ install_all() {
     check_engine
     install_program
     doctor
-    prepare_database
+    close_hosts
     doctor
     deploy_edge
     doctor
-    close_hosts
+    prepare_database
+    doctor
     start_controller
     doctor
     step='Done'
     if [ -n "$dry" ]; then
         say 'nothing was done (--dry-run)'
     else
-        say 'skypanel doctor shows all of it; first organization: docs/operations.md, Install, step 7'
+        say 'skypanel doctor shows all of it; the first app: docs/paas-caas-setup.md, step 8'
     fi
 }
 
@@ -625,6 +627,9 @@ again() {
 
 remove_edge() {
     local node
+    if recorded stack $stack && in_swarm && [ -n "$(docker stack services -q $stack-api 2>/dev/null)" ]; then
+        run "remove the stack $stack-api, which stands before the API" docker stack rm $stack-api
+    fi
     if recorded stack $stack && in_swarm; then
         [ -z "$(docker stack services -q $stack 2>/dev/null)" ] || run "remove the stack $stack" docker stack rm $stack
         [ -n "$dry" ] || run 'wait until its containers are gone' gone "label=com.docker.stack.namespace=$stack"

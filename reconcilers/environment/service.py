@@ -22,6 +22,7 @@ from specs.snapshots import EnvironmentSnapshot, ProcessSnapshot
 
 DEFAULT_PORT = 8080
 RESTART_DELAY = timedelta(seconds=2)
+LOG_DRIVER = "json-file"
 LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 
@@ -84,7 +85,7 @@ def task_template(
         "ContainerSpec": container_spec(snapshot, process, options, owner, process.port or DEFAULT_PORT),
         "Resources": resources(snapshot),
         "Networks": [{"Target": network.id, **({"Aliases": list(aliases)} if aliases else {})}],
-        "LogDriver": {"Name": "json-file", "Options": dict(LOG_OPTIONS)},
+        "LogDriver": {"Name": LOG_DRIVER, "Options": dict(LOG_OPTIONS)},
         **({"Placement": placed} if (placed := placement(snapshot, process, options)) else {}),
     }
 

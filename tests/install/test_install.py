@@ -1,7 +1,9 @@
-"""A stranger's path: what docs/operations.md says below "Install" and "Stop and remove", typed on a bare Debian."""
+"""A stranger's path on a bare Debian: docs/paas-caas-setup.md, and the script of docs/operations.md, there and back."""
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Iterator
 
@@ -11,16 +13,26 @@ from deploy.engine.images import PREFIX
 from tests.docs.blocks import Block, blocks
 from tests.install.docker_ce import docker_ce
 from tests.install.python_image import NAME, python_image
-from tests.install.stranger import Stranger, arrives
+from tests.install.stranger import ROOT, Stranger, arrives
 from tests.labs import eventually
 
 PAGE = "docs/operations.md"
-SCRIPT, *STEPS = blocks(PAGE, "Install")
+SETUP = "docs/paas-caas-setup.md"
+(SCRIPT,) = blocks(PAGE, "Install")
 REMOVAL = blocks(PAGE, "Stop and remove")[0]
 IN_A_CONTAINER = blocks(PAGE, "In a container")[0]
-NEXT = ["3 Database", "4 Edge", "5 Hosts", "6 Controller", "7 First organization", ""]
-"""What doctor says after each step from the second on."""
+STEPS = {
+    "The program": "1 Engine",
+    "1. Engine and user namespaces": "2 Swarm",
+    "2. Swarm": "4 Edge",  # what keeps tenants off the hosts is asked for once there is a tenant
+    "3. The engine's API and the hosts": "4 Edge",
+    "4. Edge": "7 Controller",
+    "7. Settings, database and controller": "8 First app",
+}
+"""The steps in which something is typed, and what doctor says is next after each."""
+FIRST = "8. The first app, and the first container"
 SHOP = "/opt/skypanel/specs/examples"
+TOLD = re.compile(r"(?<=[|,] )`([a-z' ]+)`")
 EVERY_DEBIAN = "e2fsprogs tzdata logrotate sensible-utils"
 """Packages that only a machine as bare as ours does not have."""
 WHAT_WAS_THERE = """
@@ -50,27 +62,40 @@ def here(request: pytest.FixtureRequest) -> Iterator[Stranger]:
 
 @pytest.mark.parametrize("here", [("by-hand", "trixie")], indirect=True, ids=["trixie"])
 def test_the_steps_by_hand_end_in_an_app_that_answers_and_doctor_knows_each_next_one(here: Stranger) -> None:
-    engine, program, *others = STEPS
-    assert len(STEPS) == 7
-    here.types("1 Engine", engine.text)
-    here.images()
-    here.types("2 Program", program.text)
-    here.will_say_next(NEXT[0])
-    here.sees(f"cat >bakery.yaml <<'END'\n{whole_app().text}END\n")
-    for number, (block, then) in enumerate(zip(others, NEXT[1:], strict=True), 3):
-        here.types(f"step {number}", block.text)
-        if number == 3:
-            here.allows_the_local_registry()
+    for heading, then in STEPS.items():
+        for block in blocks(SETUP, heading):
+            here.types(heading, block.text)
+        if heading == "1. Engine and user namespaces":
+            here.images()
         here.will_say_next(then)
+    here.allows_the_local_registry()
+    here.sees("systemctl restart skypanel")
+    first_ones(here)
     here.asks("bakery.localhost", wanted="image 1", tls=True)
     assert "301" in here.sees("curl -si -H 'Host: bakery.localhost' http://127.0.0.1/")
     in_a_container(here)
 
 
+def first_ones(here: Stranger) -> None:
+    """An app with a domain, and a container that is deployed anew by its tag."""
+    user, app, spec, container = blocks(SETUP, FIRST)
+    here.sees(f"cat >bakery.yaml <<'END'\n{whole_app().text}END\ncat >clock.yaml <<'END'\n{spec.text}END\n")
+    here.types("first organization", user.text)
+    here.types("the first app", app.text)
+    here.will_say_next("")
+    said = here.types("the first container", container.text)
+    assert "1 of 1" in said or "1/1" in said
+    checks = json.loads(here.sees("skypanel doctor -o json || true"))
+    names = {check["name"]: check["level"] for check in checks}
+    told = set(TOLD.findall((ROOT / SETUP).read_text().partition("## The program")[0]))
+    assert told <= set(names), "the page's table names checks that there are not"
+    assert [name for name in told if names[name] == "fail"] == []
+
+
 def in_a_container(here: Stranger) -> None:
     """The controller as a service takes over from the unit, makes an app, and goes without a trace."""
     here.sees("systemctl disable --now skypanel")
-    here.will_say_next("6 Controller")
+    here.will_say_next("7 Controller")
     here.sees(f"docker import - {NAME}", stdin=python_image())
     here.sees("cd /opt/skypanel; .venv/bin/pip download -q --require-hashes -r requirements.lock -d wheels")
     here.types("the image and its stack", IN_A_CONTAINER.text)
@@ -125,7 +150,7 @@ def install(here: Stranger) -> None:
     here.sees("flock /run/skypanel-install.lock true")  # what it had begun goes on to its end
     assert "another run of this script has not ended" in twice
     said = here.types("the script", script)
-    assert "doctor: next is 7 First organization" in said
+    assert "doctor: next is 8 First app" in said
     assert "already so: a manager of a Swarm" in said
     assert here.sees("stat -c %a /etc/skypanel/{env,panel.env,api.env,installed}").split() == ["600"] * 4
     again = here.types("the script again", script)

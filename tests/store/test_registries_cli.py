@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
+from controller.actions.doctor.database import registries_check
 from controller.cli import main
 from controller.cli.errors import ExitCode
 from controller.loop.logins import StoredLogins
@@ -187,3 +188,18 @@ def test_what_cannot_be_is_refused_with_what_to_write_instead(
 ) -> None:
     assert said in run("set", *words, stdin=given, code=ExitCode.ERROR)
     assert not database.execute("SELECT FROM caas_registry_credentials")
+
+
+def test_doctor_names_users_that_a_registry_does_not_take(database: Database, run: Run) -> None:
+    run("set", REGISTRY, "--username", "ada", stdin=PASSWORD)
+    with database.connect("reader") as conn:
+        assert registries_check(conn).level == "ok", "nobody has looked at it"
+        database.execute(
+            "INSERT INTO skypanel.object_status (kind, id, observed_generation, ready, reason, message, epoch)"
+            " SELECT kind, id, generation, false, 'LoginRefused', 'it takes no ada', 1"
+            " FROM skypanel.objects WHERE kind = 'registry'"
+        )
+        found = registries_check(conn)
+    assert found.level == "warn"
+    assert found.message.startswith("of 1 users of them that organizations have, 1 are not ready: ")
+    assert f"/{REGISTRY} (it takes no ada)" in found.message

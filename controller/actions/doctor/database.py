@@ -21,7 +21,7 @@ from controller.schema.errors import MigrationError, PendingMigrationsError
 from controller.schema.fitness import POOLER, hears
 from controller.settings import Settings
 from controller.vault.keyring import FILE_VARIABLE, VARIABLE, KeyFileError
-from specs.kinds import TENANT_WORD
+from specs.kinds import KINDS, LOGIN, TENANT_WORD
 
 _CLOCK_SECONDS = 2.0
 _NAMED = 5
@@ -69,6 +69,7 @@ def _checks(conn: psycopg.Connection, settings: Settings) -> Iterator[Check]:
     yield _known(lambda: pause_check(conn), "pauses")
     yield _known(lambda: keys_check(conn, settings), "keys")
     yield _known(lambda: organizations_check(conn), "organizations")
+    yield _known(lambda: registries_check(conn), "image registries")
     yield _known(lambda: reports_check(conn, settings), "reports")
     yield _known(lambda: audit_check(conn), "audit")
 
@@ -234,6 +235,21 @@ def organizations_check(conn: psycopg.Connection) -> Check:
     if row[0]:
         return ok("organizations", str(row[0]))
     return warn("organizations", "there is none yet", "skypanel user add ADDRESS, then skypanel apply a file with one")
+
+
+def registries_check(conn: psycopg.Connection) -> Check:
+    """Do registries take the users that organizations have there?"""
+    row = conn.execute(statement("schema/checks/not_ready"), {"kind": KINDS[LOGIN].word(), "most": _NAMED}).fetchone()
+    assert row is not None
+    users, refused, said = row
+    if not refused:
+        return ok("image registries", f"so many users of them that organizations have: {users}; none is refused")
+    more = f" and {refused - len(said)} others" if refused > len(said) else ""
+    return warn(
+        "image registries",
+        f"of {users} users of them that organizations have, {refused} are not ready: {', '.join(said)}{more}",
+        "set the right password: `skypanel registries set ORGANIZATION HOST --username USER`",
+    )
 
 
 def reports_check(conn: psycopg.Connection, settings: Settings) -> Check:

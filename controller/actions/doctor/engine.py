@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,9 +12,11 @@ from controller.actions.swarm_view import client
 from controller.settings import Settings
 from controller.swarm.errors import EngineError
 from controller.swarm.usable import MINIMUM_API, swarm_trouble
+from reconcilers.environment import service
 
 Document = Mapping[str, Any]
 _OLDEST_ENGINE = 25  # the first that speaks API 1.44
+_OPEN_AT = re.compile(r"API is accessible on (\S+) without")
 _INSTALL = "install docker.io 26 or newer (Debian 13), or docker-ce 25 or newer"
 
 
@@ -30,6 +33,8 @@ def examine(settings: Settings) -> Iterator[Check]:
             return
         info = engine.call("GET", "/info")
         yield from security_checks(info)
+        yield open_check(info)
+        yield logs_check(info)
         found = swarm_check(info)
         yield found
         if found.level == "fail":
@@ -110,6 +115,28 @@ def node_checks(nodes: Iterable[Document]) -> Iterator[Check]:
 def _major(version: str) -> int:
     head = version.partition(".")[0]
     return int(head) if head.isdigit() else 0
+
+
+def open_check(info: Document) -> Check:
+    """Who reaches the API over plain TCP is root on this machine; the engine itself says that it listens so."""
+    open_at = sorted({at for said in info.get("Warnings") or () for at in _OPEN_AT.findall(str(said))})
+    if open_at:
+        return fail(
+            "engine api",
+            f"anybody who reaches {', '.join(open_at)} is root here: it asks for no client's certificate",
+            'set "tlsverify" in daemon.json, or take the address out of "hosts" (or -H): the socket is enough',
+        )
+    return ok("engine api", "not open to whoever has no certificate")
+
+
+def logs_check(info: Document) -> Check:
+    """Every service asks for this driver: without it no task starts."""
+    drivers = (info.get("Plugins") or {}).get("Log") or []
+    driver = service.LOG_DRIVER
+    if driver not in drivers:
+        return fail("logs", f"the engine has no log driver {driver}", _INSTALL)
+    size, files = service.LOG_OPTIONS["max-size"], service.LOG_OPTIONS["max-file"]
+    return ok("logs", f"the output of each container is kept in at most {files} files of {size.upper()}B, by {driver}")
 
 
 def security_checks(info: Document) -> Iterator[Check]:

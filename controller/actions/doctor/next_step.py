@@ -8,11 +8,11 @@ from typing import NamedTuple
 from controller.actions.doctor.findings import Check, Level, warn
 
 NAME = "next step"
-_PAGE = "docs/operations.md, Install"
+_PAGE = "docs/paas-caas-setup.md"
 
 
 class Step(NamedTuple):
-    """One step of docs/operations.md, Install.
+    """One step of docs/paas-caas-setup.md.
 
     Args:
         title: its number and name there.
@@ -28,16 +28,25 @@ class Step(NamedTuple):
 STEPS = (
     Step(
         "1 Engine",
-        {"engine reachable": ["fail"], "engine version": ["fail"], "swarm manager": ["fail"]},
-        "an engine with API 1.44, and docker swarm init",
+        {"engine reachable": ["fail"], "engine version": ["fail"]},
+        "an engine with API 1.44",
     ),
-    Step("3 Database", {"database reachable": ["fail"], "schema": ["fail"]}, "skypanel setup"),
+    Step("2 Swarm", {"swarm manager": ["fail"]}, "docker swarm init"),
+    Step(
+        "3 Hosts",
+        {"engine api": ["fail"], "hosts' firewall": ["fail"]},
+        "an engine's API that root alone reaches, and the firewall of every node",
+    ),
     Step("4 Edge", {"edge": ["warn", "fail"], "edge api": ["warn", "fail"]}, "docker stack deploy of the edge"),
-    Step("5 Hosts", {"hosts' firewall": ["fail"]}, "the firewall of every node"),
-    Step("6 Controller", {"leader": ["warn", "fail"]}, "systemctl enable --now skypanel"),
-    Step("7 First organization", {"organizations": ["warn"]}, "skypanel user add, then skypanel apply"),
+    Step("6 Logs", {"logs": ["fail"]}, "an engine that keeps the output of containers"),
+    Step(
+        "7 Controller",
+        {"database reachable": ["fail"], "schema": ["fail"], "leader": ["warn", "fail"]},
+        "skypanel setup, then systemctl enable --now skypanel",
+    ),
+    Step("8 First app", {"organizations": ["warn"]}, "skypanel user add, then skypanel apply"),
 )
-"""In their order; who can run ``doctor`` has done step 2, the program."""
+"""In their order; who can run ``doctor`` has the program, and step 5 is an organization's own."""
 
 
 def after(checks: Iterable[Check]) -> Check | None:

@@ -53,7 +53,7 @@ def _of(area: str, kind: str) -> list[Operation]:
     return [
         read,
         Operation(
-            "PUT", address, f"put{kind}", group, f"Make a {cls.word()}, or replace what is asked of it.",
+            "PUT", address, f"put{kind}", group, f"Make one {cls.word()}, or replace what is asked of it.",
             partial(_put, area, kind), example, sent=sent, answers=answers, forms=(JSON,), writes=True,
             parameters=parameters, problems=("not-found", *WRITTEN),
             takes={"$ref": f"#/components/schemas/{kind}Sent"},
@@ -61,20 +61,20 @@ def _of(area: str, kind: str) -> list[Operation]:
             "`If-None-Match: *` makes a new one only. 201 where it is new.",
         ),
         Operation(
-            "PATCH", address, f"patch{kind}", group, f"Change some fields of a {cls.word()}.",
+            "PATCH", address, f"patch{kind}", group, f"Change some fields of one {cls.word()}.",
             partial(_patch, area, kind), example, sent={"spec": _first_field(kind)}, answers=answers,
             forms=(MERGE, JSON), writes=True, parameters=parameters, problems=("not-found", *WRITTEN),
             means="A merge patch (RFC 7396) of the document: a field that is null is set back to its default.",
         ),
         Operation(
-            "DELETE", address, f"delete{kind}", group, f"Delete a {cls.word()}, with everything below it.",
+            "DELETE", address, f"delete{kind}", group, f"Delete one {cls.word()}, with everything below it.",
             partial(_delete, area, kind), example, answers=answers, writes=True, parameters=parameters,
             problems=("not-found", *WRITTEN), status=202 if cls.binding.deleted_in else 200,
             means="Its name is free at once. What runs is then removed; `wait` waits until nothing of it is left.",
         ),
         Operation(
             "GET", f"{address}/explain", f"explain{kind}", group,
-            f"Say why a {cls.word()} is not as declared, or why it changed: the cause and its mend first.",
+            f"Say why one {cls.word()} is not as declared, or why it changed: the cause and its mend first.",
             partial(_explain, kind), _EXPLAINED, problems=("not-found", "conflict"),
         ),
     ]  # fmt: skip

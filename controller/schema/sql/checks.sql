@@ -45,3 +45,10 @@ FROM pg_stat_activity
 WHERE datname = current_database() AND backend_xmin IS NOT NULL AND pid <> pg_backend_pid()
 ORDER BY age(backend_xmin) DESC
 LIMIT 1
+
+-- name: not_ready
+-- Of the objects of a kind, which were looked at: how many there are, how many of them are not ready, and the first of these with why.
+WITH looked_at AS (SELECT id, ready = 'True' AS ready, message FROM skypanel.status WHERE kind = %(kind)s AND NOT deleted AND reason <> 'Pending')
+SELECT count(*), count(*) FILTER (WHERE NOT l.ready),
+       coalesce((array_agg(n.path || ' (' || l.message || ')' ORDER BY n.path) FILTER (WHERE NOT l.ready))[:%(most)s], '{}')
+FROM looked_at l JOIN skypanel.names n ON n.kind = %(kind)s AND n.id = l.id

@@ -10,7 +10,14 @@ import pytest
 from controller.actions.doctor import ipv6
 from controller.actions.doctor.address_pool import host_routes, pool_checks
 from controller.actions.doctor.edge import Edge, api_check, edge_checks, page_check
-from controller.actions.doctor.engine import node_checks, security_checks, swarm_check, version_check
+from controller.actions.doctor.engine import (
+    logs_check,
+    node_checks,
+    open_check,
+    security_checks,
+    swarm_check,
+    version_check,
+)
 from controller.settings import Settings
 
 SETTINGS = Settings.model_construct(skypanel_subnet_pool=IPv4Network("10.64.0.0/12"), skypanel_installation="skypanel")
@@ -75,6 +82,33 @@ def test_the_advice_is_for_the_state_that_the_swarm_is_in(state: str, advice: st
 def test_an_even_number_of_managers_is_warned_of(managers: int, level: str) -> None:
     info = {"Swarm": {"LocalNodeState": "active", "ControlAvailable": True, "Nodes": 5, "Managers": managers}}
     assert swarm_check(info).level == level
+
+
+@pytest.mark.parametrize(
+    ("said", "level"),
+    [
+        (
+            "WARNING: API is accessible on http://0.0.0.0:2375 without encryption.\n  Access to it",
+            "fail",
+        ),
+        ("[DEPRECATION NOTICE]: API is accessible on https://10.0.0.1:2376 without TLS client verification.", "fail"),
+        ("WARNING: No swap limit support", "ok"),
+    ],
+)
+def test_an_api_without_clients_certificates_fails_and_is_named(said: str, level: str) -> None:
+    found = open_check({"Warnings": [said]})
+    assert found.level == level
+    assert ("://" in found.message) == (level == "fail")
+    assert open_check({"Warnings": None}).level == "ok"
+
+
+def test_an_engine_must_know_the_driver_that_every_service_names() -> None:
+    found = logs_check({"Plugins": {"Log": ["json-file", "local"]}})
+    assert (found.level, found.message.partition(":")[0]) == (
+        "ok",
+        "the output of each container is kept in at most 3 files of 10MB, by json-file",
+    )
+    assert logs_check({"Plugins": {"Log": ["local"]}}).level == "fail"
 
 
 def test_a_node_with_an_old_engine_fails_by_name() -> None:

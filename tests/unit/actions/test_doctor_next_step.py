@@ -27,19 +27,21 @@ def missing(*wrong: Check) -> str:
 def test_each_step_of_the_installation_is_named_by_what_shows_that_it_is_missing() -> None:
     assert missing(fail("engine reachable", "no socket", "")) == "1 Engine: no socket"
     assert missing(fail("engine version", "speaks API 1.41", "")) == "1 Engine: speaks API 1.41"
-    assert missing(fail("swarm manager", "it is in no Swarm", "")) == "1 Engine: it is in no Swarm"
-    assert missing(fail("database reachable", "DATABASE_URL is not set", "")) == "3 Database: DATABASE_URL is not set"
-    assert missing(fail("schema", "pending", "")) == "3 Database: pending"
+    assert missing(fail("swarm manager", "it is in no Swarm", "")) == "2 Swarm: it is in no Swarm"
+    assert missing(fail("database reachable", "DATABASE_URL is not set", "")) == "7 Controller: DATABASE_URL is not set"
+    assert missing(fail("schema", "pending", "")) == "7 Controller: pending"
+    assert missing(fail("engine api", "anybody who reaches it", "")) == "3 Hosts: anybody who reaches it"
     assert missing(warn("edge", "no service", "")) == "4 Edge: no service"
     assert missing(warn("edge api", "not set", "")) == "4 Edge: not set"
-    assert missing(fail("hosts' firewall", "reaches 10.0.0.1:2377", "")) == "5 Hosts: reaches 10.0.0.1:2377"
-    assert missing(warn("leader", "nobody has ever led", "")) == "6 Controller: nobody has ever led"
-    assert missing(warn("organizations", "there is none yet", "")) == "7 First organization: there is none yet"
+    assert missing(fail("hosts' firewall", "reaches 10.0.0.1:2377", "")) == "3 Hosts: reaches 10.0.0.1:2377"
+    assert missing(warn("leader", "nobody has ever led", "")) == "7 Controller: nobody has ever led"
+    assert missing(warn("organizations", "there is none yet", "")) == "8 First app: there is none yet"
 
 
 def test_the_first_of_what_is_missing_comes_next() -> None:
     wrong = [warn("leader", "nobody", ""), warn("edge", "no service", ""), fail("database reachable", "away", "")]
-    assert missing(*wrong) == "3 Database: away"
+    assert missing(*wrong) == "4 Edge: no service"
+    assert missing(wrong[0], wrong[2]) == "7 Controller: away"
 
 
 def test_when_all_is_there_nothing_comes_next() -> None:
@@ -54,4 +56,4 @@ def test_a_firewall_that_cannot_be_checked_yet_is_no_step() -> None:
 def test_the_steps_stand_in_their_order() -> None:
     numbers = [int(step.title[0]) for step in STEPS]
     assert numbers == sorted(numbers)
-    assert all(f"step {n}" in check.mend for n, check in ((1, after([fail("swarm manager", "", "")])),) if check)
+    assert all(f"step {n}" in check.mend for n, check in ((2, after([fail("swarm manager", "", "")])),) if check)
