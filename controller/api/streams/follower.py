@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ MOST_WAITING = 262_144
 """Bytes that may wait for one reader. They are the same bytes for all of an organization."""
 ALIVE_SECONDS = 15.0
 AGAIN_SECONDS = 60.0
-"""After which who reads is looked up again: a token that is revoked reads no longer."""
+"""After which who reads is looked up again, at the latest: a token that is revoked reads no longer. Those who came in
+one moment, as after a restart, are not looked up in one."""
 SEND_SECONDS = 20.0
 """A reader that takes nothing for so long is gone."""
 
@@ -52,7 +54,7 @@ class Follower:
         self.why = ""
         """Why it ends; empty: it goes on."""
         self.ends = time.monotonic() + wants.seconds if wants.seconds else float("inf")
-        self.known_until = time.monotonic() + AGAIN_SECONDS
+        self.known_until = _again()
         """When who reads is looked up again."""
         self.scope = anyio.CancelScope()
         """Of all that is done for it."""
@@ -67,7 +69,7 @@ class Follower:
     def looked_up(self, caller: Caller) -> None:
         """Who reads was looked up once more."""
         self.caller = caller
-        self.known_until = time.monotonic() + AGAIN_SECONDS
+        self.known_until = _again()
 
     @property
     def alike(self) -> Hashable:
@@ -131,3 +133,7 @@ class Follower:
         self._since, self._sends = time.monotonic(), True
         yield
         self._since, self._sends = time.monotonic(), False
+
+
+def _again() -> float:
+    return time.monotonic() + AGAIN_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, and is no secret
