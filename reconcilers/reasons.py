@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ class Fault:
         return f"| {self.name} | {self.link} | {self.cause} {self.mend} |"
 
 
+@lru_cache(maxsize=1024)
 def reason_of(name: str, kind: str) -> Reason | None:
     """What ``name`` means in a status of ``kind``; None for one that only its kind knows."""
     found = [reason for reason in reasons() if name in reason.names]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -112,12 +113,12 @@ class Resource(Declared):
     @classmethod
     def kind_name(cls) -> str:
         """The value of ``kind`` of this class."""
-        return str(cls.model_fields["kind"].default)
+        return _kind_name(cls)
 
     @classmethod
     def word(cls) -> str:
         """The kind in keys, status and owner labels, and as people write it."""
-        return cls.kind_name().lower()
+        return _word(cls)
 
     @classmethod
     def plural(cls) -> str:
@@ -150,3 +151,13 @@ def forget(kinds: Iterable[str]) -> None:
 def registered() -> dict[str, type[Resource]]:
     """All kinds whose modules have been imported; ``specs.kinds`` imports them all."""
     return dict(_registered)
+
+
+@cache
+def _kind_name(cls: type[Resource]) -> str:
+    return str(cls.model_fields["kind"].default)
+
+
+@cache
+def _word(cls: type[Resource]) -> str:
+    return _kind_name(cls).lower()

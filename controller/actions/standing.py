@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -78,6 +79,7 @@ def _serves(found: DeclaredObject) -> bool | None:
     return bool(details.get("running")) or any(service.get("running") for service in services.values())
 
 
+@lru_cache(maxsize=1024)
 def _meaning(reason: str, word: str) -> tuple[str, str]:
     known = reason_of(reason, word)
     return ("", "") if known is None else (plain(known.cause), plain(known.mend))
