@@ -104,6 +104,12 @@ GRANT SELECT ON skypanel.audit_unsealed, skypanel.audit_log, skypanel.audit_head
 REVOKE ALL ON skypanel.source_commits, skypanel.source_objects, skypanel.source_claims FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner;
 GRANT SELECT ON skypanel.source_commits, skypanel.source_objects, skypanel.source_claims TO skypanel_panel, skypanel_controller, skypanel_reader;
 
+-- Webhooks of sources: skypanel.hook_of gives secrets to who looks at signatures, and nobody else reads one.
+REVOKE ALL ON skypanel.source_hooks, skypanel.source_deliveries FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner;
+GRANT SELECT (id, source_id, organization_id, key_id, made_at, good_until) ON skypanel.source_hooks TO skypanel_panel, skypanel_reader;
+GRANT DELETE, INSERT (id, source_id, key_id, ciphertext), UPDATE (good_until) ON skypanel.source_hooks TO skypanel_panel;
+GRANT SELECT ON skypanel.source_deliveries TO skypanel_reader;
+
 -- Keys of requests to the HTTP API, and its answers: skypanel.grant_isolated gives them to skypanel_api, and nobody else reads one.
 REVOKE ALL ON skypanel.api_idempotency FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner;
 GRANT SELECT (organization_id, status, made_at) ON skypanel.api_idempotency TO skypanel_reader;
@@ -145,7 +151,7 @@ $$;
 GRANT EXECUTE ON FUNCTION skypanel.allocate_subnet, skypanel.release_subnet, skypanel.adopt_subnet, skypanel.lowest_free_subnet TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.prune, skypanel.sealed_config_of, skypanel.sealed_registry_of TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.sealed_source_of TO skypanel_controller;
-GRANT EXECUTE ON FUNCTION skypanel.source_applied, skypanel.source_claimed TO skypanel_api;
+GRANT EXECUTE ON FUNCTION skypanel.source_applied, skypanel.source_claimed, skypanel.hook_of, skypanel.hook_delivered TO skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.make_release, skypanel.release_deployed, skypanel.sealed_release_of, skypanel.prune_releases TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.prune_image_reports TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.seal_audit, skypanel.prune_audit TO skypanel_controller;

@@ -34,6 +34,7 @@ from controller.api.asked import Answer, Asked, Waiting
 from controller.api.callers import Access, Caller
 from controller.api.database import Connections
 from controller.api.documents import encode
+from controller.api.hooks.serving import ADDRESS, PER_MINUTE, Delivery, Hooks
 from controller.api.limits import Left, Limiter
 from controller.api.looks import Looks
 from controller.api.openapi import document
@@ -103,6 +104,8 @@ class Api:
             settings.skypanel_api_streams_per_caller,
         )
         self._limiter = Limiter(settings.skypanel_api_requests_per_minute)
+        self._hooks = Hooks(settings.vault)
+        self._deliveries = Limiter(PER_MINUTE)
         self._looks = Looks(settings)
         # What replicas have in common. A cursor says nothing that its reader has not seen, and is no permission.
         url = settings.skypanel_api_database_url.get_secret_value()
@@ -149,6 +152,7 @@ class Api:
             "/readyz": self._readyz,
         }.items():
             self.app.add_api_route(address, self._open(page), methods=["GET", "HEAD"], include_in_schema=False)
+        self.app.add_api_route(ADDRESS, self._hooked, methods=["POST"], include_in_schema=False)
         self.app.add_exception_handler(HTTPException, self._unrouted)
 
     def _endpoint(self, methods: Mapping[str, Operation]) -> Callable[[Request], Any]:
@@ -166,6 +170,30 @@ class Api:
                 return _refuse(problems.of(error), request, number, {})
 
         return endpoint
+
+    async def _hooked(self, request: Request) -> Response:
+        """A delivery to a webhook: whose signature held before is counted apart from others of its address."""
+        number, started = uuid.uuid4().hex, time.monotonic()
+        address = request.client.host if request.client else ""
+        hook = request.path_params["hook"]
+        limits: dict[str, str] = {}
+        with structlog.contextvars.bound_contextvars(request=number):
+            try:
+                limits = self._limiter.headers(self._limiter.take(f"webhook {hook} {address}", address))
+                body = await bodies.raw(request, self._settings.skypanel_api_body_bytes)
+                form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+                delivery = Delivery(hook, request.headers, form, body)
+                response = _respond(await self._in_thread(lambda: self._delivered(delivery)), number, limits)
+                self._limiter.known(f"webhook {hook} {address}")
+            except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a problem
+                response = _refuse(problems.of(error), request, number, limits)
+            took = round((time.monotonic() - started) * 1000, 1)
+            log.info("api.request", operation="webhook", status=response.status_code, ms=took, address=address)
+        return response
+
+    def _delivered(self, delivery: Delivery) -> Answer:
+        with self._connections.lent() as conn:
+            return self._hooks.take(conn, delivery, lambda: self._deliveries.take(None, delivery.hook))
 
     async def _unrouted(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -40,6 +40,11 @@ async def read(request: Request, forms: Sequence[str], most: int, *, optional: b
     return document(raw)
 
 
+async def raw(request: Request, most: int) -> bytes:
+    """The body as it came, of any form; raises as ``read``."""
+    return await _bytes(request, most)
+
+
 async def nothing(request: Request, most: int) -> None:
     """Read what was sent where nothing is expected."""
     await _bytes(request, most)

@@ -1,4 +1,4 @@
-"""``source``: passwords of repositories, and a look that is asked for now."""
+"""``source``: passwords of repositories, their webhooks, and a look that is asked for now."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from controller.actions import sources
+from controller.actions import hooks, sources
 from controller.actions.config import refusals
+from controller.actions.errors import ActionError
 from controller.actions.reconcile import ask, handled
 from controller.actions.registries import password_of
 from controller.cli.inputs import Timeout, bytes_of, database, seconds, settings
-from controller.cli.output import say
+from controller.cli.output import note, say
 from specs.kinds import SOURCE
 from specs.registries import check_username
 
@@ -22,8 +23,9 @@ Name = Annotated[str, typer.Argument(help="Organization and source: acme/main.",
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
-    group = typer.Typer(help="Sources of spec files: set a password, look now.", no_args_is_help=True)
+    group = typer.Typer(help="Sources of spec files: set a password, make a webhook, look now.", no_args_is_help=True)
     group.command(name="password")(password)
+    group.command(name="hook")(hook)
     group.command(name="sync")(sync)
     app.add_typer(group, name="source")
 
@@ -57,6 +59,59 @@ def password(
     with database(declares=True) as conn:
         version = sources.set_password(conn, settings().vault, name, username, secret)
         say(f"source {name}: password of {username} set (version {version})")
+
+
+def hook(
+    name: Name,
+    *,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Give it another secret.")] = False,
+    overlap: Annotated[
+        str,
+        typer.Option(help="With --rotate: so long the old secret counts, too; 0: not any more.", metavar="DURATION"),
+    ] = "24h",
+    remove: Annotated[bool, typer.Option("--remove", help="Take it away: its secrets count no more.")] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="Take a secret that the forge made from this file; - is standard input.", metavar="FILE"
+        ),
+    ] = None,
+) -> None:
+    """Make the webhook of a source, and print its secret: once, on standard output, and nowhere else.
+
+    The forge gets the address and the secret. What it sends wakes the source, which then looks for itself at what its
+    branch is; so nothing is lost where a delivery is.
+
+    **Examples**
+
+        skypanel source hook acme/main
+        skypanel source hook acme/main --rotate --overlap 1h
+        skypanel source hook acme/main --remove
+    """  # fmt: skip
+    if remove and (rotate or source is not None):
+        raise ActionError("--remove takes the webhook away", "leave --rotate and --from out")
+    given = hooks.secret_of(bytes_of(source)) if source is not None else ""
+    with database(declares=True) as conn:
+        if remove:
+            hooks.remove(conn, name)
+            say(f"source {name}: webhook removed")
+            return
+        made = hooks.make(conn, settings().vault, name, given, overlap if rotate else None)
+    show_hook(name, made, settings().skypanel_api_host, given=bool(given))
+
+
+def show_hook(name: str, made: hooks.Made, host: str, *, given: bool) -> None:
+    """A webhook; its secret is what standard output has."""
+    place = f"https://{host}{made.path}" if host else f"{made.path} of the HTTP API"
+    note(f"source {name}: POST {place}, as application/json, for pushes")
+    if given:
+        say("the secret is set")
+    else:
+        sys.stdout.write(f"{made.secret}\n")
+        sys.stdout.flush()
+        note("the secret is shown this once")
+    if made.replaced_until is not None:
+        note(f"the one before counts until {made.replaced_until:%Y-%m-%d %H:%M %Z}")
 
 
 def sync(name: Name, *, timeout: Timeout = "1m") -> None:

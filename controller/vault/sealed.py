@@ -133,6 +133,31 @@ class SourcePlace:
 
 
 @dataclass(frozen=True, slots=True)
+class HookPlace:
+    """Where the secret of a source's webhook stands.
+
+    Args:
+        organization_id: whose it is.
+        source_id: which source it wakes.
+        id: of its row, which is a new one for each secret.
+    """
+
+    organization_id: str
+    source_id: str
+    id: str
+
+    @property
+    def bound(self) -> bytes:
+        """As the cipher is given it."""
+        return listed("skypanel webhook secret", self.organization_id, self.source_id, self.id)
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        return f"the secret {self.id} of the webhook of the source {self.source_id}"
+
+
+@dataclass(frozen=True, slots=True)
 class DataKey:
     """A row of ``skypanel.data_keys``.
 
@@ -196,6 +221,16 @@ class SealedPassword:
 
     place: SourcePlace
     revision: str
+    key_id: str
+    ciphertext: bytes = field(repr=False)
+    data_key: DataKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedHook:
+    """The secret of a source's webhook as it is kept; arguments as of ``SealedLogin``."""
+
+    place: HookPlace
     key_id: str
     ciphertext: bytes = field(repr=False)
     data_key: DataKey | None = None

@@ -12,7 +12,7 @@ from controller.kit.expected import ExpectedError
 from controller.vault import envelope, panel
 from controller.vault.envelope import BrokenSealError
 from controller.vault.keyring import FILE_VARIABLE, VARIABLE, Key, KeyFileError, Keyring
-from controller.vault.sealed import DATA_KEY, Bound, DataKey, Place, Sealed, SealedLogin, SealedPassword
+from controller.vault.sealed import DATA_KEY, Bound, DataKey, Place, Sealed, SealedHook, SealedLogin, SealedPassword
 
 
 class KeyUnavailable(ExpectedError):  # noqa: N818 - the reason that a status gives
@@ -132,6 +132,10 @@ class Vault:
     def open_password(self, sealed: SealedPassword) -> bytes:
         """The password of a source; raises as ``open``."""
         return self._opened(sealed.place, sealed.key_id, sealed.ciphertext, sealed.data_key, of="repository, user")
+
+    def open_hook(self, sealed: SealedHook) -> bytes:
+        """The secret of a webhook; raises as ``open``."""
+        return self._opened(sealed.place, sealed.key_id, sealed.ciphertext, sealed.data_key, of="source, row")
 
     def _opened(self, place: Bound, key_id: str, ciphertext: bytes, key: DataKey | None, *, of: str) -> bytes:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.e2e.world import WEB, World, eventually
@@ -70,7 +71,20 @@ def test_a_commit_is_served_a_bad_one_changes_nothing_and_what_is_dropped_goes(
     audited = here.sql("SELECT actor FROM skypanel.audit WHERE kind = 'app' AND path LIKE '%/blog'")
     assert {row["actor"] for row in audited} == {f"source {slug}/main"}
 
-    # Its interval is an hour: what others change goes back as it is changed, and what is left out stays.
+    # Its interval is an hour: a webhook makes up for that.
+    commit = git.commit({"blog.yaml": app(slug, "blog")})
+    here.sql(
+        "INSERT INTO skypanel.source_hooks (id, source_id, key_id, ciphertext)"
+        " SELECT gen_random_uuid(), id, 'k', 'x' FROM paas_sources"
+    )
+    with psycopg.connect(here.server.dsn_for("api", here.database), autocommit=True) as api:
+        (row,) = here.sql("SELECT source_id, id FROM skypanel.source_hooks")
+        api.execute("SELECT skypanel.hook_delivered(%s, %s, '{}', 'GitHub woke it', true)", list(row.values()))
+    eventually(partial(answers, here, f"blog.{slug}.example"), what="what was pushed is served")
+    git.commit({"blog.yaml": None})
+    here.skypanel("source", "sync", f"{slug}/main")
+
+    # What others change goes back as it is changed, and what is left out stays.
     living = "WHERE deleted_at IS NULL"
     here.sql(f"UPDATE paas_environments SET image_ref = 'web:by-hand', instances = 2 {living}")
     eventually(lambda: images(here) == [f"{WEB}:2"], what="the image is the commit's again")

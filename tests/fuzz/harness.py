@@ -86,6 +86,7 @@ _WHERE: dict[str, LiteralString] = {
     "caas_volume_snapshots": "volume_id IN (SELECT id FROM paas_volumes WHERE organization_id = %(o)s)",
     "skypanel.config_vars": "environment_id = %(e)s",
     "paas_sources": "organization_id = %(o)s",
+    "skypanel.source_hooks": "organization_id = %(o)s",
     "skypanel.data_keys": "organization_id = %(o)s",
     "skypanel.reconcile_controls": "id IN (%(o)s, %(e)s)",
     "skypanel.api_tokens": "organization_id = %(o)s",
@@ -129,6 +130,10 @@ _MAKE_FOR: dict[str, LiteralString] = {
         INSERT INTO skypanel.api_tokens (id, name, hash, organization_id, role, expires_at)
         SELECT left(translate(%(o)s::text, '-', ''), 12), 'ci', sha256(%(o)s::text::bytea), %(o)s, 'member',
                now() + interval '1 day'
+    """,
+    "skypanel.source_hooks": """
+        INSERT INTO skypanel.source_hooks (id, source_id, key_id, ciphertext)
+        SELECT gen_random_uuid(), id, 'k', 'x' FROM paas_sources WHERE organization_id = %(o)s
     """,
     "skypanel.role_bindings": """
         INSERT INTO skypanel.role_bindings (name, organization_id, issuer, claims, role)

@@ -51,6 +51,13 @@ async def test_the_page_is_done_as_it_is_typed(
         code = main([*words, "--timeout", "1s"] if late else words)
         assert code == (ExitCode.NOT_READY if late else ExitCode.OK), line
         said[" ".join(words[:2])] = capsys.readouterr().out
+    (typed,) = (block for block in blocks(PAGE, "Webhooks") if block.language == "sh")
+    secrets = set()
+    for line in typed.text.strip().splitlines():
+        assert main(shlex.split(line)[1:]) == ExitCode.OK, line
+        secrets.add(capsys.readouterr().out)
+    assert [len(each) for each in sorted(secrets) if each.startswith("whsec_")] == [51, 51]
+    assert database.one("SELECT count(*) FROM skypanel.source_hooks") == 0
     row = database.one("SELECT id::text FROM paas_sources")
     async with adapter(database, git, tmp_path) as (sources, _):
         assert (await sync(database, sources, row)).objects == 1

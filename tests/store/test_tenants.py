@@ -95,6 +95,10 @@ ROWS: dict[str, LiteralString] = {
         "INSERT INTO skypanel.source_claims (kind, id, source_id, organization_id)"
         " SELECT 'app', %(app)s, id, organization_id FROM paas_sources WHERE organization_id = %(organization)s"
     ),
+    "skypanel.source_hooks": (
+        "INSERT INTO skypanel.source_hooks (id, source_id, key_id, ciphertext)"
+        " SELECT gen_random_uuid(), id, 'k1', '\\x01' FROM paas_sources WHERE organization_id = %(organization)s"
+    ),
     "skypanel.data_keys": (
         "INSERT INTO skypanel.data_keys (organization_id, kek_id, wrapped) VALUES (%(organization)s,"
         " '0123abcd', '\\x01')"
@@ -154,7 +158,7 @@ ROWS: dict[str, LiteralString] = {
 }
 OPEN = {"schema_migrations", "package_migrations", "kinds", "leader", "caller"}
 """What tells of nobody, to whoever has the role."""
-ONE_AT_A_TIME = {"person_of", "token_of", "token_used"}
+ONE_AT_A_TIME = {"person_of", "token_of", "token_used", "hook_of", "hook_delivered"}
 """They find out who calls, before it is known for which organization: one by one, by what nobody can guess."""
 OF_THE_PLATFORM = {"fuse_waiting", "controller_state", "paas_nodes", "caas_image_reports"}
 """Of which organizations see nothing."""

@@ -6,3 +6,21 @@ SELECT organization_id::text, repo_url, version FROM {table} WHERE id = %(id)s A
 
 -- name: seal
 UPDATE {table} SET username = %(username)s, ciphertext = %(ciphertext)s, key_id = %(key_id)s WHERE id = %(id)s RETURNING version
+
+-- name: hooks
+-- The secrets of a source's webhook that count now, without what they are.
+SELECT id::text, good_until FROM skypanel.source_hooks WHERE source_id = %(id)s AND (good_until IS NULL OR good_until > now())
+
+-- name: add_hook
+INSERT INTO skypanel.source_hooks (id, source_id, key_id, ciphertext) VALUES (%(hook)s, %(id)s, %(key_id)s, %(ciphertext)s)
+
+-- name: forget_hooks
+-- Those before the present one.
+DELETE FROM skypanel.source_hooks WHERE source_id = %(id)s AND good_until IS NOT NULL
+
+-- name: end_hook
+-- The present one counts for a while yet.
+UPDATE skypanel.source_hooks SET good_until = now() + %(overlap)s WHERE source_id = %(id)s AND good_until IS NULL RETURNING good_until
+
+-- name: remove_hooks
+DELETE FROM skypanel.source_hooks WHERE source_id = %(id)s

@@ -26,6 +26,7 @@ from controller.actions.explain.changes import Happened
 from controller.actions.explain.result import Explanation
 from controller.actions.fuse import Waiting
 from controller.actions.held import Held
+from controller.actions.hooks import Made
 from controller.actions.identity import Identity
 from controller.actions.keys import KeyState
 from controller.actions.preview import Preview
@@ -395,6 +396,12 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
     "source sync": (
         lambda: source.show_look("source nordwind/main", "Applied", "2 file(s) are as c0ffee declares them"),
         ["source nordwind/main", "Applied", "c0ffee"],
+    ),
+    "source hook": (
+        lambda: source.show_hook(
+            "nordwind/main", Made("/api/paas/webhooks/0f", "whsec_c2VjcmV0", THEN), "api.example.com", given=False
+        ),
+        ["whsec_c2VjcmV0"],
     ),
     "audit list": (
         lambda: audit.show(AUDITED, Format.TABLE),
