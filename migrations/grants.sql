@@ -100,9 +100,9 @@ REVOKE ALL ON skypanel.audit_unsealed, skypanel.audit_log, skypanel.audit_head, 
 GRANT SELECT ON skypanel.audit, skypanel.activity TO skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT SELECT ON skypanel.audit_unsealed, skypanel.audit_log, skypanel.audit_head TO skypanel_controller, skypanel_reader;
 
--- What sources have declared, and wait for: skypanel.source_applied and source_claimed write it.
-REVOKE ALL ON skypanel.source_commits, skypanel.source_objects, skypanel.source_claims FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner;
-GRANT SELECT ON skypanel.source_commits, skypanel.source_objects, skypanel.source_claims TO skypanel_panel, skypanel_controller, skypanel_reader;
+-- What sources have declared, and wait for: skypanel.source_applied, source_configured, source_claimed and source_wanted write it.
+REVOKE ALL ON skypanel.source_commits, skypanel.source_objects, skypanel.source_claims, skypanel.source_variables FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner;
+GRANT SELECT ON skypanel.source_commits, skypanel.source_objects, skypanel.source_claims, skypanel.source_variables TO skypanel_panel, skypanel_controller, skypanel_reader;
 
 -- Webhooks of sources: skypanel.hook_of gives secrets to who looks at signatures, and nobody else reads one.
 REVOKE ALL ON skypanel.source_hooks, skypanel.source_deliveries FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner;
@@ -151,7 +151,8 @@ $$;
 GRANT EXECUTE ON FUNCTION skypanel.allocate_subnet, skypanel.release_subnet, skypanel.adopt_subnet, skypanel.lowest_free_subnet TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.prune, skypanel.sealed_config_of, skypanel.sealed_registry_of TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.sealed_source_of TO skypanel_controller;
-GRANT EXECUTE ON FUNCTION skypanel.source_applied, skypanel.source_claimed, skypanel.hook_of, skypanel.hook_delivered TO skypanel_api;
+GRANT EXECUTE ON FUNCTION skypanel.source_applied, skypanel.source_claimed, skypanel.source_configured, skypanel.source_wanted, skypanel.hook_of, skypanel.hook_delivered TO skypanel_api;
+GRANT EXECUTE ON FUNCTION skypanel.seal_of TO skypanel_panel;
 GRANT EXECUTE ON FUNCTION skypanel.make_release, skypanel.release_deployed, skypanel.sealed_release_of, skypanel.prune_releases TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.prune_image_reports TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.seal_audit, skypanel.prune_audit TO skypanel_controller;

@@ -4,7 +4,8 @@ Nothing of it lives on the Swarm. Expected flow: it is fetched -> its signature 
 all files are read -> all of it is declared in one transaction -> Ready, with the commit. What is wrong anywhere changes
 nothing: what was declared before stays as it is, and ``Fetched``, ``Verified`` and ``Applied`` say which of them is in
 the way. It is looked at again after its interval, when somebody asks (``skypanel source sync``), and when others have
-changed what it declares: that is taken back. ``Contested`` says who goes on with it.
+changed what it declares: that is taken back. ``Contested`` says who goes on with it. ``Doubtful`` says what a file
+has in it and hardly means to: a secret in clear.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ FETCHED = "Fetched"
 VERIFIED = "Verified"
 APPLIED = "Applied"
 CONTESTED = "Contested"
+DOUBTFUL = "Doubtful"
 SHOWN_PROBLEMS = 20
 _AGAIN_SECONDS = 30.0
 
@@ -58,15 +60,28 @@ async def reconcile_source(context: Context, snapshot: SourceSnapshot) -> Outcom
     except SourceError as error:
         applied = Condition(APPLIED, "False", error.reason, error.message)
         return _refuse(context, snapshot, error, [*known, applied], commit)
-    said = f"{declared.objects} object(s) of {declared.files} file(s) are as {commit[:19]} declares them"
+    counted = f"{declared.objects} object(s)"
+    if declared.variables:
+        counted += f" and {declared.variables} config var(s)"
+    said = f"{counted} of {declared.files} file(s) are as {commit[:19]} declares them"
     details: dict[str, object] = {"commit": commit, "applied": commit}
     details |= {"files": declared.files, "objects": declared.objects}
+    if declared.variables:
+        details["variables"] = declared.variables
     conditions = [*ready(APPLIED, said), *known, Condition(APPLIED, "True", APPLIED, said)]
     if declared.contested:
         conditions.append(_contested(declared.contested, snapshot.interval_seconds))
         details["contested"] = [
             {"object": each.object, "fields": list(each.fields), "by": each.by} for each in declared.contested
         ]
+    if declared.doubts:
+        more = f" (and {len(declared.doubts) - 1} more)" if len(declared.doubts) > 1 else ""
+        conditions.append(
+            Condition(
+                DOUBTFUL, "True", "HardlyMeant", f"{declared.doubts[0]}{more}; it is looked at again after the interval"
+            )
+        )
+        details["doubts"] = list(declared.doubts)
     context.report(tuple(conditions), details=details)
     return Done(after=interval)
 

@@ -99,6 +99,9 @@ class Declared:
         pruned: how many were deleted, as it declares them no longer.
         taken: what was taken back from others, this time.
         contested: what is taken back again and again; some of it.
+        variables: how many config vars they declare.
+        unset: how many were unset, as it declares them no longer.
+        doubts: what files say and hardly mean; the first ones.
     """
 
     files: int
@@ -106,6 +109,9 @@ class Declared:
     pruned: int = 0
     taken: tuple[Taken, ...] = ()
     contested: tuple[Taken, ...] = ()
+    variables: int = 0
+    unset: int = 0
+    doubts: tuple[str, ...] = ()
 
 
 class SourceError(TransientError):

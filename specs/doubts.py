@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 
-from specs.loader import Located
+from specs.config_vars import doubt
+from specs.loader import Located, LocatedVars
 from specs.resource import Resource
 
 MANY_CORES = 100
@@ -27,6 +28,14 @@ def doubts(entries: Sequence[Located], below: Below) -> Iterator[str]:
         for field, message in (*_inert(resource), *_overruled(entry, entries, below), *_too_much(resource)):
             name = type(resource.spec).model_fields[field].alias or field
             yield f"{entry.at(('spec', name))}: {label}: spec.{name}: {message}"
+
+
+def of_variables(documents: Iterable[LocatedVars]) -> Iterator[str]:
+    """A sentence for each config var that a file hardly means to have; without its value."""
+    for each in documents:
+        for field, name, value in each.vars.values():
+            if said := doubt(field, name, value):
+                yield f"{each.at(('spec', field, name))}: {each.label}: spec.{field}.{name}: {said}"
 
 
 def _inert(resource: Resource) -> Iterator[tuple[str, str]]:

@@ -17,9 +17,12 @@ from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
+from specs.config import check_all
+from specs.config_vars import KIND as CONFIG_VARS
+from specs.config_vars import ConfigVars
 from specs.kinds import KINDS
 from specs.problems import Path as FieldPath
-from specs.problems import closest, problems_of, quote
+from specs.problems import RefusedError, closest, problems_of, quote
 from specs.resource import API_VERSION, Resource, ResourceKey
 from specs.yaml_syntax import Position, YamlProblem
 from specs.yaml_text import YamlDocument, read_documents
@@ -48,6 +51,47 @@ class Located:
         """``file:line:column`` of the field at ``path``, or of what is around it when it is not written."""
         position = self.document.position(path) if self.document else self.position
         return f"{self.file}:{position.line}:{position.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedVars:
+    """Config vars and where they were read.
+
+    Args:
+        vars: what is set, and for whom.
+        file: where.
+        document: knows where each variable stands.
+    """
+
+    vars: ConfigVars = field(repr=False)
+    file: str
+    document: YamlDocument = field(compare=False, repr=False)
+
+    @property
+    def label(self) -> str:
+        """For messages."""
+        return f"{CONFIG_VARS}/{'/'.join(self.vars.path)}"
+
+    def at(self, path: FieldPath) -> str:
+        """``file:line:column`` of the field at ``path``, or of what is around it."""
+        position = self.document.position(path)
+        return f"{self.file}:{position.line}:{position.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What files declare.
+
+    Args:
+        resources: objects, in the order in which they are written.
+        variables: documents of config vars, as well.
+    """
+
+    resources: list[Located]
+    variables: list[LocatedVars] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.resources or self.variables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +129,23 @@ class SpecFilesError(ValueError):
 
 
 def load(sources: Iterable[str | Path], *, stdin: BinaryIO | None = None) -> list[Located]:
-    """All resources of ``sources``, in the order in which they are written.
+    """All resources of ``sources``, in the order in which they are written, where nothing else may be.
 
     Args:
         sources: files, folders, or ``-`` for ``stdin``.
         stdin: where ``-`` is read from.
+
+    Raises:
+        SpecFilesError: anything at all is wrong, or config vars are among them.
+    """
+    found = load_all(sources, stdin=stdin)
+    if found.variables:
+        raise SpecFilesError(map(_no_object, found.variables))
+    return found.resources
+
+
+def load_all(sources: Iterable[str | Path], *, stdin: BinaryIO | None = None) -> Files:
+    """All that ``sources`` declare; arguments as of ``load``.
 
     Raises:
         SpecFilesError: anything at all is wrong; nothing should be applied then.
@@ -97,8 +153,8 @@ def load(sources: Iterable[str | Path], *, stdin: BinaryIO | None = None) -> lis
     return _loaded(contents(sources, stdin))
 
 
-def load_contents(files: Mapping[str, bytes]) -> list[Located]:
-    """All resources of files that somebody else has read, in the order in which they are written.
+def load_contents(files: Mapping[str, bytes]) -> Files:
+    """All that files declare which somebody else has read.
 
     Args:
         files: contents by name.
@@ -109,19 +165,22 @@ def load_contents(files: Mapping[str, bytes]) -> list[Located]:
     return _loaded((name, _text(BytesIO(content), name)) for name, content in files.items())
 
 
-def _loaded(files: Iterable[tuple[str, str | FileProblem]]) -> list[Located]:
-    found: list[Located] = []
+def _loaded(files: Iterable[tuple[str, str | FileProblem]]) -> Files:
+    found = Files([])
     problems: list[FileProblem] = []
     for name, content in files:
         if isinstance(content, FileProblem):
             problems.append(content)
             continue
-        for entry in read_resources(content, name):
+        for entry in read_entries(content, name):
             if isinstance(entry, Located):
-                found.append(entry)
+                found.resources.append(entry)
+            elif isinstance(entry, LocatedVars):
+                found.variables.append(entry)
             else:
                 problems.append(entry)
-    problems += _duplicates(found)
+    problems += _duplicates(found.resources)
+    problems += _of_one_owner(found.variables)
     if problems:
         raise SpecFilesError(problems)
     return found
@@ -130,10 +189,18 @@ def _loaded(files: Iterable[tuple[str, str | FileProblem]]) -> list[Located]:
 def read_resources(text: str, file: str) -> Iterator[Located | FileProblem]:
     """The resources of one YAML text, and the problems in the place of those that cannot be used.
 
+    Config vars cannot: whoever asks so has no use for them.
+
     Args:
         text: one or more YAML documents.
         file: its name for messages.
     """
+    for entry in read_entries(text, file):
+        yield _no_object(entry) if isinstance(entry, LocatedVars) else entry
+
+
+def read_entries(text: str, file: str) -> Iterator[Located | LocatedVars | FileProblem]:
+    """As ``read_resources``, with config vars."""
     for document in read_documents(text):
         if isinstance(document, YamlProblem):
             yield FileProblem(file, document.position, "", "", document.message, document.hint)
@@ -141,7 +208,7 @@ def read_resources(text: str, file: str) -> Iterator[Located | FileProblem]:
             yield from _resource(document, file)
 
 
-def _resource(document: YamlDocument, file: str) -> Iterator[Located | FileProblem]:
+def _resource(document: YamlDocument, file: str) -> Iterator[Located | LocatedVars | FileProblem]:
     data = document.data
     label = _label(data)
     kind, wrong = _kind(data)
@@ -156,25 +223,29 @@ def _resource(document: YamlDocument, file: str) -> Iterator[Located | FileProbl
         for where, problem in sorted(placed, key=lambda entry: entry[0]):
             yield FileProblem(file, where, label, problem.field, problem.message, problem.hint)
     else:
-        yield Located(resource, file, document.position(()), document)
+        if isinstance(resource, ConfigVars):
+            yield LocatedVars(resource, file, document)
+        else:
+            yield Located(resource, file, document.position(()), document)
 
 
-def _kind(data: Any) -> tuple[type[Resource] | None, tuple[str, str, str]]:
+def _kind(data: Any) -> tuple[type[Resource | ConfigVars] | None, tuple[str, str, str]]:
     """The class of a document, or the field that hides it, what is wrong with it and how to mend that."""
     if not isinstance(data, dict):
         return None, ("", "is not a resource", f"it begins with apiVersion: {API_VERSION} and kind")
     if "services" in data and "apiVersion" not in data:
         return None, ("", "is a Compose file", "`skypanel import compose FILE` makes a spec file of it")
-    version, kind = f"write apiVersion: {API_VERSION}", f"one of {', '.join(KINDS)}"
+    known_kinds = [*KINDS, CONFIG_VARS]
+    version, kind = f"write apiVersion: {API_VERSION}", f"one of {', '.join(known_kinds)}"
     for key, known, missing, wrong in (
         ("apiVersion", [API_VERSION], version, version),
-        ("kind", list(KINDS), kind, closest(str(data.get("kind")), KINDS)),
+        ("kind", known_kinds, kind, closest(str(data.get("kind")), known_kinds)),
     ):
         if key not in data:
             return None, (key, "is required", missing)
         if data[key] not in known:
             return None, (key, f"{_shown(data[key])} is not known", wrong)
-    return KINDS[data["kind"]], ("", "", "")
+    return ConfigVars if data["kind"] == CONFIG_VARS else KINDS[data["kind"]], ("", "", "")
 
 
 def _shown(value: Any) -> str:
@@ -187,6 +258,9 @@ def _label(data: Any) -> str:
         return ""
     metadata = data.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
+    if data.get("kind") == CONFIG_VARS and isinstance(metadata, dict):
+        names = [metadata.get(layer) for layer in ("organization", "app", "environment")]
+        name = "/".join(part for part in names if isinstance(part, str))
     return "/".join(part for part in (data.get("kind"), name) if isinstance(part, str) and part)
 
 
@@ -198,6 +272,33 @@ def _duplicates(found: Iterable[Located]) -> Iterator[FileProblem]:
             label = f"{entry.resource.kind}/{entry.resource.metadata.name}"
             message = f"is declared twice: first at {earlier.place}"
             yield FileProblem(entry.file, entry.position, label, "", message, "keep one of them")
+
+
+def _of_one_owner(found: Iterable[LocatedVars]) -> Iterator[FileProblem]:
+    """What is wrong with all documents of one owner together."""
+    first: dict[tuple[str, ...], dict[str, str]] = {}
+    values: dict[tuple[str, ...], dict[str, bytes]] = {}
+    for entry in found:
+        places = first.setdefault(entry.vars.path, {})
+        for kind, name, value in entry.vars.values():
+            at = entry.at(("spec", kind, name))
+            if (earlier := places.setdefault(name, at)) != at:
+                position = entry.document.position(("spec", kind, name))
+                message = f"is set twice: first at {earlier}"
+                yield FileProblem(entry.file, position, entry.label, f"spec.{kind}.{name}", message, "keep one of them")
+            values.setdefault(entry.vars.path, {})[name] = value.encode()
+        try:
+            check_all(values.get(entry.vars.path, {}))
+        except RefusedError as error:
+            yield FileProblem(
+                entry.file, entry.document.position(("spec",)), entry.label, "", error.message, error.hint
+            )
+            return
+
+
+def _no_object(entry: LocatedVars) -> FileProblem:
+    message, hint = "config vars are no object", "`skypanel apply -f` and sources take them; else `skypanel config`"
+    return FileProblem(entry.file, entry.document.position(()), entry.label, "kind", message, hint)
 
 
 def contents(sources: Iterable[str | Path], stdin: BinaryIO | None) -> Iterator[tuple[str, str | FileProblem]]:

@@ -18,6 +18,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from specs.config_vars import KIND as CONFIG_VARS
+from specs.config_vars import ConfigVars
 from specs.kinds import KINDS, PACKAGES
 
 FOLDER = Path(__file__).parent / "schema"
@@ -27,8 +29,8 @@ ANY_KIND = "skypanel.json"
 
 def schemas(kinds: Iterable[str] = KINDS) -> dict[str, dict[str, Any]]:
     """Every schema by its file name: of ``kinds``, and of any one of them."""
-    kinds = list(kinds)
-    files = {f"{KINDS[kind].word()}.json": _kind_schema(kind) for kind in kinds}
+    kinds = [*kinds, CONFIG_VARS]
+    files = {f"{kind.lower()}.json": _kind_schema(kind) for kind in kinds}
     files[ANY_KIND] = {
         "$schema": DIALECT,
         "title": "SkyPanel resource",
@@ -36,7 +38,7 @@ def schemas(kinds: Iterable[str] = KINDS) -> dict[str, dict[str, Any]]:
         "required": ["apiVersion", "kind"],
         "properties": {"kind": {"enum": kinds}},
         "allOf": [
-            {"if": {"properties": {"kind": {"const": kind}}}, "then": {"$ref": f"{KINDS[kind].word()}.json"}}
+            {"if": {"properties": {"kind": {"const": kind}}}, "then": {"$ref": f"{kind.lower()}.json"}}
             for kind in kinds
         ],
     }
@@ -73,7 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _kind_schema(kind: str) -> dict[str, Any]:
-    schema = KINDS[kind].model_json_schema(by_alias=True, mode="validation")
+    model = ConfigVars if kind == CONFIG_VARS else KINDS[kind]
+    schema = model.model_json_schema(by_alias=True, mode="validation")
     schema["properties"]["kind"]["description"] = schema["description"]
     schema["required"] = sorted({"apiVersion", "kind", *schema["required"]})
     return {"$schema": DIALECT, **_plain(schema)}

@@ -113,6 +113,8 @@ class _Found:
             return YamlProblem(self.at, "a value that begins with * is a reference, and nothing has this name", _QUOTES)
         if self._problem.startswith("mapping keys are not allowed"):
             return YamlProblem(self.at, "a value begins with ?", _QUOTES)
+        if self._problem.startswith("found undefined tag handle"):  # it may be a password that begins so
+            return YamlProblem(self.at, "a value begins with !", "put it in quotes, or remove the tag")
         match = _STARTS.search(self._problem)
         if match is None:
             return None

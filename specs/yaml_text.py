@@ -162,6 +162,8 @@ def _key(node: Node) -> str:
 def _refuse_tag(node: Node, kind: str) -> None:
     if node.tag != f"{_TAG}{kind}":
         tag = str(node.tag).replace(_TAG, "!!")
+        if not tag.startswith("!!"):  # it may be a password that begins so
+            raise YamlProblem(_position(node), "a value begins with !", "put it in quotes, or remove the tag")
         raise YamlProblem(_position(node), f"the tag {quote(tag)} is not supported", "remove the tag")
 
 
@@ -180,7 +182,7 @@ def _scalar(node: ScalarNode) -> Any:
         if node.tag == f"{_TAG}float":
             return float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
     except (ValueError, KeyError):
-        raise YamlProblem(_position(node), f"{quote(text)} cannot be read as a value", "put text in quotes") from None
+        raise YamlProblem(_position(node), "cannot be read as a value", "put text in quotes") from None
     _refuse_tag(node, "str")
     return text
 

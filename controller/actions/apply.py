@@ -9,19 +9,23 @@ import psycopg
 
 from controller.actions.admit import check_whole
 from controller.declared import readiness, writer
+from controller.declared.config_documents import ConfigDocuments
 from controller.declared.holding import Holding
 from controller.declared.writer import Written
 from reconcilers.ports import Options
 from specs.loader import Located
 
 
-def apply(conn: psycopg.Connection, entries: Sequence[Located], options: Options) -> list[Written]:
-    """Declare ``entries`` in one transaction; what became of each.
+def apply(
+    conn: psycopg.Connection, entries: Sequence[Located], options: Options, variables: ConfigDocuments | None = None
+) -> list[Written]:
+    """Declare ``entries``, and config vars with them, in one transaction; what became of each object.
 
     Raises:
         SpecRefused: a resource is refused; nothing was written.
     """
-    return writer.apply(conn, entries, check=lambda done: check_whole(conn, done, options))
+    also = variables.write if variables else None
+    return writer.apply(conn, entries, check=lambda done: check_whole(conn, done, options), also=also)
 
 
 def apply_checked(
@@ -30,6 +34,8 @@ def apply_checked(
     options: Options,
     conclude: Callable[[Sequence[Written]], None],
     holding: Callable[[], Holding],
+    *,
+    variables: ConfigDocuments | None = None,
 ) -> list[Written]:
     """As ``apply``, of what is declared again and again: of rows that are there, declared fields alone are written.
 
@@ -39,13 +45,14 @@ def apply_checked(
         options: as well.
         conclude: called last; what it raises undoes everything as well.
         holding: called first, in the transaction: what was declared before.
+        variables: config vars that are declared with them.
     """
 
     def check(written: Sequence[Written]) -> None:
         check_whole(conn, written, options)
         conclude(written)
 
-    return writer.apply(conn, entries, check=check, holding=holding)
+    return writer.apply(conn, entries, check=check, holding=holding, also=variables.write if variables else None)
 
 
 def concerned(conn: psycopg.Connection, written: Sequence[Written], *, deleted: bool = False) -> list[tuple[str, UUID]]:

@@ -14,13 +14,14 @@ from pydantic import ValidationError
 
 from controller.actions.apply import apply
 from controller.actions.errors import ActionError
-from controller.declared import lookups, reader
+from controller.declared import config_vars, lookups, reader
+from controller.declared.fields import VARIABLE
 from controller.declared.outlast import outlasting
 from controller.declared.reader import DeclaredObject
 from controller.declared.rows import hold
 from controller.declared.writer import Written
 from reconcilers.ports import Options
-from specs.kinds import KINDS, ancestors
+from specs.kinds import KINDS, SOURCE, ancestors
 from specs.loader import Located
 from specs.problems import Path, problems_of
 from specs.yaml_syntax import Position
@@ -99,6 +100,16 @@ def of_sources(conn: psycopg.Connection, written: Sequence[Written]) -> Iterator
             yield f"{owner.named} declares {each.target.name}, and has it be there again at once"
         elif lost:
             yield f"{owner.named} declares {', '.join(lost)} of {each.target.name}, and takes it back at once"
+    yield from _variables_of_sources(conn, changed)
+
+
+def _variables_of_sources(conn: psycopg.Connection, changed: Sequence[Written]) -> Iterator[str]:
+    for each in changed:
+        names = {c.field.removeprefix(VARIABLE) for c in each.changes if c.field.startswith(VARIABLE)}
+        for name, source, _ in config_vars.owned(conn, str(each.id)) if names else ():
+            if name in names:
+                said = f"{KINDS[SOURCE].word()} {source} declares {VARIABLE}{name} of {each.target.name}"
+                yield f"{said}, and takes it back at once"
 
 
 @outlasting

@@ -23,12 +23,10 @@ from controller.declared.constraint_messages import RETRYABLE, explain
 from controller.declared.sealing import Owner
 from controller.vault.vault import Vault
 from specs.config import Layer, check_all, check_name, check_value
-from specs.kinds import KINDS, TENANT, ancestors
+from specs.kinds import KINDS, LAYERS, SOURCE, TENANT, ancestors
 from specs.problems import RefusedError
 
 T = TypeVar("T")
-LAYERS = tuple(kind for kind, cls in KINDS.items() if cls.facts.configurable)
-"""Kinds that variables can be set for, the outermost first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,19 @@ def variable_document(where: Place, found: Variable) -> dict[str, object]:
         "setFor": where.words[found.owner],
         "effective": found.effective,
         "changedAt": found.changed_at,
+        "declaredBy": found.source,
     }
+
+
+def takes_back(conn: psycopg.Connection, where: Place, names: Collection[str]) -> Iterator[str]:
+    """What of a change of these will not last, as a source declares it."""
+    by_source: dict[str, list[str]] = {}
+    for name, source, _ in config_vars.owned(conn, where.owners[-1].id):
+        if name in names:
+            by_source.setdefault(source, []).append(name)
+    for source, lost in by_source.items():
+        said = f"{KINDS[SOURCE].word()} {source}"
+        yield f"{said} declares {', '.join(lost)} of {where.words[-1]}, and takes it back at once"
 
 
 def assign(conn: psycopg.Connection, vault: Vault, where: Place, wanted: Sequence[Assignment]) -> list[Done]:

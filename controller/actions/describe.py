@@ -14,13 +14,14 @@ from controller.actions import swarm_view
 from controller.actions.objects import find_one, status_document
 from controller.actions.paths import one
 from controller.actions.swarm_view import Task
-from controller.declared import lookups, reader
+from controller.declared import config_vars, lookups, reader
+from controller.declared.fields import VARIABLE
 from controller.declared.lookups import Event, Owner, Quota
 from controller.declared.reader import DeclaredObject
 from controller.records import InventoryRow
 from controller.settings import Settings
 from reconcilers.registry import registered
-from specs.kinds import TENANT, children
+from specs.kinds import KINDS, TENANT, children
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Description:
         engine_error: why they are not known; empty when they are.
         quotas: of a tenant: how much it has of what it may have so much of.
         owner: the source whose files declare it, at which commit, and which fields; None: none.
+        of_config: sources that declare config vars of it, and which.
     """
 
     object: DeclaredObject
@@ -48,12 +50,18 @@ class Description:
     engine_error: str
     quotas: Sequence[Quota] = ()
     owner: Owner | None = None
+    of_config: Sequence[Owner] = ()
+
+    @property
+    def owners(self) -> list[Owner]:
+        """All sources that declare something of it."""
+        return [*([self.owner] if self.owner else []), *self.of_config]
 
     def document(self) -> dict[str, Any]:
         """For programs."""
         return {
             **status_document(self.object),
-            "owners": [self.owner.document()] if self.owner else [],
+            "owners": [each.document() for each in self.owners],
             "parts": [status_document(o) for o in self.parts],
             "events": [_fields(e) for e in self.events],
             "tasks": None if self.engine_error else [_fields(t) for t in self.tasks or ()],
@@ -89,7 +97,17 @@ def describe(conn: psycopg.Connection, settings: Settings, word: str, name: str 
         engine_error=engine_error,
         quotas=lookups.quotas(conn, found.id) if kind == TENANT else (),
         owner=lookups.owners(conn, found.kind.lower(), [found.id]).get(found.id),
+        of_config=_of_config(conn, found),
     )
+
+
+def _of_config(conn: psycopg.Connection, found: DeclaredObject) -> list[Owner]:
+    if not KINDS[found.kind].facts.configurable:
+        return []
+    names: dict[tuple[str, str], list[str]] = {}
+    for name, source, commit in config_vars.owned(conn, str(found.id)):
+        names.setdefault((source, commit), []).append(f"{VARIABLE}{name}")
+    return [Owner(source, commit, tuple(fields)) for (source, commit), fields in names.items()]
 
 
 def _inventory(conn: psycopg.Connection, found: DeclaredObject) -> tuple[Sequence[InventoryRow], str]:

@@ -22,6 +22,7 @@ from controller.actions.held import Held
 from controller.changes import Change
 from controller.cost import Cost, Sized, compare
 from controller.declared import lookups, readiness, writer
+from controller.declared.config_documents import ConfigDocuments
 from controller.declared.lookups import Document
 from controller.declared.outlast import outlasting
 from controller.declared.readiness import Progress
@@ -108,6 +109,8 @@ def preview(
     options: Options,
     live: LiveView | None,
     of_kinds: Mapping[str, BaseModel] | None = None,
+    *,
+    variables: ConfigDocuments | None = None,
 ) -> Preview:
     """What ``apply`` of ``entries`` would do; nothing is changed.
 
@@ -117,11 +120,12 @@ def preview(
         options: the controller's, as far as they are known here.
         live: what the Swarm has; None: it cannot be asked.
         of_kinds: settings that kinds have of their own, as they are set here.
+        variables: config vars that are declared with them.
 
     Raises:
         SpecRefused: it would be refused.
     """
-    wanted = _try(conn, entries, options)
+    wanted = _try(conn, entries, options, variables)
     found = Preview(wanted.rows, unknown=wanted.unknown)
     found.costs = compare(_sizes(conn, wanted.rows), wanted.sizes)
     if live is not None and not wanted.unknown:
@@ -144,10 +148,12 @@ def render(kind: str, doc: Mapping[str, Any], ahead: LookAhead) -> Objects:
 
 
 @outlasting
-def _try(conn: psycopg.Connection, entries: Sequence[Located], options: Options) -> Wanted:
+def _try(
+    conn: psycopg.Connection, entries: Sequence[Located], options: Options, variables: ConfigDocuments | None
+) -> Wanted:
     """Write the rows, read what they would mean, and roll everything back."""
     with conn.transaction(force_rollback=True):
-        wanted = Wanted(writer.write(conn, entries))
+        wanted = Wanted(writer.write(conn, entries, also=variables.write if variables else None))
         check_whole(conn, wanted.rows, options)
         wanted.sizes = _sizes(conn, wanted.rows)
         keys = readiness.affected(conn, [w.status_key for w in wanted.rows if w.id])

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from controller.actions.errors import ActionError
 from controller.actions.paths import ALL, kind_of
-from specs.doubts import doubts
-from specs.loader import FileProblem, Located, SpecFilesError
+from specs.config_vars import KIND as CONFIG_VARS
+from specs.doubts import doubts, of_variables
+from specs.loader import FileProblem, Files, Located, SpecFilesError
 from specs.problems import RefusedError
 from specs.registries import check_registry
 from specs.schema_export import schemas
@@ -43,7 +44,7 @@ def write_schemas(kind: str, folder: Path) -> list[str]:
         ActionError: there is no such kind, or it cannot be written.
     """
     found = schemas()
-    names = list(found) if kind.lower() == ALL else [f"{kind_of(kind).lower()}.json"]
+    names = list(found) if kind.lower() == ALL else [schema_file(kind)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
@@ -54,6 +55,15 @@ def write_schemas(kind: str, folder: Path) -> list[str]:
     return names
 
 
-def doubtful(entries: Sequence[Located]) -> list[str]:
+def schema_file(word: str) -> str:
+    """The file with the schema of a kind, or of documents of config vars.
+
+    Raises:
+        ActionError: there is no such kind.
+    """
+    return f"{CONFIG_VARS if word.lower() == CONFIG_VARS.lower() else kind_of(word)}.json".lower()
+
+
+def doubtful(entries: Files) -> list[str]:
     """What files say and hardly mean, a sentence each; the database is not asked."""
-    return list(doubts(entries, lambda _resource, _kind: ()))
+    return [*doubts(entries.resources, lambda _resource, _kind: ()), *of_variables(entries.variables)]

@@ -6,6 +6,7 @@ import typer
 
 from controller.actions.apply import apply as apply_files
 from controller.actions.change import of_sources
+from controller.actions.config_files import of_documents
 from controller.actions.doubts import of_rows
 from controller.actions.wait import wait_written
 from controller.cli.formats import Format, Output
@@ -54,9 +55,9 @@ def apply(
     """
     limit = seconds(timeout)
     entries = read_files(file, files)
-    options = settings().options
+    options, variables = settings().options, of_documents(entries, settings())
     with database(declares=True, why=reason, commit=commit) as conn:
-        written = apply_files(conn, entries, options)
+        written = apply_files(conn, entries.resources, options, variables)
         for said in (*of_rows(conn, entries), *of_sources(conn, written)):
             warn(said)
         show_written(written, output)

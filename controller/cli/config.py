@@ -19,6 +19,7 @@ from controller.actions.config import (
     parse,
     place,
     refusals,
+    takes_back,
     variable_document,
 )
 from controller.actions.config import unset as take_away
@@ -116,7 +117,7 @@ def set_(
     with database(declares=True) as conn:
         where = place(conn, path)
         done = assign(conn, settings().vault, where, [Assignment(name, value, as_file)])
-        _say(where, done)
+        _say(conn, where, done)
         _wait(conn, where, limit if wait else None)
 
 
@@ -145,7 +146,7 @@ def import_(
         raise ActionError(f"{file}: nothing is set there", "it takes lines of NAME=value")
     with database(declares=True) as conn:
         where = place(conn, path)
-        _say(where, assign(conn, settings().vault, where, wanted))
+        _say(conn, where, assign(conn, settings().vault, where, wanted))
         _wait(conn, where, limit if wait else None)
 
 
@@ -165,7 +166,7 @@ def unset(
     limit = seconds(timeout)
     with database(declares=True) as conn:
         where = place(conn, path)
-        _say(where, take_away(conn, where, list(dict.fromkeys(names))))
+        _say(conn, where, take_away(conn, where, list(dict.fromkeys(names))))
         _wait(conn, where, limit if wait else None)
 
 
@@ -178,18 +179,24 @@ def show_variables(where: Place, found: Sequence[Variable], output: Format) -> N
         say(f"nothing is set for {where.words[-1]}")
         return
     rows = [
-        (
+        [
             v.name,
             str(v.version),
             "file" if v.as_file else "variable",
             where.words[v.owner] + ("" if v.effective else " (overridden)"),
-        )
+        ]
         for v in found
     ]
-    table(("NAME", "VERSION", "AS", "SET FOR"), rows)
+    heads = ["NAME", "VERSION", "AS", "SET FOR"]
+    if any(v.source for v in found):
+        heads.append("DECLARED BY")
+        rows = [[*row, v.source or "-"] for row, v in zip(rows, found, strict=True)]
+    table(heads, rows)
 
 
-def _say(where: Place, done: Sequence[Done]) -> None:
+def _say(conn: psycopg.Connection, where: Place, done: Sequence[Done]) -> None:
+    for said in takes_back(conn, where, {each.name for each in done}):
+        warn(said)
     for each in done:
         say(f"{where.words[-1]}: {each.name} {'unset' if each.version is None else f'set (version {each.version})'}")
 

@@ -78,7 +78,12 @@ def _chosen(conn: psycopg.Connection, kind: str | None, name: str | None, files:
     if files:
         if kind:
             raise ActionError("give a kind and a name, or files, not both")
-        return [Target.of(entry) for entry in read_files(files)]
+        found = read_files(files)
+        for each in found.variables:
+            warn(f"{each.at(())}: {each.label}: config vars go with what they are for, or by `skypanel config unset`")
+        if not found.resources:
+            raise ActionError("no object is declared there", "`skypanel config unset` takes config vars away")
+        return [Target.of(entry) for entry in found.resources]
     if not kind:
         raise ActionError("nothing to delete was named", "give a kind and a name, or files with -f")
     return [target_of(conn, kind, name)]

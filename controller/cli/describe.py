@@ -59,7 +59,7 @@ def describe(
 
 def show(found: Description) -> None:
     """For people."""
-    _head(found.object, found.owner)
+    _head(found.object, found.owners)
     _conditions(found.object)
     _quotas(found.quotas)
     _parts(found)
@@ -69,7 +69,7 @@ def show(found: Description) -> None:
     _events(found.events)
 
 
-def _head(found: DeclaredObject, owner: Owner | None) -> None:
+def _head(found: DeclaredObject, owners: Sequence[Owner]) -> None:
     lines = {
         "Name": found.name,
         "Kind": found.kind,
@@ -79,9 +79,7 @@ def _head(found: DeclaredObject, owner: Owner | None) -> None:
     }
     if found.deleted_at:
         lines["Deleted"] = f"{found.deleted_at:%Y-%m-%d %H:%M:%S %Z} ({age(found.deleted_at)} ago)"
-    if owner:
-        lines["Declared by"] = str(owner)
-    for label, value in lines.items():
+    for label, value in (*lines.items(), *(("Declared by", str(owner)) for owner in owners)):
         console().print(Text.assemble((f"{label + ':':<13}", "bold"), value))
     _section("Spec")
     _indented(found.document()["spec"])

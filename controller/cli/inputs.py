@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from controller.settings import Settings
-    from specs.loader import Located
+    from specs.loader import Files as SpecFiles
 
 
 _PATIENCE_SECONDS = 2.0
@@ -242,22 +242,22 @@ def database(
         ) from None
 
 
-def read_files(*given: Sequence[str] | None) -> list[Located]:
-    """The resources of all files that were ``given``, with ``-f`` and without.
+def read_files(*given: Sequence[str] | None) -> SpecFiles:
+    """What all files declare that were ``given``, with ``-f`` and without.
 
     Raises:
         SpecFilesError: anything is wrong in them.
         ActionError: there are none, or they hold nothing.
     """
-    from specs.loader import load  # noqa: PLC0415 - who reads no file starts faster without the parser of YAML
+    from specs.loader import load_all  # noqa: PLC0415 - who reads no file starts faster without the parser of YAML
 
     files = [file for some in given for file in some or ()]
     if not files:
         raise ActionError("which files?", "name them with -f; - is standard input")
-    entries = load([Path(file) if file != "-" else file for file in files], stdin=sys.stdin.buffer)
-    if not entries:
+    found = load_all([Path(file) if file != "-" else file for file in files], stdin=sys.stdin.buffer)
+    if not found:
         raise ActionError(f"{', '.join(files)}: no resource is declared there")
-    return entries
+    return found
 
 
 def bytes_of(source: str, *, most: int = -1) -> bytes:

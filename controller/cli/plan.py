@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from controller.actions import swarm_view
+from controller.actions.config_files import of_documents
 from controller.actions.doubts import of_rows
 from controller.actions.preview import preview
 from controller.cli.errors import ExitCode
@@ -38,7 +39,8 @@ def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format
     found = settings()
     live, why = swarm_view.look(found)
     with database(declares=True, tries=True) as conn:
-        looked_ahead = preview(conn, entries, found.options, live, of_kinds())
+        variables = of_documents(entries, found)
+        looked_ahead = preview(conn, entries.resources, found.options, live, of_kinds(), variables=variables)
         looked_ahead.problems += of_rows(conn, entries)
     looked_ahead.unknown = looked_ahead.unknown or why
     show_plan(looked_ahead, output)

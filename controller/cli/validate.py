@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from controller.actions.paths import ALL, complete_or_all, kind_of
-from controller.actions.validate import check_registries, doubtful, write_schemas
+from controller.actions.paths import ALL, complete_or_all
+from controller.actions.validate import check_registries, doubtful, schema_file, write_schemas
 from controller.cli.formats import Format, Output, emit
 from controller.cli.inputs import Files, MoreFiles, read_files, settings
 from controller.cli.output import say, warn
+from specs.config_vars import KIND as CONFIG_VARS
 from specs.schema_export import ANY_KIND, schemas
 
 
@@ -34,13 +35,16 @@ def validate(files: MoreFiles = None, *, file: Files = None, output: Output = Fo
         cat app.yaml | skypanel validate -f -
     """
     entries = read_files(file, files)
-    check_registries(entries, settings().skypanel_allowed_registries)
+    check_registries(entries.resources, settings().skypanel_allowed_registries)
     for said in doubtful(entries):
         warn(said)
     if output is not Format.TABLE:
-        emit([{"file": e.file, "line": e.position.line, "resource": str(e.resource.key)} for e in entries], output)
+        emit([{"file": e.file, "line": e.position.line, "resource": str(e.resource.key)} for e in entries.resources]
+             + [{"file": v.file, "line": v.document.position(()).line, "resource": v.label} for v in entries.variables],
+             output)  # fmt: skip
         return
-    counts = Counter(entry.resource.kind for entry in entries)
+    counts = Counter(entry.resource.kind for entry in entries.resources)
+    counts.update(CONFIG_VARS for _ in entries.variables)
     say(f"valid: {', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}")
 
 
@@ -66,5 +70,5 @@ def schema(
         for name in write_schemas(kind, into):
             say(f"{into / name} written")
         return
-    name = ANY_KIND if kind.lower() == ALL else f"{kind_of(kind).lower()}.json"
+    name = ANY_KIND if kind.lower() == ALL else schema_file(kind)
     emit(schemas()[name], Format.JSON)

@@ -11,6 +11,8 @@ from controller.kit.flow import flow
 from specs.binding import from_rows
 from specs.resource import Resource
 
+VARIABLE = "config."
+"""In front of the name of a config var, whose value is nowhere: ``before`` says whether there was one."""
 _CONFIDENTIAL = ("command", "args", "healthcheck", "healthcheck.command")  # they hold words of a command
 
 
@@ -30,7 +32,7 @@ class FieldChange:
 
     @property
     def _confidential(self) -> bool:
-        return self.field in _CONFIDENTIAL
+        return self.field in _CONFIDENTIAL or self.field.startswith(VARIABLE)
 
     @property
     def _change(self) -> str:

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import errors, sql
 
 from controller.postgres.statements import statement
-from controller.vault.sealed import DataKey, Place
+from controller.vault.sealed import DataKey, Place, Seal
 from controller.vault.vault import Vault
 from specs.config import Layer, check_name, check_value
 
@@ -57,6 +57,13 @@ def put(conn: psycopg.Connection, vault: Vault, owner: Owner, name: str, value: 
         KeyUnavailable: this process has no key, or not the one that the organization's data key is under.
         psycopg.errors.DeadlockDetected: somebody does other things in another order: run the transaction again.
     """
+    return put_row(conn, vault, owner, name, value, as_file=as_file)[1]
+
+
+def put_row(
+    conn: psycopg.Connection, vault: Vault, owner: Owner, name: str, value: bytes, *, as_file: bool
+) -> tuple[str, int]:
+    """As ``put``; the id of the row as well."""
     check_value(check_name(name), value)
     for attempt in range(_ATTEMPTS):
         try:
@@ -68,7 +75,9 @@ def put(conn: psycopg.Connection, vault: Vault, owner: Owner, name: str, value: 
     raise AssertionError
 
 
-def _put(conn: psycopg.Connection, vault: Vault, owner: Owner, name: str, value: bytes, *, as_file: bool) -> int:
+def _put(
+    conn: psycopg.Connection, vault: Vault, owner: Owner, name: str, value: bytes, *, as_file: bool
+) -> tuple[str, int]:
     key = data_key(conn, vault, owner.organization_id)
     found = conn.execute(_of(owner, "lock"), {"owner": owner.id, "name": name}).fetchone()
     row_id, version = (str(uuid4()), 1) if found is None else (found[0], found[1] + 1)
@@ -84,7 +93,25 @@ def _put(conn: psycopg.Connection, vault: Vault, owner: Owner, name: str, value:
     }
     written = conn.execute(_of(owner, "add" if found is None else "change"), row).fetchone()
     assert written == (version,), "the version is another than the one that the value was sealed for"
-    return version
+    return row_id, version
+
+
+def seals(conn: psycopg.Connection, owner: Owner, names: Sequence[str]) -> dict[str, Seal]:
+    """Of those of ``names`` that are set for this owner: what tells whether a value is there already.
+
+    Args:
+        conn: of a role of skypanel_panel.
+        owner: what they are set for.
+        names: of variables.
+    """
+    found = conn.execute(_of(owner, "seals"), {"owner": owner.id, "names": list(names)})
+    return {name: Seal(*row) for name, *row in found}
+
+
+def standing(conn: psycopg.Connection, owner: Owner, names: Sequence[str]) -> dict[str, tuple[str, int, bool]]:
+    """Of those of ``names`` that are set for this owner: row, version, and whether it is a file."""
+    found = conn.execute(_of(owner, "standing"), {"owner": owner.id, "names": list(names)})
+    return {name: (row_id, version, as_file) for name, row_id, version, as_file in found}
 
 
 def remove(conn: psycopg.Connection, owner: Owner, names: Sequence[str]) -> list[str]:

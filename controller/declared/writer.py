@@ -103,6 +103,7 @@ class Written:
 
 
 Check = Callable[[Sequence[Written]], None]
+Also = Callable[[psycopg.Connection, Sequence[Written]], list[Written]]
 
 
 def apply(
@@ -111,6 +112,7 @@ def apply(
     *,
     check: Check | None = None,
     holding: Callable[[], Holding] | None = None,
+    also: Also | None = None,
 ) -> list[Written]:
     """Write ``entries`` in one transaction of their own; what became of each, owners first.
 
@@ -120,6 +122,7 @@ def apply(
         check: called before the commit; what it raises undoes everything.
         holding: called first, in the transaction: what was declared before, of which only declared fields are written.
             None: what is left out has its default.
+        also: as of ``write``.
 
     Raises:
         SpecRefused: nothing was written; says what, where and how to mend it.
@@ -128,7 +131,7 @@ def apply(
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with conn.transaction():
-                written = write(conn, entries, holding() if holding else None)
+                written = write(conn, entries, holding() if holding else None, also)
                 if check is not None:
                     check(written)
                 return written
@@ -141,8 +144,17 @@ def apply(
     raise AssertionError("the last attempt returns or raises")
 
 
-def write(conn: psycopg.Connection, entries: Sequence[Located], holding: Holding | None = None) -> list[Written]:
-    """``apply`` within the caller's transaction, which must be rolled back when this raises."""
+def write(
+    conn: psycopg.Connection, entries: Sequence[Located], holding: Holding | None = None, also: Also | None = None
+) -> list[Written]:
+    """``apply`` within the caller's transaction, which must be rolled back when this raises.
+
+    Args:
+        conn: as of ``apply``.
+        entries: as well.
+        holding: what was declared before.
+        also: writes what else is declared of these and other objects, when they are written; gives what became of all.
+    """
     writer = _Writer(conn, holding)
     targets = {entry.resource.key: Target.of(entry) for entry in entries}
     results: list[Written] = []
@@ -162,6 +174,8 @@ def write(conn: psycopg.Connection, entries: Sequence[Located], holding: Holding
             _refuse(error, target)
     if refusals:
         raise SpecRefused(filter(None, refusals.values()))
+    if also is not None:
+        results = also(conn, results)
     _check_as_a_whole(conn, results)
     return results
 

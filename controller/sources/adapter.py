@@ -6,15 +6,18 @@ import atexit
 import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 
+from controller.declared.config_documents import ConfigDocuments
 from controller.postgres.database import Database
 from controller.postgres.statements import statement
 from controller.settings import Settings
@@ -25,15 +28,17 @@ from controller.sources.files import digest_of, of_commit, of_folder
 from controller.sources.hosts import Hosts
 from controller.sources.signatures import signed_by
 from controller.store.lease import Lease
-from controller.vault.sealed import DataKey, SealedPassword, SourcePlace
+from controller.vault.sealed import DataKey, Seal, SealedPassword, SourcePlace
 from controller.vault.vault import ConfigUnreadable, KeyUnavailable
 from reconcilers.outcomes import ConflictError, NotReadyError
 from reconcilers.sources import Declared, SourceError, Sources, Verify, Wanted
-from specs.loader import Located
+from specs.doubts import of_variables
+from specs.loader import Files
 
 R = TypeVar("R")
 _THREADS = 4
 _REMEMBERED = 8
+_DOUBTS = 20
 _AGAIN_SECONDS = 30.0
 
 
@@ -57,7 +62,7 @@ class GitSources(Sources):
         self._desk = Desk(settings.skypanel_api_database_url.get_secret_value(), settings.options)
         self._limiter: anyio.CapacityLimiter | None = None
         self._verified: dict[str, tuple[str, Verify | None]] = {}
-        self._read: OrderedDict[tuple[str, ...], tuple[Sequence[Located], int]] = OrderedDict()
+        self._read: OrderedDict[tuple[str, ...], tuple[Files, int]] = OrderedDict()
 
     async def fetch(self, wanted: Wanted) -> str:
         """See ``Sources``."""
@@ -87,11 +92,38 @@ class GitSources(Sources):
         """See ``Sources``."""
         if wanted.verify is not None and self._verified.get(wanted.id) != (commit, wanted.verify):
             raise ConflictError("SourceChanged", "nobody has looked who signed this commit; it is read again")
-        entries, files = await self._in_thread(lambda: self._entries(wanted, commit))
+        found, files = await self._in_thread(lambda: self._entries(wanted, commit))
+        variables = await self._variables(wanted, found)
         lease = self._lease.parameters
-        return await self._in_thread(lambda: self._desk.declare(wanted, commit, entries, files, lease))
+        doubts = tuple(islice(of_variables(found.variables), _DOUBTS))
+        try:
+            declared = await self._in_thread(
+                lambda: self._desk.declare(wanted, commit, found.resources, files, lease, variables=variables)
+            )
+            return replace(declared, doubts=doubts)
+        except KeyUnavailable as error:
+            raise NotReadyError("KeyUnavailable", f"{error}; it is tried again", retry_after=_AGAIN_SECONDS) from None
+        except ConfigUnreadable as error:
+            raise SourceError("KeyUnavailable", str(error)) from None
 
-    def _entries(self, wanted: Wanted, commit: str) -> tuple[Sequence[Located], int]:
+    async def _variables(self, wanted: Wanted, found: Files) -> ConfigDocuments | None:
+        """Config vars that the files declare. Whether a value is there already is looked up as the controller, which
+        may read ciphertext: the login that writes could try values with it.
+        """
+        if not found.variables:
+            return None
+        seals: dict[tuple[str, str], Seal] = {}
+        variables = ConfigDocuments(
+            found.variables,
+            self._vault,
+            lambda _, owner, names: {name: seals[owner.id, name] for name in names if (owner.id, name) in seals},
+        )
+        asked = {"tenant": wanted.organization_id, "names": sorted(variables.names())}
+        for owner, name, *row in await self._database.fetch(statement("sources/rows/seals"), asked):
+            seals[owner, name] = Seal(*row)
+        return variables
+
+    def _entries(self, wanted: Wanted, commit: str) -> tuple[Files, int]:
         """What the commit declares; the last few are remembered, as most looks find what the last one found."""
         key = (wanted.id, wanted.organization, wanted.path, commit)
         if key in self._read:

@@ -19,10 +19,11 @@ from psycopg import sql
 from psycopg.types.json import Jsonb, set_json_loads
 
 from controller.access.permissions import allows
-from controller.access.roles import Role, Verb
+from controller.access.roles import Verb
 from controller.actions.apply import apply_checked
 from controller.actions.validate import check_registries
 from controller.declared import holding, rows, writer
+from controller.declared.config_documents import ConfigDocuments, Variable
 from controller.declared.constraint_messages import SpecRefused
 from controller.declared.holding import Held, Holding
 from controller.declared.writer import Target, Written
@@ -31,37 +32,36 @@ from controller.postgres.database import DatabaseUnavailable
 from controller.postgres.decoding import shown
 from controller.postgres.statements import statement
 from controller.postgres.tenancy import Tenancy, TenantConnection, acting
+from controller.sources.variables import ROLE, foreign, note, unset, with_variables
 from reconcilers.outcomes import ConflictError, FencedError
 from reconcilers.ports import Options
 from reconcilers.sources import Declared, SourceError, Taken, Wanted
 from specs.kinds import KINDS, SOURCE, TENANT_WORD
-from specs.loader import Located, SpecFilesError, load_contents
+from specs.loader import Files, Located, SpecFilesError, load_contents
 
 MEANS = "git"
-ROLE = Role.ADMIN
-"""What a source may in its organization: whoever writes one is that."""
 _MOST_PROBLEMS = 20
 _DELETION, _MARK = "deletion", "deleted_at"
 _FOUGHT = ("took", "contested")
 _KIND = {cls.word(): kind for kind, cls in KINDS.items()}
 
 
-def read(files: Mapping[str, bytes], organization: str) -> list[Located]:
+def read(files: Mapping[str, bytes], organization: str) -> Files:
     """What ``files`` declare.
 
     Raises:
         SourceError: ``SpecRefused``: something is wrong in them, or is not the organization's.
     """
     try:
-        entries = load_contents(files)
+        found = load_contents(files)
     except SpecFilesError as error:
         raise refused([str(problem) for problem in error.problems]) from None
-    problems = list(_foreign(entries, organization))
+    problems = [*_foreign(found.resources, organization), *foreign(found.variables, organization)]
     if problems:
         raise refused(problems)
-    if not entries:
+    if not found:
         raise refused(["the files declare nothing, so nothing is taken away"])
-    return entries
+    return found
 
 
 def _foreign(entries: Sequence[Located], organization: str) -> Iterator[str]:
@@ -95,7 +95,14 @@ class Desk:
         self._options = options
 
     def declare(
-        self, wanted: Wanted, commit: str, entries: Sequence[Located], files: int, lease: Mapping[str, Any]
+        self,
+        wanted: Wanted,
+        commit: str,
+        entries: Sequence[Located],
+        files: int,
+        lease: Mapping[str, Any],
+        *,
+        variables: ConfigDocuments | None = None,
     ) -> Declared:
         """Declare ``entries`` for the organization of ``wanted``; in a thread of its own.
 
@@ -105,6 +112,7 @@ class Desk:
             entries: all that it declares.
             files: how many files they were read from.
             lease: parameters of the lease, as the database is asked for it.
+            variables: config vars that it declares.
 
         Raises:
             as ``Sources.declare``.
@@ -129,14 +137,16 @@ class Desk:
             return held[0]
 
         def conclude(written: Sequence[Written]) -> None:
-            ended[:] = [_conclude(conn, asked, written, held[0])]
+            ended[:] = [_conclude(conn, asked, written, held[0], variables.done if variables else ())]
 
         try:
             with self._connected() as conn, acting(conn, tenancy):
                 try:
-                    apply_checked(conn, entries, self._options, conclude, hold)
+                    apply_checked(conn, entries, self._options, conclude, hold, variables=variables)
                 except _TakenError as taken:
                     conn.execute(statement("sources/rows/claimed"), {"row": wanted.id, "objects": Jsonb(taken.objects)})
+                    given = {"row": wanted.id, "variables": Jsonb(taken.variables)}
+                    conn.execute(statement("sources/rows/wanted"), given)
                     raise refused(taken.problems, "ObjectTaken") from None
         except SpecRefused as error:
             raise refused([str(refusal) for refusal in error.refusals]) from None
@@ -144,7 +154,15 @@ class Desk:
             raise DatabaseUnavailable(error) from None
         (end,) = ended
         pruned = sum(each.changed for each in end.pruned)
-        return Declared(files, len(entries), pruned, taken=end.taken, contested=end.contested)
+        return Declared(
+            files,
+            len(entries),
+            pruned,
+            taken=end.taken,
+            contested=end.contested,
+            variables=len(variables.done) if variables else 0,
+            unset=end.unset,
+        )
 
     def _connected(self) -> TenantConnection[Any]:
         if not self._url:
@@ -166,17 +184,21 @@ class Desk:
 class _TakenError(Exception):
     """Other sources declare some of it; what is wrong, and which objects it is that are declared here."""
 
-    def __init__(self, problems: Sequence[str], objects: Sequence[Mapping[str, str]]) -> None:
+    def __init__(
+        self, problems: Sequence[str], objects: Sequence[Mapping[str, str]], variables: Sequence[Mapping[str, str]]
+    ) -> None:
         super().__init__(*problems)
         self.problems = problems
         self.objects = objects
+        self.variables = variables
 
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """What the end of a transaction has found: what it deleted, and what it took back from others."""
+    """What the end of a transaction has found: what it deleted and unset, and what it took back from others."""
 
     pruned: Sequence[Written]
+    unset: int
     taken: tuple[Taken, ...]
     contested: tuple[Taken, ...]
 
@@ -222,10 +244,18 @@ def _changed(written: Written, held: Held | None) -> Iterator[str]:
     yield from sorted(changed & (held.fields | {"name"}))
 
 
-def _conclude(conn: psycopg.Connection, asked: Mapping[str, Any], written: Sequence[Written], held: Holding) -> _Ended:
+def _conclude(
+    conn: psycopg.Connection,
+    asked: Mapping[str, Any],
+    written: Sequence[Written],
+    held: Holding,
+    variables: Sequence[Variable],
+) -> _Ended:
     """What the transaction ends with: what the source declares no longer is deleted; whatever it raises undoes all."""
+    written = [each for each in written if each.target.entry is not None]  # others have config vars of it alone
     objects = [_declared(each, held.of(each.target.kind, each.target.path)) for each in written]
     targets = {(each["kind"], each["id"]): one.target for each, one in zip(objects, written, strict=True)}
+    told, configured = note(conn, asked, variables)
     found = conn.execute(statement("sources/rows/applied"), {**asked, "objects": Jsonb(objects)}).fetchall()
     said = {row[0] for row in found}
     if "fenced" in said:
@@ -236,12 +266,16 @@ def _conclude(conn: psycopg.Connection, asked: Mapping[str, Any], written: Seque
     for _, kind, object_id, other in (row for row in found if row[0] == "taken"):
         target = targets[kind, object_id]
         problems.append(f"{target.place}: {target}: the source {other} declares it, too: take it out of one of them")
+    problems += configured["taken"]
     if problems:
-        raise _TakenError(problems, [{"kind": each["kind"], "id": each["id"]} for each in objects])
-    left = [Target(_KIND[kind], tuple(path.split("/"))) for said, kind, _, path in found if said == "left"]
+        raise _TakenError(problems, [{"kind": each["kind"], "id": each["id"]} for each in objects], told)
+    gone = unset(conn, configured["left"])
+    rows_left = [row for row in found if row[0] == "left"]
+    kept = with_variables(conn, [row[2] for row in rows_left])
+    left = [Target(_KIND[kind], tuple(path.split("/"))) for _, kind, i, path in rows_left if (kind, i) not in kept]
     pruned = writer.delete(conn, [each for each in left if allows(ROLE, Verb.DELETE, each.kind)])
     of = {said: tuple(_taken(targets[k, i], other) for what, k, i, other in found if what == said) for said in _FOUGHT}
-    return _Ended(pruned, of["took"], of["contested"])
+    return _Ended(pruned, gone, (*of["took"], *configured["took"]), (*of["contested"], *configured["contested"]))
 
 
 def _taken(target: Target, told: str) -> Taken:

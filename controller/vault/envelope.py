@@ -5,12 +5,15 @@ What is sealed is a byte that says the form, 12 random bytes as the nonce, the c
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 
 FORMAT = b"\x01"
 KEY_BYTES = 32
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
+HEAD_BYTES = len(FORMAT) + _NONCE_BYTES
 OVERHEAD = len(FORMAT) + _NONCE_BYTES + _TAG_BYTES
 """So many bytes more than its value a ciphertext has."""
 
@@ -30,6 +33,19 @@ def seal(key: bytes, value: bytes, bound: bytes) -> bytes:
 
     nonce = os.urandom(_NONCE_BYTES)
     return FORMAT + nonce + AESGCMSIV(key).encrypt(nonce, value, bound)
+
+
+def is_of(key: bytes, head: bytes, digest: bytes, value: bytes, bound: bytes) -> bool:
+    """Whether what begins with ``head`` and has this SHA-256 is ``value``, sealed with ``key`` for this place.
+
+    The cipher gives the same bytes for the same nonce: that alone tells nobody anything who has no key.
+    """
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV  # noqa: PLC0415 - most commands seal nothing
+
+    if len(head) != HEAD_BYTES or not head.startswith(FORMAT):
+        return False
+    again = head + AESGCMSIV(key).encrypt(head[len(FORMAT) :], value, bound)
+    return hmac.compare_digest(hashlib.sha256(again).digest(), digest)
 
 
 def unseal(key: bytes, sealed: bytes, bound: bytes) -> bytes:

@@ -197,6 +197,27 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """A config var that is set, as far as it can be told whether a value is the one that it has.
+
+    Args:
+        id: of its row.
+        version: of the row.
+        as_file: whether tasks get it as a file.
+        key_id: what opens it.
+        head: what its ciphertext begins with: form and nonce.
+        digest: SHA-256 of its ciphertext.
+    """
+
+    id: str
+    version: int
+    as_file: bool
+    key_id: str
+    head: bytes = field(repr=False)
+    digest: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SealedSet:
     """All that is set for an environment, as long as it is no more than ``LARGEST_SET`` bytes of ciphertext.
 

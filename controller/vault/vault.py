@@ -12,7 +12,17 @@ from controller.kit.expected import ExpectedError
 from controller.vault import envelope, panel
 from controller.vault.envelope import BrokenSealError
 from controller.vault.keyring import FILE_VARIABLE, VARIABLE, Key, KeyFileError, Keyring
-from controller.vault.sealed import DATA_KEY, Bound, DataKey, Place, Sealed, SealedHook, SealedLogin, SealedPassword
+from controller.vault.sealed import (
+    DATA_KEY,
+    Bound,
+    DataKey,
+    Place,
+    Seal,
+    Sealed,
+    SealedHook,
+    SealedLogin,
+    SealedPassword,
+)
 
 
 class KeyUnavailable(ExpectedError):  # noqa: N818 - the reason that a status gives
@@ -111,6 +121,16 @@ class Vault:
         if key.organization_id != place.organization_id:
             raise ValueError("the data key of another organization")
         return f"{DATA_KEY}{key.id}", envelope.seal(self._unwrapped(key), value, place.bound)
+
+    def holds(self, key: DataKey, place: Bound, seal: Seal, value: bytes) -> bool:
+        """Whether ``value`` is what ``seal`` is of, which is not opened for that.
+
+        Raises:
+            KeyUnavailable, ConfigUnreadable: as of ``seal``.
+        """
+        if seal.key_id != f"{DATA_KEY}{key.id}" or key.organization_id != place.organization_id:
+            return False
+        return envelope.is_of(self._unwrapped(key), seal.head, seal.digest, value, place.bound)
 
     def open(self, sealed: Sealed, key: DataKey | None) -> bytes:
         """The value.

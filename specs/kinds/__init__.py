@@ -96,6 +96,8 @@ LOGIN = next(kind for kind, cls in KINDS.items() if cls.facts.signs_in)
 """The kind that registries are asked with."""
 SOURCE = next(kind for kind, cls in KINDS.items() if cls.facts.declares)
 """The kind that declares what files of a repository say."""
+LAYERS = tuple(kind for kind, cls in KINDS.items() if cls.facts.configurable)
+"""Kinds that config vars can be set for, the outermost first."""
 SERVING = frozenset(cls.word() for cls in KINDS.values() if cls.facts.serves)
 """Words of the kinds whose services run tenants' programs."""
 

@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from deploy.prometheus.programs import promtool
-from specs.loader import load
+from specs.loader import load_all
 from tests.docs.blocks import ROOT, Block, blocks, pages
 from tests.docs.claims import CLAIMS
 from tests.docs.session import TYPED, follow
@@ -72,7 +72,7 @@ def test_yaml_is_a_spec_or_a_part_of_one_or_a_file_of_prometheus(block: Block, t
     else:
         documents_text = block.text
     (tmp_path / "shown.yaml").write_text(documents_text)
-    assert load([tmp_path / "shown.yaml"])
+    assert load_all([tmp_path / "shown.yaml"])
 
 
 @pytest.mark.parametrize("block", of("toml"), ids=lambda block: block.place)

@@ -99,6 +99,11 @@ ROWS: dict[str, LiteralString] = {
         "INSERT INTO skypanel.source_hooks (id, source_id, key_id, ciphertext)"
         " SELECT gen_random_uuid(), id, 'k1', '\\x01' FROM paas_sources WHERE organization_id = %(organization)s"
     ),
+    "skypanel.source_variables": (
+        "INSERT INTO skypanel.source_variables (owner_id, name, owner_kind, variable_id, source_id, organization_id)"
+        " SELECT %(app)s, 'LEVEL', 'app', %(app)s, id, organization_id FROM paas_sources"
+        " WHERE organization_id = %(organization)s"
+    ),
     "skypanel.data_keys": (
         "INSERT INTO skypanel.data_keys (organization_id, kek_id, wrapped) VALUES (%(organization)s,"
         " '0123abcd', '\\x01')"
@@ -465,7 +470,7 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
     )
     assert {name for (name,) in found} == {
         "pause_of", "config_of", "config_now", "built_image", "record_refusal", "seen_email", "stream_since",
-        "confirm_losses", "source_applied", "source_claimed", "bindings_of",
+        "confirm_losses", "source_applied", "source_claimed", "source_configured", "source_wanted", "bindings_of",
         *ONE_AT_A_TIME,
     }  # fmt: skip
     other, conn = both.other, both.api()
@@ -504,6 +509,14 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
             conn.execute("SELECT skypanel.source_claimed(%s, %s)", [source, declared])
         claims = both.database.execute("SELECT kind, id, source_id FROM skypanel.source_claims ORDER BY 1, 2, 3")
         assert not {row for row in claims if row[1] == other.app} - set(before), "somebody else's object was claimed"
+        told = Jsonb([{"id": str(other.app), "kind": "app", "owner": str(other.app), "name": "LEVEL", "changed": True}])
+        configured = "SELECT said FROM skypanel.source_configured(%s, 'c0ffee', %s)"
+        variables = "SELECT owner_id, source_id, wanted_by FROM skypanel.source_variables WHERE owner_id = %s"
+        was = both.database.execute(variables, other.app)
+        for source in (mine, theirs):
+            assert conn.execute(configured, [source, told]).fetchall() == []
+            conn.execute("SELECT skypanel.source_wanted(%s, %s)", [source, told])
+        assert both.database.execute(variables, other.app) == was, "somebody else's variable was claimed"
         confirm = "SELECT skypanel.confirm_losses('{environment}', %s, '{9}', '{9}', '{9}')"
         both.database.execute(
             "INSERT INTO skypanel.fuse_losses (owner_kind, owner_id, why, objects, processes, hosts)"

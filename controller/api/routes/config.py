@@ -13,7 +13,6 @@ import psycopg
 
 from controller.access.roles import Verb
 from controller.actions.config import (
-    LAYERS,
     Assignment,
     Done,
     Place,
@@ -36,7 +35,7 @@ from controller.declared.outlast import outlasting
 from controller.declared.readiness import affected
 from controller.declared.rows import hold
 from specs.config import check_name, check_value
-from specs.kinds import KINDS
+from specs.kinds import KINDS, LAYERS
 from specs.problems import InvalidSpec, Problem, RefusedError
 
 _FORM = "a text, null to unset it, or {value or base64, asFile}"
@@ -222,6 +221,7 @@ _LISTED = {
             "setFor": f"{KINDS[LAYERS[-1]].word()} {SERVES_AT}",
             "effective": True,
             "changedAt": "2026-11-28T09:00:00Z",
+            "declaredBy": None,
         }
     ]
 }
@@ -263,6 +263,7 @@ _ANSWERS = {
                     "setFor": {"type": "string"},
                     "effective": {"type": "boolean"},
                     "changedAt": {"type": "string", "format": "date-time"},
+                    "declaredBy": {"type": ["string", "null"]},
                 },
             },
         },

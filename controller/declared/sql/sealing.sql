@@ -13,6 +13,29 @@ ON CONFLICT ON CONSTRAINT data_keys_organization_unique DO NOTHING
 -- What is set for an owner, without what it is.
 SELECT name, version, as_file, updated_at FROM skypanel.config_vars WHERE {owner} = %(owner)s AND deleted_at IS NULL ORDER BY name
 
+-- name: seals
+-- What tells whether a value is there already, without what it is.
+SELECT v.name, v.id::text, v.version, v.as_file, v.key_id, s.head, s.digest
+FROM skypanel.config_vars v CROSS JOIN LATERAL skypanel.seal_of(v.revision) s
+WHERE v.{owner} = %(owner)s AND v.name = ANY (%(names)s) AND v.deleted_at IS NULL
+
+-- name: standing
+SELECT name, id::text, version, as_file FROM skypanel.config_vars
+WHERE {owner} = %(owner)s AND name = ANY (%(names)s) AND deleted_at IS NULL
+
+-- name: owned
+-- Which sources declare what is set for an owner.
+SELECT v.name, n.path, c.commit
+FROM skypanel.source_variables v
+JOIN skypanel.source_commits c ON c.source_id = v.source_id
+JOIN skypanel.names n ON n.kind = %(source_kind)s AND n.id = v.source_id AND NOT n.deleted
+WHERE v.owner_id = %(owner)s
+ORDER BY v.name
+
+-- name: drop
+-- Those that a source declares no longer.
+UPDATE skypanel.config_vars SET deleted_at = now() WHERE id = ANY (%(ids)s) AND deleted_at IS NULL
+
 -- name: lock
 -- The row is held until the transaction ends: its version is what the ciphertext is bound to.
 SELECT id::text, version FROM skypanel.config_vars WHERE {owner} = %(owner)s AND name = %(name)s AND deleted_at IS NULL FOR UPDATE
