@@ -32,7 +32,7 @@ from controller.vault.keyring import Keyring
 from controller.vault.vault import Vault
 from reconcilers.options import Options
 from specs.image_policies import ImagePolicy, keys_in
-from specs.names import check_hostname
+from specs.names import check_hostname, is_near
 from specs.vulnerabilities import DAYS, SEVERITIES, VulnerabilityLimits, WithoutReport
 
 if TYPE_CHECKING:
@@ -112,6 +112,17 @@ class Settings(BaseModel):
     skypanel_api_streams: int = Field(default=2000, ge=0, description="Streams that one API process serves at once.")
     skypanel_api_streams_per_caller: int = Field(
         default=100, ge=1, description="Streams that one API process serves to one user or token at once."
+    )
+    skypanel_console_origin: str = Field(
+        default="",
+        description="Origin of the console's pages, https://console.example.com, where the API has to be reached below "
+        "/api, too. Its pages may have a session by a cookie then, and no environment gets that host, nor one above "
+        "or below it. Empty: no cookie is taken.",
+    )
+    paas_base_domain: str = Field(
+        default="",
+        description="Domain below which tenants' environments are, as the panel names it: the console's host may be "
+        "neither it, nor above or below it.",
     )
     skypanel_hints: bool = Field(
         default=True,
@@ -356,7 +367,27 @@ class Settings(BaseModel):
             )
         return value
 
-    @field_validator("skypanel_api_host")
+    @field_validator("skypanel_console_origin")
+    @classmethod
+    def _is_an_origin(cls, value: str) -> str:
+        if not value:
+            return value
+        wrong = "it must be https://host, as a browser names the console's pages: lower case, without a path"
+        try:
+            parts = urlsplit(value)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            raise ValueError(wrong) from None
+        usual = {"https": 443, "http": 80}.get(parts.scheme)
+        plain = f"{parts.scheme}://{host}" + ("" if port is None else f":{port}")
+        local = parts.scheme == "http" and host == "localhost"
+        if value != plain or port in (0, usual) or not (parts.scheme == "https" or local):
+            raise ValueError(wrong)
+        if host != "localhost":
+            check_hostname(host)
+        return value
+
+    @field_validator("skypanel_api_host", "paas_base_domain")
     @classmethod
     def _is_a_name(cls, value: str) -> str:
         return check_hostname(value) if value else value
@@ -386,6 +417,15 @@ class Settings(BaseModel):
             raise ValueError(
                 "SKYPANEL_OIDC_ISSUERS needs SKYPANEL_OIDC_AUDIENCE: else a token for anybody would be good here. "
                 "Set it to the address of the HTTP API, and ask the issuers for tokens of that audience"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tenants_share_no_host_with_the_console(self) -> Settings:
+        if is_near(self.console_host, self.paas_base_domain):
+            raise ValueError(
+                "SKYPANEL_CONSOLE_ORIGIN is at, above or below PAAS_BASE_DOMAIN, where tenants' hosts are: their pages "
+                "would count as of its site. Give the console a domain of its own"
             )
         return self
 
@@ -421,6 +461,11 @@ class Settings(BaseModel):
             ValueError: it has none; the message does not repeat it.
         """
         return _host_and_port(self.skypanel_api_listen)
+
+    @property
+    def console_host(self) -> str:
+        """Host of SKYPANEL_CONSOLE_ORIGIN; empty: there is none."""
+        return urlsplit(self.skypanel_console_origin).hostname or ""
 
     @property
     def engine_host(self) -> str:
@@ -489,6 +534,7 @@ class Settings(BaseModel):
             require_run_as=self.skypanel_require_run_as,
             allowed_registries=self.skypanel_allowed_registries,
             api_host=self.skypanel_api_host,
+            console_host=self.console_host,
             image_policy=self.image_policy,
         )
 

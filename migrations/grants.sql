@@ -115,8 +115,8 @@ REVOKE ALL ON skypanel.api_idempotency FROM PUBLIC, skypanel_panel, skypanel_con
 GRANT SELECT (organization_id, status, made_at) ON skypanel.api_idempotency TO skypanel_reader;
 
 -- How the controller is, and what its fuse holds back: both show nothing to who acts for an organization.
-REVOKE ALL ON skypanel.fuse_waiting, skypanel.controller_state FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner, skypanel_interface, skypanel_api;
-GRANT SELECT ON skypanel.fuse_waiting, skypanel.controller_state TO skypanel_controller, skypanel_reader, skypanel_api;
+REVOKE ALL ON skypanel.fuse_waiting, skypanel.controller_state, skypanel.platform_numbers FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner, skypanel_interface, skypanel_api;
+GRANT SELECT ON skypanel.fuse_waiting, skypanel.controller_state, skypanel.platform_numbers TO skypanel_controller, skypanel_reader, skypanel_api;
 
 -- What streams are told: skypanel.stream_since reads it.
 REVOKE ALL ON skypanel.stream_log FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner, skypanel_interface, skypanel_api;
@@ -134,7 +134,11 @@ GRANT INSERT (id, name, hash, user_id, organization_id, role, apps, verbs, expir
 GRANT SELECT ON skypanel.api_token_uses TO skypanel_panel, skypanel_reader;
 REVOKE ALL ON skypanel.role_bindings FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner, skypanel_interface;
 GRANT SELECT ON skypanel.role_bindings TO skypanel_panel, skypanel_reader;
-GRANT DELETE, INSERT (name, organization_id, issuer, claims, role, apps, verbs) ON skypanel.role_bindings TO skypanel_panel;
+GRANT DELETE, INSERT (name, organization_id, issuer, claims, role, apps, verbs, expires_at) ON skypanel.role_bindings TO skypanel_panel;
+
+-- Sessions of browsers: functions read and write them, by what nobody can guess.
+REVOKE ALL ON skypanel.api_sessions FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner, skypanel_interface, skypanel_api;
+GRANT SELECT (id, whose, user_id, admin_id, issuer, actor, address, made_at, used_at, expires_at) ON skypanel.api_sessions TO skypanel_reader;
 
 -- Functions: the forms that checks use are for whoever writes. They are bound when they are made and read nothing.
 REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA skypanel FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner, skypanel_interface, skypanel_api;
@@ -161,6 +165,7 @@ GRANT EXECUTE ON FUNCTION skypanel.stream_since, skypanel.confirm_losses TO skyp
 GRANT EXECUTE ON FUNCTION skypanel.record_refusal TO skypanel_panel, skypanel_controller, skypanel_reader, skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.person_of, skypanel.token_of, skypanel.bindings_of TO skypanel_panel, skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.token_used, skypanel.seen_email TO skypanel_api;
+GRANT EXECUTE ON FUNCTION skypanel.session_of, skypanel.session_begins, skypanel.session_used, skypanel.session_ends, skypanel.sessions_end TO skypanel_api;
 
 -- Reports of images open a gate: who hands them in, does nothing else, and nobody else does.
 REVOKE ALL ON skypanel.schema_migrations FROM skypanel_scanner;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from specs.image_policies import ImagePolicy
+from specs.names import is_near
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Options:
         require_run_as: whether every environment says which user it runs as, so that root is declared.
         image_policy: the installation's; each organization has its own beside it.
         api_host: host name of the HTTP API behind the edge, which no environment gets; empty: there is none.
+        console_host: host name of the console, which no environment gets, nor one above or below it; empty: none.
         allowed_registries: registries on private hosts that images may come from; ``*`` stands for any characters.
     """
 
@@ -44,3 +46,10 @@ class Options:
     image_policy: ImagePolicy = field(default_factory=ImagePolicy)
     allowed_registries: tuple[str, ...] = ()
     api_host: str = ""
+    console_host: str = ""
+
+    def keeps(self, hostname: str) -> str:
+        """The setting by which no environment gets this host name; empty: there is none."""
+        if self.api_host and hostname == self.api_host:
+            return "SKYPANEL_API_HOST"
+        return "SKYPANEL_CONSOLE_ORIGIN" if is_near(hostname, self.console_host) else ""

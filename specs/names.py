@@ -96,6 +96,11 @@ def router_name(service: str, hostname: str) -> str:
     return f"{service}-{hostname.replace('.', '_')}"
 
 
+def is_near(host: str, other: str) -> bool:
+    """Whether two host names are the same, or one is below the other; of none, never."""
+    return bool(host and other) and (host == other or host.endswith(f".{other}") or other.endswith(f".{host}"))
+
+
 def _tagged(stem: str, suffix: str, tag: str) -> str:
     """``stem``, cut to what there is room for, ``suffix`` and ``tag``."""
     tail = f"{suffix}_{tag}"

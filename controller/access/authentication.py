@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
+from controller.access import sessions
 from controller.access.bindings import by_bindings
 from controller.access.caller import Caller, Scope
 from controller.access.errors import (
+    AccountSuspended,
     LookupRefused,
     NotMember,
+    SessionEnded,
     TokenExpired,
     TokenRevoked,
     Unauthenticated,
 )
 from controller.access.issued_tokens import Issuers
 from controller.access.people import Person, Place, person, place_of
-from controller.access.requests import About, Header, Question, Secrets, question
+from controller.access.requests import About, Header, Question, Secrets, of_session, question
 from controller.access.roles import Role, Verb, lower
 from controller.postgres.statements import statement
 
@@ -58,16 +63,39 @@ def authenticate(
         psycopg.Error: the database cannot be asked.
     """
     asked = question(authorization, organization, settings, issuers)
-    try:
-        row = conn.execute(statement(f"access/lookups/{asked.about}").encode(), asked.parameters).fetchone()
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise _refused(error) from None
-    document = row[0] if row else None
+    document = _looked_up(conn, asked)
     caller = answer(asked, document, at)
     if _is_to_be_noted(asked, document):
         with suppress(psycopg.Error), conn.transaction():
             conn.execute(statement(_USED).encode(), {"id": caller.token, "address": address})
     return caller
+
+
+def by_session(conn: psycopg.Connection, cookie: str, organization: Header, *, at: str = "") -> Caller:
+    """Who has this session. One whose token, or whose user, is not good any more is ended for good.
+
+    Args:
+        conn: of a role of skypanel_api.
+        cookie: as it was sent.
+        organization: the header ``X-Organization-ID``.
+        at: as of ``authenticate``.
+
+    Raises:
+        AccessError: he is not let in.
+        LookupRefused: the database does not let users be looked up.
+        psycopg.Error: the database cannot be asked.
+    """
+    if not sessions.is_one(cookie):
+        raise SessionEnded
+    asked = of_session(sessions.hash_of(cookie), organization)
+    document = _looked_up(conn, asked)
+    try:
+        return answer(asked, document, at)
+    except (Unauthenticated, AccountSuspended) as error:
+        if document is not None:
+            with suppress(psycopg.Error), conn.transaction():
+                sessions.end(conn, cookie, error.message)
+        raise
 
 
 def answer(asked: Question, document: Any, at: str = "") -> Caller:
@@ -76,22 +104,56 @@ def answer(asked: Question, document: Any, at: str = "") -> Caller:
     Raises:
         AccessError: he is not let in.
     """
+    if asked.about is About.SESSION:
+        return _by_session(document, asked.organization, at)
     if document is None:
         raise Unauthenticated
-    if asked.about is About.BINDINGS:
+    caller = _by(asked.about, document, asked, at)
+    if asked.about is About.BINDINGS and asked.expires is not None:
+        return replace(caller, until=datetime.fromtimestamp(asked.expires, UTC))
+    return caller
+
+
+def _by(about: About, document: Any, asked: Question, at: str) -> Caller:
+    if about is About.BINDINGS:
         return by_bindings(document, asked.organization, asked.actor, at)
-    return _by_token(document, asked.organization) if asked.about is About.TOKEN else _by_panel(document, asked)
+    if about is About.TOKEN:
+        return _by_token(document, asked.organization)
+    return _by_panel(document, asked.organization, acts=asked.parameters["admin"] is not None)
 
 
-def _by_panel(document: Mapping[str, Any], asked: Question) -> Caller:
+def _by_session(document: Any, organization: str, at: str) -> Caller:
+    if document is None:
+        raise SessionEnded
+    about, found = About(document["about"]), document["found"]
+    if found is None:
+        raise SessionEnded
+    asked = Question(about, {"admin": document["acts"] or None}, organization, str(document["actor"]))
+    caller, ends = _by(about, found, asked, at), datetime.fromtimestamp(float(document["until"]), UTC)
+    until = caller.until if about is About.TOKEN else ends if about is About.BINDINGS else None
+    means = f"session {document['id']}"
+    return replace(
+        caller, means=means, until=until, session=str(document["id"]), ends=ends, noted=bool(document["used"])
+    )
+
+
+def _looked_up(conn: psycopg.Connection, asked: Question) -> Any:
+    try:
+        row = conn.execute(statement(f"access/lookups/{asked.about}").encode(), asked.parameters).fetchone()
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise _refused(error) from None
+    return row[0] if row else None
+
+
+def _by_panel(document: Mapping[str, Any], organization: str, *, acts: bool) -> Caller:
     user = person(document.get("person"))
     actor, impersonator = user.named, None
-    if asked.parameters["admin"] is not None:
+    if acts:
         admin = person(document.get("admin"))
         if not admin.admin:
             raise Unauthenticated
         actor, impersonator = f"{admin.named} as {user.named}", admin.id
-    place = place_of(user, asked.organization)
+    place = place_of(user, organization)
     role = Role.PLATFORM_ADMIN if place is None else place.role
     return Caller(actor, "jwt", user.id, *_where(place), role, impersonator=impersonator)
 
@@ -110,8 +172,8 @@ def _by_token(document: Mapping[str, Any], asked: str) -> Caller:
         None if document["apps"] is None else frozenset(document["apps"]),
         None if document["verbs"] is None else frozenset(verb for verb in Verb if verb in document["verbs"]),
     )
-    token = str(document["id"])
-    return Caller(actor, f"token {token}", user_id, *_where(place), role, scope, token=token)
+    token, until = str(document["id"]), datetime.fromtimestamp(float(document["until"]), UTC)
+    return Caller(actor, f"token {token}", user_id, *_where(place), role, scope, token=token, until=until)
 
 
 def _place(document: Mapping[str, Any], asked: str) -> Place | None:

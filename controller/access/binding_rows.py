@@ -27,6 +27,7 @@ class Wanted:
         role: that they have.
         apps: slugs of those that they reach; empty: all.
         verbs: what they may do; empty: all that the role may.
+        until: when it ends; None: when it is removed.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Wanted:
     role: Role
     apps: Sequence[str]
     verbs: Sequence[Verb]
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class BindingRow:
 
     Args:
         organization: slug of where its role is; None: on the platform.
+        expires_at: when it ends; None: when it is removed.
     """
 
     name: str
@@ -55,6 +58,7 @@ class BindingRow:
     verbs: Sequence[str] | None
     made_at: datetime
     made_by: str
+    expires_at: datetime | None = None
 
 
 def listed(
@@ -82,6 +86,7 @@ def add(conn: psycopg.Connection, wanted: Wanted) -> None:
             "role": str(wanted.role),
             "apps": list(wanted.apps) or None,
             "verbs": [str(verb) for verb in wanted.verbs] or None,
+            "until": wanted.until,
         },
     )
 

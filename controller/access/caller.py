@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from controller.access.roles import Role, Verb
@@ -36,7 +37,7 @@ class Caller:
     Args:
         actor: whom the audit names: a user's id and address, both of them where an administrator acts as a user, or
             the name of a machine.
-        means: what he came with: ``jwt``, or ``token`` and its id.
+        means: what he came with: ``jwt``; ``token``, ``oidc`` or ``session``, and which.
         user_id: of the user whose rights are used; None: a machine.
         organization: that he acts in; None: a platform role, and none was asked for.
         organization_slug: its name in paths; empty where there is none.
@@ -44,6 +45,11 @@ class Caller:
         scope: of the token.
         impersonator: the administrator who acts as the user.
         token: id of the API token; empty where there is none. Never the token.
+        until: when what he came with ends, and what he makes with it at the latest; None: he is a person of the panel,
+            whose rights last until he loses them.
+        session: id of the session of a browser that he came with; empty: none.
+        ends: when that session ends.
+        noted: that session's use was noted lately.
     """
 
     actor: str
@@ -55,6 +61,18 @@ class Caller:
     scope: Scope = field(default=EVERYTHING)
     impersonator: UUID | None = None
     token: str = ""
+    until: datetime | None = None
+    session: str = ""
+    ends: datetime | None = None
+    noted: bool = True
+
+    @property
+    def whose(self) -> str:
+        """Who he is, whatever he came with: his sessions are counted, and ended, together."""
+        person = self.impersonator or self.user_id
+        if person is not None:
+            return str(person)
+        return f"token {self.token}" if self.token else self.actor
 
     @property
     def platform(self) -> bool:

@@ -43,6 +43,13 @@ class TokenRevoked(Unauthenticated):
     hint = "ask who manages the organization's tokens for a new one"
 
 
+class SessionEnded(Unauthenticated):
+    """It was a good one, or never one: the same words."""
+
+    message = "the session has ended"
+    hint = "log in again"
+
+
 class IssuerUnknown(Unauthenticated):
     """It names an issuer that nobody of the platform trusts."""
 

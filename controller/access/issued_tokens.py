@@ -89,11 +89,13 @@ class IssuedToken:
         issuer: who vouches for it.
         subject: ``sub``: whom the issuer means by it, for ever.
         claims: what bindings can ask for: names with a text, or with a list of texts.
+        expires: seconds since 1970.
     """
 
     issuer: str
     subject: str
     claims: Mapping[str, str | Sequence[str]]
+    expires: float = field(default=0.0, compare=False)
 
     @property
     def named(self) -> str:
@@ -173,7 +175,7 @@ def _said(issuer: str, claims: Mapping[str, Any], audience: str, now: float) -> 
     found = {name: value for name in claims if _is_asked_for(name) and (value := _value(claims[name])) is not None}
     if claims.get("email_verified") not in (True, "true"):
         found.pop("email", None)  # anybody can say that it is his
-    return IssuedToken(issuer, subject, found)
+    return IssuedToken(issuer, subject, found, expires)
 
 
 def _is_asked_for(name: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -29,10 +29,12 @@ class PanelToken:
     Args:
         user: whose rights are used.
         admin: who acts as the user; None: he himself.
+        expires: seconds since 1970.
     """
 
     user: UUID
     admin: UUID | None = None
+    expires: float = field(default=0.0, compare=False)
 
 
 def looks_like_one(text: str) -> bool:
@@ -79,7 +81,7 @@ def _said(claims: dict[str, Any], now: float) -> PanelToken:
         raise Unauthenticated
     if expires <= now - LEEWAY_SECONDS:
         raise TokenExpired
-    return PanelToken(user, admin)
+    return PanelToken(user, admin, float(expires))
 
 
 def _moment(claims: dict[str, Any], name: str) -> int:

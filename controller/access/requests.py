@@ -41,6 +41,7 @@ class About(StrEnum):
     TOKEN = "token"  # noqa: S105 - a word
     PERSON = "person"
     BINDINGS = "bindings"
+    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,32 @@ class Question:
     """What to ask the database.
 
     Args:
-        about: an API token, a user of the panel, or the bindings of an issued token.
+        about: an API token, a user of the panel, the bindings of an issued token, or a session.
         parameters: of the statement.
         organization: as it was asked for; empty: none was.
         actor: whom an issued token is of.
+        expires: when the token of the panel or of the issuer does; seconds since 1970.
     """
 
     about: About
     parameters: Mapping[str, Any]
     organization: str
     actor: str = ""
+    expires: float | None = None
+
+
+def of_session(hashed: bytes, organization: Header) -> Question:
+    """What to ask about who has a session.
+
+    Args:
+        hashed: of its cookie.
+        organization: ``X-Organization-ID``.
+
+    Raises:
+        NotMember: it is no organization.
+    """
+    asked = _asked(organization)
+    return Question(About.SESSION, {"hash": hashed, "asked": asked or None}, asked)
 
 
 def question(
@@ -92,10 +109,10 @@ def question(
     if issuers is not None and issued_tokens.signed_with(token) in issued_tokens.ALGORITHMS:
         issued = issued_tokens.read(token, issuers, moment)
         by_claims = {"issuer": issued.issuer, "claims": json.dumps(issued.claims), "asked": asked or None}
-        return Question(About.BINDINGS, by_claims, asked, issued.named)
+        return Question(About.BINDINGS, by_claims, asked, issued.named, issued.expires)
     said = panel_tokens.read(token, settings.jwt_secret.get_secret_value(), moment)
     by_id = {"user": said.user, "admin": said.admin, "asked": asked or None}
-    return Question(About.PERSON, by_id, asked)
+    return Question(About.PERSON, by_id, asked, expires=said.expires)
 
 
 def _token(header: Header) -> str:

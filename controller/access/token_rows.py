@@ -31,6 +31,7 @@ class Wanted:
         apps: slugs of those that it reaches; empty: all.
         verbs: what it may do; empty: all.
         lasts: until it expires.
+        until: it expires then at the latest; None: as ``lasts`` says.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Wanted:
     apps: Sequence[str]
     verbs: Sequence[Verb]
     lasts: timedelta
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ def add(conn: psycopg.Connection, wanted: Wanted) -> tuple[str, str, datetime]:
             "apps": list(wanted.apps) or None,
             "verbs": [str(verb) for verb in wanted.verbs] or None,
             "lasts": wanted.lasts,
+            "until": wanted.until,
         },
     ).fetchone()
     assert row is not None
@@ -142,7 +145,11 @@ def add(conn: psycopg.Connection, wanted: Wanted) -> tuple[str, str, datetime]:
 
 
 def rotate(
-    conn: psycopg.Connection, token_id: str, overlap: timedelta, lasts: timedelta | None
+    conn: psycopg.Connection,
+    token_id: str,
+    overlap: timedelta,
+    lasts: timedelta | None,
+    until: datetime | None = None,
 ) -> tuple[str, datetime, datetime] | None:
     """Replace it: the new token, when that expires, and until when the old one is good; None: there is none.
 
@@ -151,12 +158,13 @@ def rotate(
         token_id: of the row, which stays.
         overlap: the old one is good for so long.
         lasts: the new one; None: as long as the old one did.
+        until: both end then at the latest; None: as these say.
 
     Raises:
         psycopg.errors.CheckViolation: it was revoked.
     """
     token = token_text.new_token(token_id)
-    asked = {"id": token_id, "hash": token_text.hash_of(token), "overlap": overlap, "lasts": lasts}
+    asked = {"id": token_id, "hash": token_text.hash_of(token), "overlap": overlap, "lasts": lasts, "until": until}
     row = conn.execute(_of("rotate"), asked).fetchone()
     return (token, *row) if row else None
 

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from uuid import UUID
@@ -39,6 +40,7 @@ class Asked:
         role: that they have; empty: a member, or who reads.
         apps: slugs.
         verbs: words.
+        until: when it ends; None: when it is removed.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Asked:
     role: str = ""
     apps: Sequence[str] = ()
     verbs: Sequence[str] = ()
+    until: datetime | None = None
 
     @property
     def role_or_default(self) -> str:
@@ -67,6 +70,7 @@ def document(binding: BindingRow) -> dict[str, object]:
         "verbs": binding.verbs,
         "madeAt": binding.made_at,
         "madeBy": binding.made_by,
+        "expiresAt": binding.expires_at,
     }
 
 
@@ -95,7 +99,7 @@ def create(conn: psycopg.Connection, asked: Asked, trusted: Sequence[str]) -> No
         where = "of an organization" if tenant else "of the platform"
         raise ActionError(f"{role} is no role {where}", "name the organization with -n" if tenant is None else "")
     try:
-        binding_rows.add(conn, Wanted(asked.name, tenant, issuer, asked.claims, role, asked.apps, verbs))
+        binding_rows.add(conn, Wanted(asked.name, tenant, issuer, asked.claims, role, asked.apps, verbs, asked.until))
     except psycopg.errors.UniqueViolation:
         raise ActionError(
             f"there is a binding {asked.name} already", "remove it first, or choose another name: it is never changed"

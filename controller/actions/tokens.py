@@ -37,6 +37,7 @@ class Asked:
         apps: slugs.
         verbs: words.
         expires: a duration.
+        until: it ends then at the latest; None: as ``expires`` says.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Asked:
     apps: Sequence[str] = ()
     verbs: Sequence[str] = ()
     expires: str = f"{DEFAULT_DAYS}d"
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def create(conn: psycopg.Connection, asked: Asked) -> Made:
         raise ActionError(f"organization {asked.organization} has no app {', '.join(unknown)}")
     someone = _user(conn, asked.user) if asked.user else None
     role = _role(asked, tenant, someone)
-    wanted = Wanted(asked.name, tenant, someone.id if someone else None, role, asked.apps, verbs, lasts)
+    wanted = Wanted(asked.name, tenant, someone.id if someone else None, role, asked.apps, verbs, lasts, asked.until)
     try:
         return Made(*token_rows.add(conn, wanted))
     except psycopg.errors.CheckViolation as error:
@@ -110,7 +112,7 @@ def create(conn: psycopg.Connection, asked: Asked) -> Made:
         ) from None
 
 
-def rotate(conn: psycopg.Connection, token_id: str, overlap: str, expires: str) -> Made:
+def rotate(conn: psycopg.Connection, token_id: str, overlap: str, expires: str, until: datetime | None = None) -> Made:
     """Replace one by another of the same name and limits.
 
     Args:
@@ -118,6 +120,7 @@ def rotate(conn: psycopg.Connection, token_id: str, overlap: str, expires: str) 
         token_id: which.
         overlap: a duration: the old one is good for so long; ``0``: not any more.
         expires: a duration; empty: as long as the old one was made for.
+        until: both end then at the latest; None: as these say.
 
     Raises:
         ActionError: there is none, or it is revoked.
@@ -125,7 +128,7 @@ def rotate(conn: psycopg.Connection, token_id: str, overlap: str, expires: str) 
     kept = timedelta(0) if overlap in ("0", "0s") else duration(overlap, "--overlap", LONGEST_OVERLAP)
     lasts = duration(expires, "--expires", LONGEST) if expires else None
     try:
-        found = token_rows.rotate(conn, token_id, kept, lasts)
+        found = token_rows.rotate(conn, token_id, kept, lasts, until)
     except psycopg.errors.CheckViolation as error:
         raise ActionError(error.diag.message_primary or "it was revoked", "make another one") from None
     if found is None:

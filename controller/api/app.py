@@ -22,6 +22,7 @@ import psycopg
 import structlog
 from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,13 +30,14 @@ from starlette.responses import Response
 from controller.actions.refusals import recorded
 from controller.actions.wait import lost
 from controller.api import body as bodies
-from controller.api import idempotency, problems, reading
+from controller.api import cookies, idempotency, problems, reading
 from controller.api.asked import Answer, Asked, Waiting
+from controller.api.body import Sent
 from controller.api.callers import Access, Caller
 from controller.api.database import Connections
 from controller.api.documents import encode
 from controller.api.hooks.serving import ADDRESS, PER_MINUTE, Delivery, Hooks
-from controller.api.limits import Left, Limiter
+from controller.api.limits import Limiter
 from controller.api.looks import Looks
 from controller.api.openapi import document
 from controller.api.operations import Operation
@@ -51,7 +53,7 @@ from controller.api.waiting import wait
 from controller.declared import audit, readiness
 from controller.declared.readiness import Progress
 from controller.loop.loops import forever
-from controller.postgres.tenancy import Tenancy
+from controller.postgres.tenancy import Tenancy, TenantConnection
 from controller.postgres.tenancy import acting as acting_for
 from controller.settings import Settings
 from specs.kinds import TENANT_WORD
@@ -65,10 +67,15 @@ SECURITY = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "Vary": "Authorization, Cookie",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
 _PRUNE_SECONDS = 3600.0
+_LOGINS_A_MINUTE = 30
+"""From one address; a quarter of them at once."""
+_REFUSED_LOGINS_A_MINUTE = 60
+"""Of nobody who is known, that are on record; from everywhere."""
 _OURSELVES = Tenancy(None, platform=True, means="api")
 
 
@@ -106,6 +113,8 @@ class Api:
         self._limiter = Limiter(settings.skypanel_api_requests_per_minute)
         self._hooks = Hooks(settings.vault)
         self._deliveries = Limiter(PER_MINUTE)
+        self._logins = Limiter(_LOGINS_A_MINUTE if self._limiter.per_minute else 0)
+        self._refused_logins = Limiter(_REFUSED_LOGINS_A_MINUTE)
         self._looks = Looks(settings)
         # What replicas have in common. A cursor says nothing that its reader has not seen, and is no permission.
         url = settings.skypanel_api_database_url.get_secret_value()
@@ -165,6 +174,8 @@ class Api:
         async def endpoint(request: Request) -> Response:
             number = uuid.uuid4().hex
             try:
+                if page != self._healthz:
+                    self._limiter.page(request.client.host if request.client else "")
                 return _respond(await page(request), number, {})
             except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a problem
                 return _refuse(problems.of(error), request, number, {})
@@ -212,7 +223,9 @@ class Api:
         limits: dict[str, str] = {}
         with structlog.contextvars.bound_contextvars(request=number):
             try:
-                limits = self._limiter.headers(self._take(request, address))
+                limits = self._limiter.headers(self._limiter.take(_credential(request), address))
+                if operation.logs_in:
+                    self._logins.page(address)
                 response = await self._answer(operation, request, number, address, limits)
             except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a problem
                 response = _refuse(problems.of(error), request, number, limits)
@@ -220,19 +233,16 @@ class Api:
             log.info("api.request", operation=operation.name, status=response.status_code, ms=took, address=address)
         return response
 
-    def _take(self, request: Request, address: str) -> Left | None:
-        return self._limiter.take(request.headers.get("authorization"), address)
-
     async def _answer(
         self, operation: Operation, request: Request, number: str, address: str, limits: Mapping[str, str]
     ) -> Response:
         """What comes of it; what is wrong with what was sent is said to who is known alone."""
-        sent: Any = None
+        sent: Sent | None = None
         query: dict[str, str] = {}
         early: ProblemError | None = None
         try:
             if operation.forms:
-                sent = await bodies.read(
+                sent = await bodies.receive(
                     request, operation.forms, self._settings.skypanel_api_body_bytes, optional=operation.optional
                 )
             else:
@@ -246,7 +256,9 @@ class Api:
             answer = await self._in_thread(work.first)
         finally:
             if work.is_known:
-                self._limiter.known(request.headers.get("authorization"))
+                self._limiter.known(_credential(request))
+        for ended in answer.ends:
+            self._hub.end_session(ended)
         if answer.follows is not None:
             return await self._follow(work, answer.follows, number, limits)
         if answer.waiting is not None:
@@ -289,6 +301,7 @@ class Api:
             query=work.query,
             headers=work.request.headers,
             body=work.sent,
+            client=work.address,
         )
 
     @property
@@ -296,10 +309,28 @@ class Api:
         """To the database."""
         return self._connections
 
-    def known(self, conn: psycopg.Connection, request: Request, address: str) -> Caller:
+    def known(self, conn: psycopg.Connection, operation: Operation, request: Request, address: str) -> Caller:
         """Who asks."""
         at = str(request.path_params.get(TENANT_WORD, ""))
-        return self._access.authenticate(conn, request.headers, self._settings, address, at)
+        return self._access.authenticate(conn, _asked_by(operation, request), self._settings, address, at)
+
+    def refuse_other_pages(self, operation: Operation, request: Request, caller: Caller) -> None:
+        """Have what comes with a cookie, or is to be given one, come from the console."""
+        origin = self._settings.skypanel_console_origin
+        if origin and (caller.session or operation.logs_in):
+            cookies.refuse_other_pages(request.method, request.headers, origin)
+
+    def note(self, conn: psycopg.Connection, request: Request, caller: Caller) -> None:
+        """His session is used, and by him: what goes on by itself, as streams do, is no use of it."""
+        if caller.session and not caller.noted:
+            self._access.used(conn, request.headers)
+
+    def refused_login(self, conn: TenantConnection[Any], error: ProblemError, address: str, number: str) -> None:
+        """Have it on record, but not without number."""
+        with suppress(psycopg.Error, ProblemError):
+            self._refused_logins.page("")
+            with acting_for(conn, replace(_OURSELVES, address=address, request=number)), conn.transaction():
+                audit.refuse(conn, "login", "", "", error.detail)
 
     async def _prune(self) -> None:
         """Forget keys that are a day old; any replica does it, and none has to."""
@@ -360,7 +391,7 @@ class _Work:
         request: Request,
         number: str,
         address: str,
-        sent: Any,
+        sent: Sent | None,
         query: dict[str, str],
         early: ProblemError | None,
     ) -> None:
@@ -368,8 +399,9 @@ class _Work:
         self._operation = operation
         self.request = request
         self._number = number
-        self._address = address
-        self.sent = sent
+        self.address = address
+        self.sent: Any = None
+        self._body = sent
         self.query = query
         self._early = early
         self._caller: Caller | None = None
@@ -379,11 +411,15 @@ class _Work:
     def first(self) -> Answer:
         """Who asks, and what comes of it."""
         with self._api.connections.lent() as conn:
-            self._caller = caller = self._api.known(conn, self.request, self._address)
+            self._caller = caller = self._known(conn)
             structlog.contextvars.bind_contextvars(actor=caller.actor)
-            with acting(conn, caller, self._address, self._number):
+            with acting(conn, caller, self.address, self._number):
+                self._refuse_other_pages(conn, caller)
                 if self._early is not None:
                     raise self._early
+                self._api.note(conn, self.request, caller)
+                if self._body is not None:
+                    self.sent = self._body.read()
                 if before := self._claimed(conn, caller):
                     return before
                 try:
@@ -393,6 +429,26 @@ class _Work:
                     raise
                 self._waiting = answer.waiting
                 return answer if answer.waiting else self._kept(conn, answer)
+
+    def _refuse_other_pages(self, conn: psycopg.Connection, caller: Caller) -> None:
+        try:
+            self._api.refuse_other_pages(self._operation, self.request, caller)
+        except ProblemError as error:
+            if self._operation.method != "GET":
+                self._record(conn, error)
+            raise
+
+    def _record(self, conn: psycopg.Connection, error: ProblemError) -> None:
+        with suppress(psycopg.Error), conn.transaction():
+            audit.refuse(conn, self._operation.name, "", "", f"{self.request.url.path}: {error.detail}")
+
+    def _known(self, conn: TenantConnection[Any]) -> Caller:
+        try:
+            return self._api.known(conn, self._operation, self.request, self.address)
+        except ProblemError as error:
+            if self._operation.logs_in:
+                self._api.refused_login(conn, error, self.address, self._number)
+            raise
 
     @property
     def is_known(self) -> bool:
@@ -411,28 +467,28 @@ class _Work:
             ProblemError: nobody who is known any more.
         """
         with self._api.connections.lent() as conn:
-            return self._api.known(conn, self.request, self._address)
+            return self._api.known(conn, self._operation, self.request, self.address)
 
     def begin(self, follower: Follower) -> list[bytes]:
         """What a stream begins with."""
-        with self._api.connections.lent() as conn, acting(conn, self.known(), self._address, self._number):
+        with self._api.connections.lent() as conn, acting(conn, self.known(), self.address, self._number):
             return begin(conn, follower, self.request.headers.get("last-event-id"))
 
     def look(self) -> Sequence[Progress]:
         """How far what is waited for has come."""
         assert self._waiting is not None
-        with self._api.connections.lent() as conn, acting(conn, self.known(), self._address, self._number):
+        with self._api.connections.lent() as conn, acting(conn, self.known(), self.address, self._number):
             return readiness.progress(conn, self._waiting.keys)
 
     def lost(self) -> Sequence[str]:
         """What others have changed of it since."""
         assert self._waiting is not None
-        with self._api.connections.lent() as conn, acting(conn, self.known(), self._address, self._number):
+        with self._api.connections.lent() as conn, acting(conn, self.known(), self.address, self._number):
             return list(lost(conn, self._waiting.written))
 
     def last(self, answer: Answer) -> Answer:
         """Remember what is answered at last."""
-        with self._api.connections.lent() as conn, acting(conn, self.known(), self._address, self._number):
+        with self._api.connections.lent() as conn, acting(conn, self.known(), self.address, self._number):
             return self._kept(conn, answer)
 
     def _claimed(self, conn: psycopg.Connection, caller: Caller) -> Answer | None:
@@ -456,8 +512,7 @@ class _Work:
                 return self._operation.handler(asked)
             except ProblemError as error:
                 if error.name == "forbidden":
-                    with suppress(psycopg.Error), conn.transaction():
-                        audit.refuse(conn, self._operation.name, "", "", f"{self.request.url.path}: {error.detail}")
+                    self._record(conn, error)
                 raise
 
     def _kept(self, conn: psycopg.Connection, answer: Answer) -> Answer:
@@ -472,6 +527,20 @@ class _Work:
         if self._claim is not None:
             with suppress(psycopg.Error):
                 idempotency.release(conn, self._claim)
+
+
+def _credential(request: Request) -> str | None:
+    """What somebody is known by, once he is."""
+    cookie = cookies.sent(request.headers)
+    return request.headers.get("authorization") if cookie is None else f"cookie {cookie}"
+
+
+def _asked_by(operation: Operation, request: Request) -> Headers:
+    """Headers of the request; those who cannot send the one of the organization say it in the address."""
+    if TENANT_WORD not in operation.queried or "x-organization-id" in request.headers:
+        return request.headers
+    said = [(b"x-organization-id", each.encode()) for each in request.query_params.getlist(TENANT_WORD)]
+    return Headers(raw=[*request.headers.raw, *said])
 
 
 def _page(parts: Sequence[str]) -> Answer:

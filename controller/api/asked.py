@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 
 from controller.api.callers import Access, Caller
 from controller.api.looks import Looks
@@ -35,6 +36,7 @@ class Asked:
         query: parameters, each once.
         headers: with names in lower case.
         body: what was sent, read; None: nothing was.
+        client: the address that it comes from.
     """
 
     conn: psycopg.Connection
@@ -47,8 +49,9 @@ class Asked:
     address: str
     names: Mapping[str, str]
     query: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: Headers
     body: Any = None
+    client: str = ""
 
     def refuse_unless(self, verb: str, kind: str, path: Sequence[str]) -> None:
         """Have somebody who may not be told what it is.
@@ -94,6 +97,7 @@ class Answer:
         waiting: what is waited for before it is given.
         kept: what is remembered of it for an ``Idempotency-Key``, where that is not all; None: all is.
         follows: it is a stream of this.
+        ends: ids of sessions that are no more.
     """
 
     body: Any = None
@@ -103,6 +107,7 @@ class Answer:
     waiting: Waiting | None = None
     kept: Any = None
     follows: Following | None = None
+    ends: Sequence[str] = ()
 
 
 Handler = Callable[[Asked], Answer]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -19,25 +19,43 @@ TEXT = "text/plain"
 DEEPEST = 64
 _SECONDS = 30.0
 """That a body may take: it is read before anybody is known."""
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
 
-async def read(request: Request, forms: Sequence[str], most: int, *, optional: bool = False) -> Any:
-    """The body: a document of JSON, or the text of another form; of none that is ``optional``, an empty document.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent, as bytes: it is read when it is known who sends it.
+
+    Args:
+        form: its media type; empty: nothing was sent where nothing needs to be.
+    """
+
+    form: str
+    raw: bytes
+
+    def read(self) -> Any:
+        """A document of JSON, or the text of another form; of nothing, an empty document.
+
+        Raises:
+            ProblemError: it cannot be read.
+        """
+        if not self.form:
+            return {}
+        return _text(self.raw) if self.form in (YAML, TEXT) else document(self.raw)
+
+
+async def receive(request: Request, forms: Sequence[str], most: int, *, optional: bool = False) -> Sent:
+    """The body, not looked into.
 
     Raises:
-        ProblemError: it is too large, too slow, of another form, or cannot be read.
+        ProblemError: it is too large, too slow, or of another form.
     """
     form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if optional and not form and not await _bytes(request, most):
-        return {}
+        return Sent("", b"")
     if form not in forms:
         accepts = ", ".join(forms)
         raise ProblemError("unsupported-media-type", f"this operation reads {accepts}", headers={"Accept": accepts})
-    raw = await _bytes(request, most)
-    if form in (YAML, TEXT):
-        return _text(raw)
-    return document(raw)
+    return Sent(form, await _bytes(request, most))
 
 
 async def raw(request: Request, most: int) -> bytes:
@@ -56,15 +74,32 @@ def document(raw: bytes) -> Any:
     Raises:
         ProblemError: it is none, or nested too deeply.
     """
-    if raw.count(b"[") + raw.count(b"{") > DEEPEST and _depth(raw) > DEEPEST:
-        raise ProblemError("malformed", f"it has more than {DEEPEST} levels", [Fault("take fewer levels", "")])
     try:
-        return orjson.loads(raw)
+        found = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         said = error.msg.partition(":")[0]
+        if "depth" in said or "ecursion" in said:
+            raise _too_deep() from None
         raise ProblemError(
             "malformed", "the body is no JSON", [Fault(f"{said}, at line {error.lineno}, column {error.colno}", "")]
         ) from None
+    level = [found]
+    for _ in range(DEEPEST):
+        level = [each for one in level for each in _within(one)]
+        if not level:
+            return found
+    raise _too_deep()
+
+
+def _within(one: Any) -> Iterable[Any]:
+    """Documents and lists in it: nothing else is any deeper."""
+    if isinstance(one, dict):
+        return [each for each in one.values() if isinstance(each, dict | list)]
+    return [each for each in one if isinstance(each, dict | list)] if isinstance(one, list) else ()
+
+
+def _too_deep() -> ProblemError:
+    return ProblemError("malformed", f"it has more than {DEEPEST} levels", [Fault("take fewer levels", "")])
 
 
 async def _bytes(request: Request, most: int) -> bytes:
@@ -95,16 +130,3 @@ def _text(raw: bytes) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ProblemError("malformed", "the body is not UTF-8", [Fault("save it as UTF-8", "")]) from None
-
-
-def _depth(raw: bytes) -> int:
-    depth = deepest = 0
-    for token in _TOKEN.finditer(raw):
-        if token[0] in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > DEEPEST:
-                break
-        elif token[0] in b"]}":
-            depth -= 1
-    return deepest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import anyio
 import psycopg
 from starlette.datastructures import Headers
 
+from controller.access.sessions import Begun
 from controller.settings import Settings
 
 
@@ -46,8 +48,28 @@ class Caller(Protocol):
         """Who acts as that user."""
 
     @property
+    def until(self) -> datetime | None:
+        """When what he came with ends, and what he makes with it at the latest; None: it is not bounded."""
+
+    @property
+    def session(self) -> str:
+        """Id of the session of a browser that he came with; empty: none."""
+
+    @property
+    def ends(self) -> datetime | None:
+        """When that session ends."""
+
+    @property
+    def noted(self) -> bool:
+        """That session's use was noted lately."""
+
+    @property
     def platform(self) -> bool:
         """Whether rows of every organization are his to see."""
+
+
+def _no_sessions(*_: Any) -> Any:
+    raise LookupError("there are no sessions here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +84,10 @@ class Access:
         within: whether a token of this role, limited to these apps and verbs, may no more than he.
         alike: callers of whom this is equal may do the same.
         tend: what has to go on meanwhile for callers to be known.
+        begin: makes a session of who has sent these headers, from this address.
+        end: ends the session of these headers.
+        end_all: ends all sessions of somebody; says their ids.
+        used: notes that the session of these headers is used.
     """
 
     authenticate: Callable[[psycopg.Connection, Headers, Settings, str, str], Caller]
@@ -70,3 +96,7 @@ class Access:
     within: Callable[[Any, str, Sequence[str], Sequence[str]], bool]
     alike: Callable[[Any], Hashable]
     tend: Callable[[], Awaitable[None]] = anyio.sleep_forever
+    begin: Callable[[psycopg.Connection, Headers, Settings, Any, str], Begun] = _no_sessions
+    end: Callable[[psycopg.Connection, Headers], None] = _no_sessions
+    end_all: Callable[[psycopg.Connection, Any], Sequence[str]] = _no_sessions
+    used: Callable[[psycopg.Connection, Headers], None] = _no_sessions

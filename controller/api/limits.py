@@ -59,6 +59,15 @@ class Limiter:
         key = _of_token(authorization)
         return self._count(key if key is not None and self._is_known(key) else _of_address(address))
 
+    def page(self, address: str) -> None:
+        """Count one request for what nobody has to be known for, apart from the others of its address.
+
+        Raises:
+            ProblemError: it is one too many.
+        """
+        if self.per_minute:
+            self._count(hashlib.sha256(b"page " + _of_address(address)).digest())
+
     def known(self, authorization: str | None) -> None:
         """Count what comes with this header by itself from now on: somebody is known by it."""
         key = _of_token(authorization)

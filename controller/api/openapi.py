@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from controller.api import problems
+from controller.api import cookies, problems
 from controller.api.examples import names, problem_example
 from controller.api.operations import Operation, Parameter
 from controller.api.routes.shared import ORGANIZATION
@@ -31,12 +31,12 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
             "description": "What is declared, and how it stands. Every write answers what was done, and every refusal "
             "says how to mend it: see /problems.",
         },
-        "security": [{"bearer": []}],
+        "security": [{"bearer": []}, {"session": []}],
         "tags": [{"name": group} for group in dict.fromkeys(each.group for each in operations)],
         "paths": paths,
         "components": {
             "schemas": _schemas(),
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}, "session": _SESSION},
         },
     }
 
@@ -168,6 +168,13 @@ def _moved(node: Any, kind: str, parts: dict[str, Any]) -> Any:
     return {key: _moved(value, kind, parts) for key, value in node.items()}
 
 
+_SESSION = {
+    "type": "apiKey",
+    "in": "cookie",
+    "name": cookies.NAME,
+    "description": "Of pages of the console, where the operator has named it: `POST /api/session` exchanges a token. "
+    "What is not read needs `Sec-Fetch-Site: same-origin` or the console's `Origin`. Beside a token it does not count.",
+}
 _PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "request"],

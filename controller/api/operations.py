@@ -52,6 +52,7 @@ class Operation:
         takes: schema of that.
         writes: it changes something.
         open: nobody has to be known.
+        logs_in: it is tried to log in by it.
         status: when it is done.
         media_type: of the answer.
     """
@@ -73,6 +74,7 @@ class Operation:
     takes: Schema = field(default_factory=lambda: {"type": "object"})
     writes: bool = False
     open: bool = False
+    logs_in: bool = False
     status: int = 200
     media_type: str = "application/json"
 

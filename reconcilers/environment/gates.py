@@ -53,7 +53,7 @@ def says_who_it_is(snapshot: EnvironmentSnapshot, options: Options) -> None:
 
 
 def leaves_the_platform_its_host(snapshot: EnvironmentSnapshot, options: Options) -> None:
-    """No domain is the HTTP API's host: whoever has that gets the tokens of all who call it.
+    """No domain is the HTTP API's host or the console's: whoever has that gets the tokens of all who call it.
 
     Raises:
         InvalidSpec: one is.
@@ -62,12 +62,12 @@ def leaves_the_platform_its_host(snapshot: EnvironmentSnapshot, options: Options
         Problem(
             f"domains[{domain.hostname}].hostname",
             None,
-            "is the platform's own host name (SKYPANEL_API_HOST)",
+            f"is kept for the platform ({setting})",
             "take another one",
             ("domains", index, "hostname"),
         )
         for index, domain in enumerate(snapshot.domains)
-        if options.api_host and domain.hostname == options.api_host
+        if (setting := options.keeps(domain.hostname))
     ]
     if problems:
         raise InvalidSpec(problems)

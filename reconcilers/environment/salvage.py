@@ -99,7 +99,7 @@ def _routed(spec: SpecDocument, process: str, found: _Readable, options: Options
     hostnames = [
         name
         for name, type_ in found.domains
-        if name != options.api_host and (type_ == process or (type_ not in known and name in here))
+        if not options.keeps(name) and (type_ == process or (type_ not in known and name in here))
     ]
     kept = {key: value for key, value in before.items() if not key.startswith(LABELS)}
     return kept | traefik_labels(

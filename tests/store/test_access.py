@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -335,7 +335,11 @@ def test_a_rotated_token_is_good_for_the_overlap_and_a_revoked_one_for_nothing(
     first = made(panel)
     second = tokens.rotate(panel, first.id, "1h", "")
     assert second.token != first.token
-    assert call(api, by(first)) == call(api, by(second))
+    before, now = call(api, by(first)), call(api, by(second))
+    assert replace(before, until=None) == replace(now, until=None)
+    assert before.until is not None
+    assert now.until is not None
+    assert before.until - datetime.now(UTC) <= timedelta(hours=1) < now.until - datetime.now(UTC)
     third = tokens.rotate(panel, first.id, "0", "30d")
     with pytest.raises(Unauthenticated) as error:
         call(api, by(first))

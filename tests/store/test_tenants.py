@@ -163,9 +163,12 @@ ROWS: dict[str, LiteralString] = {
 }
 OPEN = {"schema_migrations", "package_migrations", "kinds", "leader", "caller"}
 """What tells of nobody, to whoever has the role."""
-ONE_AT_A_TIME = {"person_of", "token_of", "token_used", "hook_of", "hook_delivered"}
+ONE_AT_A_TIME = {
+    "person_of", "token_of", "token_used", "hook_of", "hook_delivered", "session_of", "session_used", "session_begins",
+    "session_ends",
+}  # fmt: skip
 """They find out who calls, before it is known for which organization: one by one, by what nobody can guess."""
-OF_THE_PLATFORM = {"fuse_waiting", "controller_state", "paas_nodes", "caas_image_reports"}
+OF_THE_PLATFORM = {"fuse_waiting", "controller_state", "platform_numbers", "paas_nodes", "caas_image_reports"}
 """Of which organizations see nothing."""
 SUBNET: LiteralString = (
     "INSERT INTO skypanel.subnets (subnet, organization_id, state, allocated_at)"
@@ -471,6 +474,7 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
     assert {name for (name,) in found} == {
         "pause_of", "config_of", "config_now", "built_image", "record_refusal", "seen_email", "stream_since",
         "confirm_losses", "source_applied", "source_claimed", "source_configured", "source_wanted", "bindings_of",
+        "sessions_end",
         *ONE_AT_A_TIME,
     }  # fmt: skip
     other, conn = both.other, both.api()
@@ -580,7 +584,7 @@ def test_what_the_panel_may_do_the_api_may_on_what_hides_rows(database: Database
     theirs = {"users", "organizations", "organization_members"}
     to_explain = {"inventory", "subnets", "document_environment", "document_organization", "document_registry"}
     to_explain |= {"document_source"}
-    own = {"api_idempotency", "fuse_waiting", "controller_state"}
+    own = {"api_idempotency", "fuse_waiting", "controller_state", "platform_numbers"}
     assert {name for (name,) in apart} == theirs | to_explain | own
 
 

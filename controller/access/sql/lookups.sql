@@ -12,3 +12,6 @@ SELECT skypanel.token_used(%(id)s, %(address)s)
 
 -- name: bindings
 SELECT skypanel.bindings_of(%(issuer)s, %(claims)s::jsonb, %(asked)s)
+
+-- name: session
+SELECT skypanel.session_of(%(hash)s, %(asked)s)

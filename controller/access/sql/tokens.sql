@@ -36,12 +36,13 @@ SELECT EXISTS (SELECT FROM skypanel.api_tokens WHERE id = %(id)s)
 
 -- name: add
 INSERT INTO skypanel.api_tokens (id, name, hash, user_id, organization_id, role, apps, verbs, expires_at)
-VALUES (%(id)s, %(name)s, %(hash)s, %(user)s, %(tenant)s, %(role)s, %(apps)s, %(verbs)s, now() + %(lasts)s)
+VALUES (%(id)s, %(name)s, %(hash)s, %(user)s, %(tenant)s, %(role)s, %(apps)s, %(verbs)s, least(now() + %(lasts)s, %(until)s::timestamptz))
 RETURNING expires_at
 
 -- name: rotate
 UPDATE skypanel.api_tokens
-SET hash = %(hash)s, previous_until = now() + %(overlap)s, expires_at = now() + coalesce(%(lasts)s, expires_at - issued_at)
+SET hash = %(hash)s, previous_until = least(now() + %(overlap)s, %(until)s::timestamptz),
+    expires_at = least(now() + coalesce(%(lasts)s, expires_at - issued_at), %(until)s::timestamptz)
 WHERE id = %(id)s
 RETURNING expires_at, previous_until
 

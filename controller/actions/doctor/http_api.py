@@ -17,8 +17,23 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def examine(settings: Settings) -> Iterator[Check]:
-    """One check."""
+    """Whether it answers, and where browsers' sessions are."""
     yield _of(settings)
+    if settings.skypanel_console_origin:
+        yield _console(settings)
+
+
+def _console(settings: Settings) -> Check:
+    name, host = "console", settings.console_host
+    if not settings.paas_base_domain:
+        return warn(
+            name,
+            f"sessions are on for {settings.skypanel_console_origin}, and nobody says where tenants' hosts are",
+            "set PAAS_BASE_DOMAIN, so that a console whose host they share is refused",
+        )
+    if settings.skypanel_api_host and settings.skypanel_api_host != host:
+        return ok(name, f"sessions are on for {host}; whatever leads there has to lead /api to the API, too")
+    return ok(name, f"sessions are on for {host}, which tenants' hosts below {settings.paas_base_domain} do not share")
 
 
 def _of(settings: Settings) -> Check:

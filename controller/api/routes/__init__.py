@@ -11,9 +11,11 @@ from controller.api.routes import (
     deeds,
     events,
     lists,
+    numbers,
     objects,
     passwords,
     releases,
+    session,
     sets,
     stream,
     tokens,
@@ -25,6 +27,7 @@ def operations() -> list[Operation]:
     """All that the API does."""
     return [
         *who.OPERATIONS,
+        *session.OPERATIONS,
         *sets.OPERATIONS,
         *events.OPERATIONS,
         *stream.OPERATIONS,
@@ -38,4 +41,5 @@ def operations() -> list[Operation]:
         *tokens.made(),
         *bindings.made(),
         *controller.OPERATIONS,
+        *numbers.OPERATIONS,
     ]

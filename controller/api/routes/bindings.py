@@ -62,7 +62,7 @@ def _of(above: str, area: str, suffix: str, whose: str) -> list[Operation]:
             partial(_create, own), example, sent=sent, takes=_TAKES, answers=_BINDING, forms=(JSON,), writes=True,
             parameters=_PARAMETERS, problems=_WRITTEN, status=201,
             means="Those have it that have every claim: one of its values, as it is. The issuer is one that the "
-            "operator trusts. It may no more than you.",
+            "operator trusts. It may no more than you, and ends with the token that you came with.",
         ),
         Operation(
             "GET", one, f"getBinding{suffix}", group, "Read which tokens a role binding is for, and what they may.",
@@ -160,7 +160,7 @@ def _wanted(asked: Asked, tenant: str) -> bindings.Asked:
         raise InvalidSpec(problems)
     return bindings.Asked(
         said["name"], said.get("issuer", ""), claims, tenant, said.get("role", ""), said.get("apps", ()),
-        said.get("verbs", ()),
+        said.get("verbs", ()), asked.caller.until,
     )  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def _are_words(found: list[Any]) -> bool:
 _EXAMPLE: dict[str, Any] = {
     "name": "ci-deploy", "organization": "acme", "issuer": "https://token.actions.githubusercontent.com",
     "claims": {"repository": ["acme/shop"], "ref": ["refs/heads/main"]}, "role": "member", "apps": ["shop"],
-    "verbs": ["read", "deploy"], "madeAt": "2026-11-28T09:00:00Z", "madeBy": "ops@acme.example",
+    "verbs": ["read", "deploy"], "madeAt": "2026-11-28T09:00:00Z", "madeBy": "ops@acme.example", "expiresAt": None,
 }  # fmt: skip
 _TEXT, _MAYBE = {"type": "string"}, {"type": ["string", "null"]}
 _TEXTS = {"type": ["array", "null"], "items": _TEXT}
@@ -180,7 +180,7 @@ _BINDING: dict[str, Any] = {
     "required": ["name", "issuer", "claims", "role"],
     "properties": {
         **dict.fromkeys(("name", "issuer", "role", "madeAt", "madeBy"), _TEXT),
-        "organization": _MAYBE,
+        **dict.fromkeys(("organization", "expiresAt"), _MAYBE),
         "claims": {"type": "object", "additionalProperties": {"type": "array", "items": _TEXT}},
         **dict.fromkeys(("apps", "verbs"), _TEXTS),
     },

@@ -29,12 +29,12 @@ _MOST = 10_000
 
 
 def _state(asked: Asked) -> Answer:
-    _for(asked, Verb.READ)
+    for_platform(asked, Verb.READ)
     return Answer(_document(asked.conn))
 
 
 def _confirm(asked: Asked) -> Answer:
-    _for(asked, Verb.ADMIN)
+    for_platform(asked, Verb.ADMIN)
     sent = _sent(asked.body)
     confirmed = _confirmed(asked.conn, asked, sent)
     if asked.flag("dryRun"):
@@ -42,7 +42,12 @@ def _confirm(asked: Asked) -> Answer:
     return Answer({**_document(asked.conn), "written": {"confirmed": confirmed}})
 
 
-def _for(asked: Asked, verb: Verb) -> None:
+def for_platform(asked: Asked, verb: Verb) -> None:
+    """Have nobody go on who does not act for the platform.
+
+    Raises:
+        ProblemError: he may not, or acts for one organization.
+    """
     asked.refuse_unless(verb, PLATFORM, ())
     if not asked.caller.platform:
         raise ProblemError("forbidden", "the controller is the platform's: act for no organization")

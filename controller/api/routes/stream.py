@@ -9,7 +9,7 @@ from controller.api.examples import SERVES, SERVES_AT
 from controller.api.operations import Operation, Parameter, whole
 from controller.api.problems import Fault, ProblemError
 from controller.api.streams.follower import Following
-from specs.kinds import KINDS
+from specs.kinds import KINDS, TENANT_WORD
 
 _EXAMPLE = (
     "retry: 2000\n\n"
@@ -50,6 +50,7 @@ OPERATIONS = [
         parameters=(
             Parameter("kind", f"Only of these kinds, with commas between them: {_WORDS}."),
             Parameter("path", "Only of the object at this path, and of what is below it."),
+            Parameter(TENANT_WORD, "As `X-Organization-ID`, which no EventSource can send; the header goes before it."),
             Parameter("seconds", "So long; without end when left out.", whole(1, 86400)),
             Parameter("Last-Event-ID", "The last `id` that came: it goes on from there, within an hour.", header=True),
         ),

@@ -6,7 +6,8 @@ it. Nobody gives away more than he has: neither by a new token, nor by taking ov
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -59,7 +60,8 @@ def _of(above: str, area: str, suffix: str, whose: str) -> list[Operation]:
             partial(_create, own), given, sent=sent, takes=_TAKES, answers=_GIVEN, forms=(JSON,), writes=True,
             parameters=_PARAMETERS, problems=_WRITTEN, status=201,
             means="A machine's, with a role of its own; `mine`: never more than you are at that moment. It may no more "
-            "than you, whatever is asked for. With an `Idempotency-Key` that was used before `token` is null.",
+            "than you, whatever is asked for, and ends with the token that you came with at the latest. With an "
+            "`Idempotency-Key` that was used before `token` is null.",
         ),
         Operation(
             "GET", one, f"getToken{suffix}", group, "Read what one API token is limited to, and when it was used.",
@@ -104,8 +106,9 @@ def _rotate(own: bool, asked: Asked) -> Answer:
     if not asked.access.within(asked.caller, found.role, found.apps or (), found.verbs or ()):
         raise _too_much()
     tenant = found.organization or ""
-    overlap, expires = said.get("overlap", "24h"), said.get("expires", "")
-    return _given(asked, tenant, lambda conn: tokens.rotate(conn, found.id, overlap, expires), 200)
+    overlap, expires, until = said.get("overlap", "24h"), said.get("expires", ""), asked.caller.until
+    _refuse_outliving(said, until)
+    return _given(asked, tenant, lambda conn: tokens.rotate(conn, found.id, overlap, expires, until), 200)
 
 
 def _revoke(own: bool, asked: Asked) -> Answer:
@@ -164,6 +167,7 @@ def _too_much() -> ProblemError:
 def _wanted(asked: Asked, tenant: str) -> tokens.Asked:
     known = {"name": str, "role": str, "apps": list, "verbs": list, "expires": str, "mine": bool}
     said = _checked(shared.fields(asked.body, known))
+    _refuse_outliving(said, asked.caller.until)
     if "name" not in said:
         raise InvalidSpec([Problem("name", None, "is required", "such as ci-deploy", ("name",))])
     user = _me(asked) if said.get("mine") else ""
@@ -175,8 +179,21 @@ def _wanted(asked: Asked, tenant: str) -> tokens.Asked:
         role = str(Role.OWNER if tenant and asked.caller.role.of_platform else asked.caller.role)
     return tokens.Asked(
         said["name"], tenant, user, role, said.get("apps", ()), said.get("verbs", ()),
-        said.get("expires", f"{tokens.DEFAULT_DAYS}d"),
+        said.get("expires", f"{tokens.DEFAULT_DAYS}d"), asked.caller.until,
     )  # fmt: skip
+
+
+def _refuse_outliving(said: Mapping[str, Any], until: datetime | None) -> None:
+    """Have nothing end after what its maker came with. Who names no time is given what there is.
+
+    Raises:
+        InvalidSpec: it would.
+    """
+    if until is None or "expires" not in said:
+        return
+    if datetime.now(UTC) + tokens.duration(said["expires"], "expires", tokens.LONGEST) > until:
+        hint = f"what you came with ends at {until:%Y-%m-%d %H:%M} UTC: name a shorter time, or none"
+        raise InvalidSpec([Problem("expires", None, "is longer than you yourself are let in", hint, ("expires",))])
 
 
 def _role_of(wanted: tokens.Asked) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import anyio
 
@@ -54,7 +55,7 @@ class Follower:
         self.why = ""
         """Why it ends; empty: it goes on."""
         self.ends = time.monotonic() + wants.seconds if wants.seconds else float("inf")
-        self.known_until = _again()
+        self.known_until = _again(caller)
         """When who reads is looked up again."""
         self.scope = anyio.CancelScope()
         """Of all that is done for it."""
@@ -69,7 +70,7 @@ class Follower:
     def looked_up(self, caller: Caller) -> None:
         """Who reads was looked up once more."""
         self.caller = caller
-        self.known_until = _again()
+        self.known_until = _again(caller)
 
     @property
     def alike(self) -> Hashable:
@@ -135,5 +136,9 @@ class Follower:
         self._since, self._sends = time.monotonic(), False
 
 
-def _again() -> float:
-    return time.monotonic() + AGAIN_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, and is no secret
+def _again(caller: Caller) -> float:
+    """When he is looked up again: his session may end before."""
+    seconds = AGAIN_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, and is no secret
+    if caller.ends is not None:
+        seconds = min(seconds, max(0.1, (caller.ends - datetime.now(UTC)).total_seconds() + 0.1))
+    return time.monotonic() + seconds

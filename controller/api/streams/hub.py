@@ -132,6 +132,12 @@ class Hub:
         """Hand it nothing any more."""
         self._followers.discard(follower)
 
+    def end_session(self, session: str) -> None:
+        """End the streams of a session of a browser, which is no more."""
+        for each in self._followers:
+            if each.caller.session == session:
+                each.end("the session has ended")
+
     def end(self, why: str) -> None:
         """End all streams, and open none."""
         self._ended = why

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +40,10 @@ class Somebody:
     means: str = "token"
     user_id: UUID | None = None
     impersonator: UUID | None = None
+    until: datetime | None = None
+    session: str = ""
+    ends: datetime | None = None
+    noted: bool = True
 
     @property
     def platform(self) -> bool:

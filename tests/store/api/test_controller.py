@@ -56,6 +56,24 @@ def test_it_says_who_leads_what_waits_what_is_held_back_and_what_is_paused(own_w
     assert (pause["scope"], pause["path"], pause["reason"]) == ("object", "acme/shop/production", "a leak")
 
 
+def test_it_says_how_many_there_are_and_how_they_stand_to_the_platform_alone(own_world: World) -> None:
+    world, database = own_world, own_world.database
+    at = "/api/admin/metrics"
+    database.execute("INSERT INTO paas_nodes (name, status) VALUES ('one', 'ready'), ('two', 'down')")
+    database.execute(
+        "INSERT INTO skypanel.object_status (kind, id, observed_generation, ready, reason, message, epoch, conditions)"
+        " VALUES ('environment', %s, 1, false, 'RolledBack', 'x', 1,"
+        """ '[{"type": "Stalled", "status": "True"}]')""",
+        world.acme.environment,
+        role="controller",
+    )
+    said = world.ask("GET", at, "platform").json()["kinds"]
+    assert said["environment"] == {"total": 2, "progressing": 1, "stalled": 1}
+    assert said["node"] == {"total": 2, "ready": 1, "down": 1}
+    assert said["app"]["total"] == said["organization"]["total"] == 2
+    problem(world.ask("GET", at), "forbidden")
+
+
 def test_what_waits_is_confirmed_as_it_was_read_and_by_whom(own_world: World) -> None:
     world, database = own_world, own_world.database
     owner, other = holds_back(world, processes=2), holds_back(world, "organization", objects=3)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any, NamedTuple
 
 import psycopg
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from psycopg import sql
 
 from controller.api.streams import follower, hub
@@ -30,9 +31,19 @@ class Message(NamedTuple):
 class Stream:
     """One that is read."""
 
-    def __init__(self, port: int, who: str, query: str = "", last: str | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        who: str,
+        query: str = "",
+        last: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        headers = {"Authorization": f"Bearer {who}", **({"Last-Event-ID": last} if last is not None else {})}
+        headers = {
+            **(headers or {"Authorization": f"Bearer {who}"}),
+            **({"Last-Event-ID": last} if last is not None else {}),
+        }
         self._connection.request("GET", f"/api/stream{query}", headers=headers)
         self.answer = self._connection.getresponse()
         self.id = ""
@@ -82,32 +93,37 @@ class Stream:
 class Served(NamedTuple):
     world: World
     port: int
-    server: uvicorn.Server
     open: Callable[..., Stream]
 
 
 @pytest.fixture
 def served(own_world: World) -> Iterator[Served]:
     """The API on a port of its own, as its server runs it, but for signals."""
-    port = free_port()
     app = app_on(own_world.database, own_world.tokens, skypanel_api_streams_per_caller=3)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=10))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    with ExitStack() as stack:
+    with serving(app) as port, ExitStack() as stack:
 
         def open_(*how: Any, **more: Any) -> Stream:
             stream = Stream(port, *how, **more)
             stack.callback(stream.close)
             return stream
 
-        try:
-            eventually(lambda: server.started, what="the server")
-            yield Served(own_world, port, server, open_)
-        finally:
-            app.state.end_streams("over")
-            server.should_exit = True
-            thread.join(20)
+        yield Served(own_world, port, open_)
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[int]:
+    """On a port."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=10))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        eventually(lambda: server.started, what="the server")
+        yield port
+    finally:
+        app.state.end_streams("over")
+        server.should_exit = True
+        thread.join(20)
 
 
 def say(world: World, reason: str, message: str = "so it is") -> None:

@@ -23,8 +23,12 @@ _NAMES = {name: value for kind in KINDS for name, value in names(kind).items()} 
 OWN = {"organization": "acme", "app": "shop", "environment": "production"}
 
 
+def address_of(operation: Operation, **own: str) -> str:
+    return operation.address.format(**{**_NAMES, **own})
+
+
 def ask(world: World, operation: Operation, who: str, **own: str) -> Any:
-    address = operation.address.format(**{**_NAMES, **own})
+    address = address_of(operation, **own)
     more: dict[str, Any] = {"json": operation.sent} if operation.forms else {}
     if "seconds" in operation.queried:  # else it has no end
         more["params"] = {"seconds": 1}

@@ -182,6 +182,7 @@ def machine(asked_for: str | None = None, **document: Any) -> Any:
         "of_platform": False,
         "place": {"id": str(ACME), "slug": "acme"},
         "state": "good",
+        "until": NOW + 60,
         "used": True,
         "person": None,
     }

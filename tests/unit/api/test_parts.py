@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -88,6 +89,16 @@ def test_whoever_is_not_known_is_counted_by_his_address_whatever_tokens_he_makes
     assert limiter.take("Bearer a", "2001:db8::1") is not None
 
 
+def test_pages_that_everybody_may_read_are_counted_by_address_and_keep_nobody_from_the_rest() -> None:
+    limiter = Limiter(60, Clock())
+    for _ in range(limiter.burst):
+        limiter.page("10.0.0.1")
+    with pytest.raises(ProblemError):
+        limiter.page("10.0.0.1")
+    limiter.page("10.0.0.2")
+    assert limiter.take(None, "10.0.0.1") is not None
+
+
 def test_a_merge_patch_is_that_of_the_rfc() -> None:
     for before, patch, after in (
         ({"a": "b"}, {"a": "c"}, {"a": "c"}),
@@ -124,9 +135,21 @@ def test_any_bytes_are_a_document_or_a_problem(raw: bytes) -> None:
 
 def test_deep_bodies_are_refused_and_brackets_in_texts_are_none() -> None:
     assert document(b'{"a": "' + b"[" * 1000 + b'"}')
-    for raw in (b"[" * 10_000, b'{"a":' * 10_000, b"[" * 65 + b"]" * 65):
+    for raw in (b"[" * 10_000 + b"]" * 10_000, b'{"a":' * 70 + b"1" + b"}" * 70, b"[" * 65 + b"]" * 65):
+        with pytest.raises(ProblemError, match="more than 64 levels"):
+            document(raw)
+    for raw in (b"[" * 10_000, b'{"a":' * 10_000):
         with pytest.raises(ProblemError):
             document(raw)
+    assert document(b"[" * 64 + b"]" * 64)
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"[[[[[[]]]]]],", b'{"a":{}},', b'"[",'])
+def test_a_large_body_of_brackets_is_read_in_a_moment(piece: bytes) -> None:
+    raw = b"[" + piece * (1_000_000 // len(piece)) + b"0]"
+    began = time.process_time()
+    document(raw)
+    assert time.process_time() - began < 1.0
 
 
 def test_a_pointer_escapes_what_it_must() -> None:

@@ -53,3 +53,12 @@ def test_the_host_of_the_api_is_no_environment_s() -> None:
     admit(environment(domains=[{"id": str(uuid4()), "hostname": "www.api.example.com"}]), reserved)
     with pytest.raises(InvalidSpec, match=r"domains\[api.example.com\].hostname: .*SKYPANEL_API_HOST"):
         admit(taken, reserved)
+
+
+def test_the_host_of_the_console_is_nobody_s_nor_one_above_or_below_it() -> None:
+    reserved = replace(OPTIONS, console_host="console.example.com")
+    for hostname in ("console.example.com", "example.com", "x.console.example.com"):
+        with pytest.raises(InvalidSpec, match=r"hostname: .*SKYPANEL_CONSOLE_ORIGIN"):
+            admit(environment(domains=[{"id": str(uuid4()), "hostname": hostname}]), reserved)
+    for hostname in ("shop.example.com", "xconsole.example.com"):
+        admit(environment(domains=[{"id": str(uuid4()), "hostname": hostname}]), reserved)
