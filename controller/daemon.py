@@ -36,6 +36,8 @@ from controller.registry.mirrors import Mirrors
 from controller.schema.fitness import Fitness
 from controller.settings import Settings
 from controller.sources.adapter import GitSources
+from controller.sources.hosts import Hosts
+from controller.sources.statuses import CommitStatuses
 from controller.store.audit_sealing import keep_sealed
 from controller.store.identity import Register
 from controller.store.key_watch import KeyWatch
@@ -143,6 +145,7 @@ class Daemon:
                 tasks.start_soon(forever, "signals", self._signals)
                 tasks.start_soon(forever, "event_loop", loop_lag.measure)
                 tasks.start_soon(forever, "audit", keep_sealed, self._database)
+                tasks.start_soon(forever, "statuses", self._statuses().run)
                 tasks.start_soon(forever, "keys", KeyWatch(self._database, self._settings.vault).run)
                 try:
                     async with anyio.create_task_group() as beside:
@@ -176,6 +179,10 @@ class Daemon:
 
     def _sources(self) -> GitSources:
         return GitSources(self._settings, self._database, self._lease)
+
+    def _statuses(self) -> CommitStatuses:
+        hosts = Hosts(self._settings.skypanel_source_hosts)
+        return CommitStatuses(self._database, self._lease, self._settings.vault, hosts)
 
     async def _serve(self, listener: socket.socket) -> None:
         self._server = HealthServer(self._checks, self._reconciles)

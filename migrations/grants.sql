@@ -110,6 +110,14 @@ GRANT SELECT (id, source_id, organization_id, key_id, made_at, good_until) ON sk
 GRANT DELETE, INSERT (id, source_id, key_id, ciphertext), UPDATE (good_until) ON skypanel.source_hooks TO skypanel_panel;
 GRANT SELECT ON skypanel.source_deliveries TO skypanel_reader;
 
+-- Statuses of commits: who sets a token does not read it, the controller does.
+REVOKE ALL ON skypanel.source_forges, skypanel.source_statuses FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner;
+GRANT SELECT (id, source_id, organization_id, forge, api, key_id, made_at) ON skypanel.source_forges TO skypanel_panel, skypanel_reader;
+GRANT DELETE, INSERT (id, source_id, forge, api, key_id, ciphertext) ON skypanel.source_forges TO skypanel_panel;
+GRANT SELECT ON skypanel.source_forges TO skypanel_controller;
+GRANT SELECT ON skypanel.source_statuses TO skypanel_controller, skypanel_reader;
+GRANT INSERT, UPDATE ON skypanel.source_statuses TO skypanel_controller;
+
 -- Keys of requests to the HTTP API, and its answers: skypanel.grant_isolated gives them to skypanel_api, and nobody else reads one.
 REVOKE ALL ON skypanel.api_idempotency FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner;
 GRANT SELECT (organization_id, status, made_at) ON skypanel.api_idempotency TO skypanel_reader;

@@ -96,7 +96,9 @@ GROUPS: dict[str, dict[str, Command]] = {
             "registries", "Users of registries: set, list, test and unset them. Nothing gives a password back."
         ),
         "images": Command("images", "Images: hand in what a scanner found in them, and list it."),
-        "source": Command("source", "Sources of spec files: set a password, make a webhook, look now."),
+        "source": Command(
+            "source", "Sources of spec files: set a password, make a webhook, have commits' statuses said, look now."
+        ),
     },
     "Steer the controller": {
         "reconcile": Command("reconcile", "Ask the controller to look at one object now."),

@@ -1,4 +1,4 @@
-"""``source``: passwords of repositories, their webhooks, and a look that is asked for now."""
+"""``source``: passwords of repositories, their webhooks and statuses, and a look that is asked for now."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from controller.actions import hooks, sources
+from controller.actions import forges, hooks, sources
 from controller.actions.config import refusals
 from controller.actions.errors import ActionError
 from controller.actions.reconcile import ask, handled
@@ -23,9 +23,13 @@ Name = Annotated[str, typer.Argument(help="Organization and source: acme/main.",
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
-    group = typer.Typer(help="Sources of spec files: set a password, make a webhook, look now.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Sources of spec files: set a password, make a webhook, have commits' statuses said, look now.",
+        no_args_is_help=True,
+    )
     group.command(name="password")(password)
     group.command(name="hook")(hook)
+    group.command(name="statuses")(statuses)
     group.command(name="sync")(sync)
     app.add_typer(group, name="source")
 
@@ -51,14 +55,55 @@ def password(
     """
     with refusals("--username"):
         check_username(username)
-    if source is None and sys.stdin.isatty():
-        given = getpass.getpass(f"password of {username} (not shown): ").encode("utf-8", "surrogateescape")
-    else:
-        given = bytes_of(source or "-")
-    secret = password_of(given)
+    secret = _asked(source, f"password of {username}")
     with database(declares=True) as conn:
         version = sources.set_password(conn, settings().vault, name, username, secret)
         say(f"source {name}: password of {username} set (version {version})")
+
+
+def statuses(
+    name: Name,
+    *,
+    forge: Annotated[
+        str,
+        typer.Option(help="github, gitlab, gitea (Forgejo, too) or bitbucket; else as its host says.", metavar="SORT"),
+    ] = "",
+    api: Annotated[str, typer.Option(help="Where its API is, if not where that sort has it.", metavar="ADDRESS")] = "",
+    remove: Annotated[bool, typer.Option("--remove", help="Have nothing said any more.")] = False,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help="Take the token from this file; - is standard input.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Have the forge show beside each commit of a source whether it was declared, or why not, with this token.
+
+    The token is asked for, or read from standard input; it may write statuses of commits, and nothing else. It is
+    sealed for this repository and this API: with another one it has to be set again.
+
+    **Examples**
+
+        printf %s "$token" | skypanel source statuses acme/main
+        printf %s "$token" | skypanel source statuses acme/main --forge gitea --api https://git.example.com/api/v1
+        skypanel source statuses acme/main --remove
+    """
+    if remove:
+        if forge or api or source is not None:
+            raise ActionError("--remove takes the token away", "leave the other options out")
+        with database(declares=True) as conn:
+            forges.remove(conn, name)
+        say(f"source {name}: statuses are not said any more")
+        return
+    wanted = forges.Forge(_asked(source, "token"), forge, api)
+    with database(declares=True) as conn:
+        sort, place = forges.assign(conn, settings().vault, name, wanted)
+    say(f"source {name}: statuses of its commits are said to {place} ({sort})")
+
+
+def _asked(source: str | None, what: str) -> str:
+    """A password or a token, which nobody sees."""
+    if source is None and sys.stdin.isatty():
+        return password_of(getpass.getpass(f"{what} (not shown): ").encode("utf-8", "surrogateescape"))
+    return password_of(bytes_of(source or "-"))
 
 
 def hook(

@@ -107,14 +107,17 @@ class Connection:
                 last = _unconnected(error)
         raise last
 
-    async def request(self, method: str, target: str, headers: Mapping[str, str], *, most_bytes: int) -> Answer:
-        """One request without a body; its whole answer.
+    async def request(
+        self, method: str, target: str, headers: Mapping[str, str], *, most_bytes: int, body: bytes | None = None
+    ) -> Answer:
+        """One request; its whole answer.
 
         Args:
-            method: ``GET`` or ``HEAD``.
+            method: ``GET``, ``HEAD`` or ``POST``.
             target: path and query.
             headers: beside those that every request has; none with a line break in it.
-            most_bytes: that the body may have.
+            most_bytes: that the body of the answer may have.
+            body: that is sent; None: none.
 
         Raises:
             NoAnswerError: the connection broke, or ended within the answer.
@@ -122,9 +125,11 @@ class Connection:
         """
         self.usable, self.used = False, True
         every = {"Host": self._origin.authority, "User-Agent": _AGENT, "Accept-Encoding": "identity", **headers}
+        if body is not None:
+            every["Content-Length"] = str(len(body))
         head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in every.items())
         try:
-            await self._stream.send(head.encode("latin-1") + b"\r\n")
+            await self._stream.send(head.encode("latin-1") + b"\r\n" + (body or b""))
             reading = await self._read(_Reading(bodiless=method == "HEAD", most_bytes=most_bytes))
         except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             raise NoAnswerError(f"broke the connection ({type(error).__name__})") from None

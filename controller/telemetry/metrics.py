@@ -16,7 +16,7 @@ LONG_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 3
 LOOPS = (
     *("election", "renewal", "lease_watch", "identity_watch", "database_hints", "engine_hints", "engine_events"),
     *("work", "first_comparison", "comparison", "changes", "dependents", "pauses", "tasks", "pruning"),
-    *("http", "signals", "event_loop", "keys", "audit"),
+    *("http", "signals", "event_loop", "keys", "audit", "statuses"),
     *("api", "api_answers", "api_issuers", "api_streams", "api_hints"),
 )
 

@@ -158,6 +158,39 @@ class HookPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgePlace:
+    """Where the token stands that a forge shows a source's statuses for.
+
+    Args:
+        organization_id: whose it is.
+        source_id: of which source.
+        id: of its row, which is a new one for each token.
+        repository: address, as the source's row has it.
+        forge: which sort.
+        api: where its API is: the token is sent nowhere else.
+    """
+
+    organization_id: str
+    source_id: str
+    id: str
+    repository: str
+    forge: str
+    api: str
+
+    @property
+    def bound(self) -> bytes:
+        """As the cipher is given it."""
+        return listed(
+            "skypanel forge token", self.organization_id, self.source_id, self.id, self.repository, self.forge, self.api
+        )
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        return f"the token for {self.api} of the source with {self.repository}"
+
+
+@dataclass(frozen=True, slots=True)
 class DataKey:
     """A row of ``skypanel.data_keys``.
 
@@ -252,6 +285,16 @@ class SealedHook:
     """The secret of a source's webhook as it is kept; arguments as of ``SealedLogin``."""
 
     place: HookPlace
+    key_id: str
+    ciphertext: bytes = field(repr=False)
+    data_key: DataKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedToken:
+    """The token of a forge as it is kept; arguments as of ``SealedLogin``."""
+
+    place: ForgePlace
     key_id: str
     ciphertext: bytes = field(repr=False)
     data_key: DataKey | None = None

@@ -22,6 +22,7 @@ from controller.vault.sealed import (
     SealedHook,
     SealedLogin,
     SealedPassword,
+    SealedToken,
 )
 
 
@@ -156,6 +157,12 @@ class Vault:
     def open_hook(self, sealed: SealedHook) -> bytes:
         """The secret of a webhook; raises as ``open``."""
         return self._opened(sealed.place, sealed.key_id, sealed.ciphertext, sealed.data_key, of="source, row")
+
+    def open_token(self, sealed: SealedToken) -> bytes:
+        """The token of a forge; raises as ``open``."""
+        return self._opened(
+            sealed.place, sealed.key_id, sealed.ciphertext, sealed.data_key, of="repository, forge, row"
+        )
 
     def _opened(self, place: Bound, key_id: str, ciphertext: bytes, key: DataKey | None, *, of: str) -> bytes:
         try:

@@ -29,6 +29,7 @@ CLAIMS = {
     ("docs/extending.md", "Use it"): "tests/e2e/test_extending.py",
     ("docs/compose.md", "Example"): "tests/unit/cli/test_importing.py",
     ("docs/gitops.md", "Sources"): "tests/store/test_sources_page.py",
+    ("docs/gitops.md", "Statuses of commits"): "tests/store/test_sources_page.py",
     ("docs/gitops.md", "Webhooks"): "tests/store/test_sources_page.py",
     ("docs/operations.md", "Backup and restore"): "tests/docs/test_sql.py",
     ("docs/operations.md", "Install"): "tests/install/test_install.py",

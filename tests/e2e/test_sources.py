@@ -11,7 +11,9 @@ import pytest
 
 from tests.e2e.world import WEB, World, eventually
 from tests.git_server import GitServer
+from tests.sources.forge import Forge
 from tests.sources.test_signatures import line, ssh_key, with_ssh
+from tests.store.test_sources import KEYS
 
 
 @pytest.fixture
@@ -19,6 +21,13 @@ def git(tmp_path: Path) -> Iterator[GitServer]:
     git = GitServer(tmp_path / "git")
     yield git
     git.close()
+
+
+@pytest.fixture
+def forge() -> Iterator[Forge]:
+    forge = Forge()
+    yield forge
+    forge.close()
 
 
 def app(organization: str, name: str, tag: str = "1") -> str:
@@ -38,7 +47,7 @@ def answers(here: World, host: str) -> bool:
 
 
 def test_a_commit_is_served_a_bad_one_changes_nothing_and_what_is_dropped_goes(
-    here: World, git: GitServer, tmp_path: Path
+    here: World, git: GitServer, forge: Forge, tmp_path: Path
 ) -> None:
     here.organization("acme")
     slug = here.slug("acme")
@@ -46,6 +55,8 @@ def test_a_commit_is_served_a_bad_one_changes_nothing_and_what_is_dropped_goes(
         "SKYPANEL_SOURCE_HOSTS": git.authority,
         "SKYPANEL_API_DATABASE_URL": here.server.dsn_for("api", here.database),
     }
+    here.settings["SKYPANEL_KEYS"] = KEYS
+    here.settings["SKYPANEL_SOURCE_HOSTS"] += f",{forge.authority}"
     here.controller().start()
     git.commit({"shop.yaml": app(slug, "shop"), "blog.yaml": app(slug, "blog")})
     spec = f"apiVersion: skypanel.io/v1\nkind: Source\nmetadata: {{name: main, organization: {slug}}}\n"
@@ -57,11 +68,16 @@ def test_a_commit_is_served_a_bad_one_changes_nothing_and_what_is_dropped_goes(
         eventually(partial(answers, here, f"{name}.{slug}.example"), what=f"{name} answers")
     services = here.services()
 
+    where = ("--forge", "gitlab", "--api", f"{forge.url}/api/v4")
+    assert here.skypanel("source", "statuses", f"{slug}/main", *where, stdin="t0ken").returncode == 0
+    eventually(lambda: [state for _, state in forge.states()] == ["success"], what="the forge shows the commit's state")
+
     git.commit({"shop.yaml": app(slug, "shop", "2") + "---\nkind: x\n"})
     said = here.skypanel("source", "sync", f"{slug}/main").stdout
     assert "SpecRefused" in said
     assert "shop.yaml:" in said
     assert here.services().keys() == services.keys()
+    eventually(lambda: [state for _, state in forge.states()] == ["failed"], what="and that it was refused")
 
     commit = git.commit({"shop.yaml": app(slug, "shop", "2"), "blog.yaml": None})
     assert commit[:12] in here.skypanel("source", "sync", f"{slug}/main").stdout

@@ -87,6 +87,7 @@ _WHERE: dict[str, LiteralString] = {
     "skypanel.config_vars": "environment_id = %(e)s",
     "paas_sources": "organization_id = %(o)s",
     "skypanel.source_hooks": "organization_id = %(o)s",
+    "skypanel.source_forges": "organization_id = %(o)s",
     "skypanel.data_keys": "organization_id = %(o)s",
     "skypanel.reconcile_controls": "id IN (%(o)s, %(e)s)",
     "skypanel.api_tokens": "organization_id = %(o)s",
@@ -134,6 +135,10 @@ _MAKE_FOR: dict[str, LiteralString] = {
     "skypanel.source_hooks": """
         INSERT INTO skypanel.source_hooks (id, source_id, key_id, ciphertext)
         SELECT gen_random_uuid(), id, 'k', 'x' FROM paas_sources WHERE organization_id = %(o)s
+    """,
+    "skypanel.source_forges": """
+        INSERT INTO skypanel.source_forges (id, source_id, forge, api, key_id, ciphertext)
+        SELECT gen_random_uuid(), id, 'github', 'https://a.b', 'k', 'x' FROM paas_sources WHERE organization_id = %(o)s
     """,
     "skypanel.role_bindings": """
         INSERT INTO skypanel.role_bindings (name, organization_id, issuer, claims, role)

@@ -209,7 +209,13 @@ def test_every_declared_column_is_accounted_for(standing: Database) -> None:
     )
     tables = {table for table, _ in columns}
     elsewhere = {"skypanel.config_vars", "skypanel.data_keys", "skypanel.reconcile_controls", "paas_deployments"}
-    elsewhere |= {"skypanel.api_tokens", "skypanel.role_bindings", "paas_sources", "skypanel.source_hooks"}
+    elsewhere |= {
+        "skypanel.api_tokens",
+        "skypanel.role_bindings",
+        "paas_sources",
+        "skypanel.source_hooks",
+        "skypanel.source_forges",
+    }
     # `elsewhere`: tested below, and apart
     known = RENDERED.keys() | WITHOUT_RECONCILER | JUDGED | STALLING.keys() | elsewhere
     assert tables == known - {"organizations"}

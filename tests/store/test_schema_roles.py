@@ -111,6 +111,7 @@ def test_the_reader_reads_every_column_that_is_not_secret(database: Database, te
         ("paas_webhooks", "secret"),
         ("people", "id"),
         ("people", "person"),
+        ("source_forges", "ciphertext"),
         ("source_hooks", "ciphertext"),
     ]
     assert database.execute("SELECT email FROM users", role="reader") == [("ops@acme.example",)]

@@ -58,6 +58,11 @@ async def test_the_page_is_done_as_it_is_typed(
         secrets.add(capsys.readouterr().out)
     assert [len(each) for each in sorted(secrets) if each.startswith("whsec_")] == [51, 51]
     assert database.one("SELECT count(*) FROM skypanel.source_hooks") == 0
+    (typed,) = (block for block in blocks(PAGE, "Statuses of commits") if block.language == "sh")
+    for line in typed.text.strip().splitlines():
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"t0ken")))
+        assert main(shlex.split(line.rpartition("| ")[2])[1:]) == ExitCode.OK, line
+    assert "/api/v1 (gitea)" in capsys.readouterr().out
     row = database.one("SELECT id::text FROM paas_sources")
     async with adapter(database, git, tmp_path) as (sources, _):
         assert (await sync(database, sources, row)).objects == 1

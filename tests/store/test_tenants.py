@@ -104,6 +104,11 @@ ROWS: dict[str, LiteralString] = {
         " SELECT %(app)s, 'LEVEL', 'app', %(app)s, id, organization_id FROM paas_sources"
         " WHERE organization_id = %(organization)s"
     ),
+    "skypanel.source_forges": (
+        "INSERT INTO skypanel.source_forges (id, source_id, forge, api, key_id, ciphertext)"
+        " SELECT gen_random_uuid(), id, 'github', 'https://' || %(word)s || '.example', 'k1', '\\x01'"
+        " FROM paas_sources WHERE organization_id = %(organization)s"
+    ),
     "skypanel.data_keys": (
         "INSERT INTO skypanel.data_keys (organization_id, kek_id, wrapped) VALUES (%(organization)s,"
         " '0123abcd', '\\x01')"

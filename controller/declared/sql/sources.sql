@@ -24,3 +24,10 @@ UPDATE skypanel.source_hooks SET good_until = now() + %(overlap)s WHERE source_i
 
 -- name: remove_hooks
 DELETE FROM skypanel.source_hooks WHERE source_id = %(id)s
+
+-- name: add_forge
+INSERT INTO skypanel.source_forges (id, source_id, forge, api, key_id, ciphertext)
+VALUES (%(forge_id)s, %(id)s, %(forge)s, %(api)s, %(key_id)s, %(ciphertext)s)
+
+-- name: remove_forge
+DELETE FROM skypanel.source_forges WHERE source_id = %(id)s

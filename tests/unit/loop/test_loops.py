@@ -39,6 +39,7 @@ ENDS_BY_ITSELF = {  # what is started and is no loop: it ends with what it does,
     "self._until_gone": "until its reader is gone",
     "self._follow": "within api_issuers, which begins it anew",
     "self._tend": "within api_streams, which begins it anew",
+    "self._one": "one status of a commit, within its time",
     "self._end": "ends with the process that it ends",
 }
 
