@@ -70,6 +70,11 @@ class Call:
     body: bytes
 
 
+def is_token(text: str) -> bool:
+    """Whether it can stand in a header: letters, digits and signs of ASCII, without spaces and line breaks."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
 def forge_of(repository: str) -> str | None:
     """Which forge a repository is at, where its host says so; None: it does not."""
     return _HOSTS.get((urlsplit(repository).hostname or "").lower())

@@ -15,7 +15,7 @@ from controller.declared.sealing import data_key
 from controller.postgres.statements import statement
 from controller.vault.sealed import ForgePlace
 from controller.vault.vault import Vault
-from specs.forges import FORGES, api_of, forge_of
+from specs.forges import FORGES, api_of, forge_of, is_token
 from specs.kinds import KINDS, SOURCE
 from specs.problems import RefusedError
 from specs.sources import check_source_url
@@ -51,6 +51,8 @@ def assign(conn: psycopg.Connection, vault: Vault, name: str, wanted: Forge) -> 
     """
     if wanted.forge and wanted.forge not in FORGES:
         raise ActionError(f"--forge: {wanted.forge} is none that is known", f"write one of {', '.join(FORGES)}")
+    if not is_token(wanted.token):
+        raise ActionError("no token has other characters than letters, digits and signs", "give it alone, in one line")
     if wanted.api:
         try:
             check_source_url(f"{wanted.api.rstrip('/')}/")

@@ -14,8 +14,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import psycopg
 import structlog
 
+from controller.loop.loops import failed
 from controller.postgres.database import Database
 from controller.postgres.statements import fenced, statement
 from controller.registry.places import PORTS, Origin
@@ -27,11 +29,12 @@ from controller.vault.vault import ConfigUnreadable, KeyUnavailable, Vault
 from reconcilers.conditions import STALLED
 from reconcilers.outcomes import TransientError
 from reconcilers.sources import SourceError
-from specs.forges import FAILURE, PENDING, SUCCESS, Said, call
+from specs.forges import FAILURE, PENDING, SUCCESS, Said, call, is_token
 from specs.kinds import KINDS, SOURCE
 
 log = structlog.get_logger(__name__)
 
+LOOP = "statuses"
 SECONDS = 3.0
 """Between two looks at what is to be said."""
 CALL_SECONDS = 15.0
@@ -133,6 +136,9 @@ class CommitStatuses:
                 problem = str(error)
             except TimeoutError:
                 problem = f"{due.api} does not answer within {CALL_SECONDS:g} s"
+            except Exception as error:  # noqa: BLE001 - it is of this source, and keeps no other one waiting
+                failed(LOOP)
+                problem = f"it could not be said ({type(error).__name__}); the controller's log has more"
             said = due.said
             log.info("statuses.said", source=said.context, commit=said.commit, state=said.state, problem=problem)
             row = {
@@ -143,13 +149,16 @@ class CommitStatuses:
                 await self._database.fetch(fenced("sources/statuses/said"), row)
             except TransientError as error:  # it is said once more, then
                 log.debug("statuses.not_written", error=error.message)
+            except psycopg.Error:  # such as where the source was deleted meanwhile
+                failed(LOOP)
 
     async def _send(self, due: Due) -> None:
         try:
-            token = self._vault.open_token(due.token).decode()
-        except (KeyUnavailable, ConfigUnreadable, UnicodeDecodeError) as error:
-            why = "the token is no text" if isinstance(error, UnicodeDecodeError) else str(error)
-            raise UnsaidError(f"{why}: `skypanel source statuses` sets it again") from None
+            token = self._vault.open_token(due.token).decode("latin-1")
+        except (KeyUnavailable, ConfigUnreadable) as error:
+            raise UnsaidError(f"{error}: `skypanel source statuses` sets it again") from None
+        if not is_token(token):  # it stands in a header
+            raise UnsaidError("the token is none that a header can have: `skypanel source statuses` sets it again")
         try:
             addresses = await self._hosts.addresses(f"{due.api}/")
         except SourceError as error:

@@ -144,11 +144,12 @@ class Vault:
             KeyUnavailable: a key is missing; says which, whose, and how to mend it.
             ConfigUnreadable: it is not what was sealed for this place; says which variable.
         """
-        return self._opened(sealed.place, sealed.key_id, sealed.ciphertext, key, of=f"{sealed.place.layer}, name")
+        return self._of_anybody(sealed.place, sealed.key_id, sealed.ciphertext, key, of=f"{sealed.place.layer}, name")
 
     def open_login(self, sealed: SealedLogin) -> bytes:
         """The password; raises as ``open``."""
-        return self._opened(sealed.place, sealed.key_id, sealed.ciphertext, sealed.data_key, of="registry, user")
+        place, key = sealed.place, sealed.data_key
+        return self._of_anybody(place, sealed.key_id, sealed.ciphertext, key, of="registry, user")
 
     def open_password(self, sealed: SealedPassword) -> bytes:
         """The password of a source; raises as ``open``."""
@@ -164,18 +165,26 @@ class Vault:
             sealed.place, sealed.key_id, sealed.ciphertext, sealed.data_key, of="repository, forge, row"
         )
 
-    def _opened(self, place: Bound, key_id: str, ciphertext: bytes, key: DataKey | None, *, of: str) -> bytes:
+    def _of_anybody(self, place: Bound, key_id: str, ciphertext: bytes, key: DataKey | None, *, of: str) -> bytes:
+        """Of what the panel may have sealed as well. Its form is bound to no place, so whoever writes the row may have
+        any secret of the panel's opened: nothing that is then sent where the row says is opened by this, but passwords
+        of registries, which panels sealed before there was another form.
+        """
+        if key_id not in panel.FORMS:
+            return self._opened(place, key_id, ciphertext, key, of=of)
         try:
-            if key_id in panel.FORMS:
-                secret = self._secret_of_the_panel(place)
-                return panel.unseal(key_id, secret, place.organization_id, ciphertext)
-            if key is None or key_id != f"{DATA_KEY}{key.id}":
-                raise _unreadable(place, f"its organization has no key {key_id[:50]!r}")
+            return panel.unseal(key_id, self._secret_of_the_panel(place), place.organization_id, ciphertext)
+        except BrokenSealError:
+            why = f"its ciphertext is not what was sealed for this {of} and version"
+            raise _unreadable(place, f"{why} or was written with another SSH_CRED_SECRET") from None
+
+    def _opened(self, place: Bound, key_id: str, ciphertext: bytes, key: DataKey | None, *, of: str) -> bytes:
+        if key is None or key_id != f"{DATA_KEY}{key.id}":
+            raise _unreadable(place, f"its organization has no key {key_id[:50]!r}")
+        try:
             return envelope.unseal(self._unwrapped(key), ciphertext, place.bound)
         except BrokenSealError:
-            other = " or was written with another SSH_CRED_SECRET" if key_id in panel.FORMS else ""
-            why = f"its ciphertext is not what was sealed for this {of} and version{other}"
-            raise _unreadable(place, why) from None
+            raise _unreadable(place, f"its ciphertext is not what was sealed for this {of} and version") from None
 
     def _secret_of_the_panel(self, place: Bound) -> str:
         if not self.opens_the_panels:

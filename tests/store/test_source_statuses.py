@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
 
 from controller.cli import main
+from controller.declared.sealing import data_key
 from controller.postgres.database import Database as Connections
 from controller.settings import Settings
 from controller.sources import statuses
 from controller.sources.hosts import Hosts
 from controller.sources.statuses import CommitStatuses
 from controller.store.lease import Lease
+from controller.vault.sealed import ForgePlace
 from tests.sources.forge import Forge
 from tests.store.conftest import Database, Tenant
 from tests.store.test_sources import KEYS, add
+from tests.unit.vault.test_vault import of_the_panel
 
 pytestmark = pytest.mark.anyio
 COMMIT, NEXT = "a" * 40, "b" * 40
@@ -41,25 +46,26 @@ def cli(database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setenv("SKYPANEL_KEYS", KEYS)
     monkeypatch.setenv("DATABASE_URL", database.dsn("panel"))
 
-    def run(*words: str, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{TOKEN}\n".encode())))
+    def run(*words: str, code: int = 0, token: str = TOKEN) -> str:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{token}\n".encode())))
         capsys.readouterr()
         assert main(["source", "statuses", *words]) == code
         said = "".join(capsys.readouterr())
-        assert TOKEN not in said
+        assert token not in said
         return said
 
     return run
 
 
 @asynccontextmanager
-async def leading(database: Database, *allowed: str) -> AsyncIterator[tuple[CommitStatuses, Lease]]:
+async def leading(database: Database, *allowed: str, secret: str = "") -> AsyncIterator[tuple[CommitStatuses, Lease]]:
     connections = Connections(database.dsn("controller"), connections=2)
     await connections.open()
     lease = Lease(connections, "blue", 30)
     assert await lease.acquire()
     try:
-        yield CommitStatuses(connections, lease, Settings(skypanel_keys=SecretStr(KEYS)).vault, Hosts(allowed)), lease
+        settings = Settings(skypanel_keys=SecretStr(KEYS), ssh_cred_secret=SecretStr(secret))
+        yield CommitStatuses(connections, lease, settings.vault, Hosts(allowed)), lease
     finally:
         await lease.release()
         await connections.close()
@@ -212,3 +218,47 @@ async def test_a_token_goes_to_its_api_alone(database: Database, tenant: Tenant,
         cli("acme/main", "--remove")
         assert await said.say() == 0
         assert "has no token" in cli("acme/main", "--remove", code=1)
+
+
+async def test_what_the_panel_sealed_for_something_else_is_sent_to_no_forge(
+    database: Database, tenant: Tenant, forge: Forge
+) -> None:
+    """Whoever writes as the panel could else have any of its secrets opened, and sent where he says."""
+    row, secret = add(database, tenant, f"{forge.url}/acme/specs.git"), "the-panel-s-own-secret"
+    sealed = of_the_panel(hashlib.sha256(secret.encode()).digest(), b"a password of somebody's server")
+    database.execute(
+        "INSERT INTO skypanel.source_forges (id, source_id, forge, api, key_id, ciphertext)"
+        " VALUES (gen_random_uuid(), %s, 'gitea', %s, 'panel', %s)", row, forge.url, sealed, role="panel",
+    )  # fmt: skip
+    look(database, row, COMMIT)
+    async with leading(database, forge.authority, secret=secret) as (said, _):
+        await said.say()
+    assert forge.asked == []
+    assert "cannot be opened" in problems(database)[-1]
+
+
+async def test_a_token_that_no_header_has_keeps_no_other_source_from_being_said(
+    database: Database, tenant: Tenant, forge: Forge, cli: Cli
+) -> None:
+    rows = [add(database, tenant, f"{forge.url}/acme/{name}.git", name) for name in ("main", "other", "third")]
+    for name in ("main", "third"):
+        cli(f"acme/{name}", "--forge", "gitea")
+    assert "no token has" in cli("acme/other", "--forge", "gitea", code=1, token="t\u00f6ken\u2026")
+    vault = Settings(skypanel_keys=SecretStr(KEYS)).vault
+    place = ForgePlace(
+        str(tenant.organization), rows[1], str(uuid4()), f"{forge.url}/acme/other.git", "gitea", forge.url
+    )
+    with database.connect("panel") as conn:
+        sealed = vault.sealed(data_key(conn, vault, place.organization_id), place, "t\u2026ken".encode())
+    database.execute(
+        "INSERT INTO skypanel.source_forges (id, source_id, forge, api, key_id, ciphertext)"
+        " VALUES (%s, %s, 'gitea', %s, %s, %s)", place.id, rows[1], forge.url, *sealed, role="panel",
+    )  # fmt: skip
+    for row in rows:
+        look(database, row, COMMIT)
+    async with leading(database, forge.authority) as (said, _):
+        await said.say()
+        assert len(forge.states()) == 2
+        assert await said.say() == 0, "it waits, as all that could not be said"
+    (problem,) = problems(database)
+    assert "the token is none that a header can have" in problem
