@@ -162,7 +162,7 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION skypanel.allocate_subnet, skypanel.release_subnet, skypanel.adopt_subnet, skypanel.lowest_free_subnet TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.prune, skypanel.sealed_config_of, skypanel.sealed_registry_of TO skypanel_controller;
-GRANT EXECUTE ON FUNCTION skypanel.sealed_source_of TO skypanel_controller;
+GRANT EXECUTE ON FUNCTION skypanel.sealed_source_of, skypanel.sealed_identities_of TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.source_applied, skypanel.source_claimed, skypanel.source_configured, skypanel.source_wanted, skypanel.hook_of, skypanel.hook_delivered TO skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.seal_of TO skypanel_panel;
 GRANT EXECUTE ON FUNCTION skypanel.make_release, skypanel.release_deployed, skypanel.sealed_release_of, skypanel.prune_releases TO skypanel_controller;

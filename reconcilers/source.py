@@ -112,6 +112,7 @@ def wanted_of(snapshot: SourceSnapshot) -> Wanted:
         path=snapshot.path,
         username=snapshot.username,
         revision=str(snapshot.revision) if snapshot.sealed else None,
+        identities=snapshot.identities,
         verify=None if snapshot.verify is None else Verify(snapshot.verify.ssh, snapshot.verify.openpgp),
     )
 

@@ -44,6 +44,7 @@ class Wanted:
         username: who asks; None: nobody.
         revision: of his password; None: none is set.
         verify: who has to have signed the commit; None: nobody.
+        identities: version of the age identities that encrypted files are opened with; None: none are set.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Wanted:
     username: str | None = None
     revision: str | None = None
     verify: Verify | None = None
+    identities: int | None = None
 
     @property
     def asks_for(self) -> str:
@@ -166,7 +168,7 @@ class Sources(Port, name="source"):
         Of what is there, the fields that files name are written, and no other.
 
         Raises:
-            SourceError: ``FilesRefused``, ``SpecRefused``, ``ObjectTaken``, ``LoginMissing``.
+            SourceError: ``FilesRefused``, ``SpecRefused``, ``ObjectTaken``, ``LoginMissing``, ``AgeKeyUnreadable``.
             ConflictError: the source is another one by now, or ``commit`` is not here.
             FencedError: this process does not lead any more.
             TransientError: the database did not answer.

@@ -138,9 +138,9 @@ class ConfigVars(Declared):
 def doubt(field: str, name: str, value: str) -> str:
     """What is hardly meant with a value that everybody who reads the file can see; empty: nothing."""
     if value and _SECRET.search(name):
-        return "looks like a secret and stands there in clear: set it with `skypanel config set`"
+        return "looks like a secret and stands there in clear: encrypt the file with SOPS, or use `skypanel config set`"
     if _IN_URL.search(value):
-        return "has a password in an address, in clear: set it with `skypanel config set`"
+        return "has a password in an address, in clear: encrypt the file with SOPS, or use `skypanel config set`"
     if field == "variables" and value.endswith("\n"):
         return "ends with a line break, as `|` makes one; `|-` makes none"
     return ""

@@ -34,7 +34,7 @@ def of_variables(documents: Iterable[LocatedVars]) -> Iterator[str]:
     """A sentence for each config var that a file hardly means to have; without its value."""
     for each in documents:
         for field, name, value in each.vars.values():
-            if said := doubt(field, name, value):
+            if ("spec", field, name) not in each.document.sealed and (said := doubt(field, name, value)):
                 yield f"{each.at(('spec', field, name))}: {each.label}: spec.{field}.{name}: {said}"
 
 

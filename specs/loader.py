@@ -9,7 +9,7 @@ exists is not asked here: it may be in the database.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -20,9 +20,10 @@ from pydantic import ValidationError
 from specs.config import check_all
 from specs.config_vars import KIND as CONFIG_VARS
 from specs.config_vars import ConfigVars
+from specs.encrypted import Opener, UnopenedError, is_encrypted, unopened
 from specs.kinds import KINDS
 from specs.problems import Path as FieldPath
-from specs.problems import RefusedError, closest, problems_of, quote
+from specs.problems import Problem, RefusedError, closest, problems_of, quote
 from specs.resource import API_VERSION, Resource, ResourceKey
 from specs.yaml_syntax import Position, YamlProblem
 from specs.yaml_text import YamlDocument, read_documents
@@ -79,19 +80,43 @@ class LocatedVars:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """An encrypted document that was not opened; ``place`` is ``file:line:column``."""
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files are read.
+
+    Args:
+        opener: opens what is encrypted; None: there is no key.
+        closed: without a key, what is not encrypted is looked at; else such files are refused.
+        private: no message has a value that was encrypted.
+    """
+
+    opener: Opener | None = None
+    closed: bool = False
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Files:
     """What files declare.
 
     Args:
         resources: objects, in the order in which they are written.
         variables: documents of config vars, as well.
+        closed: places of encrypted documents that were not opened, and of which the rest alone was looked at.
     """
 
     resources: list[Located]
     variables: list[LocatedVars] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.resources or self.variables)
+        return bool(self.resources or self.variables or self.closed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +145,9 @@ class FileProblem:
         return f"{text} ({self.hint})" if self.hint else text
 
 
+Entry = Located | LocatedVars | Closed | FileProblem
+
+
 class SpecFilesError(ValueError):
     """Files cannot be used; ``problems`` has every reason, ``str()`` one a line."""
 
@@ -144,39 +172,55 @@ def load(sources: Iterable[str | Path], *, stdin: BinaryIO | None = None) -> lis
     return found.resources
 
 
-def load_all(sources: Iterable[str | Path], *, stdin: BinaryIO | None = None) -> Files:
-    """All that ``sources`` declare; arguments as of ``load``.
+def load_all(
+    sources: Iterable[str | Path],
+    *,
+    stdin: BinaryIO | None = None,
+    opener: Opener | None = None,
+    closed: bool = False,
+) -> Files:
+    """All that ``sources`` declare.
+
+    Args:
+        sources: as of ``load``.
+        stdin: as well.
+        opener: opens encrypted files; None: there is no key.
+        closed: without a key, look at what of them is not encrypted; else they are refused.
 
     Raises:
         SpecFilesError: anything at all is wrong; nothing should be applied then.
     """
-    return _loaded(contents(sources, stdin))
+    return _loaded(contents(sources, stdin), Reading(opener, closed=closed))
 
 
-def load_contents(files: Mapping[str, bytes]) -> Files:
-    """All that files declare which somebody else has read.
+def load_contents(files: Mapping[str, bytes], opener: Opener | None = None) -> Files:
+    """All that files declare which somebody else has read. No message has a value that was encrypted.
 
     Args:
         files: contents by name.
+        opener: opens encrypted files; None: they are refused.
 
     Raises:
         SpecFilesError: anything at all is wrong; nothing should be applied then.
     """
-    return _loaded((name, _text(BytesIO(content), name)) for name, content in files.items())
+    read = ((name, _text(BytesIO(content), name)) for name, content in files.items())
+    return _loaded(read, Reading(opener, private=True))
 
 
-def _loaded(files: Iterable[tuple[str, str | FileProblem]]) -> Files:
+def _loaded(files: Iterable[tuple[str, str | FileProblem]], how: Reading) -> Files:
     found = Files([])
     problems: list[FileProblem] = []
     for name, content in files:
         if isinstance(content, FileProblem):
             problems.append(content)
             continue
-        for entry in read_entries(content, name):
+        for entry in read_entries(content, name, how):
             if isinstance(entry, Located):
                 found.resources.append(entry)
             elif isinstance(entry, LocatedVars):
                 found.variables.append(entry)
+            elif isinstance(entry, Closed):
+                found.closed.append(entry.place)
             else:
                 problems.append(entry)
     problems += _duplicates(found.resources)
@@ -195,38 +239,74 @@ def read_resources(text: str, file: str) -> Iterator[Located | FileProblem]:
         text: one or more YAML documents.
         file: its name for messages.
     """
-    for entry in read_entries(text, file):
-        yield _no_object(entry) if isinstance(entry, LocatedVars) else entry
+    for entry in read_entries(text, file, Reading()):
+        if isinstance(entry, LocatedVars):
+            yield _no_object(entry)
+        elif not isinstance(entry, Closed):
+            yield entry
 
 
-def read_entries(text: str, file: str) -> Iterator[Located | LocatedVars | FileProblem]:
-    """As ``read_resources``, with config vars."""
-    for document in read_documents(text):
+def read_entries(text: str, file: str, how: Reading) -> Iterator[Entry]:
+    """As ``read_resources``, with config vars, and with encrypted documents."""
+    found = list(read_documents(text))
+    documents = [each for each in found if isinstance(each, YamlDocument)]
+    if any(map(is_encrypted, documents)):
+        problems = [each for each in found if isinstance(each, YamlProblem)]
+        try:
+            found = [*problems] if problems else [*_in_clear(documents, how)]
+        except UnopenedError as error:
+            at = documents[error.number].position(error.path)
+            yield FileProblem(file, at, "", ".".join(map(str, error.path)), error.message, error.hint)
+            return
+    for document in found:
         if isinstance(document, YamlProblem):
             yield FileProblem(file, document.position, "", "", document.message, document.hint)
         else:
-            yield from _resource(document, file)
+            if document.closed:
+                position = document.position(())
+                yield Closed(f"{file}:{position.line}:{position.column}")
+            yield from _resource(document, file, how)
 
 
-def _resource(document: YamlDocument, file: str) -> Iterator[Located | LocatedVars | FileProblem]:
+def _in_clear(documents: Sequence[YamlDocument], how: Reading) -> list[YamlDocument]:
+    if how.opener is not None:
+        return how.opener(documents)
+    if not how.closed:
+        raise UnopenedError("is encrypted with SOPS", "give its age key: --age-key FILE")
+    return [unopened(each) if is_encrypted(each) else each for each in documents]
+
+
+def _resource(document: YamlDocument, file: str, how: Reading) -> Iterator[Entry]:
     data = document.data
     label = _label(data)
     kind, wrong = _kind(data)
     if kind is None:
-        field, message, hint = wrong
-        yield FileProblem(file, document.position((field,) if field else ()), label, field, message, hint)
+        name, message, hint = wrong
+        yield from _problem(document, file, how, Problem(name, None, message, hint, (name,) if name else ()), label)
         return
     try:
         resource = kind.model_validate(data)
     except ValidationError as error:
         placed = [(document.position(p.path), p) for p in problems_of(error, model=kind, document=data)]
-        for where, problem in sorted(placed, key=lambda entry: entry[0]):
-            yield FileProblem(file, where, label, problem.field, problem.message, problem.hint)
+        for _, problem in sorted(placed, key=lambda entry: entry[0]):
+            yield from _problem(document, file, how, problem, label)
     else:
         if isinstance(resource, ConfigVars):
             yield LocatedVars(resource, file, document)
         else:
             yield Located(resource, file, document.position(()), document)
+
+
+def _problem(document: YamlDocument, file: str, how: Reading, problem: Problem, label: str) -> Iterator[FileProblem]:
+    """What is wrong with a field; of one that is encrypted what may be said."""
+    where, depth = document.position(problem.path), len(problem.path)
+    if not any(path[:depth] == problem.path for path in document.sealed) or not problem.path:
+        yield FileProblem(file, where, label, problem.field, problem.message, problem.hint)
+    elif how.private:
+        hint = "`skypanel validate --age-key FILE` says more"
+        yield FileProblem(file, where, label, problem.field, "breaks a rule, and is encrypted", hint)
+    elif not document.closed:
+        yield FileProblem(file, where, label, problem.field, problem.message, problem.hint)
 
 
 def _kind(data: Any) -> tuple[type[Resource | ConfigVars] | None, tuple[str, str, str]]:

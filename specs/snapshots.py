@@ -172,7 +172,12 @@ class VerifySnapshot(Part):
 
 
 class SourceSnapshot(_Document):
-    """A source, and which commit of it was declared last; ``sealed``: whether a password is set."""
+    """A source, and which commit of it was declared last.
+
+    Args:
+        sealed: whether a password is set.
+        identities: version of the age identities; None: none are set.
+    """
 
     id: UUID
     name: Slug
@@ -189,6 +194,7 @@ class SourceSnapshot(_Document):
     username: RegistryUser | None = None
     revision: UUID
     sealed: bool = False
+    identities: int | None = None
     generation: int
     applied: str | None = None
 

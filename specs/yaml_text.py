@@ -25,6 +25,8 @@ DEPTH_LIMIT = 32
 
 _TAG = "tag:yaml.org,2002:"
 _AS_TEXT = {f"{_TAG}str", f"{_TAG}timestamp"}
+_INTEGER_DIGITS = 1000
+"""Of one with more than 4,300 in decimal digits Python makes no text, so no message, either."""
 _RADIX = {"0o": 8, "0x": 16, "0b": 2}
 
 
@@ -35,10 +37,14 @@ class YamlDocument:
     Args:
         data: dicts, lists, text, numbers, true, false and None.
         positions: where each node stands; the value of a field stands where its key does.
+        sealed: paths of values that are encrypted in the text.
+        closed: these are not opened: the text of each stands in its place.
     """
 
     data: Any
     positions: dict[Path, Position] = field(default_factory=dict)
+    sealed: frozenset[Path] = frozenset()
+    closed: bool = False
 
     def position(self, path: Path) -> Position:
         """Where the node at ``path`` stands, or the nearest one around it when there is none."""
@@ -190,5 +196,7 @@ def _scalar(node: ScalarNode) -> Any:
 def _integer(text: str) -> int:
     """``12``, ``012`` (decimal in YAML 1.2), ``0o14``, ``0xC``."""
     sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
+    if len(digits) > _INTEGER_DIGITS:
+        raise ValueError
     radix = _RADIX.get(digits[:2].lower(), 10)
     return sign * int(digits if radix == 10 else digits[2:], radix)

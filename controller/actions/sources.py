@@ -1,4 +1,4 @@
-"""Sources of spec files: a password that nothing gives back, and a look that is asked for now."""
+"""Sources of spec files: a password and age identities that nothing gives back, and a look that is asked for now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from controller.actions.errors import ActionError
 from controller.actions.objects import find_one
 from controller.declared.sealing import data_key
 from controller.postgres.statements import statement
-from controller.vault.sealed import SourcePlace
+from controller.vault.sealed import IdentitiesPlace, SourcePlace
 from controller.vault.vault import Vault
 from specs.kinds import KINDS, SOURCE
 
@@ -40,6 +40,46 @@ def set_password(conn: psycopg.Connection, vault: Vault, name: str, username: st
             return _put(conn, vault, found.id, username, password)
 
     return again(attempt)
+
+
+def set_identities(conn: psycopg.Connection, vault: Vault, name: str, identities: str | None) -> int:
+    """Set the age identities that files of a source are opened with; the version that they have then.
+
+    Args:
+        conn: of a role of skypanel_panel.
+        vault: with the current key.
+        name: ``organization/source``.
+        identities: a line each, as they were checked; None: none any more.
+
+    Raises:
+        ActionError: there is no such source, or the database refuses it.
+        ExpectedError: there is no key.
+    """
+    found = find_one(conn, SOURCE, tuple(name.split("/")))
+    if found.deleted_at is not None:
+        raise ActionError(f"{found.name} is deleted", "declare it again")
+
+    def attempt() -> int:
+        with conn.transaction():
+            return _put_identities(conn, vault, found.id, identities)
+
+    return again(attempt)
+
+
+def _put_identities(conn: psycopg.Connection, vault: Vault, row_id: UUID, identities: str | None) -> int:
+    row = conn.execute(_of("lock_identities"), {"id": row_id}).fetchone()
+    if row is None:
+        raise ActionError("the source is not there any more", "look again: `skypanel get sources`")
+    organization, version = str(row[0]), int(row[1])
+    given: dict[str, object] = {"id": row_id, "ciphertext": None, "key_id": None}
+    if identities is not None:
+        place = IdentitiesPlace(organization, str(row_id), version + 1)
+        given["key_id"], given["ciphertext"] = vault.sealed(
+            data_key(conn, vault, organization), place, identities.encode()
+        )
+    written = conn.execute(_of("seal_identities"), given).fetchone()
+    assert identities is None or written == (version + 1,), "the version is another than what it was sealed for"
+    return version + 1
 
 
 def _put(conn: psycopg.Connection, vault: Vault, row_id: UUID, username: str, password: str) -> int:

@@ -11,6 +11,7 @@ from controller.actions.doubts import of_rows
 from controller.actions.wait import wait_written
 from controller.cli.formats import Format, Output
 from controller.cli.inputs import (
+    AgeKey,
     Commit,
     Files,
     MoreFiles,
@@ -36,6 +37,7 @@ def apply(
     files: MoreFiles = None,
     *,
     file: Files = None,
+    age_key: AgeKey = None,
     reason: Reason = "",
     commit: Commit = "",
     wait: Wait = False,
@@ -54,7 +56,7 @@ def apply(
         skypanel get environment acme/shop/production -o yaml | skypanel apply -f -
     """
     limit = seconds(timeout)
-    entries = read_files(file, files)
+    entries = read_files(file, files, age_key=age_key)
     options, variables = settings().options, of_documents(entries, settings())
     with database(declares=True, why=reason, commit=commit) as conn:
         written = apply_files(conn, entries.resources, options, variables)

@@ -97,7 +97,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "images": Command("images", "Images: hand in what a scanner found in them, and list it."),
         "source": Command(
-            "source", "Sources of spec files: set a password, make a webhook, have commits' statuses said, look now."
+            "source", "Sources of spec files: password, age key, webhook, statuses of commits, and a look now."
         ),
     },
     "Steer the controller": {

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from controller.settings import Settings
+    from controller.vault.sops import Identities
     from specs.loader import Files as SpecFiles
 
 
@@ -136,6 +137,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change,
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done, and show the progress.")]
 Timeout = Annotated[str, typer.Option(help="Timeout of --wait, such as 90s or 5m.", metavar="DURATION")]
 
+AgeKey = Annotated[
+    str | None,
+    typer.Option(
+        "--age-key", help="File with age identities that files encrypted by SOPS are opened with.", metavar="FILE"
+    ),
+]
+_LARGEST_KEY_FILE = 65536
 _named_files: list[Path] = []
 
 
@@ -242,8 +250,13 @@ def database(
         ) from None
 
 
-def read_files(*given: Sequence[str] | None) -> SpecFiles:
+def read_files(*given: Sequence[str] | None, age_key: str | None = None, closed: bool = False) -> SpecFiles:
     """What all files declare that were ``given``, with ``-f`` and without.
+
+    Args:
+        given: files, folders, or ``-``.
+        age_key: file with age identities that encrypted files are opened with.
+        closed: without one, look at what is not encrypted in them.
 
     Raises:
         SpecFilesError: anything is wrong in them.
@@ -254,10 +267,21 @@ def read_files(*given: Sequence[str] | None) -> SpecFiles:
     files = [file for some in given for file in some or ()]
     if not files:
         raise ActionError("which files?", "name them with -f; - is standard input")
-    found = load_all([Path(file) if file != "-" else file for file in files], stdin=sys.stdin.buffer)
+    opener = None if age_key is None else _identities(age_key).open
+    paths = [Path(file) if file != "-" else file for file in files]
+    found = load_all(paths, stdin=sys.stdin.buffer, opener=opener, closed=closed)
     if not found:
         raise ActionError(f"{', '.join(files)}: no resource is declared there")
     return found
+
+
+def _identities(file: str) -> Identities:
+    from controller.vault.sops import Identities  # noqa: PLC0415 - only who has encrypted files needs it
+
+    try:
+        return Identities(bytes_of(file, most=_LARGEST_KEY_FILE).decode("utf-8", "replace"))
+    except RefusedError as error:
+        raise ActionError(f"--age-key: {error.message}", error.hint) from None
 
 
 def bytes_of(source: str, *, most: int = -1) -> bytes:

@@ -10,7 +10,7 @@ from controller.actions.doubts import of_rows
 from controller.actions.preview import preview
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output
-from controller.cli.inputs import Files, MoreFiles, database, of_kinds, read_files, settings
+from controller.cli.inputs import AgeKey, Files, MoreFiles, database, of_kinds, read_files, settings
 from controller.cli.planned import show_plan
 
 
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command(name="diff")(diff)
 
 
-def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format.TABLE) -> None:
+def plan(files: MoreFiles = None, *, file: Files = None, age_key: AgeKey = None, output: Output = Format.TABLE) -> None:
     """Show what `apply -f` would change, in the rows and then on the Swarm, and change nothing.
 
     `+` is created, `~` changed, `±` recreated, `-` removed. The Swarm's part also shows drift of the objects that the
@@ -35,7 +35,7 @@ def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format
         skypanel plan -f shop.yaml
         skypanel plan -f specs/ -o json | jq '.swarm[].name'
     """
-    entries = read_files(file, files)
+    entries = read_files(file, files, age_key=age_key)
     found = settings()
     live, why = swarm_view.look(found)
     with database(declares=True, tries=True) as conn:
@@ -48,7 +48,7 @@ def plan(files: MoreFiles = None, *, file: Files = None, output: Output = Format
         raise typer.Exit(ExitCode.CHANGES)
 
 
-def diff(files: MoreFiles = None, *, file: Files = None, output: Output = Format.TABLE) -> None:
+def diff(files: MoreFiles = None, *, file: Files = None, age_key: AgeKey = None, output: Output = Format.TABLE) -> None:
     """Show what `apply -f` would change; the same as `plan`.
 
     Exit code 0: nothing would change; 2: something would; 1: it would be refused.
@@ -57,4 +57,4 @@ def diff(files: MoreFiles = None, *, file: Files = None, output: Output = Format
 
         skypanel diff -f shop.yaml
     """
-    plan(files, file=file, output=output)
+    plan(files, file=file, age_key=age_key, output=output)

@@ -18,16 +18,18 @@ from controller.cli.output import note, say
 from specs.kinds import SOURCE
 from specs.registries import check_username
 
+_LARGEST_KEY_FILE = 65536
 Name = Annotated[str, typer.Argument(help="Organization and source: acme/main.", metavar="ORGANIZATION/NAME")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     group = typer.Typer(
-        help="Sources of spec files: set a password, make a webhook, have commits' statuses said, look now.",
+        help="Sources of spec files: password, age key, webhook, statuses of commits, and a look now.",
         no_args_is_help=True,
     )
     group.command(name="password")(password)
+    group.command(name="key")(key)
     group.command(name="hook")(hook)
     group.command(name="statuses")(statuses)
     group.command(name="sync")(sync)
@@ -104,6 +106,49 @@ def _asked(source: str | None, what: str) -> str:
     if source is None and sys.stdin.isatty():
         return password_of(getpass.getpass(f"{what} (not shown): ").encode("utf-8", "surrogateescape"))
     return password_of(bytes_of(source or "-"))
+
+
+def key(
+    name: Name,
+    *,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help="Take the identities from this file; - is standard input.", metavar="FILE"),
+    ] = None,
+    unset: Annotated[bool, typer.Option("--unset", help="Take them away: encrypted files are refused then.")] = False,
+) -> None:
+    """Set the age identities that a source's encrypted files are opened with, and print for whom to encrypt.
+
+    They are read from a file as `age-keygen` writes it, up to 16 of them, from standard input or asked for, and never
+    from the command line. They take the place of those before; nothing gives them back. For a change, set both, encrypt
+    the files for the new one, and set that alone.
+
+    **Examples**
+
+        skypanel source key acme/main --from keys.txt
+        skypanel source key acme/main --unset
+    """
+    from controller.vault.sops import Identities  # noqa: PLC0415 - the other commands of this group need no age
+
+    if unset and source is not None:
+        raise ActionError("--unset takes the key away", "leave --from out")
+    identities, text = None, None
+    if not unset:
+        if source is None and sys.stdin.isatty():
+            given = getpass.getpass("age identity (not shown): ").encode("utf-8", "surrogateescape")
+        else:
+            given = bytes_of(source or "-", most=_LARGEST_KEY_FILE)
+        text = given.decode("utf-8", "replace")
+        with refusals("the key"):
+            identities = Identities(text)
+    with database(declares=True) as conn:
+        version = sources.set_identities(conn, settings().vault, name, identities.text if identities else None)
+    if identities is None:
+        say(f"source {name}: key removed")
+        return
+    say(f"source {name}: key set (version {version}); encrypt for:")
+    for recipient in identities.recipients:
+        say(recipient)
 
 
 def hook(

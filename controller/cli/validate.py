@@ -11,7 +11,7 @@ import typer
 from controller.actions.paths import ALL, complete_or_all
 from controller.actions.validate import check_registries, doubtful, schema_file, write_schemas
 from controller.cli.formats import Format, Output, emit
-from controller.cli.inputs import Files, MoreFiles, read_files, settings
+from controller.cli.inputs import AgeKey, Files, MoreFiles, read_files, settings
 from controller.cli.output import say, warn
 from specs.config_vars import KIND as CONFIG_VARS
 from specs.schema_export import ANY_KIND, schemas
@@ -23,8 +23,12 @@ def register(app: typer.Typer) -> None:
     app.command()(schema)
 
 
-def validate(files: MoreFiles = None, *, file: Files = None, output: Output = Format.TABLE) -> None:
+def validate(
+    files: MoreFiles = None, *, file: Files = None, age_key: AgeKey = None, output: Output = Format.TABLE
+) -> None:
     """Check spec files; every problem is named with its file, line, column and field.
+
+    Of what SOPS has encrypted the rest is checked, where no key is given.
 
     Whether owners and plans exist is not asked here: `plan -f` does. SKYPANEL_ALLOWED_REGISTRIES is taken as it is set
     here.
@@ -34,10 +38,12 @@ def validate(files: MoreFiles = None, *, file: Files = None, output: Output = Fo
         skypanel validate -f specs/
         cat app.yaml | skypanel validate -f -
     """
-    entries = read_files(file, files)
+    entries = read_files(file, files, age_key=age_key, closed=True)
     check_registries(entries.resources, settings().skypanel_allowed_registries)
     for said in doubtful(entries):
         warn(said)
+    for place in entries.closed:
+        warn(f"{place}: is encrypted: its values were not checked; --age-key FILE opens it")
     if output is not Format.TABLE:
         emit([{"file": e.file, "line": e.position.line, "resource": str(e.resource.key)} for e in entries.resources]
              + [{"file": v.file, "line": v.document.position(()).line, "resource": v.label} for v in entries.variables],

@@ -6,7 +6,7 @@ import atexit
 import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -28,12 +28,16 @@ from controller.sources.files import digest_of, of_commit, of_folder
 from controller.sources.hosts import Hosts
 from controller.sources.signatures import signed_by
 from controller.store.lease import Lease
-from controller.vault.sealed import DataKey, Seal, SealedPassword, SourcePlace
+from controller.vault.sealed import DataKey, IdentitiesPlace, Seal, SealedIdentities, SealedPassword, SourcePlace
+from controller.vault.sops import Identities
 from controller.vault.vault import ConfigUnreadable, KeyUnavailable
 from reconcilers.outcomes import ConflictError, NotReadyError
 from reconcilers.sources import Declared, SourceError, Sources, Verify, Wanted
 from specs.doubts import of_variables
+from specs.encrypted import Opener, UnopenedError
 from specs.loader import Files
+from specs.problems import RefusedError
+from specs.yaml_text import YamlDocument
 
 R = TypeVar("R")
 _THREADS = 4
@@ -92,7 +96,8 @@ class GitSources(Sources):
         """See ``Sources``."""
         if wanted.verify is not None and self._verified.get(wanted.id) != (commit, wanted.verify):
             raise ConflictError("SourceChanged", "nobody has looked who signed this commit; it is read again")
-        found, files = await self._in_thread(lambda: self._entries(wanted, commit))
+        identities = await self._identities(wanted)
+        found, files = await self._in_thread(lambda: self._entries(wanted, commit, identities))
         variables = await self._variables(wanted, found)
         lease = self._lease.parameters
         doubts = tuple(islice(of_variables(found.variables), _DOUBTS))
@@ -123,9 +128,29 @@ class GitSources(Sources):
             seals[owner, name] = Seal(*row)
         return variables
 
-    def _entries(self, wanted: Wanted, commit: str) -> tuple[Files, int]:
+    async def _identities(self, wanted: Wanted) -> Identities | None:
+        """What encrypted files of the source are opened with: its own key, and none of this machine's."""
+        if wanted.identities is None:
+            return None
+        rows = await self._database.fetch(statement("sources/rows/identities"), {"id": wanted.id})
+        if not rows or rows[0][2] != wanted.identities:
+            raise ConflictError("SourceChanged", "the source has changed since it was read; it is read again")
+        organization, row_id, version, key_id, ciphertext, key, kek, wrapped = rows[0]
+        place = IdentitiesPlace(organization, row_id, version)
+        data_key = None if key is None else DataKey(key, organization, kek, wrapped)
+        try:
+            text = self._vault.open_identities(SealedIdentities(place, key_id, ciphertext, data_key)).decode()
+            return await self._in_thread(lambda: Identities(text))
+        except KeyUnavailable as error:
+            raise NotReadyError("KeyUnavailable", f"{error}; it is tried again", retry_after=_AGAIN_SECONDS) from None
+        except (ConfigUnreadable, UnicodeDecodeError, RefusedError) as error:
+            said = error if isinstance(error, ConfigUnreadable) else f"{place.words} is none"
+            raise SourceError("AgeKeyUnreadable", f"{said}: set it again with `skypanel source key`") from None
+
+    def _entries(self, wanted: Wanted, commit: str, identities: Identities | None) -> tuple[Files, int]:
         """What the commit declares; the last few are remembered, as most looks find what the last one found."""
-        key = (wanted.id, wanted.organization, wanted.path, commit)
+        opens = identities.recipients if identities else ()
+        key = (wanted.id, wanted.organization, wanted.path, commit, *opens)
         if key in self._read:
             self._read.move_to_end(key)
             return self._read[key]
@@ -138,7 +163,7 @@ class GitSources(Sources):
                 files = of_commit(self._repositories.place(wanted), commit, wanted.path)
             except (GitFailedError, GitMissingError, OSError):
                 raise _absent() from None
-        found = read(files, wanted.organization), len(files)
+        found = read(files, wanted.organization, identities.open if identities else _no_key(wanted)), len(files)
         self._read[key] = found
         while len(self._read) > _REMEMBERED:
             self._read.popitem(last=False)
@@ -181,6 +206,14 @@ class GitSources(Sources):
     async def _in_thread(self, work: Callable[[], R]) -> R:
         self._limiter = self._limiter or anyio.CapacityLimiter(_THREADS)
         return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
+
+
+def _no_key(wanted: Wanted) -> Opener:
+    def refuse(_: Sequence[YamlDocument]) -> list[YamlDocument]:
+        mend = f"`skypanel source key {wanted.organization}/{wanted.name}` sets one, and says for whom to encrypt"
+        raise UnopenedError("is encrypted with SOPS, and the source has no age key", mend)
+
+    return refuse
 
 
 def _absent() -> ConflictError:

@@ -36,6 +36,7 @@ from controller.sources.variables import ROLE, foreign, note, unset, with_variab
 from reconcilers.outcomes import ConflictError, FencedError
 from reconcilers.ports import Options
 from reconcilers.sources import Declared, SourceError, Taken, Wanted
+from specs.encrypted import Opener
 from specs.kinds import KINDS, SOURCE, TENANT_WORD
 from specs.loader import Files, Located, SpecFilesError, load_contents
 
@@ -46,14 +47,14 @@ _FOUGHT = ("took", "contested")
 _KIND = {cls.word(): kind for kind, cls in KINDS.items()}
 
 
-def read(files: Mapping[str, bytes], organization: str) -> Files:
-    """What ``files`` declare.
+def read(files: Mapping[str, bytes], organization: str, opener: Opener | None = None) -> Files:
+    """What ``files`` declare; ``opener`` opens those that are encrypted.
 
     Raises:
         SourceError: ``SpecRefused``: something is wrong in them, or is not the organization's.
     """
     try:
-        found = load_contents(files)
+        found = load_contents(files, opener)
     except SpecFilesError as error:
         raise refused([str(problem) for problem in error.problems]) from None
     problems = [*_foreign(found.resources, organization), *foreign(found.variables, organization)]

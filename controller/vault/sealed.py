@@ -191,6 +191,31 @@ class ForgePlace:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentitiesPlace:
+    """Where the age identities of a source stand.
+
+    Args:
+        organization_id: whose it is.
+        id: of its row.
+        version: of the identities in the row that has the ciphertext.
+    """
+
+    organization_id: str
+    id: str
+    version: int
+
+    @property
+    def bound(self) -> bytes:
+        """As the cipher is given it."""
+        return listed("skypanel source identities", self.organization_id, self.id, self.version)
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        return f"the age key of the source {self.id} of organization {self.organization_id}"
+
+
+@dataclass(frozen=True, slots=True)
 class DataKey:
     """A row of ``skypanel.data_keys``.
 
@@ -295,6 +320,16 @@ class SealedToken:
     """The token of a forge as it is kept; arguments as of ``SealedLogin``."""
 
     place: ForgePlace
+    key_id: str
+    ciphertext: bytes = field(repr=False)
+    data_key: DataKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedIdentities:
+    """The age identities of a source as they are kept; arguments as of ``SealedLogin``."""
+
+    place: IdentitiesPlace
     key_id: str
     ciphertext: bytes = field(repr=False)
     data_key: DataKey | None = None

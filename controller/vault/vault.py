@@ -20,6 +20,7 @@ from controller.vault.sealed import (
     Seal,
     Sealed,
     SealedHook,
+    SealedIdentities,
     SealedLogin,
     SealedPassword,
     SealedToken,
@@ -154,6 +155,10 @@ class Vault:
     def open_password(self, sealed: SealedPassword) -> bytes:
         """The password of a source; raises as ``open``."""
         return self._opened(sealed.place, sealed.key_id, sealed.ciphertext, sealed.data_key, of="repository, user")
+
+    def open_identities(self, sealed: SealedIdentities) -> bytes:
+        """The age identities of a source; raises as ``open``."""
+        return self._opened(sealed.place, sealed.key_id, sealed.ciphertext, sealed.data_key, of="row")
 
     def open_hook(self, sealed: SealedHook) -> bytes:
         """The secret of a webhook; raises as ``open``."""

@@ -31,6 +31,7 @@ CLAIMS = {
     ("docs/gitops.md", "Sources"): "tests/store/test_sources_page.py",
     ("docs/gitops.md", "Statuses of commits"): "tests/store/test_sources_page.py",
     ("docs/gitops.md", "Webhooks"): "tests/store/test_sources_page.py",
+    ("docs/gitops.md", "Encrypted files"): "tests/store/test_sources_page.py",
     ("docs/operations.md", "Backup and restore"): "tests/docs/test_sql.py",
     ("docs/operations.md", "Install"): "tests/install/test_install.py",
     ("docs/operations.md", "In a container"): "tests/install/test_install.py",

@@ -196,6 +196,7 @@ def test_the_key_of_a_row_cannot_be_changed(database: Database, tenant: Tenant) 
         "SELECT secret FROM paas_webhooks",
         "SELECT secret_ref FROM caas_registry_credentials",
         "SELECT ciphertext FROM paas_sources",
+        "SELECT identities FROM paas_sources",
     ],
 )
 def test_only_the_controller_reads_a_secret(standing: Database, role: str, query: LiteralString) -> None:

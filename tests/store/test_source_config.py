@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 
+import pyrage
 import pytest
 from pydantic import SecretStr
 
+from controller.cli import main
 from controller.settings import Settings
 from controller.vault.sealed import DataKey, Place, Sealed
 from reconcilers.sources import Declared, SourceError, Taken
 from tests.git_server import GitServer
 from tests.store.conftest import Database, Tenant, make_tenant
 from tests.store.test_source_fields import events, woken
-from tests.store.test_sources import KEYS, adapter, add, app, apps, environment, names, prunes, sync
+from tests.store.test_sources import KEYS, adapter, add, app, apps, environment, names, prunes, sync, wanted
 
 pytestmark = pytest.mark.anyio
 MARK = "m4rk-not-to-be-seen"
@@ -229,3 +236,99 @@ async def test_no_value_is_in_any_table_and_doubts_say_no_more_than_where(
         assert found == 0, table
     assert Taken("Organization acme", ("config.A",), declared.taken[0].by) in declared.taken
     assert isinstance(declared, Declared)
+
+
+# -- encrypted files --------------------------------------------------------------------------------------------------
+
+
+def encrypted(tmp_path: Path, text: str, *options: str, to: object) -> str:
+    """What SOPS makes of a file for the public key of an identity."""
+    file = tmp_path / "plain.yaml"
+    file.write_text(text)
+    words = ["--disable-version-check", "--encrypt", "--age", str(to), *options, str(file)]
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    sops = Path(sys.executable).parent / "sops"
+    return subprocess.run([sops, *words], env=env, check=True, capture_output=True, text=True).stdout
+
+
+def set_key(monkeypatch: pytest.MonkeyPatch, database: Database, key: object, *more: str) -> str:
+    """``skypanel source key``, as the operator types it."""
+    monkeypatch.setenv("SKYPANEL_KEYS", KEYS)
+    monkeypatch.setenv("DATABASE_URL", database.dsn("panel"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(str(key).encode())))
+    out = io.StringIO()
+    with redirect_stdout(out):
+        assert main(["source", "key", "acme/main", *more]) == 0
+    return out.getvalue()
+
+
+async def test_an_encrypted_file_is_opened_with_the_key_of_the_source_and_with_nothing_else(
+    database: Database, tenant: Tenant, git: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, other = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+    (tmp_path / "keys.txt").write_text(str(key))
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "keys.txt"))
+    monkeypatch.setenv("SOPS_AGE_KEY", str(key))
+    secrets = encrypted(tmp_path, config("acme/blog", DB_PASSWORD=MARK), to=key.to_public())
+    git.commit({"a.yaml": app("blog"), "c.yaml": secrets, "d.yaml": config("acme", LEVEL="info")})
+    row = add(database, tenant, git.url)
+    prunes(database, row)
+    async with adapter(database, git, tmp_path) as (sources, _):
+        with pytest.raises(SourceError, match=r"c\.yaml:.*: sops: is encrypted with SOPS, and the source has no"):
+            await sync(database, sources, row)
+        said = set_key(monkeypatch, database, other)
+        assert "key set (version 1)" in said
+        assert str(other.to_public()) in said
+        with pytest.raises(SourceError, match=f"no key that is given opens it: it is encrypted for {key.to_public()}"):
+            await sync(database, sources, row)
+        assert (versions(database), set(apps(database))) == ({}, {"shop"})
+        said = set_key(monkeypatch, database, f"{other}\n{key}")
+        declared = await sync(database, sources, row)
+        assert (declared.variables, declared.doubts) == (2, ())
+        assert opened(database) == {"DB_PASSWORD": MARK, "LEVEL": "info"}
+        before = versions(database)
+        again = encrypted(tmp_path, config("acme/blog", DB_PASSWORD=MARK), to=key.to_public())
+        git.commit({"c.yaml": again, "e.yaml": encrypted(tmp_path, app("wiki"), to=key.to_public())})
+        await sync(database, sources, row)
+        assert (versions(database), set(apps(database))) == (before, {"blog", "shop", "wiki"})
+        broken = again.replace('lastmodified: "20', 'lastmodified: "19')
+        git.commit({"c.yaml": broken, "a.yaml": None})
+        with pytest.raises(SourceError, match=r"c\.yaml:\d+:\d+: sops\.mac: was not encrypted for this place"):
+            await sync(database, sources, row)
+        git.commit({"c.yaml": again, "a.yaml": app("blog")})
+        await sync(database, sources, row)
+        assert "key removed" in set_key(monkeypatch, database, "", "--unset")
+        with pytest.raises(SourceError, match="the source has no age key"):
+            await sync(database, sources, row)
+        assert (versions(database), set(apps(database))) == (before, {"blog", "shop", "wiki"}), "nothing was pruned"
+    for hidden in (str(key), str(other), MARK):
+        assert hidden not in said
+        for (table,) in database.execute(
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'skypanel')"
+        ):
+            assert database.one(f"SELECT count(*) FROM {table} AS t WHERE t::text LIKE '%{hidden}%'") == 0, table
+    left = [each for each in (tmp_path / "cache").rglob("*") if each.is_file() and MARK.encode() in each.read_bytes()]
+    assert left == []
+
+
+async def test_a_key_is_bound_to_its_source_and_what_it_opens_is_not_repeated(
+    database: Database, tenant: Tenant, git: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = pyrage.x25519.Identity.generate()
+    wrong = encrypted(tmp_path, app(MARK.upper()), to=key.to_public())
+    git.commit({"c.yaml": wrong})
+    row = add(database, tenant, git.url)
+    thief = add(database, tenant, git.url, "thief")
+    set_key(monkeypatch, database, key)
+    database.execute(
+        "UPDATE paas_sources t SET identities = m.identities, identities_key_id = m.identities_key_id"
+        " FROM paas_sources m WHERE m.id = %s AND t.id = %s", row, thief,
+    )  # fmt: skip
+    async with adapter(database, git, tmp_path) as (sources, _):
+        with pytest.raises(SourceError, match="breaks a rule, and is encrypted") as error:
+            await sync(database, sources, row)
+        assert not [each for each in error.value.problems if MARK.upper() in each.partition(": metadata.name")[2]]
+        with pytest.raises(SourceError, match="is not what was sealed for this row") as error:
+            await sync(database, sources, thief)
+        assert error.value.reason == "AgeKeyUnreadable"
+        assert wanted(database, thief).identities == 1

@@ -70,7 +70,7 @@ async def adapter(
     """What a leading controller uses."""
     connections = Connections(database.dsn("controller"), connections=2)
     await connections.open()
-    lease = Lease(connections, "blue", 30)
+    lease = Lease(connections, "blue", 120)  # nothing renews it, and a machine may be busy
     assert await lease.acquire()
     given = Settings(
         skypanel_source_hosts=(git.authority,),

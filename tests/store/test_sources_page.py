@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from controller.cli import main
@@ -19,6 +22,12 @@ from tests.store.test_sources import KEYS, adapter, app, sync
 
 pytestmark = pytest.mark.anyio
 PAGE = "docs/gitops.md"
+SECRETS = """\
+apiVersion: skypanel.io/v1
+kind: ConfigVars
+metadata: {organization: acme, app: blog}
+spec: {variables: {DB_PASSWORD: s3cret}}
+"""
 
 
 @pytest.fixture
@@ -26,6 +35,17 @@ def git(tmp_path: Path) -> Iterator[GitServer]:
     git = GitServer(tmp_path / "git")
     yield git
     git.close()
+
+
+def _typed(heading: str) -> list[str]:
+    (block,) = (block for block in blocks(PAGE, heading) if block.language == "sh")
+    return block.text.strip().splitlines()
+
+
+def _encrypt(line: str, folder: Path) -> None:
+    words = shlex.split(line)
+    env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(folder)}
+    subprocess.run([words[0], "--disable-version-check", *words[1:]], cwd=folder, env=env, check=True)
 
 
 async def test_the_page_is_done_as_it_is_typed(
@@ -66,5 +86,19 @@ async def test_the_page_is_done_as_it_is_typed(
     row = database.one("SELECT id::text FROM paas_sources")
     async with adapter(database, git, tmp_path) as (sources, _):
         assert (await sync(database, sources, row)).objects == 1
+    made, key, sops = _typed("Encrypted files")
+    identity = pyrage.x25519.Identity.generate()
+    assert made == "age-keygen -o keys.txt"
+    (tmp_path / "keys.txt").write_text(f"# public key: {identity.to_public()}\n{identity}\n")
+    assert main(shlex.split(key)[1:]) == ExitCode.OK
+    recipient = capsys.readouterr().out.split()[-1]
+    (tmp_path / "secrets.yaml").write_text(SECRETS)
+    _encrypt(sops.replace("RECIPIENT", recipient), tmp_path)
+    git.commit({"production/secrets.yaml": (tmp_path / "secrets.yaml").read_text()})
+    async with adapter(database, git, tmp_path) as (sources, _):
+        assert (await sync(database, sources, row)).variables == 1
+    assert main(["validate", "--age-key", "keys.txt", "secrets.yaml"]) == ExitCode.OK
+    assert main(["validate", "secrets.yaml"]) == ExitCode.OK
+    assert "its values were not checked" in capsys.readouterr().err
     assert "acme/main" in said["get sources"]
     assert "path" in said["describe source"]

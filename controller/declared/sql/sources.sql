@@ -4,6 +4,12 @@
 -- The row is held until the transaction ends: its version is what the ciphertext is bound to.
 SELECT organization_id::text, repo_url, version FROM {table} WHERE id = %(id)s AND deleted_at IS NULL FOR UPDATE
 
+-- name: lock_identities
+SELECT organization_id::text, identities_version FROM {table} WHERE id = %(id)s AND deleted_at IS NULL FOR UPDATE
+
+-- name: seal_identities
+UPDATE {table} SET identities = %(ciphertext)s, identities_key_id = %(key_id)s WHERE id = %(id)s RETURNING identities_version
+
 -- name: seal
 UPDATE {table} SET username = %(username)s, ciphertext = %(ciphertext)s, key_id = %(key_id)s WHERE id = %(id)s RETURNING version
 

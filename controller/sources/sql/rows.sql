@@ -5,6 +5,11 @@
 SELECT organization_id::text, id::text, repo_url, username, version, revision::text, key_id, ciphertext, data_key_id::text, kek_id, wrapped
 FROM skypanel.sealed_source_of(%(id)s)
 
+-- name: identities
+-- A source's age identities as ciphertext, with the data key that they are under.
+SELECT organization_id::text, id::text, version, key_id, ciphertext, data_key_id::text, kek_id, wrapped
+FROM skypanel.sealed_identities_of(%(id)s)
+
 -- name: configured
 -- Before the end: config vars that another source has, that are declared no longer, and that were taken back.
 SELECT said, variable_id::text, owner_kind, owner_id::text, name, other FROM skypanel.source_configured(%(row)s, %(commit)s, %(variables)s)

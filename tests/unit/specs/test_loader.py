@@ -122,6 +122,7 @@ def test_a_resource_that_is_declared_twice_is_refused_across_files(tmp_path: Pat
             '<stdin>:1:4: the tag "!!python/name:os.system" is not supported',
         ),
         ("a: !secret x\n", "<stdin>:1:4: a value begins with !"),
+        (f"a: 0x{'f' * 5000}\n", "<stdin>:1:4: cannot be read as a value"),
         ("a: !!int x\n", "<stdin>:1:4: cannot be read as a value"),
         ("a: &a [*a]\n", "<stdin>:1:4: an alias is used inside its own anchor"),
         ("a: &a {<<: *a}\n", "<stdin>:1:4: an alias is used inside its own anchor"),
