@@ -92,9 +92,10 @@ ci: ## Do what the build machine does
 	@.ci/run
 
 .PHONY: schema
-schema: setup ## Write the JSON Schemas of the specs again, .env.example, and the API's reference
+schema: setup ## Write the JSON Schemas of the specs again, .env.example, the API's reference, and the Python client
 	@$(PYTHON) -m specs.schema_export
 	@$(PYTHON) -m controller.api.reference
+	@$(PYTHON) -m controller.api.client_code
 	@$(PYTHON) -m controller.settings_example
 
 LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate

@@ -26,8 +26,17 @@ API = Path("/etc/skypanel/api.env")
 PREFIX = "SKYPANEL_"
 DATABASE = "DATABASE_URL"
 """The address that commands work with; what else is set is no matter of most."""
-_OTHERS = ("SKYPANEL_ENV_FILE", "SKYPANEL_LAB", "SKYPANEL_TEST_", "SKYPANEL_DEMO", "SKYPANEL_FIREWALL_CONF")
-"""Names of the project's own tools."""
+_OTHERS = (
+    "SKYPANEL_ENV_FILE",
+    "SKYPANEL_CONTEXT",
+    "SKYPANEL_API_URL",
+    "SKYPANEL_TOKEN",
+    "SKYPANEL_LAB",
+    "SKYPANEL_TEST_",
+    "SKYPANEL_DEMO",
+    "SKYPANEL_FIREWALL_CONF",
+)
+"""Names of the project's own tools, and of the command line."""
 _IN_CONTAINERS = ("SKYPANEL_ORGANIZATION", "SKYPANEL_APP", "SKYPANEL_ENVIRONMENT", "SKYPANEL_PROCESS")
 """What a tenant's container gets."""
 

@@ -11,9 +11,11 @@ from controller.actions.admit import check_whole
 from controller.declared import readiness, writer
 from controller.declared.config_documents import ConfigDocuments
 from controller.declared.holding import Holding
-from controller.declared.writer import Written
+from controller.declared.written import Written, written_document
 from reconcilers.ports import Options
 from specs.loader import Located
+
+__all__ = ["apply", "apply_checked", "concerned", "written_document"]
 
 
 def apply(
@@ -58,14 +60,3 @@ def apply_checked(
 def concerned(conn: psycopg.Connection, written: Sequence[Written], *, deleted: bool = False) -> list[tuple[str, UUID]]:
     """Kind and id of the reconciled objects that ``written`` concerns; ``deleted``: also those that go with it."""
     return readiness.affected(conn, [w.status_key for w in written if w.id], deleted=deleted)
-
-
-def written_document(written: Written) -> dict[str, object]:
-    """For programs."""
-    return {
-        "kind": written.target.kind,
-        "name": written.target.name,
-        "id": written.id,
-        "action": written.action,
-        "changes": [c.document() for c in written.changes],
-    }

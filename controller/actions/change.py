@@ -6,13 +6,13 @@ What is written is a whole document again, so plan, generation and release are t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from pydantic import ValidationError
 
 from controller.actions.apply import apply
+from controller.actions.backend import Changed
 from controller.actions.errors import ActionError
 from controller.declared import config_vars, lookups, reader
 from controller.declared.fields import VARIABLE
@@ -25,6 +25,8 @@ from specs.kinds import KINDS, SOURCE, ancestors
 from specs.loader import Located
 from specs.problems import Path, problems_of
 from specs.yaml_syntax import Position
+
+__all__ = ["Changed", "Make", "Said", "change", "declared", "of_sources"]
 
 _NAME = "name"
 """Of an object: no field of its spec, and a source's all the same."""
@@ -44,19 +46,6 @@ class Said(Located):
     def at(self, path: Path) -> str:
         """The field alone."""
         return ".".join(map(str, path))
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What came of it.
-
-    Args:
-        written: what became of each.
-        warnings: what will not last, or has no effect.
-    """
-
-    written: list[Written]
-    warnings: list[str]
 
 
 def change(

@@ -6,17 +6,21 @@ What sets or unsets several, does so for all of them or for none.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from io import StringIO
 from typing import TypeVar, cast
-from uuid import UUID
 
 import psycopg
 
 from controller.actions.errors import ActionError
 from controller.actions.objects import find_one
-from controller.actions.paths import form
+from controller.actions.variables import (
+    Assignment,
+    Done,
+    Place,
+    layer_of,
+    parse,
+    refusals,
+    variable_document,
+)
 from controller.declared import config_vars, sealing
 from controller.declared.config_vars import Variable
 from controller.declared.constraint_messages import RETRYABLE, explain
@@ -24,50 +28,26 @@ from controller.declared.sealing import Owner
 from controller.vault.vault import Vault
 from specs.config import Layer, check_all, check_name, check_value
 from specs.kinds import KINDS, LAYERS, SOURCE, TENANT, ancestors
-from specs.problems import RefusedError
+
+__all__ = [
+    "LAYERS",
+    "Assignment",
+    "Done",
+    "Place",
+    "again",
+    "assign",
+    "change",
+    "listed",
+    "own",
+    "parse",
+    "place",
+    "refusals",
+    "takes_back",
+    "unset",
+    "variable_document",
+]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """A value that is to be set.
-
-    Args:
-        as_file: None: as it is, and a new one as a variable.
-        place: where it came from, ``file:line``; for messages.
-    """
-
-    name: str
-    value: bytes = field(repr=False)
-    as_file: bool | None = None
-    place: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What became of one; ``version`` is None where it was unset."""
-
-    name: str
-    version: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where variables are set.
-
-    Args:
-        owners: itself, after all that is above it.
-        words: kind and path of each.
-    """
-
-    owners: tuple[Owner, ...]
-    words: tuple[str, ...]
-
-    @property
-    def key(self) -> tuple[str, UUID]:
-        """As in the status tables."""
-        return self.owners[-1].layer, UUID(self.owners[-1].id)
 
 
 def place(conn: psycopg.Connection, path: str) -> Place:
@@ -76,11 +56,7 @@ def place(conn: psycopg.Connection, path: str) -> Place:
     Raises:
         ActionError: there is none, or none that variables can be set for.
     """
-    names = tuple(path.strip("/").split("/"))
-    kind = next((kind for kind in LAYERS if len(ancestors(kind)) + 1 == len(names)), None)
-    if kind is None or not all(names):
-        ways = ", ".join(form(kind) for kind in LAYERS)
-        raise ActionError(f"{path!r} is not a path that variables can be set for", f"write one of {ways}")
+    kind, names = layer_of(path)
     found = {each: find_one(conn, each, names[:depth]) for depth, each in enumerate([*ancestors(kind), kind], 1)}
     for each, declared in found.items():
         if declared.deleted_at is not None:
@@ -100,19 +76,6 @@ def listed(conn: psycopg.Connection, where: Place) -> list[Variable]:
 def own(conn: psycopg.Connection, where: Place) -> list[Variable]:
     """What is set there itself, by name."""
     return config_vars.listed(conn, where.owners[-1:])
-
-
-def variable_document(where: Place, found: Variable) -> dict[str, object]:
-    """For programs."""
-    return {
-        "name": found.name,
-        "version": found.version,
-        "asFile": found.as_file,
-        "setFor": where.words[found.owner],
-        "effective": found.effective,
-        "changedAt": found.changed_at,
-        "declaredBy": found.source,
-    }
 
 
 def takes_back(conn: psycopg.Connection, where: Place, names: Collection[str]) -> Iterator[str]:
@@ -192,28 +155,6 @@ def unset(conn: psycopg.Connection, where: Place, names: Sequence[str]) -> list[
     return again(attempt)
 
 
-def parse(text: str, source: str) -> list[Assignment]:
-    """What a file of ``NAME=value`` lines sets, as such files are read everywhere; the last of a name counts.
-
-    Args:
-        text: its content.
-        source: its name.
-
-    Raises:
-        ActionError: a line is none; says which, and not what is in it.
-    """
-    from dotenv.parser import parse_stream  # noqa: PLC0415 - only one command reads such a file
-
-    found: dict[str, Assignment] = {}
-    for line in parse_stream(StringIO(text)):
-        at = f"{source}:{line.original.line}"
-        if line.error or (line.key is not None and line.value is None):
-            raise ActionError(f"{at}: this is not NAME=value", "quote a value of several lines, or set it by itself")
-        if line.key is not None and line.value is not None:
-            found[line.key] = Assignment(line.key, line.value.encode(), place=at)
-    return list(found.values())
-
-
 def _refuse_empty_files(wanted: Iterable[Assignment], files: Collection[str]) -> None:
     for each in wanted:
         if not each.value and (each.name in files if each.as_file is None else each.as_file):
@@ -235,12 +176,3 @@ def again(attempt: Callable[[], T]) -> T:
                 raise
             raise ActionError(*meaning) from None
     raise AssertionError
-
-
-@contextmanager
-def refusals(place: str = "") -> Iterator[None]:
-    """Refusals of names and values, as a command says them; with where they came from."""
-    try:
-        yield
-    except RefusedError as error:
-        raise ActionError(": ".join(filter(None, (place, error.message))), error.hint) from None

@@ -57,14 +57,23 @@ def begin(conn: psycopg.Connection, word: str, name: str | None) -> Editable:
     """
     kind, path = one(word, name)
     found = find_one(conn, kind, path)
+    owner = lookups.owners(conn, KINDS[kind].word(), [found.id]).get(found.id)
+    return editable(found, [(owner.named, owner.fields)] if owner else [])
+
+
+def editable(found: DeclaredObject, owners: Sequence[tuple[str, Sequence[str]]]) -> Editable:
+    """An object, to be edited; ``owners`` are those that declare fields of it.
+
+    Raises:
+        ActionError: it is deleted, or cannot be written down.
+    """
     if found.deleted_at is not None:
-        raise ActionError(f"{found.name} is deleted", f"`skypanel restore {kind.lower()} {found.name}`")
+        raise ActionError(f"{found.name} is deleted", f"`skypanel restore {found.kind.lower()} {found.name}`")
     written = export([found])
     if not written.resources:
         raise ActionError("\n".join(written.left_out), "mend the row, with `skypanel apply -f FILE`")
-    owner = lookups.owners(conn, KINDS[kind].word(), [found.id]).get(found.id)
-    fields = ", ".join(sorted(owner.fields)) if owner else ""
-    by = f"\n# {owner.named} declares {fields} of it, and takes that back at once." if owner and fields else ""
+    said = [(named, ", ".join(sorted(fields))) for named, fields in owners if fields]
+    by = "".join(f"\n# {named} declares {fields} of it, and takes that back at once." for named, fields in said)
     made = Editable(found, "")
     head = _HEAD.format(what=made.what.capitalize(), generation=found.generation, by=by)
     return Editable(found, head + dump_yaml(written.resources))

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import psycopg
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from controller.actions.errors import ActionError
 from controller.actions.paths import ALL, depth, form, is_full, kind_of, path_of
-from controller.declared import reader
-from controller.declared.reader import DeclaredObject
+from controller.declared.objects import DeclaredObject, Read
 from specs.kinds import KINDS, of_tenant
+
+if TYPE_CHECKING:
+    import psycopg
 
 Found = Mapping[str, Sequence[DeclaredObject]]
 
 
-def question(
-    word: str, name: str | None, organizations: Sequence[str], *, everything: bool
-) -> Callable[[psycopg.Connection], Found]:
+def question(word: str, name: str | None, organizations: Sequence[str], *, everything: bool) -> Callable[[Read], Found]:
     """What asks for the objects that are meant, by kind, owners first.
 
     Args:
@@ -39,10 +38,9 @@ def question(
         kind = kind_of(word)
         kinds = {kind: path_of(kind, name)}
 
-    def ask(conn: psycopg.Connection) -> Found:
+    def ask(read: Read) -> Found:
         found = {
-            kind: reader.objects(conn, kind, path, organizations=organizations, everything=everything)
-            for kind, path in kinds.items()
+            kind: read(kind, path, organizations=organizations, everything=everything) for kind, path in kinds.items()
         }
         kind, path = next(iter(kinds.items()))
         if name and not any(found.values()) and (len(kinds) > 1 or is_full(kind, path)):
@@ -58,13 +56,25 @@ def _below(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     return {kind: names for kind in KINDS if not names or (of_tenant(kind) and depth(kind) >= len(names))}
 
 
+def reads(conn: psycopg.Connection) -> Read:
+    """Objects as this connection sees them."""
+    from controller.declared import reader  # noqa: PLC0415 - who reads an API needs no client of the database
+
+    return partial(reader.objects, conn)
+
+
 def find_one(conn: psycopg.Connection, kind: str, path: tuple[str, ...]) -> DeclaredObject:
+    """As ``find_by``, of a database."""
+    return find_by(reads(conn), kind, path)
+
+
+def find_by(read: Read, kind: str, path: tuple[str, ...]) -> DeclaredObject:
     """The object at ``path``: the living one, else the one that is being deleted, else the last that was.
 
     Raises:
         ActionError: there never was one.
     """
-    found = reader.objects(conn, kind, path, everything=True)
+    found = read(kind, path, everything=True)
     if not found:
         raise ActionError(
             f"there is no {kind.lower()} {'/'.join(path)}",

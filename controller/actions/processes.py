@@ -6,15 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-
 from controller.actions.errors import ActionError
 from controller.actions.paths import form, path_of
-from controller.actions.promote import PROCESS, SCALE
-from controller.actions.releases import KIND
+from controller.actions.released import KIND, PROCESS, SCALE
 from controller.actions.standing import Tone, standing
-from controller.declared import reader
-from controller.declared.reader import DeclaredObject
+from controller.declared.objects import DeclaredObject, Read
 from specs.kinds import KINDS
 
 _ALONE = "web"
@@ -61,11 +57,11 @@ class Running:
         }
 
 
-def listed(conn: psycopg.Connection, path: str | None, organizations: Sequence[str] = ()) -> list[Running]:
+def listed(read: Read, path: str | None, organizations: Sequence[str] = ()) -> list[Running]:
     """Processes of the environments at ``path`` and below it, by name.
 
     Args:
-        conn: the database.
+        read: gives objects.
         path: of names; None: all.
         organizations: only of these, when any is given.
 
@@ -73,11 +69,11 @@ def listed(conn: psycopg.Connection, path: str | None, organizations: Sequence[s
         ActionError: there is no such environment.
     """
     names = path_of(KIND, path)
-    owners = reader.objects(conn, KIND, names, organizations=organizations)
+    owners = read(KIND, names, organizations=organizations)
     if path and not owners:
         raise ActionError(f"there is no {KIND.lower()} {path}", f"write {form(KIND)}; `skypanel get all` lists them")
     declared: dict[tuple[str, ...], dict[str, int]] = {}
-    for each in reader.objects(conn, PROCESS, names, organizations=organizations):
+    for each in read(PROCESS, names, organizations=organizations):
         if each.path[-1] != _COMMAND and each.deleted_at is None:
             declared.setdefault(each.path[:-1], {})[each.path[-1]] = each.spec.get(SCALE, 1)
     return [

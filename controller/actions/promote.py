@@ -16,7 +16,8 @@ from pydantic.alias_generators import to_camel
 
 from controller.actions.admit import check_whole
 from controller.actions.errors import ActionError
-from controller.actions.releases import KIND, Release, listed
+from controller.actions.released import KIND, PROCESS, SCALE, Release
+from controller.actions.releases import listed
 from controller.declared import reader, writer
 from controller.declared.outlast import outlasting
 from controller.declared.reader import DeclaredObject
@@ -29,13 +30,11 @@ from specs.loader import Located, read_resources
 from specs.releases import SETTINGS
 from specs.resource import Resource
 
+__all__ = ["PROCESS", "SCALE", "Promotion", "promote"]
+
 TAKEN = ("image", "command", "args", "port", "healthcheck", "stopSignal", "stopGracePeriod", "drain")
 """Fields of the environment that come from the release; what that leaves out is left out."""
 _MODE = "deployMode"
-SCALE = "replicas"
-PROCESS = next(
-    kind for kind, cls in KINDS.items() if cls.binding.parent == KIND and SCALE in cls.binding.columns
-)  # what an environment is made of
 
 
 @dataclass(frozen=True, slots=True)

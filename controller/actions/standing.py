@@ -9,17 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import psycopg
-
 from controller.actions.objects import status_document
-from controller.declared import lookups
-from controller.declared.reader import DeclaredObject
+from controller.declared.objects import DeclaredObject
 from reconcilers.conditions import PAUSED
 from reconcilers.reasons import plain, reason_of
 from specs.kinds import KINDS, SERVING
+
+if TYPE_CHECKING:
+    import psycopg
 
 
 class Tone(StrEnum):
@@ -87,6 +87,8 @@ def _meaning(reason: str, word: str) -> tuple[str, str]:
 
 def documents(conn: psycopg.Connection, found: Sequence[DeclaredObject]) -> list[dict[str, Any]]:
     """Spec and status of each, with how it stands, for programs."""
+    from controller.declared import lookups  # noqa: PLC0415 - who asks for a standing alone asks no database
+
     released = [o.id for o in found if KINDS[o.kind].facts.released]
     serving = lookups.deployed(conn, released) if released else {}
     return [_document(o, serving) for o in found]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-import psycopg
-
-from controller.actions.apply import concerned
 from controller.actions.errors import NotInTimeError
-from controller.declared import reader, readiness
+from controller.actions.objects import reads
+from controller.declared import readiness
+from controller.declared.objects import Read
 from controller.declared.readiness import Progress
-from controller.declared.writer import Written
+from controller.declared.written import Written
 from reconcilers.conditions import FUSE_TRIPPED, PAUSED
+
+if TYPE_CHECKING:
+    import psycopg
 
 POLL_SECONDS = 0.15
 _NAMED = 2
@@ -23,28 +26,43 @@ Show = Callable[[Sequence[Progress]], None]
 
 
 def wait(conn: psycopg.Connection, keys: Sequence[tuple[str, UUID]], timeout: float, show: Show) -> None:
-    """Return when every object is ready in its generation, or gone when its deletion was asked for.
-
-    One that is stalled, paused or held back is not waited for.
+    """As ``until_settled``, of what a database says of these.
 
     Args:
         conn: a connection that is not in a transaction.
         keys: kind and id of each.
         timeout: seconds.
         show: is given how far they are, at each look.
+    """
+    if keys:
+        until_settled(lambda: readiness.progress(conn, keys), timeout, show)
+
+
+def until_settled(
+    look: Callable[[], Sequence[Progress]], timeout: float, show: Show, *, pause: float = POLL_SECONDS
+) -> None:
+    """Return when every object is ready in its generation, or gone when its deletion was asked for.
+
+    One that is stalled, paused or held back is not waited for.
+
+    Args:
+        look: how far they are.
+        timeout: seconds.
+        show: is given that, at each look.
+        pause: seconds between two looks.
 
     Raises:
         NotInTimeError: one will not come further by itself, or the time is over; says which and why.
     """
     started = time.monotonic()
-    while keys:
-        found = readiness.progress(conn, keys)
+    while True:
+        found = look()
         show(found)
         if is_settled(found) or time.monotonic() - started > timeout:
             if why := why_not(found, timeout):
                 raise NotInTimeError(why)
             return
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
 
 
 def wait_written(
@@ -62,18 +80,33 @@ def wait_written(
     Raises:
         NotInTimeError: as ``wait``; or it is ready, and not what was written.
     """
+    from controller.actions.apply import concerned  # noqa: PLC0415 - who asks an API needs no client of the database
+
     wait(conn, concerned(conn, written, deleted=deleted), timeout, show)
-    if said := "\n".join(lost(conn, written)):
+    refuse_lost(reads(conn), written)
+
+
+def refuse_lost(read: Read, written: Sequence[Written]) -> None:
+    """Have what is ready be what was written.
+
+    Raises:
+        NotInTimeError: it is not.
+    """
+    if said := "\n".join(_lost(read, written)):
         raise NotInTimeError(said)
 
 
 def lost(conn: psycopg.Connection, written: Sequence[Written]) -> Iterator[str]:
     """What others have changed or deleted of it since, a sentence an object."""
+    return _lost(reads(conn), written)
+
+
+def _lost(read: Read, written: Sequence[Written]) -> Iterator[str]:
     for each in written:
         entry = each.target.entry
         if not each.id or not each.changes or entry is None:
             continue
-        present = reader.objects(conn, each.target.kind, each.target.path, ids=[each.id])
+        present = [found for found in read(each.target.kind, each.target.path) if found.id == each.id]
         now = next((found for found in present if found.deleted_at is None), None)
         if now is None:
             yield f"{each.target} was deleted or renamed by somebody else meanwhile"

@@ -7,15 +7,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from controller.actions.addresses import PREFIX, address, areas, collection, path_in, place
 from controller.api.problems import pointer
-from specs.kinds import KINDS, ancestors, of_tenant
+from specs.kinds import KINDS, ancestors
 from specs.loader import Located
 from specs.problems import InvalidSpec, Problem, problems_of
 from specs.problems import Path as FieldPath
 from specs.resource import API_VERSION, Resource
 from specs.yaml_syntax import Position
 
-PREFIX = "/api"
+__all__ = ["PREFIX", "address", "areas", "collection", "path_in", "place"]
+
 MADE = ("id", "generation", "createdAt", "deletedAt")
 """Metadata that is made here: who sends a document back as it was read need not take it out."""
 _MEMBERS = ("apiVersion", "kind", "metadata", "spec", "status", "owners", "can", "written", "waited")
@@ -27,36 +29,6 @@ class Posted(Located):
     def at(self, path: FieldPath) -> str:
         """The pointer to a field."""
         return self.file + pointer(path)
-
-
-def areas(kind: str) -> tuple[str, ...]:
-    """Parts of the API that a kind stands in: it is read in all, and written in the last."""
-    own = KINDS[kind].facts.areas
-    return own or (("paas",) if of_tenant(kind) else ("paas", "admin"))
-
-
-def collection(area: str, kind: str, *, nested: bool) -> str:
-    """Address of the list of a kind: of all that there are, or of those that an owner has."""
-    owners = [KINDS[owner] for owner in ancestors(kind)] if nested else []
-    parts = [f"{cls.plural()}/{{{cls.word()}}}" for cls in owners]
-    return "/".join([PREFIX, area, *parts, KINDS[kind].plural()])
-
-
-def address(area: str, kind: str) -> str:
-    """Address of one object of a kind."""
-    return f"{collection(area, kind, nested=True)}/{{{KINDS[kind].word()}}}"
-
-
-def place(area: str, kind: str, path: Sequence[str]) -> str:
-    """The address of the object at ``path``."""
-    words = [KINDS[each].word() for each in (*ancestors(kind), kind)]
-    return address(area, kind).format(**dict(zip(words, path, strict=True)))
-
-
-def path_in(kind: str, names: Mapping[str, str]) -> tuple[str, ...]:
-    """The names in an address, from the outermost owner down; as many as there are."""
-    words = [KINDS[each].word() for each in (*ancestors(kind), kind)]
-    return tuple(names[word] for word in words if word in names)
 
 
 def posted(kind: str, path: Sequence[str], body: Any) -> Posted:

@@ -23,6 +23,7 @@ from controller.cli import COMPLETES
 from controller.cli.commands import ABOUT, COMMANDS, EXIT_CODES, commands
 from controller.cli.errors import ExitCode, explain, readable
 from controller.cli.helped import Command, Group
+from controller.cli.helped import context as named_context
 from specs import installed
 from specs.spelling import meant
 
@@ -96,6 +97,12 @@ def options(
         bool,
         typer.Option("--version", "-V", "-v", help="Say which version this is.", is_eager=True, callback=_say_version),
     ] = False,
+    context_name: Annotated[
+        str | None,
+        typer.Option(
+            "--context", help="Work with the installation of this name; see `skypanel context`.", metavar="NAME"
+        ),
+    ] = None,
     env_file: Annotated[
         Path | None,
         typer.Option(
@@ -109,6 +116,7 @@ def options(
 
     Settings come from the environment (DATABASE_URL, DOCKER_HOST, SKYPANEL_...), then from /etc/skypanel/env.
     """
+    named_context.set(context_name or "")
     if env_file is not None:
         from controller.cli.inputs import use_env_file  # noqa: PLC0415 - see ``loaded``
 

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from controller.actions.apply import apply as apply_files
-from controller.actions.change import of_sources
-from controller.actions.config_files import of_documents
-from controller.actions.doubts import of_rows
-from controller.actions.wait import wait_written
 from controller.cli.formats import Format, Output
 from controller.cli.inputs import (
     AgeKey,
     Commit,
+    DryRun,
     Files,
     MoreFiles,
     Reason,
     Timeout,
     Wait,
-    database,
+    backend,
     read_files,
     seconds,
-    settings,
 )
 from controller.cli.output import warn
-from controller.cli.progress import shown
+from controller.cli.planned import show_plan
 from controller.cli.shown import show_written
 
 
@@ -40,6 +35,7 @@ def apply(
     age_key: AgeKey = None,
     reason: Reason = "",
     commit: Commit = "",
+    dry_run: DryRun = False,
     wait: Wait = False,
     timeout: Timeout = "5m",
     output: Output = Format.TABLE,
@@ -48,6 +44,7 @@ def apply(
 
     All in one transaction: when anything is refused, nothing is written. What the files do not name is left alone.
     With `--wait`, exit code 4 says that something stalled or was not ready in time; it stays declared.
+    `--dry-run` shows what would change, as `plan` does, and changes nothing.
 
     **Examples**
 
@@ -57,12 +54,17 @@ def apply(
     """
     limit = seconds(timeout)
     entries = read_files(file, files, age_key=age_key)
-    options, variables = settings().options, of_documents(entries, settings())
-    with database(declares=True, why=reason, commit=commit) as conn:
-        written = apply_files(conn, entries.resources, options, variables)
-        for said in (*of_rows(conn, entries), *of_sources(conn, written)):
+    if dry_run:
+        with backend(declares=True, tries=True) as there:
+            show_plan(there.preview(entries), output)
+        return
+    with backend(declares=True, why=reason, commit=commit) as there:
+        done = there.apply(entries)
+        for said in done.warnings:
             warn(said)
-        show_written(written, output)
+        show_written(done.written, output)
         if wait:
+            from controller.cli.progress import shown  # noqa: PLC0415 - who does not wait needs no rich
+
             with shown(output) as show_progress:
-                wait_written(conn, written, limit, show_progress)
+                there.wait(done.written, limit, show_progress)

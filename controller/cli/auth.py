@@ -15,7 +15,7 @@ from controller.actions.permissions import Row
 from controller.actions.tokens import role_of, verb_of
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output, emit
-from controller.cli.inputs import Kind, Named, database, settings
+from controller.cli.inputs import Kind, Named, backend, chosen_context, database, settings
 from controller.cli.output import note, say, table
 
 _LONGEST = 16_384
@@ -50,7 +50,8 @@ def can_i(
     """Say whether a role, or who has a token, may do something: yes or no.
 
     A token is an API token or one of the panel's, and is read from standard input alone. What it says is asked of the
-    database as the API asks, so this shows, too, why a token is refused.
+    database as the API asks, so this shows, too, why a token is refused. Where commands work through an API, it is
+    asked for who is logged in there when neither is given.
 
     Exit code 0: yes; 1: no, or it cannot be asked.
 
@@ -59,11 +60,16 @@ def can_i(
         skypanel auth can-i deploy environment --role member
         skypanel auth can-i delete env/acme/shop/production --token-stdin <token
     """
-    if bool(role) == token_stdin:
+    context = chosen_context()
+    remote = context is not None and bool(context.url)
+    if (role and token_stdin) or (not role and not token_stdin and not remote):
         raise ActionError("for whom?", "say --role ROLE or --token-stdin")
     word, path = apart(kind, name)
     wanted, about = verb_of(verb), kind_of(word)
-    if role:
+    if not role and not token_stdin:
+        with backend() as there:
+            answer = there.may(wanted, about, path)
+    elif role:
         answer = permissions.ask(permissions.of_role(role_of(role)), wanted, about, path, by_role=True)
     else:
         token = sys.stdin.read(_LONGEST)

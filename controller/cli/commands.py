@@ -15,6 +15,7 @@ EXIT_CODES = (
     "4 not ready in time or stalled (--wait); 130 interrupted."
 )
 OPTIONS = {
+    "--context NAME": "Work with this installation; `skypanel context` lists those that are known.",
     "--env-file FILE": "A file of NAME=value lines, read after the environment, instead of /etc/skypanel/env.",
     "--debug": "Show the traceback of an error.",
     "--version, -V, -v": "Say which version this is.",
@@ -31,6 +32,14 @@ class Command(NamedTuple):
 
 
 GROUPS: dict[str, dict[str, Command]] = {
+    "Where": {
+        "login": Command("context", "Log in to an installation by its API, and use it from now on."),
+        "logout": Command(
+            "context", "Forget the token of a context. The token itself stays good: `skypanel tokens revoke` ends it."
+        ),
+        "whoami": Command("context", "Say who commands are, and where."),
+        "context": Command("context", "Contexts: the installations that commands work with, by name."),
+    },
     "Look": {
         "apps": Command("get", "List the apps and how they are; as `get apps`."),
         "orgs": Command("get", "List the organizations and how they are; as `get organizations`."),

@@ -7,31 +7,16 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated
 
-import psycopg
 import typer
 
-from controller.actions.config import (
-    Assignment,
-    Done,
-    Place,
-    assign,
-    listed,
-    parse,
-    place,
-    refusals,
-    takes_back,
-    variable_document,
-)
-from controller.actions.config import unset as take_away
+from controller.actions.backend import Backend
 from controller.actions.errors import ActionError
-from controller.actions.wait import wait as wait_for
+from controller.actions.variables import Assignment, Done, Place, parse, refusals, variable_document
 from controller.cli.formats import Format, Output, emit
 from controller.cli.helped import LIST, Listing
-from controller.cli.inputs import Timeout, Wait, bytes_of, complete_place, database, seconds, settings
+from controller.cli.inputs import Timeout, Wait, backend, bytes_of, complete_place, seconds
 from controller.cli.output import say, table, warn
-from controller.cli.progress import shown
-from controller.declared.config_vars import Variable
-from controller.declared.readiness import affected
+from controller.declared.variables import Variable
 from specs.config import check_name
 
 _LONGEST_TYPED = 4095
@@ -69,9 +54,9 @@ def list_(path: At, *, output: Output = Format.TABLE) -> None:
         skypanel config list acme/shop/production
         skypanel config acme/shop
     """
-    with database() as conn:
-        where = place(conn, path)
-        show_variables(where, listed(conn, where), output)
+    with backend() as there:
+        where = there.place(path)
+        show_variables(where, there.variables(where), output)
 
 
 def set_(
@@ -114,11 +99,10 @@ def set_(
     with refusals():
         check_name(name)
     value = _value(name, source)
-    with database(declares=True) as conn:
-        where = place(conn, path)
-        done = assign(conn, settings().vault, where, [Assignment(name, value, as_file)])
-        _say(conn, where, done)
-        _wait(conn, where, limit if wait else None)
+    with backend(declares=True) as there:
+        where = there.place(path)
+        _say(there, where, there.assign(where, [Assignment(name, value, as_file)]))
+        _wait(there, where, limit if wait else None)
 
 
 def import_(
@@ -144,10 +128,10 @@ def import_(
     wanted = parse(text, "<stdin>" if file == "-" else file)
     if not wanted:
         raise ActionError(f"{file}: nothing is set there", "it takes lines of NAME=value")
-    with database(declares=True) as conn:
-        where = place(conn, path)
-        _say(conn, where, assign(conn, settings().vault, where, wanted))
-        _wait(conn, where, limit if wait else None)
+    with backend(declares=True) as there:
+        where = there.place(path)
+        _say(there, where, there.assign(where, wanted))
+        _wait(there, where, limit if wait else None)
 
 
 def unset(
@@ -164,10 +148,10 @@ def unset(
         skypanel config unset acme/shop/production DEBUG
     """
     limit = seconds(timeout)
-    with database(declares=True) as conn:
-        where = place(conn, path)
-        _say(conn, where, take_away(conn, where, list(dict.fromkeys(names))))
-        _wait(conn, where, limit if wait else None)
+    with backend(declares=True) as there:
+        where = there.place(path)
+        _say(there, where, there.unset(where, list(dict.fromkeys(names))))
+        _wait(there, where, limit if wait else None)
 
 
 def show_variables(where: Place, found: Sequence[Variable], output: Format) -> None:
@@ -194,19 +178,20 @@ def show_variables(where: Place, found: Sequence[Variable], output: Format) -> N
     table(heads, rows)
 
 
-def _say(conn: psycopg.Connection, where: Place, done: Sequence[Done]) -> None:
-    for said in takes_back(conn, where, {each.name for each in done}):
+def _say(there: Backend, where: Place, done: Sequence[Done]) -> None:
+    for said in there.takes_back(where, {each.name for each in done}):
         warn(said)
     for each in done:
         say(f"{where.words[-1]}: {each.name} {'unset' if each.version is None else f'set (version {each.version})'}")
 
 
-def _wait(conn: psycopg.Connection, where: Place, limit: float | None) -> None:
+def _wait(there: Backend, where: Place, limit: float | None) -> None:
     if limit is None:
         return
-    word, object_id = where.key
+    from controller.cli.progress import shown  # noqa: PLC0415 - who does not wait needs no rich
+
     with shown(Format.TABLE) as show_progress:
-        wait_for(conn, affected(conn, [(word, object_id, True)]), limit, show_progress)
+        there.wait_for(where.key, limit, show_progress)
 
 
 def _value(name: str, source: str | None) -> bytes:

@@ -6,24 +6,19 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated
 
-import psycopg
 import typer
 
-from controller.actions.change import of_sources
 from controller.actions.delete import below, target_of
-from controller.actions.delete import delete as delete_targets
 from controller.actions.errors import ActionError
 from controller.actions.paths import complete
-from controller.actions.wait import wait_written
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output
-from controller.cli.inputs import Named, Timeout, Wait, database, read_files, seconds
+from controller.cli.inputs import Named, Timeout, Wait, backend, read_files, seconds
 from controller.cli.output import error_console, say, says_yes, warn
-from controller.cli.progress import shown
 from controller.cli.shown import show_written
 from controller.cli.terminal import Text
-from controller.declared.reader import DeclaredObject
-from controller.declared.writer import Target
+from controller.declared.objects import DeclaredObject, Read
+from controller.declared.written import Target
 
 _LISTED = 20
 
@@ -59,22 +54,24 @@ def delete(
         skypanel delete -f shop.yaml --yes
     """
     limit = seconds(timeout)
-    with database(declares=True) as conn:
-        targets = _chosen(conn, kind, name, file)
+    with backend(declares=True) as there:
+        targets = _chosen(there.read, kind, name, file)
         asks = not yes and sys.stdin.isatty() and output is Format.TABLE
-        if asks and not _is_meant(targets, [o for target in targets for o in below(conn, target)]):
+        if asks and not _is_meant(targets, [o for target in targets for o in below(there.read, target)]):
             say("nothing was deleted")
             raise typer.Exit(ExitCode.ERROR)
-        written = delete_targets(conn, targets)
-        for said in of_sources(conn, written):
+        done = there.delete(targets)
+        for said in done.warnings:
             warn(said)
-        show_written(written, output)
+        show_written(done.written, output)
         if wait:
+            from controller.cli.progress import shown  # noqa: PLC0415 - who does not wait needs no rich
+
             with shown(output) as show_progress:
-                wait_written(conn, written, limit, show_progress, deleted=True)
+                there.wait(done.written, limit, show_progress, deleted=True)
 
 
-def _chosen(conn: psycopg.Connection, kind: str | None, name: str | None, files: Sequence[str] | None) -> list[Target]:
+def _chosen(read: Read, kind: str | None, name: str | None, files: Sequence[str] | None) -> list[Target]:
     if files:
         if kind:
             raise ActionError("give a kind and a name, or files, not both")
@@ -86,7 +83,7 @@ def _chosen(conn: psycopg.Connection, kind: str | None, name: str | None, files:
         return [Target.of(entry) for entry in found.resources]
     if not kind:
         raise ActionError("nothing to delete was named", "give a kind and a name, or files with -f")
-    return [target_of(conn, kind, name)]
+    return [target_of(read, kind, name)]
 
 
 def _is_meant(targets: Sequence[Target], below: Sequence[DeclaredObject]) -> bool:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import psycopg
 import typer
 
-from controller.actions.change import Changed, change
-from controller.actions.deploy import overruled, with_image
+from controller.actions.backend import Backend, Changed
 from controller.actions.errors import ActionError
-from controller.actions.releases import place
-from controller.actions.scale import parse
-from controller.actions.scale import scale as scale_processes
-from controller.actions.wait import wait_written
+from controller.actions.scaling import parse
 from controller.cli.formats import Format, Output
 from controller.cli.inputs import (
     Commit,
@@ -22,15 +17,12 @@ from controller.cli.inputs import (
     Reason,
     Timeout,
     Wait,
+    backend,
     complete_scale,
-    database,
     seconds,
-    settings,
 )
 from controller.cli.output import say, warn
-from controller.cli.progress import shown
 from controller.cli.shown import show_written
-from specs.problems import RefusedError
 
 
 def register(app: typer.Typer) -> None:
@@ -69,16 +61,10 @@ def deploy(
             "name an image or a tag" if not image else "an image and --tag do not go together",
             f"skypanel deploy {path} IMAGE, or skypanel deploy {path} --tag TAG",
         )
-    limit, options = seconds(timeout), settings().options
-    with database(declares=True, tries=dry_run, why=reason, commit=commit) as conn:
-        owner = place(conn, path)
-        try:
-            done = change(conn, [(owner, lambda now: with_image(now, image or "", tag))], options, dry_run=dry_run)
-        except RefusedError as error:
-            raise ActionError(f"--tag: {error.message}", error.hint) from None
-        if why := overruled(owner.document()):
-            done.warnings.append(f"{owner.name}: {why}; `skypanel rollback {owner.name} --undo` has it run this")
-        _end(conn, done, limit if wait and not dry_run else None, output, dry_run=dry_run)
+    limit = seconds(timeout)
+    with backend(declares=True, tries=dry_run, why=reason, commit=commit) as there:
+        done = there.deploy(path, image or "", tag, dry_run=dry_run)
+        _end(there, done, limit if wait and not dry_run else None, output, dry_run=dry_run)
 
 
 def scale(
@@ -110,18 +96,20 @@ def scale(
         skypanel scale acme/hello/production web=0
     """
     numbers = parse(wanted)
-    limit, options = seconds(timeout), settings().options
-    with database(declares=True, tries=dry_run, why=reason) as conn:
-        done = scale_processes(conn, place(conn, path), numbers, options, dry_run=dry_run)
-        _end(conn, done, limit if wait and not dry_run else None, output, dry_run=dry_run)
+    limit = seconds(timeout)
+    with backend(declares=True, tries=dry_run, why=reason) as there:
+        done = there.scale(path, numbers, dry_run=dry_run)
+        _end(there, done, limit if wait and not dry_run else None, output, dry_run=dry_run)
 
 
-def _end(conn: psycopg.Connection, done: Changed, limit: float | None, output: Format, *, dry_run: bool) -> None:
+def _end(there: Backend, done: Changed, limit: float | None, output: Format, *, dry_run: bool) -> None:
     for said in done.warnings:
         warn(said)
     show_written(done.written, output)
     if dry_run and output is Format.TABLE:
         say("nothing was changed: --dry-run", "dim")
     if limit is not None:
+        from controller.cli.progress import shown  # noqa: PLC0415 - who does not wait needs no rich
+
         with shown(output) as show_progress:
-            wait_written(conn, done.written, limit, show_progress)
+            there.wait(done.written, limit, show_progress)

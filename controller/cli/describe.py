@@ -10,10 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from controller.actions.describe import Description
-from controller.actions.describe import describe as look
 from controller.actions.swarm_view import Task
 from controller.cli.formats import Format, Output, emit, to_plain, yaml_text
-from controller.cli.inputs import Kind, Named, database, settings
+from controller.cli.inputs import Kind, Named, backend
 from controller.cli.output import age, aligned, console, paragraph, say, table
 from controller.cli.states import brief, ready_text
 from controller.cli.terminal import Text
@@ -49,8 +48,8 @@ def describe(
         skypanel describe environment acme/shop/production
         skypanel describe org acme -o json
     """
-    with database() as conn:
-        found = look(conn, settings(), kind, name, events=events)
+    with backend() as there:
+        found = there.describe(kind, name, events)
     if output is Format.TABLE:
         show(found)
     else:

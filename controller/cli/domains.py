@@ -8,17 +8,14 @@ from typing import Annotated
 
 import typer
 
-from controller.actions import hosts
-from controller.actions.change import of_sources
-from controller.actions.delete import delete, target_of
-from controller.actions.releases import place
-from controller.actions.wait import wait_written
+from controller.actions import host_names as hosts
+from controller.actions.delete import target_of
+from controller.actions.released import place
 from controller.cli.formats import Format, Output, WideOutput, emit
 from controller.cli.helped import LIST, Listing
-from controller.cli.inputs import One, Reason, Timeout, Wait, complete_place, database, seconds, settings
+from controller.cli.inputs import One, Reason, Timeout, Wait, backend, complete_place, seconds
 from controller.cli.listing import Watch, show_list
 from controller.cli.output import console, note, warn
-from controller.cli.progress import shown
 from controller.cli.shown import show_written
 
 _DESKTOPS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
@@ -76,15 +73,17 @@ def add(
         skypanel domains add acme/shop shop.example.com --wait
         skypanel domains add acme/shop/production api.example.com --process api
     """
-    limit, options = seconds(timeout), settings().options
-    with database(declares=True, why=reason) as conn:
-        written = hosts.add(conn, place(conn, path), host, process, options)
-        for said in of_sources(conn, [written]):
+    limit = seconds(timeout)
+    with backend(declares=True, why=reason) as there:
+        done = there.add_host(path, host, process)
+        for said in done.warnings:
             warn(said)
-        show_written([written], output)
+        show_written(done.written, output)
         if wait:
+            from controller.cli.progress import shown  # noqa: PLC0415 - who does not wait needs no rich
+
             with shown(output) as show_progress:
-                wait_written(conn, [written], limit, show_progress)
+                there.wait(done.written, limit, show_progress)
 
 
 def remove(
@@ -102,14 +101,16 @@ def remove(
         skypanel domains remove shop.example.com --wait
     """
     limit = seconds(timeout)
-    with database(declares=True, why=reason) as conn:
-        written = delete(conn, [target_of(conn, hosts.HOST, host)])
-        for said in of_sources(conn, written):
+    with backend(declares=True, why=reason) as there:
+        done = there.delete([target_of(there.read, hosts.HOST, host)])
+        for said in done.warnings:
             warn(said)
-        show_written(written, output)
+        show_written(done.written, output)
         if wait:
+            from controller.cli.progress import shown  # noqa: PLC0415 - who does not wait needs no rich
+
             with shown(output) as show_progress:
-                wait_written(conn, written, limit, show_progress, deleted=True)
+                there.wait(done.written, limit, show_progress, deleted=True)
 
 
 def open_(
@@ -128,9 +129,9 @@ def open_(
         skypanel open acme/shop
         curl -s $(skypanel open acme/shop --print)
     """
-    encrypted = bool(settings().skypanel_edge_cert_resolver)
-    with database() as conn:
-        found = hosts.of(conn, place(conn, path))
+    with backend() as there:
+        found = hosts.of(there.read, place(there.read, path))
+        encrypted = there.is_encrypted()
     if output is not Format.TABLE:
         emit([{"url": hosts.address(o.path[-1], encrypted=encrypted), "ready": o.status.ready} for o in found], output)
         return

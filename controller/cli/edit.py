@@ -13,22 +13,17 @@ from typing import Annotated
 
 import typer
 
-from controller.actions import swarm_view
-from controller.actions.change import of_sources
-from controller.actions.doubts import of_rows
-from controller.actions.edit import Editable, begin, declare, is_same, read, refuse_changed
+from controller.actions.edit import Editable, is_same, read
 from controller.actions.errors import ActionError
-from controller.actions.preview import preview
-from controller.actions.wait import wait_written
 from controller.cli.errors import ExitCode, readable
 from controller.cli.formats import Format
-from controller.cli.inputs import Kind, Named, Reason, Timeout, Wait, database, of_kinds, seconds, settings
+from controller.cli.inputs import Kind, Named, Reason, Timeout, Wait, backend, seconds
 from controller.cli.output import complain, note, say, says_yes, warn
 from controller.cli.planned import show_plan
 from controller.cli.progress import shown
 from controller.cli.shown import show_written
-from controller.declared.writer import Written
-from specs.loader import Located, SpecFilesError
+from controller.declared.written import Written
+from specs.loader import Files, Located, SpecFilesError
 
 _EDITORS = ("sensible-editor", "editor", "nano", "vim", "vi")
 
@@ -58,8 +53,8 @@ def edit(
         EDITOR="code --wait" skypanel edit process acme/shop/production/web --wait
     """
     limit = seconds(timeout)
-    with database() as conn:
-        before = begin(conn, kind, name)
+    with backend() as there:
+        before = there.begin_edit(kind, name)
     folder = Path(tempfile.mkdtemp(prefix="skypanel-edit-"))
     file = folder / f"{before.object.path[-1]}.yaml"
     file.write_text(before.text, encoding="utf-8")
@@ -78,8 +73,8 @@ def edit(
         return
     show_written(written, Format.TABLE)
     if wait:
-        with database() as conn, shown(Format.TABLE) as show_progress:
-            wait_written(conn, written, limit, show_progress)
+        with backend() as there, shown(Format.TABLE) as show_progress:
+            there.wait(written, limit, show_progress)
 
 
 def _typed(before: Editable, file: Path) -> list[Located] | None:
@@ -108,24 +103,20 @@ def _text(file: Path) -> str:
 
 def _declare(before: Editable, entries: list[Located], *, reason: str, yes: bool) -> list[Written]:
     """What was written; nothing where it says the same."""
-    found = settings()
-    live, why = swarm_view.look(found)
-    with database(declares=True, tries=True) as conn:
-        refuse_changed(conn, before)
-        ahead = preview(conn, entries, found.options, live, of_kinds())
-        ahead.problems += of_rows(conn, entries)
-    ahead.unknown = ahead.unknown or why
+    with backend(declares=True, tries=True) as there:
+        there.refuse_changed(before)
+        ahead = there.preview(Files(entries))
     if not any(each.changed for each in ahead.rows):
         return []
     show_plan(ahead, Format.TABLE)
     if not yes and sys.stdin.isatty() and not says_yes("Declare it?"):
         say("nothing was declared")
         raise typer.Exit(ExitCode.ERROR)
-    with database(declares=True, why=reason) as conn:
-        written = declare(conn, before, entries, found.options)
-        for said in of_sources(conn, written):
+    with backend(declares=True, why=reason) as there:
+        done = there.edited(before, entries)
+        for said in done.warnings:
             warn(said)
-        return written
+        return done.written
 
 
 def _run_editor(file: Path) -> None:

@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 from controller.actions.errors import ActionError
-from controller.actions.events import followed, listed
 from controller.cli.formats import Format, Output, emit, line
-from controller.cli.inputs import complete_place, database
+from controller.cli.inputs import backend, complete_place
 from controller.cli.output import age, console, paragraph, say
 from controller.cli.terminal import Text
 from controller.declared.happened import Happened
@@ -52,11 +51,11 @@ def events(
     """
     if follow and not output.streams:
         raise ActionError("--follow shows lines, or JSON", "leave out -o yaml")
-    with database() as conn:
+    with backend() as there:
         if follow:
-            show_as_they_come(followed(conn, path, number), output)
+            show_as_they_come(there.followed(path, number), output)
         else:
-            show_events(listed(conn, path, number), output)
+            show_events(there.events(path, number), output)
 
 
 def show_events(found: Sequence[Happened], output: Format) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from controller.actions.explain import Explanation
-from controller.actions.explain import explain as look
+from controller.actions.backend import Explained
 from controller.cli.formats import Format, Output, emit
-from controller.cli.inputs import Kind, Named, database, settings
+from controller.cli.inputs import Kind, Named, backend
 from controller.cli.output import age, paragraph, say
 from controller.cli.terminal import Text
 from reconcilers.chain import State
@@ -42,15 +41,15 @@ def explain(kind: Kind, name: Named = None, *, output: Output = Format.TABLE) ->
         skypanel explain domain shop.example.com
         skypanel explain app acme/shop -o json | jq .cause
     """
-    with database() as conn:
-        found = look(conn, settings(), kind, name)
+    with backend() as there:
+        found = there.explain(kind, name)
     if output is Format.TABLE:
         show(found)
     else:
         emit(found.document(), output)
 
 
-def show(found: Explanation) -> None:
+def show(found: Explained) -> None:
     """For people."""
     cause = found.cause
     paragraph(Text(), found.verdict, style="bold", hang=2)

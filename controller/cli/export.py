@@ -6,7 +6,6 @@ import sys
 from typing import Annotated
 
 import typer
-from psycopg import IsolationLevel
 
 from controller.actions.export import NOT_EXPORTED
 from controller.actions.export import export as resources_of
@@ -14,7 +13,7 @@ from controller.actions.objects import question
 from controller.actions.paths import ALL, apart
 from controller.cli.errors import ExitCode
 from controller.cli.formats import as_shown
-from controller.cli.inputs import KindOrAll, Named, OrganizationFilter, database
+from controller.cli.inputs import KindOrAll, Named, OrganizationFilter, backend
 from controller.cli.output import complain, warn
 from specs.dump import dump_yaml
 
@@ -49,10 +48,8 @@ def export(
         skypanel export --elsewhere > everywhere.yaml
     """
     ask = question(*apart(kind, name), organization or (), everything=False)
-    with database() as conn:
-        conn.isolation_level = IsolationLevel.REPEATABLE_READ  # all kinds as they are at one moment
-        with conn.transaction():
-            found = resources_of((entry for entries in ask(conn).values() for entry in entries), elsewhere=elsewhere)
+    with backend() as there, there.at_one_moment() as read:
+        found = resources_of((entry for entries in ask(read).values() for entry in entries), elsewhere=elsewhere)
     sys.stdout.write(f"# Not exported: {NOT_EXPORTED}.\n")
     for each in found.released:
         said = "left out, what is declared beside it would run" if elsewhere else "known here alone, see --elsewhere"

@@ -16,6 +16,8 @@ from specs.spelling import meant
 LIST = "list"
 running: ContextVar[str] = ContextVar("running", default="")
 """The command that runs, as it is typed: ``config set``."""
+context: ContextVar[str] = ContextVar("context", default="")
+"""The context that an option names."""
 
 
 class Command(TyperCommand):

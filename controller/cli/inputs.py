@@ -15,6 +15,8 @@ import typer
 from controller import settings_sources
 from controller.actions.errors import ActionError
 from controller.actions.paths import complete, complete_or_all, listed
+from controller.cli import target
+from controller.cli.contexts import TOKEN
 from controller.cli.helped import running
 from controller.settings_sources import API, DATABASE, PEOPLE, installed_file, read, sources, value_of
 from specs.kinds import TENANT
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     import psycopg
     from pydantic import BaseModel
 
+    from controller.actions.backend import Backend
+    from controller.cli.contexts import Context
+    from controller.declared.objects import Read
     from controller.settings import Settings
     from controller.vault.sops import Identities
     from specs.loader import Files as SpecFiles
@@ -34,15 +39,13 @@ _PATIENCE_SECONDS = 2.0
 """For which a shell that completes waits for the database, whatever it is that takes so long there."""
 
 
-def _asked(ask: Callable[[psycopg.Connection], list[str]]) -> list[str]:
-    """For the shell: what the database says. Silent, and soon, when it cannot be asked."""
-    from controller.actions import connection as _  # noqa: F401, PLC0415 - see ``database``
-
+def _asked(ask: Callable[[Read], list[str]]) -> list[str]:
+    """For the shell: what there is. Silent, and soon, when it cannot be asked."""
     found: list[str] = []
 
     def look() -> None:
-        with suppress(Exception), database() as conn:
-            found.extend(ask(conn))
+        with suppress(Exception), backend() as there:
+            found.extend(ask(there.read))
 
     asking = Thread(target=look, daemon=True)  # nothing waits for its end: not for hosts, nor for locks
     asking.start()
@@ -59,28 +62,28 @@ def complete_path(context: typer.Context, incomplete: str) -> list[str]:
     """For the shell: names of the kind that was typed before."""
     from controller.actions.completion import names  # noqa: PLC0415 - no other command needs it
 
-    return _asked(lambda conn: names(conn, str(context.params.get("kind") or ""), incomplete))
+    return _asked(lambda read: names(read, str(context.params.get("kind") or ""), incomplete))
 
 
 def complete_place(incomplete: str) -> list[str]:
     """For the shell: paths of what has releases, name by name."""
     from controller.actions.completion import places  # noqa: PLC0415 - as above
 
-    return _asked(lambda conn: places(conn, incomplete))
+    return _asked(lambda read: places(read, incomplete))
 
 
 def complete_tenant(incomplete: str) -> list[str]:
     """For the shell: what everything else belongs to."""
     from controller.actions.completion import names  # noqa: PLC0415 - as above
 
-    return _asked(lambda conn: names(conn, TENANT, incomplete))
+    return _asked(lambda read: names(read, TENANT, incomplete))
 
 
 def complete_process(context: typer.Context, incomplete: str) -> list[str]:
     """For the shell: processes at the path that was typed before."""
     from controller.actions.completion import parts  # noqa: PLC0415 - as above
 
-    return _asked(lambda conn: parts(conn, str(context.params.get("path") or ""), incomplete))
+    return _asked(lambda read: parts(read, str(context.params.get("path") or ""), incomplete))
 
 
 def complete_scale(context: typer.Context, incomplete: str) -> list[str]:
@@ -197,6 +200,39 @@ def use_env_file(path: Path) -> None:
     _named_files.append(path)
 
 
+def chosen_context() -> Context | None:
+    """The installation that is meant by name or by an address; None: the database of the settings.
+
+    Raises:
+        ActionError: there is none of that name.
+    """
+    return target.context(settings_named=bool(_named_files))
+
+
+@contextmanager
+def backend(
+    *, declares: bool = False, tells: bool = False, tries: bool = False, why: str = "", commit: str = ""
+) -> Iterator[Backend]:
+    """What is asked: the API of a context, or the database; what is given is as ``database`` has it.
+
+    Raises:
+        ActionError: as there; or nobody is logged in.
+    """
+    found = chosen_context()
+    if found is None or not found.url:
+        from controller.actions.direct import Direct  # noqa: PLC0415 - who asks an API needs none of it
+
+        with database(declares=declares, tells=tells, tries=tries, why=why, commit=commit) as conn:
+            yield Direct(conn, settings, of_kinds)
+        return
+    from controller.remote.backend import Remote  # noqa: PLC0415 - who asks a database needs none of it
+
+    if not found.token:
+        raise ActionError(f"there is no token for {found.url}", f"`skypanel login {found.url}`, or set {TOKEN}")
+    with target.client_of(found) as client:
+        yield Remote(client, why=why, commit=commit)
+
+
 @contextmanager
 def database(
     *,
@@ -224,12 +260,14 @@ def database(
     Raises:
         ActionError: the role may not do what was done with it; the database is newer.
     """
+    found = chosen_context()
+    target.refuse_api(running.get() or "this", found)
+    people = None if _named_files or as_controller else installed_file(PEOPLE)
+    url = found.database if found else value_of(DATABASE, sources([*env_files(), *([people] if people else [])]))
     from psycopg import errors  # noqa: PLC0415 - who asks no database starts in two thirds of the time
 
     from controller.actions.connection import connected, refuse_newer, say_who  # noqa: PLC0415 - as above
 
-    people = None if _named_files or as_controller else installed_file(PEOPLE)
-    url = value_of(DATABASE, sources([*env_files(), *([people] if people else [])]))
     try:
         with connected(url) as conn:
             if declares:

@@ -13,11 +13,11 @@ from controller.actions.errors import ActionError
 from controller.actions.objects import Found, question, status_document
 from controller.actions.paths import ALL, apart, is_full, kind_of, path_of
 from controller.cli.formats import Format, emit, line
-from controller.cli.inputs import database
+from controller.cli.inputs import backend
 from controller.cli.output import age, aligned, console, say
 from controller.cli.states import ready_text
 from controller.cli.watching import PERIOD_SECONDS, live_table
-from controller.declared.reader import DeclaredObject
+from controller.declared.objects import DeclaredObject
 from specs.facts import Cell
 from specs.kinds import KINDS
 
@@ -50,11 +50,11 @@ def show_list(
         raise ActionError("--watch shows tables, names or JSON", "leave out -o yaml")
     word, path = apart(kind, name)
     ask = question(word, path, organizations, everything=everything)
-    with database() as conn:
+    with backend() as there:
         if watch:
-            _watch(lambda: ask(conn), output)
+            _watch(lambda: ask(there.read), output)
             return
-        found = ask(conn)
+        found = ask(there.read)
     objects = [entry for entries in found.values() for entry in entries]
     if output is Format.YAML:
         emit([o.document() for o in objects if o.deleted_at is None or everything], Format.YAML, documents=True)

@@ -8,9 +8,8 @@ import typer
 
 from controller.actions.paths import complete
 from controller.actions.pause import Scope
-from controller.cli.inputs import Named, database
+from controller.cli.inputs import Named, backend
 from controller.cli.output import say
-from controller.declared import controls
 
 Kind = Annotated[str | None, typer.Argument(help="Its kind, such as env.", metavar="KIND", autocompletion=complete)]
 Organization = Annotated[
@@ -47,10 +46,8 @@ def pause(
         skypanel pause --all --reason "engine upgrade"
     """
     what = Scope(kind, name, organization, everything)
-    with database(tells=True) as conn:
-        place = what.find(conn)
-        controls.pause(conn, place.scope, place.key, reason)
-        say(f"paused {place.words}")
+    with backend(tells=True) as there:
+        say(f"paused {there.pause(what, reason)}")
 
 
 def resume(
@@ -70,10 +67,8 @@ def resume(
         skypanel resume --all
     """
     what = Scope(kind, name, organization, everything)
-    with database(tells=True) as conn:
-        place = what.find(conn)
-        was = controls.resume(conn, place.scope, place.key)
-        say(f"resumed {place.words}" if was else f"{place.words} was not paused")
-        for held in controls.pauses(conn):
-            if held.scope == "installation" and place.scope != "installation":
-                say(f"it is still paused with the installation, by {held.by}: `skypanel resume --all`")
+    with backend(tells=True) as there:
+        done = there.resume(what)
+        say(f"resumed {done.words}" if done.was else f"{done.words} was not paused")
+        if done.by is not None:
+            say(f"it is still paused with the installation, by {done.by}: `skypanel resume --all`")

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from controller.actions import swarm_view
-from controller.actions.config_files import of_documents
-from controller.actions.doubts import of_rows
-from controller.actions.preview import preview
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output
-from controller.cli.inputs import AgeKey, Files, MoreFiles, database, of_kinds, read_files, settings
+from controller.cli.inputs import AgeKey, Files, MoreFiles, backend, read_files
 from controller.cli.planned import show_plan
 
 
@@ -36,13 +32,8 @@ def plan(files: MoreFiles = None, *, file: Files = None, age_key: AgeKey = None,
         skypanel plan -f specs/ -o json | jq '.swarm[].name'
     """
     entries = read_files(file, files, age_key=age_key)
-    found = settings()
-    live, why = swarm_view.look(found)
-    with database(declares=True, tries=True) as conn:
-        variables = of_documents(entries, found)
-        looked_ahead = preview(conn, entries.resources, found.options, live, of_kinds(), variables=variables)
-        looked_ahead.problems += of_rows(conn, entries)
-    looked_ahead.unknown = looked_ahead.unknown or why
+    with backend(declares=True, tries=True) as there:
+        looked_ahead = there.preview(entries)
     show_plan(looked_ahead, output)
     if looked_ahead.changed:
         raise typer.Exit(ExitCode.CHANGES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from controller.actions.preview import Preview
+from controller.actions.backend import Foreseen
 from controller.cli.formats import Format, emit
 from controller.cli.output import counted, paragraph, say, table, warn
 from controller.cli.terminal import Text
@@ -16,7 +16,7 @@ _SIGNS = {"create": "+", "created": "+", "update": "~", "updated": "~", "connect
 _STYLES = {"+": "green", "~": "yellow", "±": "yellow", "-": "red"}
 
 
-def show_plan(found: Preview, form: Format) -> None:
+def show_plan(found: Foreseen, form: Format) -> None:
     """What would change, in the ``form`` that was asked for."""
     if form is not Format.TABLE:
         emit(found.document(), form)

@@ -6,13 +6,9 @@ from typing import Annotated
 
 import typer
 
-from controller.actions.promote import promote as promote_release
-from controller.actions.releases import place
-from controller.actions.wait import wait_written
 from controller.cli.formats import Format, Output
-from controller.cli.inputs import Reason, Timeout, Wait, complete_place, database, seconds, settings
+from controller.cli.inputs import Reason, Timeout, Wait, backend, complete_place, seconds
 from controller.cli.output import say, warn
-from controller.cli.progress import shown
 from controller.cli.shown import show_written
 
 
@@ -54,18 +50,19 @@ def promote(
         skypanel promote acme/shop/staging acme/shop/production --dry-run
         skypanel promote acme/shop/staging acme/shop/production --wait --reason "checked by QA"
     """
-    limit, options = seconds(timeout), settings().options
-    with database(declares=True, tries=dry_run, why=reason) as conn:
-        ours, theirs = place(conn, source), place(conn, target)
-        done = promote_release(conn, ours, theirs, release, options, dry_run=dry_run)
+    limit = seconds(timeout)
+    with backend(declares=True, tries=dry_run, why=reason) as there:
+        done = there.promote(source, target, release, dry_run=dry_run)
         if output is Format.TABLE:
             would = "would run" if dry_run else "runs"
-            say(f"{theirs.name}: {would} what release {done.release.version} of {ours.name} does")
-        if "@" not in done.release.image:
-            warn(f"{done.release.image} has no digest: what it means may be something else by now")
+            say(f"{done.target}: {would} what release {done.version} of {done.source} does")
+        if "@" not in done.image:
+            warn(f"{done.image} has no digest: what it means may be something else by now")
         if done.differs:
-            warn(f"{theirs.name} has settings of its own: {', '.join(done.differs)}")
+            warn(f"{done.target} has settings of its own: {', '.join(done.differs)}")
         show_written(done.written, output)
         if wait and not dry_run:
+            from controller.cli.progress import shown  # noqa: PLC0415 - who does not wait needs no rich
+
             with shown(output) as show_progress:
-                wait_written(conn, done.written, limit, show_progress)
+                there.wait(done.written, limit, show_progress)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from controller.actions.reconcile import ask, handled
-from controller.cli.inputs import Kind, Named, Timeout, Wait, database, seconds
+from controller.cli.inputs import Kind, Named, Timeout, Wait, backend, seconds
 from controller.cli.output import say
 
 
@@ -32,10 +31,10 @@ def reconcile(
         skypanel reconcile environment acme/shop/production --wait
     """
     limit = seconds(timeout)
-    with database(tells=True) as conn:
-        request = ask(conn, kind, name)
+    with backend(tells=True) as there:
+        request = there.look(kind, name)
         if wait:
-            reason, message = handled(conn, request, limit)
+            reason, message = there.looked(request, limit)
             say(f"{request.words}  {reason}  {message}")
         else:
             say(f"requested a reconcile of {request.words}")

@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 
 from controller.actions import registries
-from controller.actions.reconcile import ask, handled
 from controller.cli.formats import Format, Output, emit
-from controller.cli.inputs import Timeout, Wait, bytes_of, database, seconds, settings
+from controller.cli.inputs import Timeout, Wait, backend, bytes_of, seconds
 from controller.cli.output import say, table
 from controller.declared.logins import RegistryLogin
 from reconcilers.logins import Login
@@ -45,8 +44,8 @@ def list_(organization: Organization, *, output: Output = Format.TABLE) -> None:
 
         skypanel registries list acme
     """
-    with database() as conn:
-        show_registries(organization, registries.listed(conn, organization), output)
+    with backend() as there:
+        show_registries(organization, there.registries(organization), output)
 
 
 def set_(
@@ -79,9 +78,8 @@ def set_(
     else:
         given = bytes_of(source or "-")
     password = registries.password_of(given)
-    with database(declares=True) as conn:
-        tenant = registries.organization(conn, organization)
-        version = registries.assign(conn, settings().vault, tenant, Login(registry, username, password))
+    with backend(declares=True) as there:
+        version = there.set_login(organization, Login(registry, username, password))
         say(f"registry {organization}/{registry}: password of {username} set (version {version})")
         if wait:
             _test(organization, registry, limit)
@@ -106,8 +104,8 @@ def unset(organization: Organization, registry: Registry) -> None:
 
         skypanel registries unset acme ghcr.io
     """
-    with database(declares=True) as conn:
-        registries.unset(conn, organization, registry)
+    with backend(declares=True) as there:
+        there.unset_login(organization, registry)
         say(f"registry {organization}/{registry}: unset")
 
 
@@ -144,7 +142,7 @@ def show_registries(organization: str, found: Sequence[RegistryLogin], output: F
 
 
 def _test(organization: str, registry: str, limit: float) -> None:
-    with database() as conn:
-        request = ask(conn, LOGIN, f"{organization}/{registry}")
-        reason, message = handled(conn, request, limit)
+    with backend() as there:
+        request = there.look(LOGIN, f"{organization}/{registry}")
+        reason, message = there.looked(request, limit)
         say(f"{request.words}  {reason}  {message}")

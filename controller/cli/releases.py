@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-import psycopg
 import typer
 
 from controller.actions.errors import ActionError
-from controller.actions.releases import Release, document, go_on, listed, place, roll_back, state
-from controller.actions.wait import wait as wait_for
+from controller.actions.released import Release, document, state
 from controller.cli.formats import Format, Output, emit
-from controller.cli.inputs import One, Reason, Timeout, Wait, database, seconds, settings
+from controller.cli.inputs import One, Reason, Timeout, Wait, backend, seconds
 from controller.cli.output import age, say, table, warn
-from controller.cli.progress import shown
-from controller.declared.reader import DeclaredObject
-from controller.declared.readiness import affected
 
 
 def register(app: typer.Typer) -> None:
@@ -36,8 +31,8 @@ def releases(path: One, *, output: Output = Format.TABLE) -> None:
         skypanel releases acme/shop/production
         skypanel releases acme/shop/production -o json
     """
-    with database() as conn:
-        show_releases(listed(conn, place(conn, path)), output)
+    with backend() as there:
+        show_releases(there.releases(path), output)
 
 
 def rollback(
@@ -63,22 +58,24 @@ def rollback(
         skypanel rollback acme/shop/production 12 --reason "checkout fails"
         skypanel rollback acme/shop/production --undo
     """
-    limit, options = seconds(timeout), settings().options
+    limit = seconds(timeout)
     if undo and release is not None:
         raise ActionError("--undo runs what is declared: it takes no release", "leave one of them out")
-    with database(declares=True, why=reason) as conn:
-        owner = place(conn, path)
+    with backend(declares=True, why=reason) as there:
+        done = there.roll_back(path, release, undo=undo)
+        owner = done.owner
         if undo:
-            was = go_on(conn, owner)
-            say(f"{owner.name}: runs what is declared" + ("" if was else ", as before"))
+            say(f"{owner.name}: runs what is declared" + ("" if done.was else ", as before"))
         else:
-            version, known = roll_back(conn, owner, release, options)
-            say(f"{owner.name}: runs the content of release {version}")
-            if not known:
+            say(f"{owner.name}: runs the content of release {done.version}")
+            if not done.known:
                 said = "whether it can run with today's domains and scale was not looked at, as this role may not"
                 warn(f"{said}: `skypanel explain {owner.kind.lower()} {owner.name}` says it")
         if wait:
-            _wait(conn, owner, limit)
+            from controller.cli.progress import shown  # noqa: PLC0415 - who does not wait needs no rich
+
+            with shown(Format.TABLE) as show_progress:
+                there.wait_for((owner.kind.lower(), owner.id), limit, show_progress)
 
 
 def show_releases(found: Sequence[Release], output: Format) -> None:
@@ -103,8 +100,3 @@ def _change(release: Release) -> str:
     what = ", ".join(words) if release.content_of is None else f"content of {release.content_of}"
     said = " ".join(filter(None, (release.why, release.commit and f"({release.commit[:12]})")))
     return f"{what}: {said}" if said else what
-
-
-def _wait(conn: psycopg.Connection, owner: DeclaredObject, limit: float) -> None:
-    with shown(Format.TABLE) as show_progress:
-        wait_for(conn, affected(conn, [(owner.kind.lower(), owner.id, True)]), limit, show_progress)

@@ -6,14 +6,9 @@ from typing import Annotated
 
 import typer
 
-from controller.actions.releases import place
-from controller.actions.restart import restart as restart_tasks
-from controller.actions.wait import wait as wait_for
 from controller.cli.formats import Format
-from controller.cli.inputs import One, Timeout, Wait, complete_process, database, seconds
+from controller.cli.inputs import One, Timeout, Wait, backend, complete_process, seconds
 from controller.cli.output import say
-from controller.cli.progress import shown
-from controller.declared.readiness import affected
 
 
 def register(app: typer.Typer) -> None:
@@ -44,11 +39,12 @@ def restart(
         skypanel restart acme/shop/production worker
     """
     limit = seconds(timeout)
-    with database(declares=True) as conn:
-        owner = place(conn, path)
-        token = restart_tasks(conn, owner, process)
+    with backend(declares=True) as there:
+        owner, token = there.restart(path, process)
         what = f"process {process} of {owner.name}" if process else owner.name
         say(f"{what}: restarts with token {token}")
         if wait:
+            from controller.cli.progress import shown  # noqa: PLC0415 - who does not wait needs no rich
+
             with shown(Format.TABLE) as show_progress:
-                wait_for(conn, affected(conn, [(owner.kind.lower(), owner.id, True)]), limit, show_progress)
+                there.wait_for((owner.kind.lower(), owner.id), limit, show_progress)

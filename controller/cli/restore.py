@@ -5,12 +5,9 @@ from __future__ import annotations
 import typer
 
 from controller.actions.delete import below
-from controller.actions.restore import restore as restore_object
-from controller.actions.wait import wait_written
 from controller.cli.formats import Format, Output
-from controller.cli.inputs import Kind, Named, Timeout, Wait, database, seconds
+from controller.cli.inputs import Kind, Named, Timeout, Wait, backend, seconds
 from controller.cli.output import say
-from controller.cli.progress import shown
 from controller.cli.shown import show_written
 
 
@@ -36,12 +33,14 @@ def restore(
         skypanel restore environment acme/shop/production --wait
     """
     limit = seconds(timeout)
-    with database(declares=True) as conn:
-        written = restore_object(conn, kind, name)
+    with backend(declares=True) as there:
+        written = there.restore(kind, name)
         show_written([written], output)
         if output is Format.TABLE:
-            for found in below(conn, written.target):
+            for found in below(there.read, written.target):
                 say(f"  with {found.kind.lower()} {found.name}")
         if wait:
+            from controller.cli.progress import shown  # noqa: PLC0415 - who does not wait needs no rich
+
             with shown(output) as show_progress:
-                wait_written(conn, [written], limit, show_progress)
+                there.wait([written], limit, show_progress)

@@ -10,7 +10,7 @@ import typer
 from controller.actions.processes import Running, listed
 from controller.actions.standing import Tone
 from controller.cli.formats import Format, Output, emit
-from controller.cli.inputs import OrganizationFilter, complete_place, database
+from controller.cli.inputs import OrganizationFilter, backend, complete_place
 from controller.cli.output import paragraph, say, table
 from controller.cli.states import brief
 from controller.cli.terminal import Text
@@ -41,8 +41,8 @@ def ps(
         skypanel ps acme/shop
         skypanel ps -n acme -o json
     """
-    with database() as conn:
-        show_processes(listed(conn, path, organization or ()), output)
+    with backend() as there:
+        show_processes(listed(there.read, path, organization or ()), output)
 
 
 def show_processes(found: Sequence[Running], output: Format) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from controller.actions.apply import written_document
 from controller.cli.formats import Format, emit
 from controller.cli.output import paragraph, say
 from controller.cli.terminal import Text
-from controller.declared.writer import Written
+from controller.declared.written import Written, written_document
 
 STYLES = {
     "created": "green",

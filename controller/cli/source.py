@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 
 from controller.actions import forges, hooks, sources
-from controller.actions.config import refusals
 from controller.actions.errors import ActionError
-from controller.actions.reconcile import ask, handled
 from controller.actions.registries import password_of
-from controller.cli.inputs import Timeout, bytes_of, database, seconds, settings
+from controller.actions.variables import refusals
+from controller.cli.inputs import Timeout, backend, bytes_of, database, seconds, settings
 from controller.cli.output import note, say
 from specs.kinds import SOURCE
 from specs.registries import check_username
@@ -58,8 +57,8 @@ def password(
     with refusals("--username"):
         check_username(username)
     secret = _asked(source, f"password of {username}")
-    with database(declares=True) as conn:
-        version = sources.set_password(conn, settings().vault, name, username, secret)
+    with backend(declares=True) as there:
+        version = there.set_source_password(name, username, secret)
         say(f"source {name}: password of {username} set (version {version})")
 
 
@@ -212,9 +211,9 @@ def sync(name: Name, *, timeout: Timeout = "1m") -> None:
         skypanel source sync acme/main
     """
     limit = seconds(timeout)
-    with database() as conn:
-        request = ask(conn, SOURCE, name)
-        reason, message = handled(conn, request, limit)
+    with backend() as there:
+        request = there.look(SOURCE, name)
+        reason, message = there.looked(request, limit)
         show_look(request.words, reason, message)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from controller.cli.terminal import Text
-from controller.declared.reader import DeclaredObject
+from controller.declared.objects import DeclaredObject
 
 
 def ready_text(found: DeclaredObject) -> Text:

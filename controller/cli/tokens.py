@@ -12,7 +12,7 @@ from controller.access.token_rows import TokenRow
 from controller.actions import tokens
 from controller.actions.tokens import Asked, Made
 from controller.cli.formats import Format, Output, emit
-from controller.cli.inputs import database
+from controller.cli.inputs import backend
 from controller.cli.output import age, note, say, table
 
 Id = Annotated[str, typer.Argument(help="Id of the token, as `skypanel tokens list` shows it.", metavar="ID")]
@@ -66,8 +66,8 @@ def create(
         skypanel tokens create ci-deploy -n acme --app shop --verb read --verb deploy --expires 30d
         skypanel tokens create laptop -n acme --user ada@example.com >token
     """
-    with database(declares=True) as conn:
-        made = tokens.create(conn, Asked(name, organization, user, role, app or (), verb or (), expires))
+    with backend(declares=True) as there:
+        made = there.create_token(Asked(name, organization, user, role, app or (), verb or (), expires))
     _give(made)
 
 
@@ -86,8 +86,8 @@ def list_(
         skypanel tokens list -n acme
         skypanel tokens list --all -o json
     """
-    with database() as conn:
-        found = tokens.listed(conn, organization, every=every)
+    with backend() as there:
+        found = there.token_rows(organization, every=every)
     show(found, output)
 
 
@@ -110,8 +110,8 @@ def rotate(
         skypanel tokens rotate 3fJq0vT9xYbK >token
         skypanel tokens rotate 3fJq0vT9xYbK --overlap 0
     """
-    with database(declares=True) as conn:
-        made = tokens.rotate(conn, token_id, overlap, expires)
+    with backend(declares=True) as there:
+        made = there.rotate_token(token_id, overlap, expires)
     _give(made)
 
 
@@ -122,8 +122,8 @@ def revoke(token_id: Id) -> None:
 
         skypanel tokens revoke 3fJq0vT9xYbK
     """
-    with database(declares=True) as conn:
-        name = tokens.revoke(conn, token_id)
+    with backend(declares=True) as there:
+        name = there.revoke_token(token_id)
     say(f"token {token_id} ({name}) revoked")
 
 

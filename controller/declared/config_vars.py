@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
 import psycopg
 from psycopg import sql
 
 from controller.declared.sealing import Owner
+from controller.declared.variables import Variable
 from controller.postgres.statements import statement
 from specs.kinds import KINDS, SOURCE
 
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One that is set.
-
-    Args:
-        owner: number of what it is set for, among those that were asked for.
-        effective: whether no later one sets it, too.
-        source: path of the source that declares it; None: none does.
-    """
-
-    owner: int
-    name: str
-    version: int
-    as_file: bool
-    changed_at: datetime
-    effective: bool = True
-    source: str | None = None
+__all__ = ["Variable", "listed", "owned"]
 
 
 def listed(conn: psycopg.Connection, owners: Sequence[Owner]) -> list[Variable]:

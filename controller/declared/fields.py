@@ -3,45 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from controller.declared.rows import Cell, Row, columns_by_cell
-from controller.kit.flow import flow
+from controller.declared.written import VARIABLE, FieldChange
 from specs.binding import from_rows
 from specs.resource import Resource
 
-VARIABLE = "config."
-"""In front of the name of a config var, whose value is nowhere: ``before`` says whether there was one."""
-_CONFIDENTIAL = ("command", "args", "healthcheck", "healthcheck.command")  # they hold words of a command
-
-
-@dataclass(frozen=True, slots=True)
-class FieldChange:
-    """One spec field, such as ``healthcheck.interval``; None stands for not set."""
-
-    field: str
-    before: Any
-    after: Any
-
-    def document(self) -> dict[str, Any]:
-        """For programs: both values, or ``change`` in the place of words of a command, which may be secret."""
-        if self._confidential:
-            return {"field": self.field, "change": self._change}
-        return {"field": self.field, "before": self.before, "after": self.after}
-
-    @property
-    def _confidential(self) -> bool:
-        return self.field in _CONFIDENTIAL or self.field.startswith(VARIABLE)
-
-    @property
-    def _change(self) -> str:
-        return "added" if self.before is None else "removed" if self.after is None else "changed"
-
-    def __str__(self) -> str:
-        if self._confidential:
-            return f"{self.field}: {self._change}"
-        return f"{self.field}: {flow(self.before)} -> {flow(self.after)}"
+__all__ = ["VARIABLE", "FieldChange", "changed_fields", "spec_changes", "spec_document"]
 
 
 def changed_fields(resource: Resource, row: Row, cells: Iterable[Cell]) -> list[FieldChange]:

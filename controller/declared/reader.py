@@ -7,7 +7,7 @@ What is said of them is that of the view ``skypanel.status``: ``Pending`` while 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,75 +16,17 @@ import psycopg
 from psycopg import sql
 
 from controller.declared.fields import spec_document
+from controller.declared.objects import DeclaredObject, ObjectStatus
 from controller.declared.rows import Row, attached_joins, cell_expression, read_cells, read_name, table_name
 from controller.postgres.statements import statement
 from reconcilers.conditions import PAUSED
 from specs.binding import TableBinding
 from specs.kinds import KINDS, ancestors, of_tenant
-from specs.resource import API_VERSION, Resource
+from specs.resource import Resource
+
+__all__ = ["DeclaredObject", "ObjectStatus", "Page", "objects"]
 
 _STATUS_COLUMNS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectStatus:
-    """What the controller says of an object.
-
-    Args:
-        ready: it is as declared, in this generation; None when nobody will say anything.
-        unknown: nobody can say now whether it is; it counts as not ready.
-        reason: one CamelCase word.
-        message: a sentence for people.
-        stalled: nothing more is tried until the spec changes.
-        observed_generation: 0 when nothing was said yet.
-    """
-
-    ready: bool | None = None
-    unknown: bool = False
-    reason: str = ""
-    message: str = ""
-    stalled: bool = False
-    observed_generation: int = 0
-    conditions: Sequence[Mapping[str, Any]] = ()
-    details: Mapping[str, Any] = field(default_factory=dict)
-    finalized_at: datetime | None = None
-    updated_at: datetime | None = None
-    as_of: datetime | None = None
-    """Until when that is vouched for."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredObject:
-    """One declared object; ``path`` is the names from the outermost owner down to its own."""
-
-    kind: str
-    id: UUID
-    path: tuple[str, ...]
-    spec: Mapping[str, Any]
-    generation: int
-    created_at: datetime
-    deleted_at: datetime | None
-    status: ObjectStatus
-
-    @property
-    def name(self) -> str:
-        """The path as people write it; a globally named object (a domain) is its last part alone."""
-        return self.path[-1] if KINDS[self.kind].globally_named else "/".join(self.path)
-
-    @property
-    def details(self) -> Mapping[str, Any]:
-        """What its status has beside conditions."""
-        return self.status.details
-
-    def document(self) -> dict[str, Any]:
-        """Its spec document, which ``apply`` takes."""
-        owners = {KINDS[kind].word(): name for kind, name in zip(ancestors(self.kind), self.path, strict=False)}
-        return {
-            "apiVersion": API_VERSION,
-            "kind": self.kind,
-            "metadata": {"name": self.path[-1], **owners},
-            "spec": dict(self.spec),
-        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import psycopg
-
 from controller.postgres.statements import statement
+
+if TYPE_CHECKING:
+    import psycopg
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,24 @@ class Progress:
     finalized: bool
     details: Mapping[str, Any]
     nobody: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "kind": self.kind,
+            "id": self.id,
+            "path": self.path,
+            "generation": self.generation,
+            "deleted": self.deleted,
+            "observedGeneration": self.observed_generation,
+            "ready": self.ready,
+            "reason": self.reason,
+            "message": self.message,
+            "stalled": self.stalled,
+            "finalized": self.finalized,
+            "details": self.details,
+            "nobody": self.nobody,
+        }
 
     @property
     def gone(self) -> bool:

@@ -10,8 +10,8 @@ deleted with it stays deleted.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, NoReturn
+from dataclasses import replace
+from typing import NoReturn
 from uuid import UUID
 
 import psycopg
@@ -19,87 +19,19 @@ from psycopg import sql
 
 from controller.declared import rows
 from controller.declared.constraint_messages import RETRYABLE, Refusal, SpecRefused, explain
-from controller.declared.fields import FieldChange, changed_fields
+from controller.declared.fields import changed_fields
 from controller.declared.holding import Holding
 from controller.declared.outlast import outlasting
 from controller.declared.rows import Cell, MissingError, Row
+from controller.declared.written import Action, FieldChange, Target, Written
 from specs.binding import to_rows
 from specs.kinds import KINDS, ancestors, children, in_apply_order
 from specs.loader import Located
-from specs.problems import Path
 from specs.resource import Resource
 
-Action = Literal["created", "updated", "unchanged", "deleted", "restored", "absent"]
+__all__ = ["Action", "FieldChange", "Target", "Written", "apply", "delete", "restore", "write"]
+
 _ATTEMPTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A declared object by its names.
-
-    Args:
-        kind: one of ``specs.kinds.KINDS``.
-        path: names from the outermost owner down to its own.
-        place: ``file:line:column`` where it is declared; may be empty.
-        entry: what declares it, if anything.
-    """
-
-    kind: str
-    path: tuple[str, ...]
-    place: str = ""
-    entry: Located | None = field(default=None, compare=False, repr=False)
-
-    @classmethod
-    def of(cls, entry: Located) -> Target:
-        """The object that ``entry`` declares."""
-        metadata = entry.resource.metadata
-        return cls(entry.resource.kind, (*metadata.parents.values(), metadata.name), entry.place, entry)
-
-    def at(self, path: Path) -> str:
-        """``file:line:column`` of one of its fields; may be empty."""
-        return self.entry.at(path) if self.entry else self.place
-
-    @property
-    def name(self) -> str:
-        """The path as people write it; a globally named object (a domain) is its last part alone."""
-        return self.path[-1] if KINDS[self.kind].globally_named else "/".join(self.path)
-
-    @property
-    def owner(self) -> tuple[str, tuple[str, ...]] | None:
-        """Kind and path of what it belongs to."""
-        parent = KINDS[self.kind].binding.parent
-        return (parent, self.path[:-1]) if parent else None
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of one object.
-
-    Args:
-        target: which.
-        id: of its row; None for one that is absent.
-        action: what was done.
-        changes: fields that an update changed.
-    """
-
-    target: Target
-    id: UUID | None
-    action: Action
-    changes: tuple[FieldChange, ...] = ()
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything was written."""
-        return self.action not in ("unchanged", "absent")
-
-    @property
-    def status_key(self) -> tuple[str, UUID, bool]:
-        """Kind as the status tables name it, id, and whether anything was written; not of one that is absent."""
-        assert self.id is not None
-        return KINDS[self.target.kind].word(), self.id, self.changed
 
 
 Check = Callable[[Sequence[Written]], None]

@@ -44,6 +44,8 @@ CLAIMS = {
     ("docs/paas-caas-setup.md", "4. Edge"): "tests/install/test_install.py",
     ("docs/paas-caas-setup.md", "7. Settings, database and controller"): "tests/install/test_install.py",
     ("docs/paas-caas-setup.md", "8. The first app, and the first container"): "tests/install/test_install.py",
+    ("docs/client.md", "Log in"): "tests/store/api/test_client_page.py",
+    ("docs/client.md", "Each task, as a command and with curl"): "tests/store/api/test_client_page.py",
     ("docs/reference/cli.md", "Output"): "tests/store/test_everyday_cli.py",
     ("docs/reference/cli.md", "plan"): "tests/demo/test_demo.py",
     ("docs/reference/cli.md", "trace"): "tests/demo/test_demo.py",

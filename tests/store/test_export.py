@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.actions.export import Exported, export
-from controller.actions.objects import question
+from controller.actions.objects import question, reads
 from controller.declared import writer
 from specs.dump import dump_yaml
 from specs.loader import Located, read_resources
@@ -26,7 +26,7 @@ each = settings(
 
 
 def all_of(conn: psycopg.Connection) -> Exported:
-    found = question("all", None, (), everything=False)(conn)
+    found = question("all", None, (), everything=False)(reads(conn))
     return export(entry for entries in found.values() for entry in entries)
 
 

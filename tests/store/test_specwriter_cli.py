@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from controller.actions.completion import names
+from controller.actions.objects import reads
 from controller.cli import main
 from controller.cli.errors import ExitCode
 from tests.store.conftest import Database
@@ -394,10 +395,10 @@ def test_more_cores_than_a_machine_has_are_a_warning(run: Run) -> None:
 def test_the_shell_is_given_the_names_that_begin_so(run: Run, database: Database) -> None:
     run("apply", "-f", EXAMPLES)
     with psycopg.connect(database.dsn("panel"), autocommit=True) as conn:
-        assert names(conn, "env", "acme/s") == ["acme/shop/production"]
-        assert names(conn, "domain", "sh") == ["shop.localhost"]
-        assert names(conn, "plan", "") == ["nano", "small"]
-        assert names(conn, "nothing", "") == []
+        assert names(reads(conn), "env", "acme/s") == ["acme/shop/production"]
+        assert names(reads(conn), "domain", "sh") == ["shop.localhost"]
+        assert names(reads(conn), "plan", "") == ["nano", "small"]
+        assert names(reads(conn), "nothing", "") == []
 
 
 def quota_file(*apps: str, quotas: str = "quotaApps: 1") -> str:

@@ -10,7 +10,7 @@ from controller.access.permissions import table
 from controller.access.roles import Verb
 from controller.actions import reconcile
 from controller.actions.pause import Scope
-from controller.api import etags
+from controller.api import etags, places
 from controller.api.asked import Answer, Asked, Waiting
 from controller.api.mends import look_verb
 from controller.api.operations import Operation, Parameter
@@ -28,7 +28,7 @@ def made() -> list[Operation]:
     """Of each kind that has a reconciler; of those that somebody may pause, that too."""
     reconciled = [kind for kind, cls in KINDS.items() if cls.word() in registered()]
     found = [each for kind in reconciled if Verb.SUSPEND in table()[kind] for each in _pauses_of(kind)]
-    return found + [_look_of(kind) for kind in reconciled]
+    return found + [each for kind in reconciled for each in (_look_of(kind), _looked_of(kind))]
 
 
 def _pauses_of(kind: str) -> list[Operation]:
@@ -53,6 +53,24 @@ def _look_of(kind: str) -> Operation:
         kind, "reconcile", f"Have the controller look at one {KINDS[kind].word()} now, and try again what failed.",
         _look, {}, {}, "Answered when it is asked for. It reads from the engine what lives of it, and waits for no "
         "backoff.", optional=True, parameters=(shared.IDEMPOTENCY_KEY,), status=202,
+    )  # fmt: skip
+
+
+def _looked_of(kind: str) -> Operation:
+    area = places.areas(kind)[-1]
+    return Operation(
+        "GET", f"{places.address(area, kind)}/reconcile", f"lookOf{kind}", f"{area}: {KINDS[kind].plural()}",
+        f"Say whether the controller has looked at one {KINDS[kind].word()} as it was asked to.",
+        partial(_looked, kind),
+        {"done": True, "reason": "Deployed", "message": "as declared"}, problems=("not-found",),
+        means="`request` is `written.request` of what asked for it. `reason` and `message` are those of its status.",
+        answers={
+            "type": "object", "required": ["done", "reason", "message"],
+            "properties": {
+                "done": {"type": "boolean"}, "reason": {"type": "string"}, "message": {"type": "string"},
+            },
+        },
+        parameters=(Parameter("request", "As it was answered.", {"type": "string", "maxLength": 64}),),
     )  # fmt: skip
 
 
@@ -92,5 +110,13 @@ def _look(kind: str, asked: Asked) -> Answer:
     path = shared.place(asked, kind, look_verb(kind))
     shared.fields(asked.body, {})
     found = shared.found(asked, kind, path)
-    reconcile.ask(asked.conn, KINDS[kind].word(), "/".join(path))
-    return Answer(shared.answered(asked, [found])[0], 202, {"ETag": etags.etag(found.generation)})
+    request = reconcile.ask(asked.conn, KINDS[kind].word(), "/".join(path))
+    document = shared.answered(asked, [found])[0] | {"written": {"request": request.token}}
+    return Answer(document, 202, {"ETag": etags.etag(found.generation)})
+
+
+def _looked(kind: str, asked: Asked) -> Answer:
+    path = shared.place(asked, kind, "read")
+    found = shared.found(asked, kind, path)
+    done, reason, message = reconcile.how(asked.conn, (KINDS[kind].word(), found.id), asked.query.get("request", ""))
+    return Answer({"done": done, "reason": reason, "message": message})

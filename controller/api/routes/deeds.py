@@ -122,8 +122,8 @@ def _roll_back(kind: str, asked: Asked) -> Answer:
         if said.get("undo"):
             releases.go_on(conn, owner)
             return {"release": None}
-        version, _ = releases.roll_back(conn, owner, said.get("release"), asked.settings.options)
-        return {"release": version}
+        version, known = releases.roll_back(conn, owner, said.get("release"), asked.settings.options)
+        return {"release": version, "known": known}
 
     return _change(kind, asked, path, work, said.get("reason", ""))
 

@@ -12,12 +12,22 @@ from controller.declared import happened
 from specs.kinds import KINDS
 
 _USUAL = 100
+_TEXT = {"type": "string"}
 _EXAMPLE = {
     "id": 4711, "kind": KINDS[SERVES].word(), "object": "0192d3a4-6f1e-7c3b-9a55-0e5b7c1d2f30",
     "path": SERVES_AT, "type": "Warning", "reason": "ImageNotFound",
     "message": "its registry has no such tag, digest or repository", "count": 1,
     "firstAt": "2026-11-28T09:00:00Z", "lastAt": "2026-11-28T09:00:00Z",
 }  # fmt: skip
+_EVENT = {
+    "type": "object",
+    "required": ["id", "kind", "object", "path", "type", "reason", "message", "count", "firstAt", "lastAt"],
+    "properties": {
+        **dict.fromkeys(("kind", "object", "path", "type", "reason", "message", "firstAt", "lastAt"), _TEXT),
+        "id": {"type": "integer"},
+        "count": {"type": "integer"},
+    },
+}
 
 
 def _list(asked: Asked) -> Answer:
@@ -53,6 +63,10 @@ OPERATIONS = [
         "GET", "/api/events", "listEvents", "events", "List what happened, the newest first.", _list,
         {"items": [_EXAMPLE], "next": None},
         means="Equal events in a row are one, with a count. `next` is `before` of the next page.",
+        answers={
+            "type": "object", "required": ["items", "next"],
+            "properties": {"items": {"type": "array", "items": _EVENT}, "next": {"type": ["integer", "null"]}},
+        },
         parameters=(
             Parameter("kind", "Only of this kind.", {"type": "string", "enum": [cls.word() for cls in KINDS.values()]}),
             Parameter("path", "Only of the object at this path, and of what is below it."),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import psycopg
 
 from controller.actions.apply import apply, concerned, written_document
+from controller.actions.delete import below
 from controller.actions.delete import delete as delete_targets
 from controller.actions.explain import explain
+from controller.actions.objects import reads
 from controller.actions.preview import preview
+from controller.actions.restore import restore
 from controller.api import etags, places
 from controller.api.asked import Answer, Asked, Waiting
 from controller.api.body import JSON, MERGE
@@ -20,6 +24,7 @@ from controller.api.looks import for_tenants
 from controller.api.operations import Operation
 from controller.api.problems import not_found
 from controller.api.routes import shared
+from controller.api.tenants import saying
 from controller.declared.outlast import outlasting
 from controller.declared.reader import DeclaredObject
 from controller.declared.writer import Target, Written
@@ -48,7 +53,7 @@ def _of(area: str, kind: str) -> list[Operation]:
     if area != home:
         return [read]
     sent = {"spec": spec_example(kind)}
-    parameters = (shared.DRY_RUN, shared.WAIT, shared.IDEMPOTENCY_KEY, shared.IF_MATCH)
+    parameters = (shared.DRY_RUN, shared.WAIT, shared.IDEMPOTENCY_KEY, shared.IF_MATCH, shared.REASON)
     answers = {"$ref": f"#/components/schemas/{kind}Object"}
     return [
         read,
@@ -72,12 +77,40 @@ def _of(area: str, kind: str) -> list[Operation]:
             problems=("not-found", *WRITTEN), status=202 if cls.binding.deleted_in else 200,
             means="Its name is free at once. What runs is then removed; `wait` waits until nothing of it is left.",
         ),
+        *_restoring(area, kind),
         Operation(
             "GET", f"{address}/explain", f"explain{kind}", group,
             f"Say why one {cls.word()} is not as declared, or why it changed: the cause and its mend first.",
             partial(_explain, kind), _EXPLAINED, problems=("not-found", "conflict"),
         ),
     ]  # fmt: skip
+
+
+def _restoring(area: str, kind: str) -> list[Operation]:
+    cls = KINDS[kind]
+    if not cls.binding.deleted_in:
+        return []
+    return [
+        Operation(
+            "POST", f"{places.address(area, kind)}/restore", f"restore{kind}", f"{area}: {cls.plural()}",
+            f"Take the deletion of a {cls.word()} back, with what was deleted together with it.",
+            partial(_restore, area, kind), object_example(kind), answers={"$ref": f"#/components/schemas/{kind}Object"},
+            forms=(JSON,), optional=True, sent={}, takes={"type": "object", "additionalProperties": False},
+            writes=True, parameters=(shared.WAIT, shared.IDEMPOTENCY_KEY, shared.REASON),
+            problems=("not-found", *WRITTEN),
+            means="Of the one of this name that was deleted last; rows are kept for a while after their removal. "
+            "`restored` names what came back with it.",
+        )
+    ]  # fmt: skip
+
+
+def _restore(area: str, kind: str, asked: Asked) -> Answer:
+    path = shared.place(asked, kind, "write")
+    shared.fields(asked.body, {})
+    with saying(asked.conn, asked.query.get("reason", "")):
+        written = restore(asked.conn, KINDS[kind].word(), "/".join(path))
+    back = [f"{one.kind.lower()} {one.name}" for one in below(reads(asked.conn), written.target)]
+    return done(area, asked, written, concerned(asked.conn, [written]), {"restored": back})
 
 
 def _get(kind: str, asked: Asked) -> Answer:
@@ -128,7 +161,9 @@ def write(area: str, kind: str, asked: Asked, path: tuple[str, ...], make: Make,
         now = shared.living(asked, kind, path)
         etags.check(asked.headers, _generation(now), required=False)
         return plan(asked, [make(now)])
-    written = _apply(asked.conn, asked, kind, path, make, replaces=replaces)
+    reason = asked.query.get("reason")
+    with nullcontext() if reason is None else saying(asked.conn, reason):  # else somebody further out has said one
+        written = _apply(asked.conn, asked, kind, path, make, replaces=replaces)
     keys = concerned(asked.conn, [written])
     return done(area, asked, written, keys)
 
@@ -152,7 +187,8 @@ def _delete(area: str, kind: str, asked: Asked) -> Answer:
     if asked.flag("dryRun"):
         etags.check(asked.headers, one.generation, required=False)
         return _plan_of_deletion(asked, Target(kind, one.path))
-    written = _remove(asked.conn, asked, kind, path)
+    with saying(asked.conn, asked.query.get("reason", "")):
+        written = _remove(asked.conn, asked, kind, path)
     keys = concerned(asked.conn, [written], deleted=True)
     return done(area, asked, written, keys)
 

@@ -32,6 +32,17 @@ def made() -> list[Operation]:
     area = places.areas(LOGIN)[-1]
     return [
         Operation(
+            "GET", f"{places.address(area, LOGIN)}/password", f"getPasswordOf{LOGIN}",
+            f"{area}: {KINDS[LOGIN].plural()}", "Say whether a password is set, and since when; never the password.",
+            _get, {"set": True, "version": 3, "changedAt": "2026-11-28T09:00:00Z"}, problems=("not-found",),
+            answers={
+                "type": "object", "required": ["set", "version", "changedAt"],
+                "properties": {
+                    "set": {"type": "boolean"}, "version": {"type": "integer"}, "changedAt": {"type": "string"},
+                },
+            },
+        ),
+        Operation(
             "PUT", f"{places.address(area, LOGIN)}/password", f"setPasswordOf{LOGIN}",
             f"{area}: {KINDS[LOGIN].plural()}", "Set the password that images of one host are pulled with.", _set,
             {**object_example(LOGIN), "written": {"version": 3}},
@@ -43,6 +54,15 @@ def made() -> list[Operation]:
             "token that lasts like one. Nothing gives it back.",
         )
     ]  # fmt: skip
+
+
+def _get(asked: Asked) -> Answer:
+    path = shared.place(asked, LOGIN, "read")
+    shared.found(asked, LOGIN, path)
+    found = next((each for each in registries.listed(asked.conn, path[0]) if each.registry == path[-1]), None)
+    if found is None:
+        raise not_found()
+    return Answer({"set": found.sealed, "version": found.version, "changedAt": found.changed_at})
 
 
 def _set(asked: Asked) -> Answer:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controller.actions.apply import apply, concerned, written_document
+from controller.actions.change import of_sources
 from controller.actions.doubts import of_rows
 from controller.api import places
 from controller.api.asked import Answer, Asked, Waiting
@@ -14,6 +15,7 @@ from controller.api.examples import object_example, plan_example
 from controller.api.operations import Operation
 from controller.api.problems import Fault, ProblemError, pointer
 from controller.api.routes import objects, shared
+from controller.api.tenants import saying
 from specs.kinds import KINDS
 from specs.loader import FileProblem, Located, SpecFilesError, read_resources
 from specs.problems import InvalidSpec, Problem
@@ -30,10 +32,11 @@ def _apply(asked: Asked) -> Answer:
     entries = _entries(asked)
     if asked.flag("dryRun"):
         return objects.plan(asked, entries)
-    written = apply(asked.conn, entries, asked.settings.options)
+    with saying(asked.conn, asked.query.get("reason", ""), asked.query.get("commit", "")):
+        written = apply(asked.conn, entries, asked.settings.options)
     seconds = shared.wait_seconds(asked.query)
     waiting = Waiting(concerned(asked.conn, written), seconds, written) if seconds else None
-    doubts = list(of_rows(asked.conn, entries))
+    doubts = [*of_rows(asked.conn, entries), *of_sources(asked.conn, written)]
     return Answer({"written": [written_document(each) for each in written], "doubts": doubts}, waiting=waiting)
 
 
@@ -128,7 +131,7 @@ OPERATIONS = [
         "POST", "/api/apply", "apply", "sets", "Declare a set of spec documents, all of them or none.",
         _apply, {"written": plan_example()["rows"], "doubts": []}, forms=(JSON, YAML), sent=_SENT, takes=_TAKES,
         means="As `POST /api/plan`, and it is written. What the set does not name is left alone.", writes=True,
-        parameters=(shared.DRY_RUN, shared.WAIT, shared.IDEMPOTENCY_KEY),
+        parameters=(shared.DRY_RUN, shared.WAIT, shared.IDEMPOTENCY_KEY, shared.REASON, shared.COMMIT),
         problems=("invalid", "conflict", "forbidden", "not-found", "in-progress", "key-reused"),
     ),
 ]  # fmt: skip

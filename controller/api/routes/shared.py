@@ -31,6 +31,9 @@ WAIT = Parameter(
     "Seconds to wait until it is as declared; `waited` says how far it came. What was written stays, whatever that is.",
     {"type": "integer", "minimum": 1, "maximum": 120},
 )
+_LINE = {"type": "string", "maxLength": 500, "pattern": "^[^\\x00-\\x1f\\x7f]*$"}
+REASON = Parameter("reason", "Why, for whoever reads releases and the audit.", _LINE)
+COMMIT = Parameter("commit", "Commit of what is declared; releases say it.", {**_LINE, "maxLength": 255})
 IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
     "A text of your own for this one change: sent again within 24 hours, it is answered as the first time.",

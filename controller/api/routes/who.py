@@ -15,7 +15,7 @@ from specs.permits import VERBS
 
 _WHO: dict[str, Any] = {
     "actor": "ops@acme.example", "means": "token", "role": "owner", "platform": False,
-    TENANT_WORD: {"id": "0192d3a4-6f1e-7c3b-9a55-0e5b7c1d2f30", "name": "acme"},
+    TENANT_WORD: {"id": "0192d3a4-6f1e-7c3b-9a55-0e5b7c1d2f30", "name": "acme"}, "https": True,
 }  # fmt: skip
 _KINDS = [cls.word() for cls in KINDS.values()]
 
@@ -26,7 +26,7 @@ def _whoami(asked: Asked) -> Answer:
     if caller.organization is not None:
         organization = {"id": caller.organization, "name": caller.organization_slug}
     said = {"actor": caller.actor, "means": caller.means, "role": str(caller.role), "platform": caller.platform}
-    return Answer({**said, TENANT_WORD: organization})
+    return Answer({**said, TENANT_WORD: organization, "https": bool(asked.settings.skypanel_edge_cert_resolver)})
 
 
 def _can(asked: Asked) -> Answer:
@@ -42,7 +42,20 @@ def _can(asked: Asked) -> Answer:
 
 
 OPERATIONS = [
-    Operation("GET", "/api/whoami", "whoami", "access", "Say who this token is, and where it acts.", _whoami, _WHO),
+    Operation("GET", "/api/whoami", "whoami", "access", "Say who this token is, and where it acts.", _whoami, _WHO,
+        means="`https`: whether environments are answered with TLS.",
+        answers={
+            "type": "object", "required": ["actor", "means", "role", "platform", TENANT_WORD, "https"],
+            "properties": {
+                "actor": {"type": "string"}, "means": {"type": "string"}, "role": {"type": "string"},
+                "platform": {"type": "boolean"}, "https": {"type": "boolean"},
+                TENANT_WORD: {
+                    "type": ["object", "null"], "required": ["id", "name"],
+                    "properties": {"id": {"type": "string"}, "name": {"type": "string"}},
+                },
+            },
+        },
+    ),
     Operation(
         "GET", "/api/can", "can", "access", "Say whether this token may do something with an object.", _can,
         {"verb": "deploy", "kind": SERVES, "path": SERVES_AT, "may": True},

@@ -67,7 +67,7 @@ def served(database: Database) -> Iterator[dict[str, str]]:
                     return False
 
             eventually(answers, what="the API")
-            yield {"API": address, "TOKEN": token, "PID": str(process.pid)}
+            yield {"API": address, "TOKEN": token, "PID": str(process.pid), "KEYS": environment["SKYPANEL_KEYS"]}
         finally:
             process.send_signal(signal.SIGTERM)
             out, _ = process.communicate(timeout=30)

@@ -41,6 +41,7 @@ from controller.cli import (
     auth,
     bindings,
     config,
+    context,
     describe,
     doctor,
     events,
@@ -63,6 +64,7 @@ from controller.cli import (
     trace,
 )
 from controller.cli.commands import commands
+from controller.cli.contexts import Context, Contexts
 from controller.cli.formats import Format
 from controller.cli.output import console
 from controller.cost import Change as Price
@@ -357,8 +359,27 @@ def of_doctor() -> None:
         doctor.show(check)
 
 
+CONTEXTS = Contexts(
+    "prod",
+    {
+        "prod": Context("prod", url="https://api.example.com", token="skp_not_a_real_one", organization="nordwind"),
+        "ops": Context("ops", database="postgresql://panel:secret@db/x"),
+    },
+)
+WHO = {
+    "actor": "ci-deploy", "role": "member", "means": "token", "organization": {"id": str(ID), "name": "nordwind"},
+    "where": "https://api.example.com",
+}  # fmt: skip
 SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
     "get": (of_get, ["nordwind/shop/production", "2 (wanted web:9)", "10.64.0.0/24", "shop.nordwind.example"]),
+    "context list": (
+        lambda: context.show_contexts(CONTEXTS, CONTEXTS.known["prod"], Format.TABLE),
+        ["prod", "https://api.example.com", "token", "ops", "postgresql://panel:***@db/x", "nordwind"],
+    ),
+    "whoami": (
+        lambda: context.show_who(WHO, Format.TABLE),
+        ["ci-deploy (member of organization nordwind), at https://api.example.com"],
+    ),
     "ps": (
         lambda: running.show_processes(RUNNING, Format.TABLE),
         ["nordwind/shop/production", "web", "1/2", "needs you", "-/1", "on its way", "2/2", "Pending: was not"],
@@ -459,6 +480,8 @@ SCREENS: dict[str, tuple[Callable[[], None], Sequence[str]]] = {
     },
 }  # fmt: skip
 LINES = {
+    "login",
+    "logout",
     "edit",
     "open",
     "api",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import resource
+import socket
 import subprocess
 import sys
+import threading
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -29,11 +32,15 @@ KNOWN = {"reconcilers.options", "controller.loop.config", "reconcilers.outcomes"
 """What settings become, and the names of errors."""
 
 
-def modules(*arguments: str) -> set[str]:
+def modules(*arguments: str, **more: str) -> set[str]:
     """What a process has loaded that ran one command."""
     environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "SKYPANEL_ENV_FILE"}}
     done = subprocess.run(
-        [sys.executable, "-c", _LOADED, *arguments], capture_output=True, text=True, check=True, env=environment
+        [sys.executable, "-c", _LOADED, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment | more,
     )
     return set(json.loads(done.stderr.splitlines()[-1]))
 
@@ -69,6 +76,36 @@ def test_a_list_loads_neither_the_engine_nor_a_reconciler_nor_the_parser_of_yaml
     assert found & {"docker", "urllib3", "starlette", "uvicorn", "structlog", "anyio", "ruamel", "rich"} == set()
     assert found & {"controller.settings", "cryptography", "dotenv", "controller.vault"} == set()
     assert not [name for name in found if name.startswith(("reconcilers.", "controller.loop.")) and name not in KNOWN]
+
+
+def answer(listening: socket.socket) -> None:
+    """Once, that nobody is known."""
+    said = b'{"type": "/problems/unauthenticated", "title": "No", "status": 401, "detail": "no"}'
+    head = (
+        b"HTTP/1.1 401 No\r\nContent-Type: application/problem+json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    )
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(head % len(said) + said)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["get all", "ps", "events", "releases a/b", "deploy a/b web:1", "config list a", "explain env a/b/c",
+     "delete env a/b/c --yes", "open a/b"],
+)  # fmt: skip
+def test_a_command_that_asks_an_api_loads_no_client_of_the_database(line: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        answering = threading.Thread(target=answer, args=(listening,))
+        answering.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        found = modules(*line.split(), SKYPANEL_API_URL=url, SKYPANEL_TOKEN="x", HOME=str(tmp_path))
+        answering.join()
+    assert "controller.client.client" in found
+    heavy = {"psycopg", "docker", "urllib3", "starlette", "structlog", "anyio", "asyncio", "rich", "cryptography"}
+    assert found & heavy == set()
+    assert found & {"controller.settings", "controller.client.types", "controller.swarm"} == set()
 
 
 def test_help_takes_little_more_than_the_interpreter_and_a_command_little_more_than_the_client_of_the_database() -> (

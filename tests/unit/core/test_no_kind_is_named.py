@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.api.client_code import FOLDER, generated
 from reconcilers.registry import registered
 from specs.kinds import KINDS, PACKAGES, fault, words_of
 
@@ -22,6 +23,9 @@ TABLES = {
 }
 # A table of the panel's may be called what people call the thing: in a sentence that is no table.
 NAMED_AS_WORDS = {table for table in TABLES if not table.startswith(("paas_", "caas_"))}
+
+GENERATED = {FOLDER / name for name in generated()}
+"""Made of the kinds, for programs that are written against them."""
 
 _WORD = re.compile("|".join(sorted(WORDS)), re.IGNORECASE)
 _TABLE = re.compile(
@@ -81,6 +85,10 @@ MEANS_SOMETHING_ELSE = {
     ("access/token_rows.py", "apps"): "the same, as it is written",
     ("loop/turns.py", "organization"): "the tenant, which gets its fair share",
     ("loop/metrics.py", "organization"): "the scope of a pause: a tenant's",
+    ("actions/promote.py", "PROCESS"): "a name that the module has for others",
+    ("cli/contexts.py", "organization"): "the tenant, as the file of contexts has it",
+    ("remote/backend.py", "processes"): "what a release runs",
+    ("remote/tokens.py", "apps"): "for programs: what a token is limited to",
 }
 """Words that are also those of kinds."""
 
@@ -113,7 +121,7 @@ def test_no_kind_and_no_table_of_one_is_named_in_the_controller() -> None:
             literal,
         ): f"{file.relative_to(CONTROLLER)}:{line}: {literal!r}"
         for file in sorted(CONTROLLER.rglob("*"))
-        if file.suffix in (".py", ".sql")
+        if file.suffix in (".py", ".sql") and file not in GENERATED
         for line, literal in named(file.read_text(encoding="utf-8"), sql=file.suffix == ".sql")
     }
     assert [place for key, place in found.items() if key not in MEANS_SOMETHING_ELSE] == []
