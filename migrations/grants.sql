@@ -135,7 +135,7 @@ CALL skypanel.see_people();
 REVOKE ALL ON skypanel.people, skypanel.memberships, skypanel.owners
     FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner, skypanel_interface, skypanel_api;
 REVOKE ALL ON skypanel.api_tokens, skypanel.api_token_uses FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader, skypanel_scanner, skypanel_interface;
-GRANT SELECT (id, name, previous_until, user_id, organization_id, role, apps, verbs, made_at, made_by, issued_at, expires_at, revoked_at, revoked_by)
+GRANT SELECT (id, name, previous_until, user_id, organization_id, role, apps, verbs, made_at, made_by, issued_at, expires_at, revoked_at, revoked_by, made_with)
     ON skypanel.api_tokens TO skypanel_panel, skypanel_reader;
 GRANT INSERT (id, name, hash, user_id, organization_id, role, apps, verbs, expires_at), UPDATE (hash, previous_until, expires_at, revoked_at)
     ON skypanel.api_tokens TO skypanel_panel;

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from pydantic import SecretStr, ValidationError
 from starlette.testclient import TestClient
@@ -265,6 +267,51 @@ def test_a_person_gives_what_lasts_and_a_token_no_longer_than_itself(gate: Gate)
     claims = '{"repository": "acme/shop"}'
     found = gate.database.one("SELECT skypanel.bindings_of(%s, %s)", gate.issuer.address, claims)
     assert [each["name"] for each in found] == ["b"]
+
+
+def test_what_a_token_made_goes_with_it_when_it_is_revoked(gate: Gate) -> None:
+    """Who has stolen one would else stay, by what he made before it was noticed."""
+    here, issuer = "/api/paas/organizations/acme", {"sub": ["x"]}
+
+    def make(token: str = "", cookie: str = "") -> str:
+        made = gate.ask("POST", f"{here}/tokens", cookie, token, json={"name": "child", "role": "owner"})
+        assert made.status_code == 201, made.text
+        return str(made.json()["token"])
+
+    stolen, other = (gate.machine(name=name, role="owner") for name in ("stolen", "other"))
+    children = [make(stolen), make(cookie=gate.begin(stolen))]
+    children.append(make(children[0]))
+    turned = gate.ask("POST", f"{here}/tokens/{other.split('_')[1]}/rotate", token=stolen, json={"overlap": "0"})
+    children.append(turned.json()["token"])
+    kept = [make(gate.person()), make(gate.machine(name="third", role="owner"))]
+    bound = {"name": "back-door", "issuer": gate.issuer.address, "claims": issuer, "role": "owner"}
+    assert gate.ask("POST", f"{here}/bindings", token=children[2], json=bound).status_code == 201
+    assert [gate.ask("GET", AT, token=each).status_code for each in [*children, *kept]] == [200] * 6
+    with gate.database.connect("panel") as conn:
+        tokens.revoke(conn, stolen.split("_")[1])
+    assert [gate.ask("GET", AT, token=each).status_code for each in [*children, *kept]] == [401] * 4 + [200] * 2
+    assert gate.ask("GET", f"{here}/bindings/back-door", token=kept[0]).status_code == 404
+    again = "UPDATE skypanel.api_tokens SET revoked_at = NULL, revoked_by = NULL WHERE id = %s"
+    with pytest.raises(psycopg.errors.CheckViolation):
+        gate.database.execute(again, stolen.split("_")[1])
+
+
+def test_a_token_that_is_revoked_meanwhile_makes_nothing(gate: Gate) -> None:
+    stolen = gate.machine(name="stolen", role="owner").split("_")[1]
+    with gate.database.connect("panel") as owner, gate.database.connect("panel") as thief:
+        owner.autocommit = thief.autocommit = False
+        thief.execute("SELECT set_config('skypanel.means', %s, true)", (f"token {stolen}",))
+        owner.execute("UPDATE skypanel.api_tokens SET revoked_at = now() WHERE id = %s", (stolen,))
+        made = (
+            "INSERT INTO skypanel.api_tokens (id, name, hash, organization_id, role, expires_at)"
+            " VALUES ('aaaaaaaaaaaa', 'child', sha256('x'), %s, 'owner', now() + interval '1 day')"
+        )
+        with ThreadPoolExecutor(1) as threads:
+            makes = threads.submit(thief.execute, made, (gate.acme.organization,))
+            owner.commit()
+            with pytest.raises(psycopg.errors.CheckViolation, match="was revoked"):
+                makes.result(10)
+        thief.rollback()
 
 
 def test_a_cookie_is_taken_from_pages_of_the_console_alone(gate: Gate) -> None:
