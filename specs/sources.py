@@ -16,6 +16,8 @@ REVISION_LIMIT = 255
 COMMIT_PATTERN = r"^([0-9a-f]{40}|[0-9a-f]{64})$"
 FOLDER_LIMIT = 1024
 SETTING = "SKYPANEL_SOURCE_HOSTS"
+OLDEST_GIT = (2, 37)
+"""Older ones resolve the host once more, by themselves."""
 
 
 def check_source_url(text: str) -> str:

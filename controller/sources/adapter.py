@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import shutil
-import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,6 +18,7 @@ from controller.declared.config_documents import ConfigDocuments
 from controller.postgres.database import Database
 from controller.postgres.statements import statement
 from controller.settings import Settings
+from controller.sources import scratch
 from controller.sources.command import GitFailedError, GitMissingError
 from controller.sources.declaring import Desk, read
 from controller.sources.fetching import Access, Repositories
@@ -197,11 +195,10 @@ class GitSources(Sources):
     @cached_property
     def _repositories(self) -> Repositories:
         """In a folder that goes with the process; asked for in the event loop, so that there is one."""
-        if self._cache is None:
-            folder = tempfile.mkdtemp(prefix="skypanel-sources-")
-            atexit.register(shutil.rmtree, folder, ignore_errors=True)
-            self._cache = Path(folder)
-        return Repositories(self._cache)
+        if self._cache is not None:
+            return Repositories(self._cache)
+        self._cache = scratch.make()
+        return Repositories(self._cache, clear=scratch.clear)
 
     async def _in_thread(self, work: Callable[[], R]) -> R:
         self._limiter = self._limiter or anyio.CapacityLimiter(_THREADS)

@@ -9,18 +9,21 @@ import hashlib
 import re
 import shutil
 import threading
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from controller.sources.command import LARGEST_MEGABYTES, GitFailedError, GitMissingError, Remote, is_same, run, version
 from reconcilers.sources import SourceError, Wanted
+from specs.sources import OLDEST_GIT
 
-LEAST = (2, 37)
-"""Of git: older ones resolve the host once more, by themselves."""
 SECONDS = 25.0
 """A call of a port has thirty."""
 _LARGEST_CACHE = 256 * 1024 * 1024
+LARGEST_TOTAL = 2 * 1024 * 1024 * 1024
+"""Bytes of all repositories: eight of the largest, hundreds of usual ones. Where they are may be memory."""
 _AT = "refs/skypanel/at"
 _DENIED = re.compile(r"Authentication failed|could not read (Username|Password)|HTTP 40[13]|returned error: 40[13]")
 _ABSENT = re.compile(
@@ -47,10 +50,16 @@ class Repositories:
 
     Args:
         root: the folder.
+        most: bytes of all of them; who was not looked at longest goes first, and is fetched anew at its next look.
+        clear: called once, before the first is made.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, most: int = LARGEST_TOTAL, clear: Callable[[], object] = lambda: None) -> None:
         self._root = root
+        self._most = most
+        self._clear = clear
+        self._sizes: OrderedDict[str, int] = OrderedDict()
+        """Of each source's repository, by when it was fetched; guarded."""
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
         self._usable = False
@@ -70,11 +79,13 @@ class Repositories:
         if not lock.acquire(timeout=SECONDS):
             raise SourceError("FetchFailed", "the look before this one still goes on", passes=True)
         try:
-            return self._fetch(wanted, access)
+            commit = self._fetch(wanted, access)
+            self._make_room(wanted.id, _size(self.place(wanted)))
+            return commit  # noqa: TRY300 - what is raised by any of it is meant
         except GitMissingError:
             raise SourceError(
                 "GitMissing",
-                f"there is no git {'.'.join(map(str, LEAST))} or newer on the controller's machine: install it",
+                f"there is no git {'.'.join(map(str, OLDEST_GIT))} or newer on the controller's machine: install it",
             ) from None
         except OSError as error:
             raise SourceError("FetchFailed", f"the controller cannot write: {error.strerror}", passes=True) from None
@@ -108,10 +119,29 @@ class Repositories:
         except GitFailedError:
             raise SourceError("RevisionNotFound", f"{wanted.asks_for} is no commit") from None
 
+    def _make_room(self, source: str, size: int) -> None:
+        """Remove repositories of others, those that were fetched longest ago first, until all fit."""
+        with self._guard:
+            self._sizes[source] = size
+            self._sizes.move_to_end(source)
+            for other in list(self._sizes):
+                if sum(self._sizes.values()) <= self._most or other == source:
+                    return
+                lock = self._locks[other]
+                if not lock.acquire(blocking=False):  # it is being fetched
+                    continue
+                try:
+                    for folder in self._root.glob(f"{other}-*.git"):
+                        shutil.rmtree(folder, ignore_errors=True)
+                    del self._sizes[other]
+                finally:
+                    lock.release()
+
     def _prepare(self, folder: Path) -> None:
         if not self._usable:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not is_same(version(self._root), LEAST):
+            self._clear()
+            if not is_same(version(self._root), OLDEST_GIT):
                 raise GitMissingError
             self._usable = True
         if folder.exists() and _size(folder) > _LARGEST_CACHE:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from controller.actions.doctor.sources import checks as needed
 from controller.cli import main
 from controller.postgres.database import Database as Connections
 from controller.settings import Settings
@@ -383,3 +384,28 @@ async def test_a_source_may_be_the_first_thing_that_is_declared_of_an_organizati
     assert "new/first" in names(database)
     database.execute("UPDATE paas_organizations SET deleted_at = now() WHERE organization_id = %s", home)
     assert database.one("SELECT deleted FROM skypanel.snapshot_source WHERE id = %s", row)
+
+
+def test_doctor_looks_for_the_programs_that_sources_need(
+    database: Database, tenant: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.connect("panel") as panel:
+        assert list(needed(panel)) == []
+        row = add(database, tenant, "https://git.example.com/specs.git")
+        (git_,) = needed(panel)
+        assert (git_.name, git_.level) == ("git", "ok")
+        database.execute(
+            "UPDATE paas_sources SET verify = %s WHERE id = %s",
+            json.dumps({"ssh": ["a ssh-ed25519 A"]}),
+            row,
+            role="panel",
+        )
+        assert [check.name for check in needed(panel)] == ["git", "ssh-keygen"]
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert [(check.name, check.level) for check in needed(panel)] == [("git", "fail"), ("ssh-keygen", "fail")]
+        old = tmp_path / "git"
+        old.write_text("#!/bin/sh\necho git version 2.30.2\n")
+        old.chmod(0o755)
+        assert "2.30.2 is too old" in next(iter(needed(panel))).message
+        database.execute("UPDATE paas_sources SET suspended = true", role="panel")
+        assert list(needed(panel)) == []

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from controller.actions.doctor import database, engine, http_api, identity, issuers, next_step, packages
+from controller.actions.doctor import database, engine, http_api, identity, issuers, next_step, packages, sources
 from controller.actions.doctor import settings as given
 from controller.actions.doctor.findings import Check
 from controller.settings import Settings
 
-_PARTS = (packages, database, engine, identity, http_api, issuers)
+_PARTS = (packages, database, engine, identity, http_api, issuers, sources)
 
 
 def examine(settings: Settings, files: Sequence[Path]) -> Iterator[Check]:

@@ -37,3 +37,9 @@ VALUES (%(forge_id)s, %(id)s, %(forge)s, %(api)s, %(key_id)s, %(ciphertext)s)
 
 -- name: remove_forge
 DELETE FROM skypanel.source_forges WHERE source_id = %(id)s
+
+-- name: needs
+-- How many sources need git, ssh-keygen and gpg.
+SELECT count(*) FILTER (WHERE repo_url IS NOT NULL), count(*) FILTER (WHERE verify ? 'ssh'), count(*) FILTER (WHERE verify ? 'openpgp')
+FROM {table}
+WHERE deleted_at IS NULL AND NOT suspended
