@@ -187,15 +187,16 @@ class Api:
         number, started = uuid.uuid4().hex, time.monotonic()
         address = request.client.host if request.client else ""
         hook = request.path_params["hook"]
+        whose = f"\0webhook {hook} {address}"  # which no header can be
         limits: dict[str, str] = {}
         with structlog.contextvars.bound_contextvars(request=number):
             try:
-                limits = self._limiter.headers(self._limiter.take(f"webhook {hook} {address}", address))
+                limits = self._limiter.headers(self._limiter.take(whose, address))
                 body = await bodies.raw(request, self._settings.skypanel_api_body_bytes)
                 form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
                 delivery = Delivery(hook, request.headers, form, body)
                 response = _respond(await self._in_thread(lambda: self._delivered(delivery)), number, limits)
-                self._limiter.known(f"webhook {hook} {address}")
+                self._limiter.known(whose)
             except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a problem
                 response = _refuse(problems.of(error), request, number, limits)
             took = round((time.monotonic() - started) * 1000, 1)

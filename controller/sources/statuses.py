@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 import psycopg
 import structlog
 
@@ -166,7 +167,9 @@ class CommitStatuses:
         parts = urlsplit(due.api)
         origin = Origin(parts.scheme, (parts.hostname or "").lower(), parts.port or PORTS[parts.scheme])
         asked = call(due.forge, due.repository, token, due.said)
-        trust = (self._trust or ssl.create_default_context()) if parts.scheme == "https" else None
+        if parts.scheme == "https" and self._trust is None:  # it reads files
+            self._trust = await anyio.to_thread.run_sync(ssl.create_default_context)
+        trust = self._trust if parts.scheme == "https" else None
         connection = None
         try:
             connection = await Connection.open(origin, addresses, trust, self._dial)
