@@ -186,6 +186,28 @@ async def test_a_variable_changes_hands_and_is_never_unset(
         assert (await sync(database, sources, one)).variables == 1, "a source that is deleted has nothing"
 
 
+async def test_a_variable_is_left_to_whoever_waits_for_it_whoever_else_does_not_any_more(
+    database: Database, tenant: Tenant, git: GitServer, tmp_path: Path
+) -> None:
+    level = config("acme/blog", LEVEL=MARK)
+    git.commit({"one/a.yaml": app("blog"), **{f"{name}/c.yaml": level for name in ("one", "two", "three")}})
+    rows = [add(database, tenant, git.url, name) for name in ("one", "two", "three")]
+    for row, path in zip(rows, ("one", "two", "three"), strict=True):
+        database.execute("UPDATE paas_sources SET path = %s, prune = true WHERE id = %s", path, row, role="panel")
+    async with adapter(database, git, tmp_path) as (sources, _):
+        await sync(database, sources, rows[0])
+        for row in rows[1:] * 2:
+            with pytest.raises(SourceError):
+                await sync(database, sources, row)
+        git.commit({"one/c.yaml": None, "three/c.yaml": None, "three/a.yaml": app("wiki")})
+        assert (await sync(database, sources, rows[2])).unset == 0
+        assert (await sync(database, sources, rows[0])).unset == 0, "two waits for it"
+        assert (await sync(database, sources, rows[1])).variables == 1
+        assert versions(database) == {"LEVEL": (1, False)}
+        git.commit({"two/c.yaml": None, "two/a.yaml": app("docs")})
+        assert (await sync(database, sources, rows[1])).unset == 1, "nobody waits for it any more"
+
+
 async def test_nothing_of_another_organization_and_nothing_in_halves(
     database: Database, tenant: Tenant, git: GitServer, tmp_path: Path
 ) -> None:

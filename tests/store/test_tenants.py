@@ -520,7 +520,7 @@ def test_functions_that_may_be_called_tell_nothing_of_others(both: Two) -> None:
         assert not {row for row in claims if row[1] == other.app} - set(before), "somebody else's object was claimed"
         told = Jsonb([{"id": str(other.app), "kind": "app", "owner": str(other.app), "name": "LEVEL", "changed": True}])
         configured = "SELECT said FROM skypanel.source_configured(%s, 'c0ffee', %s)"
-        variables = "SELECT owner_id, source_id, wanted_by FROM skypanel.source_variables WHERE owner_id = %s"
+        variables = "SELECT owner_id, source_id, wanted FROM skypanel.source_variables WHERE owner_id = %s"
         was = both.database.execute(variables, other.app)
         for source in (mine, theirs):
             assert conn.execute(configured, [source, told]).fetchall() == []
