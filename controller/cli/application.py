@@ -20,7 +20,7 @@ from typer.main import get_group
 from controller.actions import habits
 from controller.actions.errors import ActionError
 from controller.cli import COMPLETES
-from controller.cli.commands import ABOUT, COMMANDS, EXIT_CODES, commands
+from controller.cli.commands import ABOUT, COMMANDS, EXIT_CODES, OF_THE_MACHINE, commands
 from controller.cli.errors import ExitCode, explain, readable
 from controller.cli.helped import Command, Group
 from controller.cli.helped import context as named_context
@@ -117,6 +117,11 @@ def options(
     Settings come from the environment (DATABASE_URL, DOCKER_HOST, SKYPANEL_...), then from /etc/skypanel/env.
     """
     named_context.set(context_name or "")
+    if context_name and context.invoked_subcommand in OF_THE_MACHINE:
+        raise ActionError(
+            f"`skypanel {context.invoked_subcommand}` is of this machine: it takes settings, and no context",
+            "leave --context out; --env-file FILE names settings",
+        )
     if env_file is not None:
         from controller.cli.inputs import use_env_file  # noqa: PLC0415 - see ``loaded``
 

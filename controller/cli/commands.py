@@ -148,6 +148,8 @@ GROUPS: dict[str, dict[str, Command]] = {
 }
 """In the order of the help."""
 
+OF_THE_MACHINE = ("up", "api", "setup", "migrate", "doctor")
+"""What works with the settings of the machine that it is run on, whatever context there is."""
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 
 

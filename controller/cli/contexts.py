@@ -103,15 +103,15 @@ def path() -> Path:
 
 
 def read() -> Contexts:
-    """What the file has; nothing where there is none.
+    """What the file has; nothing where there is none that is this user's: who acts for another one has his own.
 
     Raises:
         ActionError: others can read it, or it is no such file.
     """
-    where = path()
     try:
+        where = path()
         file = os.open(where, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError, RuntimeError):  # or a user without a home
         return Contexts()
     except OSError as error:
         raise ActionError(f"{where} cannot be read: {error.strerror}") from None
@@ -119,7 +119,9 @@ def read() -> Contexts:
         found = os.fstat(opened.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise ActionError(f"{where} is no file", "move it away; `skypanel login URL` makes it anew")
-        if found.st_uid not in (os.geteuid(), 0) or found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        if found.st_uid != os.geteuid():
+            return Contexts()
+        if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ActionError(
                 f"{where} has tokens, and others can read it or change it",
                 f"chmod 600 {where}; if somebody else may have read it, rotate the tokens: `skypanel tokens rotate`",
@@ -144,7 +146,10 @@ def write(contexts: Contexts) -> Path:
     Raises:
         ActionError: it cannot be written.
     """
-    where = path()
+    try:
+        where = path()
+    except RuntimeError:
+        raise ActionError("this user has no home", "set XDG_CONFIG_HOME to a folder of his") from None
     document = {
         "current": contexts.current,
         "contexts": {

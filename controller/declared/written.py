@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from controller.kit.flow import flow
 from specs.kinds import KINDS
-from specs.loader import Located
-from specs.problems import Path
+
+if TYPE_CHECKING:
+    from specs.loader import Located
+    from specs.problems import Path
 
 Action = Literal["created", "updated", "unchanged", "deleted", "restored", "absent"]
 VARIABLE = "config."

@@ -21,7 +21,6 @@ from controller.remote import documents
 from controller.remote.reading import Reader
 from controller.remote.refusals import said
 from specs.kinds import KINDS, SOURCE, TENANT, TENANT_WORD, ancestors
-from specs.loader import Files
 from specs.problems import quote
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from controller.declared.logins import RegistryLogin
     from controller.declared.variables import Variable
     from reconcilers.logins import Login
-    from specs.loader import Located
+    from specs.loader import Files, Located
 
 MERGE = "application/merge-patch+json"
 _PAGE = 200
@@ -150,6 +149,8 @@ class Remote:
 
     def edited(self, before: Editable, entries: Sequence[Located]) -> Changed:
         """Declare it, in the generation that was read; under another name as a set of one."""
+        from specs.loader import Files
+
         target = Target.of(entries[0])
         if target.path != before.object.path:
             self.refuse_changed(before)
@@ -187,6 +188,7 @@ class Remote:
     def add_host(self, path: str, host: str, process: str) -> Changed:
         """A host name."""
         from controller.actions.hosts import declaration
+        from specs.loader import Files
 
         return self.apply(Files([declaration(place(self.read, path), host, process)]))
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.bench.harness import BenchHarness
 from tests.bench.report import Measurement
@@ -21,6 +25,8 @@ _COMMANDS = {
     "config set acme/shop/production NAME": _AIM_MS,
     "doctor": _AIM_OF_DOCTOR_MS,
 }
+_BY_AN_API = ("get all", "config set acme/shop/production NAME")
+"""The same by an API that says that it does not know who asks: what a command takes by itself."""
 
 
 def measure(place: BenchHarness, repeats: int) -> list[Measurement]:
@@ -28,7 +34,8 @@ def measure(place: BenchHarness, repeats: int) -> list[Measurement]:
 
     The aim is a time, so it is shown without the floor beside it; the floor is a line of its own.
     """
-    with place.database() as database:
+    with ExitStack() as stack:
+        database = stack.enter_context(place.database())
         environment = {
             **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
             "DATABASE_URL": database.dsn("controller"),
@@ -36,13 +43,43 @@ def measure(place: BenchHarness, repeats: int) -> list[Measurement]:
         }
         lines = {"pydantic and psycopg imported": _FLOOR}
         lines |= {command: [sys.executable, "-m", "controller", *command.split()] for command in _COMMANDS}
+        url = stack.enter_context(answering())
+        by_an_api = {f"{command}, by an API": command for command in _BY_AN_API}
+        lines |= {name: [sys.executable, "-m", "controller", *line.split()] for name, line in by_an_api.items()}
+        remote = {**environment, "SKYPANEL_API_URL": url, "SKYPANEL_TOKEN": "x"}
         shortest = dict.fromkeys(lines, float("inf"))
         for _ in range(repeats):
             for name, line in lines.items():
                 began = time.perf_counter()
-                subprocess.run(line, env=environment, check=False, capture_output=True, stdin=subprocess.DEVNULL)
+                given = remote if name in by_an_api else environment
+                subprocess.run(line, env=given, check=False, capture_output=True, stdin=subprocess.DEVNULL)
                 shortest[name] = min(shortest[name], time.perf_counter() - began)
     return [
-        Measurement(f"start: {name}", seconds * 1000, "ms", aim=_COMMANDS.get(name))
+        Measurement(
+            f"start: {name}", seconds * 1000, "ms", aim=_COMMANDS.get(name, _AIM_MS if name in by_an_api else None)
+        )
         for name, seconds in shortest.items()
     ]
+
+
+@contextmanager
+def answering() -> Iterator[str]:
+    """The address of what answers so."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("Content-Type", "application/problem+json")
+            self.end_headers()
+            self.wfile.write(b'{"type": "/problems/unauthenticated", "detail": "nobody is known"}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()

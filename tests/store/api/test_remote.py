@@ -5,7 +5,9 @@ What is read is read both ways. What is changed is changed in two organizations 
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,10 +33,15 @@ class Both:
         self.database, self.api, self.token = database, api, token
         self._patch, self._out = patch, out
 
-    def __call__(self, *words: str, remote: bool, code: int | None = ExitCode.OK, stdin: str = "") -> str:
+    def stdin(self, text: str) -> None:
+        self._patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    def __call__(self, *words: str, remote: bool | None, code: int | None = ExitCode.OK) -> str:
         for name in ("DATABASE_URL", "SKYPANEL_API_URL", "SKYPANEL_TOKEN", "SKYPANEL_CONTEXT"):
             self._patch.delenv(name, raising=False)
-        if remote:
+        if remote is None:
+            pass  # as the file of contexts says
+        elif remote:
             self._patch.setenv("SKYPANEL_API_URL", self.api)
             self._patch.setenv("SKYPANEL_TOKEN", self.token)
         else:
@@ -57,6 +64,7 @@ def both(
 ) -> Both:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setattr(inputs, "_named_files", [])
+    monkeypatch.delenv("SKYPANEL_ENV_FILE", raising=False)
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     monkeypatch.setenv("SKYPANEL_KEYS", served["KEYS"])
     other = make_tenant(database, "emca")
@@ -67,6 +75,25 @@ def both(
         anyio.run(make, database, tenant)
     token = create(database.session("panel"), Asked(name="both", organization="", role="platform-admin")).token
     return Both(database, served["API"], token, monkeypatch, capsys)
+
+
+def test_who_logs_in_is_known_until_he_logs_out(both: Both, tmp_path: Path) -> None:
+    def with_token(text: str, *words: str, code: int = ExitCode.OK) -> str:
+        both.stdin(text)
+        return both(*words, remote=None, code=code)
+
+    refused = with_token("skp_wrong", "login", both.api, "--name", "prod", code=ExitCode.ERROR)
+    assert "does not know who asks" in refused
+    assert not (tmp_path / "skypanel").exists()
+    said = with_token(f"{both.token}\n", "login", both.api, "--name", "prod")
+    assert f"logged in to {both.api}" in said
+    said += both("whoami", remote=None) + both("apps", remote=None) + both("context", remote=None)
+    assert "acme/shop" in said
+    assert both.token not in said
+    assert "yes" in both("auth", "can-i", "deploy", "env", "acme/shop/production", remote=None)
+    assert "logged out" in both("logout", remote=None)
+    assert "there is no token" in both("apps", remote=None, code=ExitCode.ERROR)
+    assert both.token not in (tmp_path / "skypanel/contexts.json").read_text()
 
 
 READ = [
@@ -167,6 +194,8 @@ CHANGED = [
     "scale ORG/shop/staging web=3 worker=2 --dry-run",
     "scale ORG/shop/staging web=3 worker=2",
     "scale ORG/shop/production web=2",
+    "scale ORG/shop/production web=3 --wait --timeout 1",
+    "deploy ORG/shop/production web:9 --wait --timeout 1 -o json",
     "domains add ORG/shop/production ORG.example.com",
     "domains",
     "open ORG/shop/production --print",
@@ -202,7 +231,9 @@ def test_whatever_is_changed_is_changed_in_the_same_words(both: Both, tmp_path: 
 
 
 def test_what_is_changed_is_changed_in_the_same_words(both: Both, tmp_path: Path) -> None:
-    compare_changes(both, tmp_path, [CHANGED[n] for n in (3, 7, 11, 13, 17, 22, 32, 33)])
+    compare_changes(
+        both, tmp_path, CHANGED[:4] + CHANGED[7:8] + CHANGED[11:16] + CHANGED[19:20] + CHANGED[24:25] + CHANGED[34:36]
+    )
 
 
 def compare_changes(both: Both, tmp_path: Path, lines: Sequence[str]) -> None:

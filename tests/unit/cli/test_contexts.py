@@ -12,6 +12,7 @@ import pytest
 
 from controller.actions.errors import ActionError
 from controller.cli import contexts, inputs, main
+from controller.cli.commands import OF_THE_MACHINE
 from controller.cli.contexts import Context, Contexts, chosen
 
 PROD = Context("prod", url="https://api.example.com", token="skp_secret_of_prod", organization="acme")
@@ -57,6 +58,30 @@ def test_a_file_that_is_none_is_said_to_be_none(text: str) -> None:
     where.write_bytes(text.encode("latin-1"))
     with pytest.raises(ActionError, match="cannot be understood"):
         contexts.read()
+
+
+def test_a_file_of_somebody_else_is_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(PROD, current="prod")
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    assert contexts.read() == Contexts()
+
+
+def test_a_user_without_a_home_has_no_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    assert contexts.read() == Contexts()
+    with pytest.raises(ActionError, match="no home"):
+        keep(PROD)
+
+
+@pytest.mark.parametrize("name", OF_THE_MACHINE)
+def test_what_is_of_the_machine_takes_no_context(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(PROD, current="prod")
+    assert main(["--context", "prod", name]) == 1
+    assert "is of this machine" in capsys.readouterr().err
 
 
 def test_what_is_no_file_is_not_waited_for(home: Path) -> None:

@@ -106,6 +106,8 @@ def test_a_command_that_asks_an_api_loads_no_client_of_the_database(line: str, t
     heavy = {"psycopg", "docker", "urllib3", "starlette", "structlog", "anyio", "asyncio", "rich", "cryptography"}
     assert found & heavy == set()
     assert found & {"controller.settings", "controller.client.types", "controller.swarm"} == set()
+    if line.split(maxsplit=1)[0] in ("get", "ps", "events", "releases", "config", "explain"):
+        assert found & {"ruamel", "specs.loader"} == set()
 
 
 def test_help_takes_little_more_than_the_interpreter_and_a_command_little_more_than_the_client_of_the_database() -> (
