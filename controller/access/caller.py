@@ -68,11 +68,11 @@ class Caller:
 
     @property
     def whose(self) -> str:
-        """Who he is, whatever he came with: his sessions are counted, and ended, together."""
+        """Whose sessions are counted, and ended, together: a person's, or a token's, which may less than its person."""
+        if self.token:
+            return f"token {self.token}"
         person = self.impersonator or self.user_id
-        if person is not None:
-            return str(person)
-        return f"token {self.token}" if self.token else self.actor
+        return self.actor if person is None else str(person)
 
     @property
     def platform(self) -> bool:

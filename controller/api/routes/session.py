@@ -69,7 +69,9 @@ _EXAMPLE: dict[str, Any] = {
     TENANT_WORD: {"id": "0192d3a4-6f1e-7c3b-9a55-0e5b7c1d2f30", "name": "acme"}, "session": "3fJq0vT9xYbK",
     "expiresAt": "2026-11-29T09:00:00Z",
 }  # fmt: skip
-_ALL = Parameter("all", "`true`: all sessions of whoever asks, in every browser.", BOOLEAN)
+_ALL = Parameter(
+    "all", "`true`: all sessions of whoever asks, in every browser; with an API token, all of that token.", BOOLEAN
+)
 
 OPERATIONS = [
     Operation(

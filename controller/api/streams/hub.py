@@ -212,7 +212,8 @@ class Hub:
 
 
 def _key(caller: Caller) -> tuple[str, str, object]:
-    return caller.means, caller.actor, caller.organization
+    """Who he is: whoever has many sessions is one."""
+    return "session" if caller.session else caller.means, caller.actor, caller.organization
 
 
 def _vouches(leader: Leader) -> tuple[bool, bool]:

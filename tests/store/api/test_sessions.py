@@ -178,6 +178,20 @@ def test_all_sessions_of_a_person_end_and_nobody_elses(gate: Gate) -> None:
     assert [gate.ask("GET", WHO, each).status_code for each in (*mine, other)] == [401, 401, 401, 200]
 
 
+def test_a_token_that_is_limited_ends_its_own_sessions_and_not_those_of_its_person(gate: Gate) -> None:
+    asked = {"name": "reads", "mine": True, "verbs": ["read"]}
+    made = gate.ask("POST", "/api/paas/organizations/acme/tokens", token=gate.person(), json=asked)
+    limited, mine = made.json()["token"], gate.begin(gate.person())
+    for _ in range(11):
+        own = gate.begin(limited)
+    assert gate.ask("GET", WHO, mine).status_code == 200, "ten of a token push none of the person's out"
+    assert len(gate.ask("DELETE", f"{AT}?all=true", token=limited).json()["ended"]) == 10
+    assert [gate.ask("GET", WHO, each).status_code for each in (own, mine)] == [401, 200]
+    own = gate.begin(limited)
+    assert len(gate.ask("DELETE", f"{AT}?all=true", mine).json()["ended"]) == 2
+    assert [gate.ask("GET", WHO, each).status_code for each in (own, mine)] == [401, 401]
+
+
 def test_of_one_person_the_newest_ten_stay(gate: Gate) -> None:
     made = [gate.begin(gate.person()) for _ in range(12)]
     assert [gate.ask("GET", WHO, each).status_code for each in made] == [401] * 2 + [200] * 10
@@ -439,6 +453,18 @@ def test_a_stream_by_the_cookie_acts_where_it_is_told_and_ends_with_the_session(
         refused = Stream(port, "", "?organization=nobody", headers=headers)
         assert refused.answer.status == 401
         refused.close()
+
+
+def test_whoever_has_many_sessions_has_no_more_streams(gate: Gate) -> None:
+    settings = gate.settings.model_copy(update={"skypanel_api_streams_per_caller": 2})
+    with serving(make_app(settings, {}, access=real(settings))) as port:
+        streams = [
+            Stream(port, "", headers={"Cookie": f"{cookies.NAME}={gate.begin(gate.person())}", **OURS})
+            for _ in range(3)
+        ]
+        assert [each.answer.status for each in streams] == [200, 200, 429]
+        for each in streams:
+            each.close()
 
 
 def test_who_tries_to_log_in_again_and_again_has_to_wait(database: Database) -> None:
