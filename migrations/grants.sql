@@ -52,6 +52,9 @@ GRANT SELECT ON public.paas_releases, public.paas_containers, public.paas_usage,
     TO skypanel_panel, skypanel_controller, skypanel_reader;
 GRANT INSERT, UPDATE, DELETE ON public.paas_containers, public.paas_usage, public.paas_image_facts, public.caas_image_verdicts TO skypanel_controller;
 GRANT INSERT, DELETE, UPDATE (is_primary, deployed_at) ON public.paas_releases TO skypanel_controller;
+REVOKE ALL ON public.paas_run_records FROM PUBLIC, skypanel_panel, skypanel_controller, skypanel_reader;
+GRANT SELECT ON public.paas_run_records TO skypanel_panel, skypanel_reader;
+GRANT SELECT, INSERT, UPDATE ON public.paas_run_records TO skypanel_controller;
 GRANT INSERT, UPDATE (duration_ms, status) ON public.caas_exec_audit TO skypanel_controller;
 
 -- Data keys: whoever seals a value needs its organization's, which the key of his own process opens.
@@ -168,7 +171,7 @@ GRANT EXECUTE ON FUNCTION skypanel.seal_of TO skypanel_panel;
 GRANT EXECUTE ON FUNCTION skypanel.make_release, skypanel.release_deployed, skypanel.sealed_release_of, skypanel.prune_releases TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.prune_image_reports TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.seal_audit, skypanel.prune_audit TO skypanel_controller;
-GRANT EXECUTE ON FUNCTION skypanel.prune_stream TO skypanel_controller;
+GRANT EXECUTE ON FUNCTION skypanel.prune_stream, skypanel.prune_ended TO skypanel_controller;
 GRANT EXECUTE ON FUNCTION skypanel.stream_since, skypanel.confirm_losses TO skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.record_refusal TO skypanel_panel, skypanel_controller, skypanel_reader, skypanel_api;
 GRANT EXECUTE ON FUNCTION skypanel.person_of, skypanel.token_of, skypanel.bindings_of TO skypanel_panel, skypanel_api;

@@ -7,12 +7,16 @@ somebody changed by hand is told and left alone, and labels stay as they were wh
 A job that ended stays on the engine until it is not wanted any more. One that is wanted and not there is made, and
 runs: that it ended once, and was removed by hand since, cannot be known from the engine. A kind that has noted a job's
 end says so by not wanting it any more.
+
+Swarm tries a job that failed once more whenever a manager begins to lead. What must never be run twice is no job to
+Swarm (``Job.once``): a service of one task that is never started again. It is made without a task; whoever wants it
+writes down its id, and then has the task begin, in that very object and in no other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from reconcilers import labels as label
@@ -29,7 +33,17 @@ def mode_of(spec: Mapping[str, Any]) -> str:
 
 def is_job(spec: Mapping[str, Any]) -> bool:
     """Whether the document is of a job."""
-    return mode_of(spec) in ("ReplicatedJob", "GlobalJob")
+    return mode_of(spec) in ("ReplicatedJob", "GlobalJob") or is_once(spec)
+
+
+def is_once(spec: Mapping[str, Any]) -> bool:
+    """Whether the document is of what is run once, and never again."""
+    return label.ONCE in (spec.get("Labels") or {})
+
+
+def begun(spec: Mapping[str, Any]) -> bool:
+    """Of the document of what is run once: whether its task has been let begin."""
+    return bool(((spec.get("Mode") or {}).get("Replicated") or {}).get("Replicas"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,7 @@ class Job:
         hash: of the run; the value of the spec-hash label.
         content: hash of all that runs; the value of the template-hash label.
         pull: as of a service.
+        only: id of the one object that it may be written to; None: it may be made.
     """
 
     object_type: ClassVar[str] = "job"
@@ -49,6 +64,7 @@ class Job:
     spec: SpecDocument
     hash: str
     content: str
+    only: str | None = None
     pull: str | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -100,6 +116,30 @@ class Job:
         such a job, and would try for ever.
         """
         return cls._of(name, {**template, "RestartPolicy": {"Condition": "none"}}, {"GlobalJob": {}}, labels, run)
+
+    @classmethod
+    def once(
+        cls, name: str, template: Mapping[str, Any], *, labels: Mapping[str, str], begins: str | None = None
+    ) -> Job:
+        """A task that is run at most once, whatever becomes of it, of its node and of managers.
+
+        Args:
+            name: see above.
+            template: as of ``times``.
+            labels: as well.
+            begins: id of the object, which was made without a task, and whose task is to begin now; None: it is made.
+        """
+        # With a number of attempts Swarm remembers the task that ended, however little it is told to remember: that one
+        # is why it starts no other.
+        spec = {**template, "RestartPolicy": {"Condition": "none", "MaxAttempts": 1}}
+        mode = {"Replicated": {"Replicas": 0 if begins is None else 1}}
+        made = cls._of(name, spec, mode, {**labels, label.ONCE: "true"}, "" if begins is None else "begun")
+        return replace(made, only=begins)
+
+    @property
+    def begun(self) -> bool:
+        """Of one that is run once: whether its task has been let begin."""
+        return begun(self.spec)
 
     @classmethod
     def _of(cls, name: str, template: SpecDocument, mode: SpecDocument, labels: Mapping[str, str], run: str) -> Job:

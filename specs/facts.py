@@ -56,6 +56,7 @@ class KindFacts:
             the child that takes it over all the same; empty: none does.
         signs_in: it is a user of a registry, whose password is sealed beside what is declared of him.
         declares: it is a source of other objects, whose password is sealed beside what is declared of it.
+        once: it is made once and never the same again: no file declares it, as whatever reads that would do it again.
         configurable: config vars can be set for it; those of what is below it win.
         released: what runs of it are releases.
         limits_tokens: a token can be limited to some of them, and to what is below those.
@@ -85,6 +86,7 @@ class KindFacts:
     overruled: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     signs_in: bool = False
     declares: bool = False
+    once: bool = False
     configurable: bool = False
     released: bool = False
     limits_tokens: bool = False

@@ -32,6 +32,8 @@ FILE_LIMIT_BYTES = 1024 * 1024
 STDIN = "-"
 STDIN_NAME = "<stdin>"
 SUFFIXES = (".yaml", ".yml")
+ONCE = "is in no file: whatever reads the file would do it again"
+"""Of a kind that is made once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,17 +317,19 @@ def _kind(data: Any) -> tuple[type[Resource | ConfigVars] | None, tuple[str, str
         return None, ("", "is not a resource", f"it begins with apiVersion: {API_VERSION} and kind")
     if "services" in data and "apiVersion" not in data:
         return None, ("", "is a Compose file", "`skypanel import compose FILE` makes a spec file of it")
-    known_kinds = [*KINDS, CONFIG_VARS]
-    version, kind = f"write apiVersion: {API_VERSION}", f"one of {', '.join(known_kinds)}"
+    filed = [*(name for name, cls in KINDS.items() if not cls.facts.once), CONFIG_VARS]
+    version, kind = f"write apiVersion: {API_VERSION}", f"one of {', '.join(filed)}"
     for key, known, missing, wrong in (
         ("apiVersion", [API_VERSION], version, version),
-        ("kind", known_kinds, kind, closest(str(data.get("kind")), known_kinds)),
+        ("kind", [*KINDS, CONFIG_VARS], kind, closest(str(data.get("kind")), filed)),
     ):
         if key not in data:
             return None, (key, "is required", missing)
         if data[key] not in known:
             return None, (key, f"{_shown(data[key])} is not known", wrong)
-    return ConfigVars if data["kind"] == CONFIG_VARS else KINDS[data["kind"]], ("", "", "")
+    once = {name: cls.word() for name, cls in KINDS.items() if cls.facts.once}
+    why = ("kind", ONCE, f"use `skypanel {once[data['kind']]}`") if data["kind"] in once else ("", "", "")
+    return None if why[0] else ConfigVars if data["kind"] == CONFIG_VARS else KINDS[data["kind"]], why
 
 
 def _shown(value: Any) -> str:

@@ -91,6 +91,11 @@ def release_job_name(*, installation: str, environment: object) -> str:
     return _tagged("release", "", owner_tag(installation, "environment", environment))
 
 
+def run_job_name(*, installation: str, run: object) -> str:
+    """Name of the job of a one-off command; renames and moves leave it as it is."""
+    return _tagged("run", "", owner_tag(installation, "run", run))
+
+
 def router_name(service: str, hostname: str) -> str:
     """Name of the Traefik router from ``hostname`` to ``service``; host names have no underscore."""
     return f"{service}-{hostname.replace('.', '_')}"

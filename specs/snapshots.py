@@ -263,6 +263,8 @@ class EnvironmentSnapshot(_Document):
     release, as ``port_check`` is."""
     withheld: Flag = False
     """Whether an image policy has all its tasks stopped."""
+    of_run: UUID | None = None
+    """The run whose documents are made of it; None: its own are."""
 
     @classmethod
     def _prepared(cls, value: Any) -> Any:

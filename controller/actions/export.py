@@ -12,7 +12,7 @@ from specs.kinds import KINDS, ancestors, in_apply_order
 from specs.problems import InvalidSpec
 from specs.resource import Resource
 
-NOT_EXPORTED = "config vars and secrets, status, users, and what is being deleted"
+NOT_EXPORTED = "config vars and secrets, status, users, runs, and what is being deleted"
 RELEASE = "release"
 """The field that names a release."""
 
@@ -44,7 +44,7 @@ def export(objects: Iterable[DeclaredObject], *, elsewhere: bool = False) -> Exp
     found, without = Exported(), set[tuple[str, Sequence[str]]]()
     for declared in objects:
         owners = [(kind, declared.path[: depth + 1]) for depth, kind in enumerate(ancestors(declared.kind))]
-        if declared.deleted_at is not None:
+        if declared.deleted_at is not None or KINDS[declared.kind].facts.once:
             continue
         if not without.isdisjoint(owners):
             without.add((declared.kind, declared.path))

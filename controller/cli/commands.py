@@ -62,6 +62,7 @@ GROUPS: dict[str, dict[str, Command]] = {
             "explain",
             "Say why one object is not ready, or why it changed: the cause and its mend first, then link by link.",
         ),
+        "runs": Command("run", "List the commands that were run in environments, and how they ended; as `get runs`."),
         "releases": Command(
             "releases", "List the releases of an environment, the newest first: what changed, by whom and why."
         ),
@@ -96,6 +97,10 @@ GROUPS: dict[str, dict[str, Command]] = {
         "rollback": Command(
             "releases",
             "Have an environment run the content of an earlier release: its image, config vars, processes, settings.",
+        ),
+        "run": Command(
+            "run",
+            "Run a command once in an environment, with the image, config vars, files and limits of its release.",
         ),
         "restart": Command(
             "restart", "Replace the tasks of an environment, or of one process, by new ones of the same release."

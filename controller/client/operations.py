@@ -37,7 +37,7 @@ class Operations:
         """Say who this token is, and where it acts. `https`: whether environments are answered with TLS."""
         return cast('types.WhoamiAnswer', self.call('GET', '/api/whoami').body)
 
-    def can(self, *, verb: Literal['read', 'write', 'delete', 'deploy', 'scale', 'restart', 'rollback', 'config', 'suspend', 'admin'], kind: Literal['organization', 'plan', 'app', 'imagepolicy', 'registry', 'source', 'environment', 'process', 'domain'], path: str | None = None) -> dict[str, Any]:
+    def can(self, *, verb: Literal['read', 'write', 'delete', 'deploy', 'scale', 'restart', 'rollback', 'config', 'suspend', 'admin'], kind: Literal['organization', 'plan', 'app', 'imagepolicy', 'registry', 'source', 'environment', 'process', 'run', 'domain'], path: str | None = None) -> dict[str, Any]:
         """Say whether this token may do something with an object."""
         return cast('dict[str, Any]', self.call('GET', '/api/can', query={'verb': verb, 'kind': kind, 'path': path}).body)
 
@@ -65,7 +65,7 @@ class Operations:
         """Say how far what was written has come; nothing is changed. Of the objects that look after what was written, with the status that their generation has. What is not there any more has no `generation`. Ask again until each is `ready` in its generation, or `stalled`."""
         return cast('list[types.ProgressItem]', self.call('POST', '/api/progress', body=body, form='application/json', reads=True).body['items'])
 
-    def list_events(self, *, kind: Literal['organization', 'plan', 'app', 'imagepolicy', 'registry', 'source', 'environment', 'process', 'domain'] | None = None, path: str | None = None, before: int | None = None, limit: int | None = None) -> Iterator[types.ListEventsItem]:
+    def list_events(self, *, kind: Literal['organization', 'plan', 'app', 'imagepolicy', 'registry', 'source', 'environment', 'process', 'run', 'domain'] | None = None, path: str | None = None, before: int | None = None, limit: int | None = None) -> Iterator[types.ListEventsItem]:
         """List what happened, the newest first. Equal events in a row are one, with a count. `next` is `before` of the next page."""
         return self.pages('/api/events', {'kind': kind, 'path': path, 'before': before, 'limit': limit}, 'before')
 
@@ -136,6 +136,14 @@ class Operations:
     def list_processes_of_environment(self, organization: str, app: str, environment: str, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None, ready: Literal['true', 'false', 'unknown'] | None = None, reason: str | None = None) -> Iterator[types.ProcessObject]:
         """List processes of one environment, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
         return self.pages(place('/api/paas/organizations/{}/apps/{}/environments/{}/processes', organization, app, environment), {'limit': limit, 'cursor': cursor, 'fields': fields, 'ready': ready, 'reason': reason}, 'cursor')
+
+    def list_runs(self, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None, ready: Literal['true', 'false', 'unknown'] | None = None, reason: str | None = None, organization: str | None = None) -> Iterator[types.RunObject]:
+        """List runs, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
+        return self.pages('/api/paas/runs', {'limit': limit, 'cursor': cursor, 'fields': fields, 'ready': ready, 'reason': reason, 'organization': organization}, 'cursor')
+
+    def list_runs_of_environment(self, organization: str, app: str, environment: str, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None, ready: Literal['true', 'false', 'unknown'] | None = None, reason: str | None = None) -> Iterator[types.RunObject]:
+        """List runs of one environment, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
+        return self.pages(place('/api/paas/organizations/{}/apps/{}/environments/{}/runs', organization, app, environment), {'limit': limit, 'cursor': cursor, 'fields': fields, 'ready': ready, 'reason': reason}, 'cursor')
 
     def list_domains(self, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None, ready: Literal['true', 'false', 'unknown'] | None = None, reason: str | None = None, organization: str | None = None) -> Iterator[types.DomainObject]:
         """List domains, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
@@ -429,6 +437,42 @@ class Operations:
         """Say why one process is not as declared, or why it changed: the cause and its mend first."""
         return cast('dict[str, Any]', self.call('GET', place('/api/paas/organizations/{}/apps/{}/environments/{}/processes/{}/explain', organization, app, environment, process)).body)
 
+    def get_run(self, organization: str, app: str, environment: str, run: str) -> types.RunObject:
+        """Read one run: what is asked for, and how it stands."""
+        return cast('types.RunObject', self.call('GET', place('/api/paas/organizations/{}/apps/{}/environments/{}/runs/{}', organization, app, environment, run)).body)
+
+    @overload
+    def put_run(self, organization: str, app: str, environment: str, run: str, body: types.RunSent, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[False] = False) -> types.RunObject: ...
+    @overload
+    def put_run(self, organization: str, app: str, environment: str, run: str, body: types.RunSent, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def put_run(self, organization: str, app: str, environment: str, run: str, body: types.RunSent, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: bool = False) -> types.RunObject | dict[str, Any]:
+        """Make one run, or replace what is asked of it. What is left out has its default. One that exists is replaced only with `If-Match`; `If-None-Match: *` makes a new one only. 201 where it is new."""
+        return cast('types.RunObject', self.call('PUT', place('/api/paas/organizations/{}/apps/{}/environments/{}/runs/{}', organization, app, environment, run), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, body=body, form='application/json', keyed=True).body)
+
+    @overload
+    def patch_run(self, organization: str, app: str, environment: str, run: str, body: dict[str, Any], *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[False] = False) -> types.RunObject: ...
+    @overload
+    def patch_run(self, organization: str, app: str, environment: str, run: str, body: dict[str, Any], *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def patch_run(self, organization: str, app: str, environment: str, run: str, body: dict[str, Any], *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: bool = False) -> types.RunObject | dict[str, Any]:
+        """Change some fields of one run. A merge patch (RFC 7396) of the document: a field that is null is set back to its default."""
+        return cast('types.RunObject', self.call('PATCH', place('/api/paas/organizations/{}/apps/{}/environments/{}/runs/{}', organization, app, environment, run), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, body=body, form='application/merge-patch+json', keyed=True).body)
+
+    @overload
+    def delete_run(self, organization: str, app: str, environment: str, run: str, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[False] = False) -> types.RunObject: ...
+    @overload
+    def delete_run(self, organization: str, app: str, environment: str, run: str, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def delete_run(self, organization: str, app: str, environment: str, run: str, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: bool = False) -> types.RunObject | dict[str, Any]:
+        """Delete one run, with everything below it. Its name is free at once. What runs is then removed; `wait` waits until nothing of it is left."""
+        return cast('types.RunObject', self.call('DELETE', place('/api/paas/organizations/{}/apps/{}/environments/{}/runs/{}', organization, app, environment, run), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, keyed=True).body)
+
+    def restore_run(self, organization: str, app: str, environment: str, run: str, body: dict[str, Any] | None = None, *, wait: int | None = None, idempotency_key: str | None = None, reason: str | None = None) -> types.RunObject:
+        """Take the deletion of a run back, with what was deleted together with it. Of the one of this name that was deleted last; rows are kept for a while after their removal. `restored` names what came back with it."""
+        return cast('types.RunObject', self.call('POST', place('/api/paas/organizations/{}/apps/{}/environments/{}/runs/{}/restore', organization, app, environment, run), query={'wait': wait, 'reason': reason}, headers={'Idempotency-Key': idempotency_key}, body=body, form='application/json', keyed=True).body)
+
+    def explain_run(self, organization: str, app: str, environment: str, run: str) -> dict[str, Any]:
+        """Say why one run is not as declared, or why it changed: the cause and its mend first."""
+        return cast('dict[str, Any]', self.call('GET', place('/api/paas/organizations/{}/apps/{}/environments/{}/runs/{}/explain', organization, app, environment, run)).body)
+
     def get_domain(self, organization: str, app: str, environment: str, domain: str) -> types.DomainObject:
         """Read one domain: what is asked for, and how it stands."""
         return cast('types.DomainObject', self.call('GET', place('/api/paas/organizations/{}/apps/{}/environments/{}/domains/{}', organization, app, environment, domain)).body)
@@ -514,6 +558,22 @@ class Operations:
         return cast('types.ProcessObject', self.call('POST', place('/api/paas/organizations/{}/apps/{}/environments/{}/processes/{}/restart', organization, app, environment, process), query={'wait': wait, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, body=body, form='application/json', keyed=True).body)
 
     @overload
+    def make_run(self, organization: str, app: str, environment: str, body: types.RunSent, *, wait: int | None = None, idempotency_key: str | None = None, dry_run: Literal[False] = False) -> types.RunObject: ...
+    @overload
+    def make_run(self, organization: str, app: str, environment: str, body: types.RunSent, *, wait: int | None = None, idempotency_key: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def make_run(self, organization: str, app: str, environment: str, body: types.RunSent, *, wait: int | None = None, idempotency_key: str | None = None, dry_run: bool = False) -> types.RunObject | dict[str, Any]:
+        """Have a command run once in an environment, with its image, config vars and limits. Its name is made; with an `Idempotency-Key` it is the same each time, so what is sent again is not run again. `wait` waits until it is over; `status.details` has `outcome` and `exitCode`. Who may deploy the environment may do this, as what runs can read its config vars."""
+        return cast('types.RunObject', self.call('POST', place('/api/paas/organizations/{}/apps/{}/environments/{}/runs', organization, app, environment), query={'wait': wait, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key}, body=body, form='application/json', keyed=True).body)
+
+    @overload
+    def stop_run(self, organization: str, app: str, environment: str, run: str, body: dict[str, Any] | None = None, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, dry_run: Literal[False] = False) -> types.RunObject: ...
+    @overload
+    def stop_run(self, organization: str, app: str, environment: str, run: str, body: dict[str, Any] | None = None, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def stop_run(self, organization: str, app: str, environment: str, run: str, body: dict[str, Any] | None = None, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, dry_run: bool = False) -> types.RunObject | dict[str, Any]:
+        """Have a run stop: its program is asked to end, and then ended. It sets `stopped` in the spec, which cannot be taken back. One that has not begun never does."""
+        return cast('types.RunObject', self.call('POST', place('/api/paas/organizations/{}/apps/{}/environments/{}/runs/{}/stop', organization, app, environment, run), query={'wait': wait, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, body=body, form='application/json', keyed=True).body)
+
+    @overload
     def pause_organization(self, organization: str, body: types.PauseOrganizationBody | None = None, *, idempotency_key: str | None = None, if_match: str | None = None, dry_run: Literal[False] = False) -> types.OrganizationObject: ...
     @overload
     def pause_organization(self, organization: str, body: types.PauseOrganizationBody | None = None, *, idempotency_key: str | None = None, if_match: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
@@ -576,6 +636,14 @@ class Operations:
     def look_of_environment(self, organization: str, app: str, environment: str, *, request: str | None = None) -> types.LookOfEnvironmentAnswer:
         """Say whether the controller has looked at one environment as it was asked to. `request` is `written.request` of what asked for it. `reason` and `message` are those of its status."""
         return cast('types.LookOfEnvironmentAnswer', self.call('GET', place('/api/paas/organizations/{}/apps/{}/environments/{}/reconcile', organization, app, environment), query={'request': request}).body)
+
+    def reconcile_run(self, organization: str, app: str, environment: str, run: str, body: dict[str, Any] | None = None, *, idempotency_key: str | None = None) -> types.RunObject:
+        """Have the controller look at one run now, and try again what failed. Answered when it is asked for. It reads from the engine what lives of it, and waits for no backoff."""
+        return cast('types.RunObject', self.call('POST', place('/api/paas/organizations/{}/apps/{}/environments/{}/runs/{}/reconcile', organization, app, environment, run), headers={'Idempotency-Key': idempotency_key}, body=body, form='application/json', keyed=True).body)
+
+    def look_of_run(self, organization: str, app: str, environment: str, run: str, *, request: str | None = None) -> types.LookOfRunAnswer:
+        """Say whether the controller has looked at one run as it was asked to. `request` is `written.request` of what asked for it. `reason` and `message` are those of its status."""
+        return cast('types.LookOfRunAnswer', self.call('GET', place('/api/paas/organizations/{}/apps/{}/environments/{}/runs/{}/reconcile', organization, app, environment, run), query={'request': request}).body)
 
     def list_config_of_organization(self, organization: str) -> types.ListConfigOfOrganizationAnswer:
         """List what is set for one organization: names, and never a value. With what is set above it. Where a name is set in several, the nearest is `effective`."""

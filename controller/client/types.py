@@ -26,7 +26,7 @@ class ProblemErrors(TypedDict, total=False):
     resource: str
     detail: Required[str]
 
-Resource: TypeAlias = 'Organization | Plan | App | ImagePolicy | Registry | Source | Environment | Process | Domain'
+Resource: TypeAlias = 'Organization | Plan | App | ImagePolicy | Registry | Source | Environment | Process | Run | Domain'
 
 class OrganizationMetadata(TypedDict, total=False):
     name: Required[str]
@@ -615,6 +615,67 @@ class ProcessObjectWaited(TypedDict, total=False):
     why: str
 
 
+class RunMetadata(TypedDict, total=False):
+    name: Required[str]
+    environment: Required[str]
+    app: Required[str]
+    organization: Required[str]
+
+
+class RunSpec(TypedDict, total=False):
+    command: Required[list[str]]
+    plan: str | None
+    timeout: str
+    release: int | None
+    stopped: bool
+
+
+class Run(TypedDict, total=False):
+    apiVersion: Required[Literal['skypanel.io/v1']]
+    kind: Required[Literal['Run']]
+    metadata: Required[RunMetadata]
+    spec: Required[RunSpec]
+
+
+class RunSent(TypedDict, total=False):
+    spec: Required[RunSpec]
+
+
+class RunObject(TypedDict, total=False):
+    apiVersion: str
+    kind: Required[Literal['Run']]
+    metadata: Required[RunObjectMetadata]
+    spec: RunSpec
+    status: Status
+    owners: list[RunObjectOwners]
+    can: list[str]
+    written: dict[str, Any]
+    waited: RunObjectWaited
+
+
+class RunObjectMetadata(TypedDict, total=False):
+    name: Required[str]
+    id: str
+    createdAt: str
+    deletedAt: str | None
+    generation: int
+    organization: str
+    app: str
+    environment: str
+
+
+class RunObjectOwners(TypedDict, total=False):
+    source: Required[str]
+    commit: Required[str]
+    fields: Required[list[str]]
+
+
+class RunObjectWaited(TypedDict, total=False):
+    converged: Required[bool]
+    seconds: Required[float]
+    why: str
+
+
 class DomainMetadata(TypedDict, total=False):
     name: Required[str]
     environment: Required[str]
@@ -741,7 +802,7 @@ class ProgressBody(TypedDict, total=False):
 
 
 class ProgressBodyObjects(TypedDict, total=False):
-    kind: Required[Literal['organization', 'plan', 'app', 'imagepolicy', 'registry', 'source', 'environment', 'process', 'domain']]
+    kind: Required[Literal['organization', 'plan', 'app', 'imagepolicy', 'registry', 'source', 'environment', 'process', 'run', 'domain']]
     id: Required[str]
     changed: bool
 
@@ -893,6 +954,16 @@ class ListProcessesOfEnvironmentAnswer(TypedDict, total=False):
     next: Required[str | None]
 
 
+class ListRunsAnswer(TypedDict, total=False):
+    items: Required[list[RunObject | dict[str, Any]]]
+    next: Required[str | None]
+
+
+class ListRunsOfEnvironmentAnswer(TypedDict, total=False):
+    items: Required[list[RunObject | dict[str, Any]]]
+    next: Required[str | None]
+
+
 class ListDomainsAnswer(TypedDict, total=False):
     items: Required[list[DomainObject | dict[str, Any]]]
     next: Required[str | None]
@@ -991,6 +1062,12 @@ class LookOfSourceAnswer(TypedDict, total=False):
 
 
 class LookOfEnvironmentAnswer(TypedDict, total=False):
+    done: Required[bool]
+    reason: Required[str]
+    message: Required[str]
+
+
+class LookOfRunAnswer(TypedDict, total=False):
     done: Required[bool]
     reason: Required[str]
     message: Required[str]

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from controller.postgres.statements import statement
+from specs.kinds import KINDS
+
+_MADE_ONCE = frozenset(cls.word() for cls in KINDS.values() if cls.facts.once)
+"""What is made once is as it was, whatever is changed above it."""
 
 if TYPE_CHECKING:
     import psycopg
@@ -84,7 +88,8 @@ def affected(
     rows = conn.execute(
         statement("declared/readiness/affected"), {"kinds": kinds, "ids": ids, "changed": changed, "deleted": deleted}
     )
-    return [(kind, object_id) for kind, object_id in rows]
+    own = set(zip(kinds, ids, strict=True))
+    return [each for each in map(tuple, rows) if deleted or each in own or each[0] not in _MADE_ONCE]
 
 
 def progress(conn: psycopg.Connection, keys: Sequence[tuple[str, UUID]]) -> list[Progress]:

@@ -22,6 +22,7 @@ EVENT_DAYS = 30
 STEPS = (
     "removals",
     "events",
+    "ended",
     "config_vars",
     *(table.removeprefix("paas_") for cls in reversed(KINDS.values()) if (table := cls.binding.deleted_in)),
     "statuses",

@@ -18,12 +18,13 @@ from controller.swarm.errors import outcomes
 from controller.swarm.liveview import LiveView
 from controller.swarm.task_counts import TaskCounts, problem_of
 from reconcilers import labels
-from reconcilers.jobs import Job, JobProgress
+from reconcilers.jobs import Job, JobProgress, is_once
 from reconcilers.ports import LiveJob, LiveObject
 
 _UNWANTED = {"shutdown", "remove"}
 _WITH_CONTAINER = {"starting", "running"}
 _FAILED = {"failed", "rejected", "orphaned"}
+_ENDED = {*_FAILED, "complete", "shutdown", "remove"}
 _REMEMBERED = 1000
 
 
@@ -47,7 +48,7 @@ class JobCounts:
             return JobProgress(job.name, stopping=await self._stopping(job))
         tasks = await self._tasks.tasks(live.id)
         found = job_progress(job, live, tasks)
-        if found.running:
+        if found.running or found.stopping:
             found = job_progress(job, live, tasks, await self._tasks.lost_nodes())
         return replace(found, seconds=await self._seconds(live.id, found.iteration, tasks))
 
@@ -60,7 +61,7 @@ class JobCounts:
         if len(self._since) > _REMEMBERED:
             self._since = {at: since for at, since in self._since.items() if self._live.service_by_id(at[0])}
         if (job_id, iteration) not in self._since:
-            age = await self._age([task for task in tasks if _iteration(task) == iteration])
+            age = await self._age([task for task in tasks if (_iteration(task) or 0) == iteration])
             self._since[job_id, iteration] = clock.monotonic() - age
         return clock.monotonic() - self._since[job_id, iteration]
 
@@ -85,6 +86,8 @@ def job_progress(
     """
     if not isinstance(live, LiveJob) or live.labels.get(labels.SPEC_HASH) != job.hash:
         return JobProgress(job.name)
+    if is_once(live.spec):
+        return _once(job, live, tasks, down)
     present = [task for task in tasks if _iteration(task) == live.iteration]
     states = [(task["Status"]["State"], task.get("DesiredState") in _UNWANTED, task) for task in present]
     failed = [task for state, unwanted, task in states if state in _FAILED and unwanted]
@@ -106,6 +109,32 @@ def job_progress(
             task["Status"]["State"] in _WITH_CONTAINER and task.get("DesiredState") in _UNWANTED for task in tasks
         ),
         problem="" if completed >= wanted else problem_of(present),
+        exit_code=exit_code(newest) if newest is not None else None,
+    )
+
+
+def _once(job: Job, live: LiveJob, tasks: Sequence[Document], down: Collection[str]) -> JobProgress:
+    """Of what is run once: a task that is given up is no more wanted, and stays where its node is down."""
+    ended = [task for task in tasks if task["Status"]["State"] in _ENDED]
+    failed = [task for task in ended if task["Status"]["State"] != "complete" and task.get("DesiredState") in _UNWANTED]
+    going = [task for task in tasks if task["Status"]["State"] not in _ENDED]
+    lost = [task for task in going if task.get("NodeID") in down]
+    asked = [task for task in going if task.get("DesiredState") in _UNWANTED and task not in lost]
+    rest = [task for task in going if task not in asked and task not in lost]
+    running = [task for task in rest if task["Status"]["State"] == "running"]
+    completed = sum(task["Status"]["State"] == "complete" for task in ended)
+    newest = max(failed, key=lambda task: str(task["Status"].get("Timestamp", "")), default=None)
+    return JobProgress(
+        job.name,
+        iteration=live.iteration,
+        wanted=live.spec["Mode"]["Replicated"]["Replicas"],
+        completed=completed,
+        running=len(running) + len(lost),
+        pending=len(rest) - len(running),
+        failed=len(failed),
+        lost=len(lost),
+        stopping=len(asked),
+        problem="" if completed else problem_of(tasks),
         exit_code=exit_code(newest) if newest is not None else None,
     )
 

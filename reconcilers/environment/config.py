@@ -14,8 +14,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reconcilers import labels
 from reconcilers.config_vars import ConfigValue
+from reconcilers.environment.names import owner_of
 from reconcilers.helper import CHECK, DRAINS, FIRST, NO_VARIABLES, PROGRAM, VARIABLES, helper_name, in_front
 from reconcilers.objects import Objects, Secret, SpecDocument
 from reconcilers.ports import Options
@@ -56,7 +56,7 @@ def secrets(snapshot: EnvironmentSnapshot, options: Options) -> tuple[Secret, ..
     """What tasks are given, without what is in it."""
     if snapshot.config is None:
         return ()
-    owner = labels.owned(options.installation, "environment", str(snapshot.id), str(snapshot.organization.id))
+    owner = owner_of(snapshot, options)
     return tuple(_secret(snapshot, name, owner) for name in _names(snapshot))
 
 
@@ -196,6 +196,6 @@ def _names(snapshot: EnvironmentSnapshot) -> list[str]:
 def _secret(snapshot: EnvironmentSnapshot, name: str, owner: dict[str, str]) -> Secret:
     assert snapshot.config is not None
     what = f"file-{name}" if name else "vars"
-    text = "\0".join((str(snapshot.id), snapshot.config.digest, name))
+    text = "\0".join((str(snapshot.of_run or snapshot.id), snapshot.config.digest, name))
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Secret.versioned(f"{snapshot.swarm_name}-{what}", digest, labels=owner)

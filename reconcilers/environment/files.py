@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from reconcilers import labels
+from reconcilers.environment.names import owner_of
 from reconcilers.objects import Config, SpecDocument
 from reconcilers.ports import Options
 from specs.snapshots import EnvironmentSnapshot
@@ -30,10 +30,10 @@ def with_files(container: SpecDocument, snapshot: EnvironmentSnapshot, options: 
 
 
 def _by_path(snapshot: EnvironmentSnapshot, options: Options) -> dict[str, Config]:
-    owner = labels.owned(options.installation, "environment", str(snapshot.id), str(snapshot.organization.id))
+    owner = owner_of(snapshot, options)
     found = {}
     for path, text in (snapshot.files or {}).items():
         data = text.encode()
-        digest = hashlib.sha256(f"{snapshot.id}\0".encode() + data).hexdigest()
+        digest = hashlib.sha256(f"{snapshot.of_run or snapshot.id}\0".encode() + data).hexdigest()
         found[path] = replace(Config.versioned(f"{snapshot.swarm_name}-file", digest, labels=owner), data=data)
     return found

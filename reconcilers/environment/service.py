@@ -11,7 +11,7 @@ from reconcilers.environment.config import secrets
 from reconcilers.environment.container import container_spec
 from reconcilers.environment.durations import nanoseconds
 from reconcilers.environment.files import configs
-from reconcilers.environment.names import service_of
+from reconcilers.environment.names import owner_of, service_of
 from reconcilers.environment.placement import placement
 from reconcilers.environment.resources import resources
 from reconcilers.environment.update_config import canary, update_config
@@ -40,7 +40,7 @@ def service_spec(
 ) -> SpecDocument:
     """The Engine API document of one process's service, without the spec-hash label."""
     name = service_of(snapshot, process.type, options)
-    owner = labels.owned(options.installation, "environment", str(snapshot.id), str(snapshot.organization.id))
+    owner = owner_of(snapshot, options)
     port = process.port or DEFAULT_PORT
     routes = traefik_labels(
         name,
@@ -80,7 +80,7 @@ def task_template(
     aliases: Sequence[str],
 ) -> SpecDocument:
     """What tasks of a process are made from, but for when they are started anew; ``aliases`` are their names."""
-    owner = labels.owned(options.installation, "environment", str(snapshot.id), str(snapshot.organization.id))
+    owner = owner_of(snapshot, options)
     return {
         "ContainerSpec": container_spec(snapshot, process, options, owner, process.port or DEFAULT_PORT),
         "Resources": resources(snapshot),

@@ -127,7 +127,7 @@ async def supplied(context: Context, snapshot: EnvironmentSnapshot, objects: Obj
     objects = await _pulling(context, snapshot, objects)
     if snapshot.config is None or all(_is_there(context, secret) for secret in objects.of(Secret)):
         return objects
-    values = await context.port(ConfigVars).values(context.id, snapshot.config.digest)
+    values = await context.port(ConfigVars).values(str(snapshot.id), snapshot.config.digest)
     return filled(objects, snapshot, context.options, values)
 
 

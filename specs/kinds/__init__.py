@@ -98,6 +98,8 @@ SOURCE = next(kind for kind, cls in KINDS.items() if cls.facts.declares)
 """The kind that declares what files of a repository say."""
 LAYERS = tuple(kind for kind, cls in KINDS.items() if cls.facts.configurable)
 """Kinds that config vars can be set for, the outermost first."""
+RUN = next(kind for kind, cls in KINDS.items() if cls.facts.once)
+"""The kind that is made once, is run once, and is in no file."""
 SERVING = frozenset(cls.word() for cls in KINDS.values() if cls.facts.serves)
 """Words of the kinds whose services run tenants' programs."""
 

@@ -91,6 +91,9 @@ class RealView:
     def ended_well(self) -> Mapping[tuple[str, str, object], int]:
         return {}  # nothing that is declared here has a job
 
+    def begun_once(self) -> Mapping[str, int]:
+        return {}  # as well
+
     def edges(self) -> Sequence[frozenset[str]]:
         return [frozenset(joined) for joined in self._edges]
 

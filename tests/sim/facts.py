@@ -204,6 +204,9 @@ class View(Protocol):
         else than a controller wrote it, or another run was.
         """
 
+    def begun_once(self) -> Mapping[str, int]:
+        """By name of what is run once: how many tasks of it began, as far as that is known."""
+
     def edges(self) -> Sequence[frozenset[str]]:
         """For each running container of the edge: ids of the networks that it is on."""
 

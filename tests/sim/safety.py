@@ -209,6 +209,13 @@ def a_job_is_run_to_its_end_once(view: View) -> Sentences:
             yield f"task {place} of job {name} has ended well {count} times in run {run}"
 
 
+@always()
+def what_is_run_once_never_begins_twice(view: View) -> Sentences:
+    for name, count in view.begun_once().items():
+        if count > 1:
+            yield f"{name} began {count} times"
+
+
 # -- image policies ------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import orjson
 from controller.loop.config import LoopConfig
 from controller.records import Key
 from controller.swarm.types import TYPES
-from reconcilers.jobs import Job
+from reconcilers.jobs import Job, is_job
 from reconcilers.ports import Options
 from tests.sim.swarm.objects import Service as SimService
 from tests.sim.swarm.store import Store
@@ -50,7 +50,7 @@ def listed(store: Store) -> Iterator[Mapping[str, Any]]:
 
 
 def _type_of(live: Any, listed_as: str) -> str:
-    return Job.object_type if isinstance(live, SimService) and live.is_job else listed_as
+    return Job.object_type if isinstance(live, SimService) and is_job(live.spec) else listed_as
 
 
 class Names:

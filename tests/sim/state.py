@@ -19,6 +19,10 @@ _RECONCILED = frozenset(registered())
 _KINDS = ("services", "networks", "secrets", "configs")
 
 
+SEEN = ("service_id", "started_at", "missing_at")
+"""Columns of kinds' rows that are about how often somebody looked, or have an id of the engine's."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """Live objects, things beyond the Swarm, rows of kinds, statuses, inventory and address plan, by readable names.
@@ -101,7 +105,7 @@ def _timeless(row: Mapping[str, object]) -> dict[str, object]:
         except ValueError:
             return False
 
-    return {column: "a time" if is_a_time(value) else value for column, value in row.items()}
+    return {column: "a time" if is_a_time(value) else value for column, value in row.items() if column not in SEEN}
 
 
 def _short(value: Any) -> str:

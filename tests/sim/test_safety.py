@@ -27,14 +27,14 @@ from controller.swarm.liveview import LiveView
 from controller.swarm.task_counts import TaskCounts
 from controller.swarm.types import job
 from controller.swarm.writers.service import ServiceWriter
-from reconcilers import environment
+from reconcilers import environment, run
 from reconcilers.conditions import ready
 from reconcilers.environment import domains, policies, salvage, service
 from reconcilers.ports import LiveService, ServiceProgress
 from reconcilers.routes import traefik_labels
 from specs import names
 from tests.sim import jobs, safety, world
-from tests.sim.database import subnets
+from tests.sim.database import runs, subnets
 from tests.sim.faults import Plan
 from tests.sim.run import execute
 from tests.sim.scenario import scenarios
@@ -187,6 +187,17 @@ def the_former_service_goes_at_once(patch: pytest.MonkeyPatch) -> None:
 def a_job_is_written_whenever_somebody_looks(patch: pytest.MonkeyPatch) -> None:
     jobs.install(patch)
     patch.setattr(job, "is_run", lambda *_: False)
+
+
+@mutant(safety.what_is_run_once_never_begins_twice, "runs.whose_job_somebody_removed_are_not_run_again")
+def what_is_gone_is_let_begin_again(patch: pytest.MonkeyPatch) -> None:
+    goes_on = run._goes_on
+
+    async def anew(context: Any, snapshot: Any, live: Any) -> Any:
+        return await (run._begin(context, snapshot) if live is None else goes_on(context, snapshot, live))
+
+    patch.setattr(run, "_goes_on", anew)
+    patch.setattr(runs, "check", lambda *_: None)
 
 
 # -- image policies ------------------------------------------------------------------------------------------------

@@ -116,6 +116,10 @@ class SimView:
             (name, run, place): count for name, (run, places) in self._jobs.items() for place, count in places.items()
         }
 
+    def begun_once(self) -> Counter[str]:
+        """By name of what is run once: how many tasks began."""
+        return Counter(task.service.name for task in self._swarm.once_begun)
+
     def edges(self) -> list[frozenset[str]]:
         """For each running container of the edge: ids of the networks that it is on."""
         found = []

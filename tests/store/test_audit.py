@@ -35,6 +35,7 @@ ROWS: dict[str, LiteralString] = {
         "INSERT INTO caas_registry_credentials (organization_id, registry, username, ciphertext, key_id)"
         " VALUES (%(organization)s, 'r.example', 'u', '\\x706c616e7465642d38643166', 'panel')"
     ),
+    "public.paas_runs": "INSERT INTO paas_runs (environment_id, name, command) VALUES (%(environment)s, 'r', '{ls}')",
     "public.paas_sources": (
         "INSERT INTO paas_sources (organization_id, name, repo_url) VALUES (%(organization)s, 'main', 'https://a.b/c')"
     ),
@@ -55,6 +56,7 @@ CHANGES: dict[str, LiteralString] = {
     "public.paas_processes": "UPDATE paas_processes SET instances = 2",
     "public.paas_domains": "UPDATE paas_domains SET process_type = 'api'",
     "public.caas_registry_credentials": "UPDATE caas_registry_credentials SET ciphertext = '\\x01', key_id = 'panel'",
+    "public.paas_runs": "UPDATE paas_runs SET stopped = true",
     "public.paas_sources": "UPDATE paas_sources SET branch = 'next'",
     "public.caas_image_policies": "UPDATE caas_image_policies SET require_digest = true",
     "skypanel.config_vars": "UPDATE skypanel.config_vars SET ciphertext = '\\x706c616e7465642d386431663266'",
@@ -68,6 +70,7 @@ FIELDS = {
     "public.paas_processes": {"instances": [1, 2]},
     "public.paas_domains": {"process_type": ["web", "api"]},
     "public.caas_registry_credentials": {"ciphertext": ["***", "***"]},
+    "public.paas_runs": {"stopped": [False, True]},
     "public.paas_sources": {"branch": ["main", "next"]},
     "public.caas_image_policies": {"require_digest": [False, True]},
     "skypanel.config_vars": {"ciphertext": ["***", "***"]},
@@ -81,6 +84,7 @@ PATHS = {
     "public.paas_processes": "acme/shop/production/worker",
     "public.paas_domains": "acme/shop/production/a.example",
     "public.caas_registry_credentials": "acme/r.example",
+    "public.paas_runs": "acme/shop/production/r",
     "public.paas_sources": "acme/main",
     "skypanel.config_vars": "acme/shop/production/TOKEN",
 }

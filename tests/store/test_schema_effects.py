@@ -133,7 +133,7 @@ OF_EVERY_TABLE = {"id", "organization_id", "generation", "created_at", "updated_
 # Nothing acts on these yet, and no status says that anything does; docs/reference/specs.md lists them.
 WITHOUT_RECONCILER = {
     "caas_volume_snapshots", "paas_addon_plans", "paas_addons", "paas_buildpacks", "paas_nodes",
-    "paas_runs", "paas_stack_buildpacks", "paas_stacks", "paas_templates", "paas_volumes", "paas_webhooks",
+    "paas_stack_buildpacks", "paas_stacks", "paas_templates", "paas_volumes", "paas_webhooks",
 }  # fmt: skip
 # What environments are judged by; tests/store/test_image_policies.py has it.
 JUDGED = {"caas_image_policies"}
@@ -197,6 +197,8 @@ def place(standing: Database) -> Iterator[Sample]:
             "INSERT INTO paas_sources (organization_id, name, repo_url)"
             " SELECT id, 'main', 'https://git.example.com/specs.git' FROM organizations"
         )
+        conn.execute("INSERT INTO paas_runs (environment_id, command) SELECT id, '{ls}' FROM paas_environments")
+        conn.execute("INSERT INTO paas_run_records (run_id, outcome) SELECT id, 'unknown' FROM paas_runs")
         yield Sample(conn, LiveView("blue", lambda _owners: None))
 
 
@@ -216,6 +218,7 @@ def test_every_declared_column_is_accounted_for(standing: Database) -> None:
         "skypanel.source_hooks",
         "skypanel.source_forges",
     }
+    elsewhere.add("paas_runs")
     # `elsewhere`: tested below, and apart
     known = RENDERED.keys() | WITHOUT_RECONCILER | JUDGED | STALLING.keys() | elsewhere
     assert tables == known - {"organizations"}
@@ -328,6 +331,7 @@ def test_an_organization_whose_slug_is_none_is_deployed_under_its_slug_form(
     assert [bool(objects and (objects.services or objects.of(Network))) for objects in place.wanted()] == [
         True,
         True,
+        False,
         False,
         False,
     ]

@@ -79,6 +79,10 @@ ROWS: dict[str, LiteralString] = {
     "public.paas_deployments": "INSERT INTO paas_deployments (environment_id, git_sha) VALUES"
     " (%(environment)s, repeat('c0ffee00', 5))",
     "public.paas_runs": "INSERT INTO paas_runs (environment_id, command) VALUES (%(environment)s, '{ls}')",
+    "public.paas_run_records": (
+        "WITH made AS (INSERT INTO paas_runs (environment_id, command) VALUES (%(environment)s, '{ls}') RETURNING id)"
+        " INSERT INTO paas_run_records (run_id, outcome) SELECT id, 'unknown' FROM made"
+    ),
     "public.paas_sources": (
         "INSERT INTO paas_sources (organization_id, name, repo_url)"
         " VALUES (%(organization)s, 'git', 'https://git.example/' || %(word)s)"
@@ -588,7 +592,7 @@ def test_what_the_panel_may_do_the_api_may_on_what_hides_rows(database: Database
     )
     theirs = {"users", "organizations", "organization_members"}
     to_explain = {"inventory", "subnets", "document_environment", "document_organization", "document_registry"}
-    to_explain |= {"document_source"}
+    to_explain |= {"document_source", "document_run"}
     own = {"api_idempotency", "fuse_waiting", "controller_state", "platform_numbers"}
     assert {name for (name,) in apart} == theirs | to_explain | own
 
@@ -707,25 +711,25 @@ def test_the_panel_is_held_to_one_organization_where_the_operator_asks_for_it(tw
     owner, panel = two.database.session("skypanel_owner"), two.database.connect("panel")
     rows: LiteralString = "SELECT (SELECT count(*) FROM paas_apps), (SELECT count(*) FROM skypanel.status)"
     with panel:
-        assert panel.execute(rows).fetchone() == (4, 14)
+        assert panel.execute(rows).fetchone() == (4, 18)
         owner.execute("CALL skypanel.isolate_panel(true)")
         migrate.apply(owner)
         assert panel.execute(rows).fetchone() == (0, 0)
         with panel.transaction():
             panel.execute("SELECT set_config('skypanel.organization', %s, true)", [str(two.mine.organization)])
-            assert panel.execute(rows).fetchone() == (2, 7)
+            assert panel.execute(rows).fetchone() == (2, 9)
             assert panel.execute("UPDATE paas_apps SET suspended = true").rowcount == 2
             with pytest.raises(errors.InsufficientPrivilege, match="row-level security"), panel.transaction():
                 panel.execute("UPDATE paas_apps SET organization_id = %s", [two.other.organization])
         with panel.transaction():
             panel.execute("SET LOCAL skypanel.platform = 'on'")
-            assert panel.execute(rows).fetchone() == (4, 14)
+            assert panel.execute(rows).fetchone() == (4, 18)
         for role in ("controller", "reader"):
-            assert two.database.execute(rows, role=role) == [(4, 14)]
+            assert two.database.execute(rows, role=role) == [(4, 18)]
         assert two.database.execute("SELECT * FROM skypanel.hidden_tables") == []
         owner.execute("CALL skypanel.isolate_panel(false)")
         migrate.apply(owner)
-        assert panel.execute(rows).fetchone() == (4, 14)
+        assert panel.execute(rows).fetchone() == (4, 18)
 
 
 def test_doctor_names_tables_that_show_everything_and_logins_that_nothing_holds(database: Database) -> None:

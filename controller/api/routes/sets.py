@@ -17,7 +17,7 @@ from controller.api.problems import Fault, ProblemError, pointer
 from controller.api.routes import objects, shared
 from controller.api.tenants import saying
 from specs.kinds import KINDS
-from specs.loader import FileProblem, Located, SpecFilesError, read_resources
+from specs.loader import ONCE, FileProblem, Located, SpecFilesError, read_resources
 from specs.problems import InvalidSpec, Problem
 
 _MOST = 500
@@ -97,6 +97,9 @@ def _one(item: Any, at: Sequence[str | int]) -> Located:
     kind = item.get("kind") if isinstance(item, Mapping) else None
     if not isinstance(kind, str) or kind not in KINDS:
         raise InvalidSpec([Problem("kind", None, "is not known", f"one of {', '.join(KINDS)}", ("kind",))])
+    if KINDS[kind].facts.once:
+        address = places.collection(places.areas(kind)[-1], kind, nested=True)
+        raise InvalidSpec([Problem("kind", None, ONCE, f"use `POST {address}`", ("kind",))])
     metadata = item.get("metadata")
     if isinstance(metadata, Mapping):
         metadata = {name: value for name, value in metadata.items() if name not in places.MADE}

@@ -60,6 +60,7 @@ SELECT scope, count(*) FROM skypanel.reconcile_controls WHERE paused GROUP BY sc
 SELECT CASE WHEN %(what)s IN ('releases', 'config_history') THEN skypanel.prune_releases(%(what)s, %(days)s, %(most)s)
             WHEN %(what)s = 'image_reports' THEN skypanel.prune_image_reports(%(days)s, %(most)s)
             WHEN %(what)s = 'audit' THEN skypanel.prune_audit(%(days)s, %(most)s)
+            WHEN %(what)s = 'ended' THEN skypanel.prune_ended(%(days)s, %(most)s)
             WHEN %(what)s = 'stream' THEN skypanel.prune_stream(%(most)s)
             ELSE skypanel.prune(%(what)s, %(days)s, %(most)s) END
 FROM leader

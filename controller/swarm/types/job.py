@@ -16,7 +16,7 @@ from controller.swarm.service_cache import service_of
 from controller.swarm.types.base import Planning, Stay, Verdict, cause_of
 from controller.swarm.types.running import LIST, listed, made, mine
 from reconcilers import labels, references
-from reconcilers.jobs import Job
+from reconcilers.jobs import Job, begun, is_once
 from reconcilers.ports import LiveService
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ class JobType:
         """Make it, or run it anew when another run is wanted; differences of the same run stay."""
         row = planning.row(wanted)
         live = mine(planning, wanted, row)
+        if wanted.only is not None and (live is None or live.id != wanted.only):
+            return Verdict(target=wanted)  # it is that object that may run it, and no other
+        if live is not None and is_once(live.spec) and begun(live.spec) and not wanted.begun:
+            return Verdict(target=wanted)  # planned on what was before it began
         if changes := tuple(made(wanted, live, row)):
             return Verdict(changes, wanted)
         assert live is not None

@@ -362,3 +362,53 @@ async def test_tasks_of_a_removed_job_go_with_it(here: EngineHarness) -> None:
         return all(t["ServiceID"] != service for t in await here.get("/tasks"))
 
     await here.until(gone)
+
+
+def once(**changes: Any) -> Document:
+    """Changes to the harness's service that make of it what is run once, and has not begun."""
+    return {"replicas": 0, "container": BY_ITSELF, "template": {"RestartPolicy": NEVER}} | changes
+
+
+@pytest.mark.parametrize(("code", "ends"), [("0", "complete"), ("3", "failed")])
+async def test_a_service_of_one_task_that_is_never_started_again_is_not_when_a_manager_begins_to_lead(
+    here: EngineHarness, code: str, ends: str
+) -> None:
+    """Unlike what a job gives up: the task that has ended stands for its slot."""
+    await here.create(**once(container={"Args": ["crash", code]}))
+    await other_work(here)
+    assert await here.tasks() == []
+    await here.update(replicas=1, container={"Args": ["crash", code]}, template={"RestartPolicy": NEVER})
+
+    async def ended() -> list[Document]:
+        return [t for t in await here.tasks() if t["Status"]["State"] == ends and t["DesiredState"] == "shutdown"]
+
+    (task,) = await here.until(ended)
+    assert (task["Status"]["ContainerStatus"].get("ExitCode") or 0) == int(code)
+    await here.restart()
+    await here.create("after", replicas=1)
+    await here.runs("after")
+    assert [(t["ID"], t["Status"]["State"]) for t in await here.tasks()] == [(task["ID"], ends)]
+
+
+async def test_what_runs_once_is_not_started_again_when_it_is_killed_and_its_engine_with_it(
+    here: EngineHarness,
+) -> None:
+    await here.create(**once(container={"Args": ["worker"]}))
+    await here.update(replicas=1, container={"Args": ["worker"]}, template={"RestartPolicy": NEVER})
+
+    async def runs() -> list[Document]:
+        return [t for t in await here.tasks() if t["Status"]["State"] == "running"]
+
+    (task,) = await here.until(runs)
+    await here.kill(task["Status"]["ContainerStatus"]["ContainerID"])
+    await here.restart()
+
+    async def over() -> bool:
+        (found,) = await here.tasks()
+        assert found["ID"] == task["ID"]
+        return found["Status"]["State"] not in ("running", "starting") and found["DesiredState"] == "shutdown"
+
+    await here.until(over)
+    await here.create("after", replicas=1)
+    await here.runs("after")
+    assert [t["ID"] for t in await here.tasks()] == [task["ID"]]

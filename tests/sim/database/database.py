@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
+import orjson
+
 from controller.records import Claim, Key
 from controller.vault.sealed import SealedLogin, SealedSet
 from specs.vulnerabilities import VulnerabilityReport
+from tests.sim.database import runs
 from tests.sim.database.controls import Controls, place
 from tests.sim.database.documents import image_facts, verdicts, with_facts, with_verdicts
 from tests.sim.database.link import now
@@ -272,9 +275,20 @@ class SimDatabase:
             row = row._replace(document=with_verdicts(row.document, judged))
         if row is not None and (kept := self.releases.get(key.id)):
             row = row._replace(document=with_releases(row.document, kept))
+        if row is not None and key.kind == "run":
+            row = row._replace(document=self._in_environment(key, row.document))
         paused = self.controls.pause_of(key, self.organization_of(key))
         hidden, tombstone = row is not None and key in self.hidden, row is None and key in self.tombstones
         return Version(row, made, said, paused, self.controls.tokens.get(key, ""), hidden, tombstone)
+
+    def _in_environment(self, key: Key, document: bytes) -> bytes:
+        """The document of a run, with that of its environment."""
+        environment = runs.environment_of(document)
+        above = self.look(environment).declared
+        if above is None:
+            return document
+        kept = self.releases.get(environment.id, ())
+        return runs.with_environment(document, orjson.loads(above.document), kept, self.rows.get(runs.record(key)))
 
     def organization_of(self, key: Key) -> str | None:
         """Whose it is, by its row, or by what is left of it."""

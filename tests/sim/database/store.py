@@ -32,7 +32,7 @@ from reconcilers.outcomes import FencedError
 from specs.problems import InvalidSpec
 from specs.releases import Release
 from specs.vulnerabilities import VulnerabilityReport
-from tests.sim.database import config, logins, releases, retention, scans, subnets
+from tests.sim.database import config, logins, releases, retention, runs, scans, subnets
 from tests.sim.database.database import SimDatabase
 from tests.sim.database.lease import SimLease
 from tests.sim.database.link import Link, direct, now
@@ -207,6 +207,7 @@ class SimStore:
         at, row = (table, tuple(sorted(where.items()))), {**where, **values}
 
         def effect(_n: int, _epoch: int) -> tuple[None, int]:
+            runs.check(table, self._database.rows.get(at), row)
             known = self._database.rows.pop(at, None)  # the newest is the last
             self._database.rows[at] = {**(known or {}), **row}
             return None, int(self._database.rows[at] != known)

@@ -208,7 +208,7 @@ class Orchestrator:
         if task.iteration is not None and (condition == "none" or not self.jobs.is_replicated(task.service)):
             return bool(condition != "none")  # attempts of a job on every node are not counted
         lost = task.node is not None and task.node.invalid
-        if condition == "none" and not lost:
+        if condition == "none":
             return False
         if condition == "on-failure" and task.state == "complete" and not lost:
             return False
@@ -256,5 +256,6 @@ def _keep_first(slot: Iterable[Task]) -> tuple[bool, int]:
 
 
 def _is_done(task: Task) -> bool:
-    policy = task.spec.get("RestartPolicy") or {}
-    return task.state == "complete" and task.desired != "remove" and policy.get("Condition") == "on-failure"
+    condition = (task.spec.get("RestartPolicy") or {}).get("Condition")
+    done = condition == "none" or (condition == "on-failure" and task.state == "complete")
+    return done and task.desired != "remove"

@@ -125,6 +125,8 @@ class SimSwarm:
         self.networks.begin()
         self.jobs_begun: list[tuple[Task, bool]] = []
         """Tasks of jobs whose program began, also of jobs that are gone; and whether another of that name ran then."""
+        self.once_begun: list[Task] = []
+        """Tasks of what is run once whose program began, also where all of it is gone."""
         self.agents.listeners.append(self._begins)
 
     # -- what oracles ask --------------------------------------------------------------------------------------------
@@ -167,6 +169,9 @@ class SimSwarm:
         return list(self.store.tasks_of(self.store.service(service)))
 
     def _begins(self, task: Task) -> None:
+        never_again = (task.spec.get("RestartPolicy") or {}).get("Condition") == "none"
+        if task.state == "running" and task.iteration is None and never_again:
+            self.once_begun.append(task)
         if task.state != "running" or task.iteration is None:
             return
         others = (t for t in self.store.tasks.values() if t is not task and t.service.name == task.service.name)

@@ -58,6 +58,18 @@ def environment_doc(**changes: Any) -> dict[str, Any]:
     }
 
 
+RUN_DOC = {
+    "id": ENVIRONMENT,
+    "name": "migrate",
+    "command": ["rake", "db:migrate"],
+    "created_at": "2026-11-28T09:00:00+00:00",
+    "organization": {"id": ORGANIZATION, "slug": "acme"},
+    "app": {"id": ORGANIZATION, "slug": "shop"},
+    "environment": environment_doc(),
+    "released": {"version": 1, "image": "web:1"},
+}
+
+
 @pytest.fixture
 def nothing() -> LiveView:
     """The view of an engine that was never asked."""
@@ -70,6 +82,7 @@ def test_every_reconciled_kind_can_be_looked_at_ahead(nothing: LiveView) -> None
         "environment": environment_doc(),
         "registry": REGISTRY_DOC,
         "source": SOURCE_DOC,
+        "run": RUN_DOC,
     }
     assert documents.keys() == registered().keys()
     for kind, document in documents.items():

@@ -500,11 +500,12 @@ LINES = {
     "init",
     "rollback",
     "restart",
+    "run",
 }
 """These print lines, each by itself, through ``say``."""
 AS_ANOTHER = {
     **dict.fromkeys(("delete", "restore", "promote", "deploy", "scale"), "apply"),
-    **dict.fromkeys(("apps", "orgs", "watch", "domains"), "get"),
+    **dict.fromkeys(("apps", "orgs", "watch", "domains", "runs"), "get"),
     "diff": "plan",
 }
 

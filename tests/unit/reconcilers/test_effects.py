@@ -82,6 +82,7 @@ ELSEWHERE = {
     ("Registry", "username"),
     *(each for each in FIELDS if each[0] == "Source"),
     *(each for each in FIELDS if each[0] == "ImagePolicy"),
+    *(each for each in FIELDS if each[0] == "Run"),
     ("Environment", "follow"),
     ("Environment", "release"),
     ("Environment", "deploy_mode"),
@@ -99,7 +100,7 @@ IN_ROWS = {"ports": [8080], "volumes": ["data"]}
 """Columns of an environment that nothing is built for: they stall it."""
 BOUND = {"organization", "app", "id", "name", "swarm_name", "processes", "domains", "plan", "suspended", "deploy_mode"}
 BOUND |= {"resolved", "config", "registries", "release", "pinned", "left_out", "by_tag", *MARKS}
-BOUND |= {"image_policy", "verdict", "withheld", "stopped_images", "follow_seconds", "followed"}
+BOUND |= {"of_run", "image_policy", "verdict", "withheld", "stopped_images", "follow_seconds", "followed"}
 """What else a snapshot has: whose it is, its parts, what is set for it, which registries know its organization, what
 was found out of its image, what image policies say of it, and its releases, with what these mark."""
 WRITTEN = """

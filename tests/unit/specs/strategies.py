@@ -169,6 +169,13 @@ specs["Source"] = {
     "suspended": st.booleans(),
     "username": st.none() | st.just("ada"),
 }
+specs["Run"] = {
+    "command": st.sampled_from([("ls",), ("rake", "db:migrate")]),
+    "plan": st.none(),  # another has to be there before it is named
+    "timeout": st.sampled_from(["1s", "1h", "24h"]),
+    "release": st.none(),
+    "stopped": st.booleans(),
+}
 own_names = {
     "Process": process_types,
     "Domain": hostnames,

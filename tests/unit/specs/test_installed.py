@@ -68,7 +68,7 @@ def test_each_broken_package_is_named_with_the_reason_and_the_rest_goes_on(tmp_p
     said = run(tmp_path, "-c", KNOWN)
     for letter, (_, why) in packages.items():
         assert renamed(f"package acme-gadgets (acme_gadgets) cannot be used: {why}", letter) in said
-    assert "['environment', 'organization', 'registry', 'source']" in said
+    assert "['environment', 'organization', 'registry', 'run', 'source']" in said
 
 
 def test_every_command_warns_of_a_broken_package_and_doctor_fails(tmp_path: Path) -> None:

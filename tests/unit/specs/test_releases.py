@@ -14,6 +14,7 @@ OF_NO_RELEASE = {
     "id", "name", "swarm_name", "suspended", "organization", "app", "instances", "cpu_limit", "memory_mb", "region",
     "pool", "spread", "plan", "registries", "domains", "release", "pinned", "left_out", "restart_token", "canary",
     "by_tag", "image_policy", "verdict", "stopped_images", "withheld", "follow_seconds", "followed",
+    "of_run",
 }  # fmt: skip
 """Scale, size, place, names, routes and restarts."""
 

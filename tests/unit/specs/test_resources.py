@@ -37,7 +37,8 @@ def build(kind: str, name: str = "x", spec: dict[str, Any] | None = None, **meta
 def test_owners_come_before_what_they_own_and_processes_before_the_domains_that_name_them() -> None:
     order = list(KINDS)
     assert set(order) == {
-        "Organization", "Plan", "App", "Environment", "Process", "Domain", "Registry", "ImagePolicy", "Source"
+        "Organization", "Plan", "App", "Environment", "Process", "Domain", "Registry", "ImagePolicy", "Source",
+        "Run",
     }  # fmt: skip
     for earlier, later in [
         ("Organization", "App"),
