@@ -28,7 +28,7 @@ class Forge:
     Args:
         token: of the forge.
         forge: which sort; empty: as the repository's host says.
-        api: where its API is; empty: where that sort has it.
+        api: where its API is; empty: where that sort has it, for a host that is known to be of it.
     """
 
     token: str = field(repr=False)
@@ -46,7 +46,8 @@ def assign(conn: psycopg.Connection, vault: Vault, name: str, wanted: Forge) -> 
         wanted: where, and the token.
 
     Raises:
-        ActionError: there is no such source, it has no repository, or nobody knows what forge that is at.
+        ActionError: there is no such source, it has no repository, or nobody knows what forge that is at, or where
+            its API is.
         ExpectedError: there is no key.
     """
     if wanted.forge and wanted.forge not in FORGES:
@@ -91,6 +92,11 @@ def _put(conn: psycopg.Connection, vault: Vault, row_id: str, wanted: Forge) -> 
     if forge is None:
         raise ActionError(f"{repository} does not say what forge it is at", f"--forge names it: {', '.join(FORGES)}")
     api = wanted.api.rstrip("/") or api_of(forge, repository)
+    if not wanted.api and forge != forge_of(repository):  # else whoever writes the source says where the token goes
+        raise ActionError(
+            f"{repository} is not known to be at a forge of sort {forge}, and the token goes where its API is",
+            f"name that, if it is this one: --api {api}",
+        )
     key = data_key(conn, vault, organization)
     place = ForgePlace(organization, row_id, str(uuid4()), repository, forge, api)
     key_id, ciphertext = vault.sealed(key, place, wanted.token.encode())

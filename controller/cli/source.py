@@ -69,7 +69,7 @@ def statuses(
         str,
         typer.Option(help="github, gitlab, gitea (Forgejo, too) or bitbucket; else as its host says.", metavar="SORT"),
     ] = "",
-    api: Annotated[str, typer.Option(help="Where its API is, if not where that sort has it.", metavar="ADDRESS")] = "",
+    api: Annotated[str, typer.Option(help="Where its API is, unless its host is known.", metavar="ADDRESS")] = "",
     remove: Annotated[bool, typer.Option("--remove", help="Have nothing said any more.")] = False,
     source: Annotated[
         str | None,

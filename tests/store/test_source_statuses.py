@@ -98,7 +98,8 @@ def problems(database: Database) -> list[str]:
 
 async def test_each_state_of_a_commit_is_said_once(database: Database, tenant: Tenant, forge: Forge, cli: Cli) -> None:
     row = add(database, tenant, f"{forge.url}/acme/specs.git")
-    assert f"{forge.url}/api/v1 (gitea)" in cli("acme/main", "--forge", "gitea")
+    api = f"{forge.url}/api/v1"
+    assert f"{api} (gitea)" in cli("acme/main", "--forge", "gitea", "--api", api)
     async with leading(database, forge.authority) as (said, _):
         assert await said.say() == 0, "nothing was looked at yet"
         look(database, row, COMMIT, "passing", "the key is not here")
@@ -129,7 +130,7 @@ async def test_what_was_said_before_a_crash_is_said_again_and_the_last_state_cou
     database: Database, tenant: Tenant, forge: Forge, cli: Cli
 ) -> None:
     row = add(database, tenant, f"{forge.url}/acme/specs.git")
-    cli("acme/main", "--forge", "github")
+    cli("acme/main", "--forge", "github", "--api", f"{forge.url}/api/v3")
     look(database, row, COMMIT, "stalled")
     async with leading(database, forge.authority) as (said, lease):
         database.execute("UPDATE skypanel.lease SET epoch = epoch + 1")  # it is said, and cannot be written down
@@ -148,7 +149,7 @@ async def test_what_cannot_be_said_is_an_event_and_is_tried_a_few_times_each_lat
     database: Database, tenant: Tenant, forge: Forge, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = add(database, tenant, f"{forge.url}/acme/specs.git")
-    cli("acme/main", "--forge", "gitlab")
+    cli("acme/main", "--forge", "gitlab", "--api", f"{forge.url}/api/v4")
     look(database, row, COMMIT)
     async with leading(database, forge.authority) as (said, _):
         forge.answer = (401, {}, f'{{"message": "401 {TOKEN}"}}'.encode())
@@ -220,6 +221,22 @@ async def test_a_token_goes_to_its_api_alone(database: Database, tenant: Tenant,
         assert "has no token" in cli("acme/main", "--remove", code=1)
 
 
+async def test_a_token_goes_to_no_host_that_the_tenant_alone_has_named(
+    database: Database, tenant: Tenant, forge: Forge, cli: Cli
+) -> None:
+    """Whoever writes the source may name another repository while the operator types."""
+    row = add(database, tenant, f"{forge.url}/acme/specs.git")
+    look(database, row, COMMIT)
+    async with leading(database, forge.authority) as (said, _):
+        assert f"--api {forge.url}/api/v1" in cli("acme/main", "--forge", "gitea", code=1)
+        assert await said.say() == 0
+    database.execute("UPDATE paas_sources SET repo_url = 'https://github.com/a/b' WHERE id = %s", row, role="panel")
+    assert "--api https://api.github.com" in cli("acme/main", "--forge", "gitlab", code=1)
+    assert "https://api.github.com (github)" in cli("acme/main", "--forge", "github")
+    assert "https://api.github.com (github)" in cli("acme/main")
+    assert forge.asked == []
+
+
 async def test_what_the_panel_sealed_for_something_else_is_sent_to_no_forge(
     database: Database, tenant: Tenant, forge: Forge
 ) -> None:
@@ -242,7 +259,7 @@ async def test_a_token_that_no_header_has_keeps_no_other_source_from_being_said(
 ) -> None:
     rows = [add(database, tenant, f"{forge.url}/acme/{name}.git", name) for name in ("main", "other", "third")]
     for name in ("main", "third"):
-        cli(f"acme/{name}", "--forge", "gitea")
+        cli(f"acme/{name}", "--forge", "gitea", "--api", forge.url)
     assert "no token has" in cli("acme/other", "--forge", "gitea", code=1, token="t\u00f6ken\u2026")
     vault = Settings(skypanel_keys=SecretStr(KEYS)).vault
     place = ForgePlace(
