@@ -10,7 +10,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,7 @@ class Begun:
     """
 
     id: str
-    cookie: str
+    cookie: str = field(repr=False)
     until: datetime
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -60,7 +60,7 @@ class Made:
     """
 
     id: str
-    token: str
+    token: str = field(repr=False)
     expires_at: datetime
     replaced_until: datetime | None = None
 

@@ -44,13 +44,13 @@ class Asked:
     access: Access
     settings: Settings
     of_kinds: Mapping[str, BaseModel]
-    cursor_key: bytes
+    cursor_key: bytes = field(repr=False)
     looks: Looks
     address: str
     names: Mapping[str, str]
     query: Mapping[str, str]
-    headers: Headers
-    body: Any = None
+    headers: Headers = field(repr=False)
+    body: Any = field(default=None, repr=False)
     client: str = ""
 
     def refuse_unless(self, verb: str, kind: str, path: Sequence[str]) -> None:
@@ -100,12 +100,12 @@ class Answer:
         ends: ids of sessions that are no more.
     """
 
-    body: Any = None
+    body: Any = field(default=None, repr=False)
     status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     media_type: str = "application/json"
     waiting: Waiting | None = None
-    kept: Any = None
+    kept: Any = field(default=None, repr=False)
     follows: Following | None = None
     ends: Sequence[str] = ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -30,7 +30,7 @@ class Sent:
     """
 
     form: str
-    raw: bytes
+    raw: bytes = field(repr=False)
 
     def read(self) -> Any:
         """A document of JSON, or the text of another form; of nothing, an empty document.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import psycopg
@@ -49,9 +49,9 @@ class Delivery:
     """
 
     hook: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     form: str
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
