@@ -265,7 +265,10 @@ def asked(found: Context) -> dict[str, Any]:
             f"there is no token for {found.url}", f"`skypanel login {found.url}`, or set {contexts.TOKEN}"
         )
     with target.client_of(found, patience=5.0) as client, said(client.origin):
-        return dict(client.whoami())
+        who = client.whoami()
+        place = who.get(TENANT_WORD)
+        told: dict[str, Any] = {**who, TENANT_WORD: place if isinstance(place, dict) and "name" in place else None}
+        return told | {name: str(told[name]) for name in ("actor", "role", "means")}
 
 
 def _person(who: dict[str, Any]) -> str:

@@ -56,7 +56,7 @@ def edit(
     with backend() as there:
         before = there.begin_edit(kind, name)
     folder = Path(tempfile.mkdtemp(prefix="skypanel-edit-"))
-    file = folder / f"{before.object.path[-1]}.yaml"
+    file = folder / f"{before.object.path[-1].replace(os.sep, '_')}.yaml"
     file.write_text(before.text, encoding="utf-8")
     try:
         entries = _typed(before, file)

@@ -91,6 +91,7 @@ _REFUSES = "PostgreSQL refuses the connection: {} (check user, password and data
 _UNSUPPORTED = "controller.swarm.errors.UnsupportedEngine"
 EXPECTED: Mapping[str, Callable[[Any], list[str]]] = {
     "controller.kit.expected.ExpectedError": _lines,
+    "controller.client.errors.ClientError": lambda error: _lines(f"{error} ({error.hint})" if error.hint else error),
     "controller.declared.constraint_messages.SpecRefused": _lines,
     "controller.schema.errors.MigrationError": _lines,
     "controller.swarm.errors.EngineError": lambda error: [f"Docker Engine: {error.message}"],

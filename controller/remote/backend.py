@@ -20,6 +20,7 @@ from controller.declared.written import Target, Written
 from controller.remote import documents
 from controller.remote.reading import Reader
 from controller.remote.refusals import said
+from controller.remote.understanding import understood_all
 from specs.kinds import KINDS, SOURCE, TENANT, TENANT_WORD, ancestors
 from specs.problems import quote
 
@@ -40,6 +41,7 @@ MERGE = "application/merge-patch+json"
 _PAGE = 200
 
 
+@understood_all
 class Remote:
     """An installation by its API.
 

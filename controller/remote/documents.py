@@ -9,8 +9,10 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from controller.client.errors import ClientError
 from controller.declared.objects import DeclaredObject, ObjectStatus
 from controller.declared.written import FieldChange, Target, Written
+from controller.remote.understanding import understood
 from specs.kinds import KINDS, SOURCE, TENANT_WORD, ancestors
 
 if TYPE_CHECKING:
@@ -32,14 +34,22 @@ def moment(said: Any) -> datetime | None:
     return datetime.fromisoformat(said) if isinstance(said, str) else None
 
 
+def _is_name(said: object) -> bool:
+    """Whether it can be one: it is shown, and a file may be called so."""
+    return isinstance(said, str) and said.isprintable() and said not in ("", ".", "..") and "/" not in said
+
+
+@understood
 def object_of(document: Mapping[str, Any]) -> DeclaredObject:
     """A declared object with its status.
 
     Raises:
-        KeyError, ValueError: it is none that this version knows.
+        ClientError: it is none that this version knows.
     """
     kind, metadata = document["kind"], document["metadata"]
     path = (*(metadata[KINDS[owner].word()] for owner in ancestors(kind)), metadata["name"])
+    if not all(map(_is_name, path)):
+        raise ValueError
     return DeclaredObject(
         kind=kind,
         id=UUID(metadata["id"]),
@@ -71,6 +81,7 @@ def _status(said: Mapping[str, Any]) -> ObjectStatus:
     )
 
 
+@understood
 def written_of(row: Mapping[str, Any], target: Target | None = None) -> Written:
     """What became of an object; ``target`` is it, where it is known by more than its name."""
     kind, name = row.get("kind", ""), row.get("name", "")
@@ -86,6 +97,7 @@ def _change(said: Mapping[str, Any]) -> FieldChange:
     return FieldChange(said["field"], said.get("before"), said.get("after"))
 
 
+@understood
 def event_of(said: Mapping[str, Any]) -> Happened:
     """An event; of a stream its kind is written as in documents."""
     from controller.declared.happened import Happened  # noqa: PLC0415 - few commands need it
@@ -105,6 +117,7 @@ def event_of(said: Mapping[str, Any]) -> Happened:
     )
 
 
+@understood
 def progress_of(said: Mapping[str, Any]) -> Progress:
     """How far an object is."""
     from controller.declared.readiness import Progress  # noqa: PLC0415 - as above
@@ -158,6 +171,7 @@ class ForeseenThere:
         return self.said
 
 
+@understood
 def foreseen_of(said: Mapping[str, Any]) -> ForeseenThere:
     """A plan."""
     swarm = said.get("swarm")
@@ -238,6 +252,7 @@ class ExplainedThere:
         return {name: value for name, value in self.said.items() if name != "mendCall"}
 
 
+@understood
 def explained_of(said: Mapping[str, Any]) -> ExplainedThere:
     """An explanation."""
     from reconcilers.chain import Link, State  # noqa: PLC0415 - as above
@@ -269,7 +284,7 @@ def entry_of(document: Mapping[str, Any]) -> Located | None:
     try:
         plain = object_of(document).document()
         return Located(KINDS[plain["kind"]].model_validate(plain), "", Position(1, 1))
-    except (ValidationError, KeyError):
+    except (ValidationError, ClientError):
         return None
 
 

@@ -49,6 +49,8 @@ class Reader:
         found = self._documents(kind, tuple(path), depth, organizations, specs=specs) if all(path) else iter(())
         with said(self._client.origin):
             objects = [object_of(each) for each in found]
+        if any(one.kind != kind or (len(path) == depth and one.path != tuple(path)) for one in objects):
+            raise ActionError(f"{self._client.origin} answers with another object than was asked for")
         return [one for one in objects if not organizations or not of_tenant(kind) or one.path[0] in organizations]
 
     def document(self, kind: str, path: Sequence[str]) -> Mapping[str, Any] | None:

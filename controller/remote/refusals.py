@@ -10,6 +10,7 @@ from controller.actions.errors import ActionError
 from controller.client.errors import ApiProblem, ClientError, Fault
 from controller.client.problems import Forbidden, NotFound, TooManyRequests, Unauthenticated
 from controller.kit.expected import ExpectedError
+from controller.remote.understanding import understanding
 
 if TYPE_CHECKING:
     from specs.loader import Located
@@ -30,7 +31,8 @@ def said(origin: str, entries: Sequence[Located] = ()) -> Iterator[None]:
         entries: what was sent, so that it can be said where it stands.
     """
     try:
-        yield
+        with understanding():
+            yield
     except Unauthenticated:
         raise ActionError(f"{origin} does not know who asks", f"`skypanel login {origin}` with a token") from None
     except Forbidden as problem:

@@ -17,6 +17,8 @@ import pytest
 from controller.actions.tokens import Asked, create
 from controller.cli import inputs, main
 from controller.cli.errors import ExitCode
+from controller.client import Client
+from controller.remote.backend import Remote
 from tests.store.api.test_page import served
 from tests.store.conftest import Database, make_tenant
 from tests.store.test_releases_cli import make
@@ -77,7 +79,7 @@ def both(
     return Both(database, served["API"], token, monkeypatch, capsys)
 
 
-def test_who_logs_in_is_known_until_he_logs_out(both: Both, tmp_path: Path) -> None:
+def logs_in_and_out(both: Both, tmp_path: Path) -> None:
     def with_token(text: str, *words: str, code: int = ExitCode.OK) -> str:
         both.stdin(text)
         return both(*words, remote=None, code=code)
@@ -94,6 +96,25 @@ def test_who_logs_in_is_known_until_he_logs_out(both: Both, tmp_path: Path) -> N
     assert "logged out" in both("logout", remote=None)
     assert "there is no token" in both("apps", remote=None, code=ExitCode.ERROR)
     assert both.token not in (tmp_path / "skypanel/contexts.json").read_text()
+
+
+def follows_events(both: Both) -> None:
+    """From the list on, and each is told once."""
+
+    def happens(message: str) -> None:
+        (row,) = both.database.execute("SELECT id, organization_id FROM paas_apps WHERE slug = 'shop' LIMIT 1")
+        both.database.execute(
+            "INSERT INTO skypanel.events (kind, object_id, organization_id, type, reason, message)"
+            " VALUES ('app', %s, %s, 'Normal', 'Tried', %s)", *row, message,
+        )  # fmt: skip
+
+    happens("before")
+    with Client(both.api, both.token) as client:
+        found = Remote(client).followed(None, 1)
+        assert next(found).message == "before"
+        happens("after")
+        happens("at last")
+        assert [next(found).message for _ in range(2)] == ["after", "at last"]
 
 
 READ = [
@@ -144,8 +165,10 @@ READ = [
 ]
 
 
-def test_what_is_read_or_refused_is_the_same(both: Both) -> None:
+def test_what_is_read_or_refused_is_the_same_and_who_logs_in_is_known(both: Both, tmp_path: Path) -> None:
     compare_reads(both, READ[::5])
+    follows_events(both)
+    logs_in_and_out(both, tmp_path)
 
 
 @pytest.mark.long
