@@ -224,7 +224,7 @@ class Api:
         limits: dict[str, str] = {}
         with structlog.contextvars.bound_contextvars(request=number):
             try:
-                limits = self._limiter.headers(self._limiter.take(_credential(request), address))
+                limits = self._limiter.headers(self._limiter.take(self._counted(request), address))
                 if operation.logs_in:
                     self._logins.page(address)
                 response = await self._answer(operation, request, number, address, limits)
@@ -233,6 +233,13 @@ class Api:
             took = round((time.monotonic() - started) * 1000, 1)
             log.info("api.request", operation=operation.name, status=response.status_code, ms=took, address=address)
         return response
+
+    def _counted(self, request: Request) -> str | None:
+        """What a request is counted by; a page of somebody else uses up nothing of whoever looks at it."""
+        origin, sent = self._settings.skypanel_console_origin, cookies.sent(request.headers)
+        if sent is not None and not cookies.is_of_console(request.method, request.headers, origin):
+            return None
+        return _credential(request)
 
     async def _answer(
         self, operation: Operation, request: Request, number: str, address: str, limits: Mapping[str, str]

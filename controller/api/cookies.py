@@ -44,22 +44,28 @@ def made(cookie: str, until: datetime) -> str:
     return f"{NAME}={cookie}; Max-Age={seconds}; {_ATTRIBUTES}"
 
 
-def refuse_other_pages(method: str, headers: Headers, origin: str) -> None:
-    """Have a browser's request come from the console.
+def is_of_console(method: str, headers: Headers, origin: str) -> bool:
+    """Whether a browser's request comes from the console, and says so where it writes.
 
     Args:
         method: of the request.
         headers: of it.
         origin: of the console.
+    """
+    sites, origins = headers.getlist("sec-fetch-site"), headers.getlist("origin")
+    if any(one != origin for one in origins):
+        return False
+    if method in _SAFE:
+        return all(site in (_OURS, _BY_HAND) for site in sites)
+    return bool(sites or origins) and all(site == _OURS for site in sites)
+
+
+def refuse_other_pages(method: str, headers: Headers, origin: str) -> None:
+    """Have a browser's request come from the console; arguments as of ``is_of_console``.
 
     Raises:
         ProblemError: it does not, or does not say where a write comes from.
     """
-    sites, origins = headers.getlist("sec-fetch-site"), headers.getlist("origin")
-    if method in _SAFE:
-        good = all(site in (_OURS, _BY_HAND) for site in sites) and all(one == origin for one in origins)
-    else:
-        good = bool(sites or origins) and all(site == _OURS for site in sites) and all(one == origin for one in origins)
-    if not good:
+    if not is_of_console(method, headers, origin):
         hint = "with a cookie, send Sec-Fetch-Site: same-origin or the console's Origin, as its own pages do"
         raise ProblemError("forbidden", "this does not come from a page of the console", [Fault(hint)])

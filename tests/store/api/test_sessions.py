@@ -455,6 +455,20 @@ def test_a_stream_by_the_cookie_acts_where_it_is_told_and_ends_with_the_session(
         refused.close()
 
 
+def test_a_page_of_somebody_else_uses_up_nothing_of_the_session(gate: Gate) -> None:
+    """A tenant's page on the same site has the browser send the cookie, as often as it likes."""
+    cookie = gate.begin(gate.person())
+    settings = gate.settings.model_copy(update={"skypanel_api_requests_per_minute": 20})
+    with TestClient(make_app(settings, {}, access=real(settings)), raise_server_exceptions=False) as client:
+        theirs, ours = (
+            {"Cookie": f"{cookies.NAME}={cookie}", "Sec-Fetch-Site": site} for site in ("same-site", "same-origin")
+        )
+        assert client.get(WHO, headers=ours).status_code == 200
+        said = {client.get(WHO, headers=theirs).status_code for _ in range(9)}
+        assert said == {403, 429}
+        assert client.get(WHO, headers=ours).status_code == 200
+
+
 def test_whoever_has_many_sessions_has_no_more_streams(gate: Gate) -> None:
     settings = gate.settings.model_copy(update={"skypanel_api_streams_per_caller": 2})
     with serving(make_app(settings, {}, access=real(settings))) as port:
