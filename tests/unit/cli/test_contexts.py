@@ -150,7 +150,15 @@ def test_no_token_is_asked_for_where_it_could_not_be_sent_safely(url: str, capsy
 
 
 @pytest.mark.parametrize(
-    "line", [["user", "add", "a@b.c"], ["gc"], ["audit", "list"], ["images", "list", "acme"], ["trace", "env", "a/b/c"]]
+    "line",
+    [
+        ["user", "add", "a@b.c"],
+        ["run", "a/b", "x"],
+        ["gc"],
+        ["audit", "list"],
+        ["images", "list", "acme"],
+        ["trace", "env", "a/b/c"],
+    ],
 )
 def test_what_works_on_the_database_alone_says_so(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     keep(PROD, current="prod")
