@@ -113,6 +113,7 @@ def wanted_of(snapshot: SourceSnapshot) -> Wanted:
         username=snapshot.username,
         revision=str(snapshot.revision) if snapshot.sealed else None,
         identities=snapshot.identities,
+        values=None if snapshot.overlay is None else tuple(sorted(snapshot.overlay.items())),
         verify=None if snapshot.verify is None else Verify(snapshot.verify.ssh, snapshot.verify.openpgp),
     )
 

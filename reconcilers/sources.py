@@ -45,6 +45,7 @@ class Wanted:
         revision: of his password; None: none is set.
         verify: who has to have signed the commit; None: nobody.
         identities: version of the age identities that encrypted files are opened with; None: none are set.
+        values: what placeholders in files stand for, by name; None: nothing is filled in.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Wanted:
     revision: str | None = None
     verify: Verify | None = None
     identities: int | None = None
+    values: tuple[tuple[str, str | bool | int | float], ...] | None = None
 
     @property
     def asks_for(self) -> str:

@@ -19,12 +19,28 @@ from pydantic import (
     GetJsonSchemaHandler,
     PlainSerializer,
     Strict,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
     WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from specs import image_policies, images, names, registries, rules, run_rules, signers, sources, units, vulnerabilities
+from specs import (
+    image_policies,
+    images,
+    names,
+    placeholders,
+    registries,
+    rules,
+    run_rules,
+    signers,
+    sources,
+    units,
+    vulnerabilities,
+)
 from specs.problems import RefusedError, abbreviate
 
 
@@ -139,6 +155,18 @@ Armors = Annotated[
             "type": "array",
             "maxItems": signers.MOST_SIGNERS,
             "items": {"type": "string", "pattern": signers.ARMOR_PATTERN, "maxLength": signers.ARMOR_LIMIT},
+        }
+    ),
+]
+SourceValues = Annotated[
+    dict[str, StrictStr | StrictBool | StrictInt | StrictFloat],
+    AfterValidator(placeholders.check_values),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "maxProperties": placeholders.VALUES,
+            "propertyNames": {"pattern": placeholders.NAME_PATTERN},
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
         }
     ),
 ]

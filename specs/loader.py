@@ -22,8 +22,9 @@ from specs.config_vars import KIND as CONFIG_VARS
 from specs.config_vars import ConfigVars
 from specs.encrypted import Opener, UnopenedError, is_encrypted, unopened
 from specs.kinds import KINDS
+from specs.placeholders import UnknownError, Value, filled
 from specs.problems import Path as FieldPath
-from specs.problems import Problem, RefusedError, closest, problems_of, quote
+from specs.problems import Problem, RefusedError, abbreviate, closest, field_name, problems_of, quote
 from specs.resource import API_VERSION, Resource, ResourceKey
 from specs.yaml_syntax import Position, YamlProblem
 from specs.yaml_text import YamlDocument, read_documents
@@ -96,11 +97,13 @@ class Reading:
         opener: opens what is encrypted; None: there is no key.
         closed: without a key, what is not encrypted is looked at; else such files are refused.
         private: no message has a value that was encrypted.
+        values: what placeholders stand for; None: they are text as any other.
     """
 
     opener: Opener | None = None
     closed: bool = False
     private: bool = False
+    values: Mapping[str, Value] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,7 @@ def load_all(
     stdin: BinaryIO | None = None,
     opener: Opener | None = None,
     closed: bool = False,
+    values: Mapping[str, Value] | None = None,
 ) -> Files:
     """All that ``sources`` declare.
 
@@ -188,25 +192,29 @@ def load_all(
         stdin: as well.
         opener: opens encrypted files; None: there is no key.
         closed: without a key, look at what of them is not encrypted; else they are refused.
+        values: what placeholders stand for; None: they are text as any other.
 
     Raises:
         SpecFilesError: anything at all is wrong; nothing should be applied then.
     """
-    return _loaded(contents(sources, stdin), Reading(opener, closed=closed))
+    return _loaded(contents(sources, stdin), Reading(opener, closed=closed, values=values))
 
 
-def load_contents(files: Mapping[str, bytes], opener: Opener | None = None) -> Files:
+def load_contents(
+    files: Mapping[str, bytes], opener: Opener | None = None, values: Mapping[str, Value] | None = None
+) -> Files:
     """All that files declare which somebody else has read. No message has a value that was encrypted.
 
     Args:
         files: contents by name.
         opener: opens encrypted files; None: they are refused.
+        values: what placeholders stand for; None: they are text as any other.
 
     Raises:
         SpecFilesError: anything at all is wrong; nothing should be applied then.
     """
     read = ((name, _text(BytesIO(content), name)) for name, content in files.items())
-    return _loaded(read, Reading(opener, private=True))
+    return _loaded(read, Reading(opener, private=True, values=values))
 
 
 def _loaded(files: Iterable[tuple[str, str | FileProblem]], how: Reading) -> Files:
@@ -267,7 +275,20 @@ def read_entries(text: str, file: str, how: Reading) -> Iterator[Entry]:
             if document.closed:
                 position = document.position(())
                 yield Closed(f"{file}:{position.line}:{position.column}")
-            yield from _resource(document, file, how)
+            yield from _resource(document, file, how) if how.values is None else _filled(document, file, how)
+
+
+def _filled(document: YamlDocument, file: str, how: Reading) -> Iterator[Entry]:
+    try:
+        document = filled(document, how.values or {})
+    except UnknownError as error:
+        hint = f"known: {', '.join(sorted(how.values or ())) or 'none'}; $${{...}} is the text itself"
+        for path, name in error.found:
+            message = f"${{{abbreviate(name)}}} stands for nothing"
+            where = field_name(path, document.data)
+            yield FileProblem(file, document.position(path), _label(document.data), where, message, hint)
+    else:
+        yield from _resource(document, file, how)
 
 
 def _in_clear(documents: Sequence[YamlDocument], how: Reading) -> list[YamlDocument]:

@@ -46,6 +46,7 @@ from specs.fields import (
     Slug,
     SourceSeconds,
     SourceUrl,
+    SourceValues,
     StopSignal,
     Sysctls,
     TmpfsPaths,
@@ -189,6 +190,7 @@ class SourceSnapshot(_Document):
     commit: Commit | None = None
     path: Folder = "."
     verify: VerifySnapshot | None = None
+    overlay: SourceValues | None = None
     interval_seconds: SourceSeconds = 60
     suspended: Flag = False
     username: RegistryUser | None = None

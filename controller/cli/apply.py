@@ -13,6 +13,7 @@ from controller.cli.inputs import (
     MoreFiles,
     Reason,
     Timeout,
+    Values,
     Wait,
     backend,
     read_files,
@@ -33,6 +34,7 @@ def apply(
     *,
     file: Files = None,
     age_key: AgeKey = None,
+    value: Values = None,
     reason: Reason = "",
     commit: Commit = "",
     dry_run: DryRun = False,
@@ -53,7 +55,7 @@ def apply(
         skypanel get environment acme/shop/production -o yaml | skypanel apply -f -
     """
     limit = seconds(timeout)
-    entries = read_files(file, files, age_key=age_key)
+    entries = read_files(file, files, age_key=age_key, values=value)
     if dry_run:
         with backend(declares=True, tries=True) as there:
             show_plan(there.preview(entries), output)

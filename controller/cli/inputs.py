@@ -20,6 +20,7 @@ from controller.cli.contexts import TOKEN
 from controller.cli.helped import running
 from controller.settings_sources import API, DATABASE, PEOPLE, installed_file, read, sources, value_of
 from specs.kinds import TENANT
+from specs.placeholders import Value, check_values
 from specs.problems import RefusedError
 from specs.units import parse_duration
 
@@ -144,6 +145,12 @@ AgeKey = Annotated[
     str | None,
     typer.Option(
         "--age-key", help="File with age identities that files encrypted by SOPS are opened with.", metavar="FILE"
+    ),
+]
+Values = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--value", help="What ${NAME} in the files stands for, as of a source; may be repeated.", metavar="NAME=VALUE"
     ),
 ]
 _LARGEST_KEY_FILE = 65536
@@ -288,12 +295,18 @@ def database(
         ) from None
 
 
-def read_files(*given: Sequence[str] | None, age_key: str | None = None, closed: bool = False) -> SpecFiles:
+def read_files(
+    *given: Sequence[str] | None,
+    age_key: str | None = None,
+    values: Sequence[str] | None = None,
+    closed: bool = False,
+) -> SpecFiles:
     """What all files declare that were ``given``, with ``-f`` and without.
 
     Args:
         given: files, folders, or ``-``.
         age_key: file with age identities that encrypted files are opened with.
+        values: what placeholders stand for, as NAME=VALUE.
         closed: without one, look at what is not encrypted in them.
 
     Raises:
@@ -307,10 +320,25 @@ def read_files(*given: Sequence[str] | None, age_key: str | None = None, closed:
         raise ActionError("which files?", "name them with -f; - is standard input")
     opener = None if age_key is None else _identities(age_key).open
     paths = [Path(file) if file != "-" else file for file in files]
-    found = load_all(paths, stdin=sys.stdin.buffer, opener=opener, closed=closed)
+    stand = None if not values else dict(map(_value, values))
+    found = load_all(paths, stdin=sys.stdin.buffer, opener=opener, closed=closed, values=stand)
     if not found:
         raise ActionError(f"{', '.join(files)}: no resource is declared there")
     return found
+
+
+def _value(said: str) -> tuple[str, Value]:
+    from specs.yaml_text import YamlDocument, read_documents  # noqa: PLC0415 - as above
+
+    name, equals, text = said.partition("=")
+    read = next(read_documents(text), None) if text else None
+    value = read.data if isinstance(read, YamlDocument) and isinstance(read.data, str | int | float) else text
+    if not equals:
+        raise ActionError(f"--value {name} has no value", "write --value NAME=VALUE")
+    try:
+        return next(iter(check_values({name: value}).items()))
+    except RefusedError as error:
+        raise ActionError(f"--value: {error.message}", error.hint) from None
 
 
 def _identities(file: str) -> Identities:

@@ -6,7 +6,7 @@ import typer
 
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output
-from controller.cli.inputs import AgeKey, Files, MoreFiles, backend, read_files
+from controller.cli.inputs import AgeKey, Files, MoreFiles, Values, backend, read_files
 from controller.cli.planned import show_plan
 
 
@@ -16,7 +16,14 @@ def register(app: typer.Typer) -> None:
     app.command(name="diff")(diff)
 
 
-def plan(files: MoreFiles = None, *, file: Files = None, age_key: AgeKey = None, output: Output = Format.TABLE) -> None:
+def plan(
+    files: MoreFiles = None,
+    *,
+    file: Files = None,
+    age_key: AgeKey = None,
+    value: Values = None,
+    output: Output = Format.TABLE,
+) -> None:
     """Show what `apply -f` would change, in the rows and then on the Swarm, and change nothing.
 
     `+` is created, `~` changed, `±` recreated, `-` removed. The Swarm's part also shows drift of the objects that the
@@ -31,7 +38,7 @@ def plan(files: MoreFiles = None, *, file: Files = None, age_key: AgeKey = None,
         skypanel plan -f shop.yaml
         skypanel plan -f specs/ -o json | jq '.swarm[].name'
     """
-    entries = read_files(file, files, age_key=age_key)
+    entries = read_files(file, files, age_key=age_key, values=value)
     with backend(declares=True, tries=True) as there:
         looked_ahead = there.preview(entries)
     show_plan(looked_ahead, output)
@@ -39,7 +46,14 @@ def plan(files: MoreFiles = None, *, file: Files = None, age_key: AgeKey = None,
         raise typer.Exit(ExitCode.CHANGES)
 
 
-def diff(files: MoreFiles = None, *, file: Files = None, age_key: AgeKey = None, output: Output = Format.TABLE) -> None:
+def diff(
+    files: MoreFiles = None,
+    *,
+    file: Files = None,
+    age_key: AgeKey = None,
+    value: Values = None,
+    output: Output = Format.TABLE,
+) -> None:
     """Show what `apply -f` would change; the same as `plan`.
 
     Exit code 0: nothing would change; 2: something would; 1: it would be refused.
@@ -48,4 +62,4 @@ def diff(files: MoreFiles = None, *, file: Files = None, age_key: AgeKey = None,
 
         skypanel diff -f shop.yaml
     """
-    plan(files, file=file, age_key=age_key, output=output)
+    plan(files, file=file, age_key=age_key, value=value, output=output)

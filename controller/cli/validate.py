@@ -11,7 +11,7 @@ import typer
 from controller.actions.paths import ALL, complete_or_all
 from controller.actions.validate import check_registries, doubtful, schema_file, write_schemas
 from controller.cli.formats import Format, Output, emit
-from controller.cli.inputs import AgeKey, Files, MoreFiles, read_files, settings
+from controller.cli.inputs import AgeKey, Files, MoreFiles, Values, read_files, settings
 from controller.cli.output import say, warn
 from specs.config_vars import KIND as CONFIG_VARS
 from specs.schema_export import ANY_KIND, schemas
@@ -24,7 +24,12 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(
-    files: MoreFiles = None, *, file: Files = None, age_key: AgeKey = None, output: Output = Format.TABLE
+    files: MoreFiles = None,
+    *,
+    file: Files = None,
+    age_key: AgeKey = None,
+    value: Values = None,
+    output: Output = Format.TABLE,
 ) -> None:
     """Check spec files; every problem is named with its file, line, column and field.
 
@@ -38,7 +43,7 @@ def validate(
         skypanel validate -f specs/
         cat app.yaml | skypanel validate -f -
     """
-    entries = read_files(file, files, age_key=age_key, closed=True)
+    entries = read_files(file, files, age_key=age_key, values=value, closed=True)
     check_registries(entries.resources, settings().skypanel_allowed_registries)
     for said in doubtful(entries):
         warn(said)

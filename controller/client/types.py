@@ -346,6 +346,7 @@ class SourceSpec(TypedDict, total=False):
     interval: str
     prune: bool
     verify: SourceVerify | None
+    values: dict[str, str | float | bool] | None
     suspended: bool
     username: str | None
 

@@ -148,7 +148,7 @@ class GitSources(Sources):
     def _entries(self, wanted: Wanted, commit: str, identities: Identities | None) -> tuple[Files, int]:
         """What the commit declares; the last few are remembered, as most looks find what the last one found."""
         opens = identities.recipients if identities else ()
-        key = (wanted.id, wanted.organization, wanted.path, commit, *opens)
+        key = (wanted.id, wanted.organization, wanted.path, commit, repr(wanted.values), *opens)
         if key in self._read:
             self._read.move_to_end(key)
             return self._read[key]
@@ -161,7 +161,9 @@ class GitSources(Sources):
                 files = of_commit(self._repositories.place(wanted), commit, wanted.path)
             except (GitFailedError, GitMissingError, OSError):
                 raise _absent() from None
-        found = read(files, wanted.organization, identities.open if identities else _no_key(wanted)), len(files)
+        opener = identities.open if identities else _no_key(wanted)
+        values = None if wanted.values is None else dict(wanted.values)
+        found = read(files, wanted.organization, opener, values), len(files)
         self._read[key] = found
         while len(self._read) > _REMEMBERED:
             self._read.popitem(last=False)

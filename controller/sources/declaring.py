@@ -39,6 +39,7 @@ from reconcilers.sources import Declared, SourceError, Taken, Wanted
 from specs.encrypted import Opener
 from specs.kinds import KINDS, SOURCE, TENANT_WORD
 from specs.loader import Files, Located, SpecFilesError, load_contents
+from specs.placeholders import Value
 
 MEANS = "git"
 _MOST_PROBLEMS = 20
@@ -47,14 +48,19 @@ _FOUGHT = ("took", "contested")
 _KIND = {cls.word(): kind for kind, cls in KINDS.items()}
 
 
-def read(files: Mapping[str, bytes], organization: str, opener: Opener | None = None) -> Files:
-    """What ``files`` declare; ``opener`` opens those that are encrypted.
+def read(
+    files: Mapping[str, bytes],
+    organization: str,
+    opener: Opener | None = None,
+    values: Mapping[str, Value] | None = None,
+) -> Files:
+    """What ``files`` declare; ``opener`` opens those that are encrypted, and placeholders stand for ``values``.
 
     Raises:
         SourceError: ``SpecRefused``: something is wrong in them, or is not the organization's.
     """
     try:
-        found = load_contents(files, opener)
+        found = load_contents(files, opener, values)
     except SpecFilesError as error:
         raise refused([str(problem) for problem in error.problems]) from None
     problems = [*_foreign(found.resources, organization), *foreign(found.variables, organization)]

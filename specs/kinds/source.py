@@ -9,7 +9,19 @@ from pydantic import Field, model_validator
 
 from specs.binding import Column, TableBinding
 from specs.facts import KindFacts, Shown, detail
-from specs.fields import Armors, Commit, Duration, Flag, Folder, RegistryUser, Revision, Signers, Slug, SourceUrl
+from specs.fields import (
+    Armors,
+    Commit,
+    Duration,
+    Flag,
+    Folder,
+    RegistryUser,
+    Revision,
+    Signers,
+    Slug,
+    SourceUrl,
+    SourceValues,
+)
 from specs.permits import ADMIN
 from specs.problems import RefusedError
 from specs.resource import Declared, Metadata, Resource, Spec
@@ -62,6 +74,9 @@ class SourceSpec(Spec):
     interval: Duration = Field(timedelta(seconds=60), description="Time between two looks, from 10s to 24h.")
     prune: Flag = Field(False, description="What it has declared and declares no longer is deleted.")
     verify: Verify | None = Field(None, description="A commit is declared only where one of these has signed it.")
+    values: SourceValues | None = Field(
+        None, description="What ${NAME} in its files stands for: text, numbers, true or false. Left out: nothing is."
+    )
     suspended: Flag = Field(False, description="It is not looked at; what it has declared stays.")
     username: RegistryUser | None = Field(
         None, description="User of the repository; the password is set with `skypanel source password`."
@@ -106,6 +121,7 @@ class Source(Resource):
             ),
             "prune": Column("prune"),
             "verify": Column("verify", to_db=_verify_to_db, json=True),
+            "values": Column("overlay", json=True),
             "suspended": Column("suspended"),
             "username": Column("username", kept=True),
         },

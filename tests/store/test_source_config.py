@@ -354,3 +354,30 @@ async def test_a_key_is_bound_to_its_source_and_what_it_opens_is_not_repeated(
             await sync(database, sources, thief)
         assert error.value.reason == "AgeKeyUnreadable"
         assert wanted(database, thief).identities == 1
+
+
+async def test_values_of_a_source_stand_for_placeholders_of_its_files(
+    database: Database, tenant: Tenant, git: GitServer, tmp_path: Path
+) -> None:
+    files = environment("p").replace("web:1", "web:${TAG}").replace("spec: {", "spec: {replicas: '${COUNT}', ")
+    git.commit({"a.yaml": app("blog"), "b.yaml": files, "c.yaml": config("acme/blog", LEVEL="${LEVEL}", TEXT="$${A}")})
+    row = add(database, tenant, git.url)
+    asked = "SELECT image_ref, instances FROM paas_environments WHERE name = 'p'"
+
+    def say(values: dict[str, object]) -> None:
+        said = json.dumps(values)
+        database.execute("UPDATE paas_sources SET overlay = %s::jsonb WHERE id = %s", said, row, role="panel")
+
+    async with adapter(database, git, tmp_path) as (sources, _):
+        say({"TAG": "7", "COUNT": 2})
+        with pytest.raises(SourceError, match=r"c\.yaml:5:15: .*\$\{LEVEL\} stands for nothing \(known: COUNT, TAG"):
+            await sync(database, sources, row)
+        assert database.execute(asked) == []
+        say({"TAG": "7", "COUNT": 2, "LEVEL": "debug"})
+        await sync(database, sources, row)
+        assert (database.execute(asked), opened(database)) == ([("web:7", 2)], {"LEVEL": "debug", "TEXT": "${A}"})
+        woken(database)
+        say({"TAG": "8", "COUNT": 3, "LEVEL": "debug"})
+        assert woken(database) == 1, "the source is looked at for it"
+        await sync(database, sources, row)
+        assert (database.execute(asked), versions(database)["LEVEL"]) == ([("web:8", 3)], (1, False))

@@ -165,6 +165,7 @@ specs["Source"] = {
     "path": st.sampled_from([".", "clusters/production"]),
     "interval": st.sampled_from(["10s", "1m30s", "24h"]),
     "prune": st.booleans(),
+    "values": st.none() | st.dictionaries(st.sampled_from(["TAG", "n_1"]), st.integers(0, 9) | st.booleans() | lines),
     "verify": st.none() | signers,
     "suspended": st.booleans(),
     "username": st.none() | st.just("ada"),
