@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
+from specs.sources import place_of
+
 PENDING, SUCCESS, FAILURE = "pending", "success", "failure"
 LONGEST = 140
 """Characters of a sentence: GitHub takes no more."""
@@ -77,19 +79,22 @@ def is_token(text: str) -> bool:
 
 def forge_of(repository: str) -> str | None:
     """Which forge a repository is at, where its host says so; None: it does not."""
-    return _HOSTS.get((urlsplit(repository).hostname or "").lower())
+    return _HOSTS.get(place_of(repository).host)
 
 
 def api_of(forge: str, repository: str) -> str:
     """Where the API of a repository's forge is: at its host, but for those that have another one for it."""
-    parts = urlsplit(repository)
-    known = _APIS.get((parts.hostname or "").lower())
-    return known or f"{parts.scheme}://{parts.netloc}{_PATHS[forge]}"
+    place = place_of(repository)
+    if known := _APIS.get(place.host):
+        return known
+    if place.scheme == "ssh":  # whose port is not that of its API
+        return f"https://{place.host}{_PATHS[forge]}"
+    return f"{place.scheme}://{urlsplit(repository).netloc}{_PATHS[forge]}"
 
 
 def call(forge: str, repository: str, token: str, said: Said) -> Call:
     """The request that has the forge show ``said``."""
-    path = urlsplit(repository).path.strip("/").removesuffix(".git")
+    path = place_of(repository).path.strip("/").removesuffix(".git")
     return _CALLS[forge](path, repository, token, said)
 
 
@@ -113,9 +118,14 @@ def _of_gitlab(path: str, _: str, token: str, said: Said) -> Call:
 def _of_bitbucket(path: str, repository: str, token: str, said: Said) -> Call:
     state = {PENDING: "INPROGRESS", SUCCESS: "SUCCESSFUL", FAILURE: "FAILED"}[said.state]
     key = hashlib.sha256(said.context.encode()).hexdigest()[:_KEY]
-    body = {"key": key, "state": state, "name": said.context, "description": said.shown, "url": repository}
+    body = {"key": key, "state": state, "name": said.context, "description": said.shown, "url": _page(repository)}
     target = f"/repositories/{quote(path)}/commit/{said.commit}/statuses/build"
     return _call(target, {"Authorization": f"Bearer {token}"}, body)
+
+
+def _page(repository: str) -> str:
+    place = place_of(repository)
+    return f"https://{place.host}/{place.path}" if place.scheme == "ssh" else repository
 
 
 def _call(path: str, headers: Mapping[str, str], body: Mapping[str, str]) -> Call:

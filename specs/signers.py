@@ -81,7 +81,7 @@ def signer(line: str) -> Signer:
     options = {} if words[1] in _TYPES else _options(words.pop(1))
     if len(words) < 3 or words[1] not in _TYPES:
         raise RefusedError(f"{quote(line)} has no key that can be used", f"one of {', '.join(_TYPES)}")
-    key = _key(words[1], words[2])
+    key = checked_key(words[1], words[2])
     return Signer(words[0], words[1], key, _moment(options, "valid-after"), _moment(options, "valid-before"))
 
 
@@ -209,8 +209,12 @@ def _moment(options: dict[str, str], name: str) -> datetime | None:
         raise RefusedError(f"{quote(options[name])} is not a time", "YYYYMMDD or YYYYMMDDhhmmss, in UTC") from None
 
 
-def _key(kind: str, key: str) -> str:
-    """``key`` in the one form that its bytes have."""
+def checked_key(kind: str, key: str) -> str:
+    """A public key of SSH in the one form that its bytes have.
+
+    Raises:
+        RefusedError: it is none of this type.
+    """
     try:
         blob = base64.b64decode(key, validate=True)
         parts = _parts(blob)

@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from controller.actions.config import again
+from controller.actions.config import again, refusals
 from controller.actions.errors import ActionError
 from controller.actions.objects import find_one
 from controller.declared.sealing import data_key
@@ -15,6 +15,8 @@ from controller.postgres.statements import statement
 from controller.vault.sealed import IdentitiesPlace, SourcePlace
 from controller.vault.vault import Vault
 from specs.kinds import KINDS, SOURCE
+from specs.sources import place_of
+from specs.ssh import host_keys, private_key, sealed
 
 
 def set_password(conn: psycopg.Connection, vault: Vault, name: str, username: str, password: str) -> int:
@@ -37,7 +39,43 @@ def set_password(conn: psycopg.Connection, vault: Vault, name: str, username: st
 
     def attempt() -> int:
         with conn.transaction():
+            row = conn.execute(_of("lock"), {"id": found.id}).fetchone()
+            if row is not None and row[1] and place_of(row[1]).scheme == "ssh":
+                raise ActionError("the source's repository is reached over SSH", "`skypanel source ssh` sets its key")
             return _put(conn, vault, found.id, username, password)
+
+    return again(attempt)
+
+
+def set_deploy_key(conn: psycopg.Connection, vault: Vault, name: str, key: bytes, known: bytes) -> int:
+    """Set the key that a source's repository is read with over SSH, and those that its host has to have.
+
+    Args:
+        conn: of a role of skypanel_panel.
+        vault: with the current key.
+        name: ``organization/source``.
+        key: private, as a file of OpenSSH.
+        known: lines of known hosts.
+
+    Raises:
+        ActionError: there is no such source, it is not reached over SSH, or one of the keys cannot be used.
+        ExpectedError: there is no key to seal with.
+    """
+    found = find_one(conn, SOURCE, tuple(name.split("/")))
+    if found.deleted_at is not None:
+        raise ActionError(f"{found.name} is deleted", "declare it again")
+    with refusals("--key"):
+        private = private_key(key)
+
+    def attempt() -> int:
+        with conn.transaction():
+            row = conn.execute(_of("lock"), {"id": found.id}).fetchone()
+            repository = "" if row is None else str(row[1] or "")
+            if not repository or (place := place_of(repository)).scheme != "ssh":
+                raise ActionError("the source's repository is not reached over SSH", "ssh://git@host/path is")
+            with refusals("--known-hosts"):
+                hosts = host_keys(known, place)
+            return _put(conn, vault, found.id, place.user, sealed(private, hosts))
 
     return again(attempt)
 

@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     )
     group.command(name="password")(password)
     group.command(name="key")(key)
+    group.command(name="ssh")(ssh)
     group.command(name="hook")(hook)
     group.command(name="statuses")(statuses)
     group.command(name="sync")(sync)
@@ -60,6 +61,30 @@ def password(
     with backend(declares=True) as there:
         version = there.set_source_password(name, username, secret)
         say(f"source {name}: password of {username} set (version {version})")
+
+
+def ssh(
+    name: Name,
+    *,
+    key: Annotated[str, typer.Option("--key", help="File with the private key; - is standard input.", metavar="FILE")],
+    known_hosts: Annotated[
+        str, typer.Option("--known-hosts", help="File with lines of the host's keys.", metavar="FILE")
+    ],
+) -> None:
+    """Set the deploy key that a repository is read with over SSH, and the keys that its host has to have.
+
+    Give a key of its own that may only read, without a passphrase. Nobody is trusted on first use: compare what
+    `ssh-keyscan` prints with what the host's operator says. Both are sealed for this repository.
+
+    **Examples**
+
+        ssh-keygen -q -t ed25519 -N '' -f deploy
+        ssh-keyscan git.example.com >known
+        skypanel source ssh acme/main --key deploy --known-hosts known
+    """
+    with database(declares=True) as conn:
+        version = sources.set_deploy_key(conn, settings().vault, name, bytes_of(key), bytes_of(known_hosts))
+    say(f"source {name}: deploy key set (version {version})")
 
 
 def statuses(

@@ -35,6 +35,7 @@ from specs.doubts import of_variables
 from specs.encrypted import Opener, UnopenedError
 from specs.loader import Files
 from specs.problems import RefusedError
+from specs.sources import place_of
 from specs.yaml_text import YamlDocument
 
 R = TypeVar("R")
@@ -192,7 +193,7 @@ class GitSources(Sources):
             raise NotReadyError("KeyUnavailable", f"{error}; it is tried again", retry_after=_AGAIN_SECONDS) from None
         except (ConfigUnreadable, UnicodeDecodeError) as error:
             said = error if isinstance(error, ConfigUnreadable) else f"{place.words} is no text"
-            raise SourceError("PasswordUnreadable", f"{said}: set it again with `skypanel source password`") from None
+            raise SourceError("PasswordUnreadable", f"{said}: set it again with {_command(place)}") from None
 
     @cached_property
     def _repositories(self) -> Repositories:
@@ -213,6 +214,10 @@ def _no_key(wanted: Wanted) -> Opener:
         raise UnopenedError("is encrypted with SOPS, and the source has no age key", mend)
 
     return refuse
+
+
+def _command(place: SourcePlace) -> str:
+    return f"`skypanel source {'ssh' if place_of(place.repository).scheme == 'ssh' else 'password'}`"
 
 
 def _absent() -> ConflictError:

@@ -73,6 +73,7 @@ class Remote:
         port: of the url.
         username: who asks; None: nobody.
         password: in the environment alone.
+        over_ssh: it is reached as the variables of the command say.
     """
 
     url: str
@@ -81,10 +82,13 @@ class Remote:
     addresses: tuple[str, ...]
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    over_ssh: bool = False
 
     @property
     def config(self) -> Mapping[str, str]:
         """Settings of git for it."""
+        if self.over_ssh:
+            return {"protocol.ssh.allow": "always"}
         scheme = self.url.partition(":")[0]
         shown = ",".join(f"[{a}]" if ":" in a else a for a in self.addresses)
         found = {"http.curloptResolve": f"{self.host}:{self.port}:{shown}"}
@@ -207,7 +211,10 @@ def _said(err: bytes, remote: Remote | None) -> str:
     """What it wrote last, in one line; a server may have said what it was told."""
     text = " ".join(err[-_ERROR_BYTES:].decode("utf-8", "replace").split())
     if remote is not None and remote.password:
-        for secret in (remote.password, remote.config["http.extraHeader"].rpartition(" ")[2]):
+        for secret in (
+            remote.password,
+            remote.config.get("http.extraHeader", "").rpartition(" ")[2] or remote.password,
+        ):
             text = text.replace(secret, "***")
     return "".join(c if c.isprintable() else "?" for c in text)[:1000]
 

@@ -9,15 +9,18 @@ import hashlib
 import re
 import shutil
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from controller.sources.command import LARGEST_MEGABYTES, GitFailedError, GitMissingError, Remote, is_same, run, version
+from controller.sources.ssh import CONNECT_SECONDS, way_in
 from reconcilers.sources import SourceError, Wanted
-from specs.sources import OLDEST_GIT
+from specs.problems import RefusedError
+from specs.sources import OLDEST_GIT, Place, check_source_url, place_of
+from specs.ssh import opened
 
 SECONDS = 25.0
 """A call of a port has thirty."""
@@ -25,7 +28,11 @@ _LARGEST_CACHE = 256 * 1024 * 1024
 LARGEST_TOTAL = 2 * 1024 * 1024 * 1024
 """Bytes of all repositories: eight of the largest, hundreds of usual ones. Where they are may be memory."""
 _AT = "refs/skypanel/at"
-_DENIED = re.compile(r"Authentication failed|could not read (Username|Password)|HTTP 40[13]|returned error: 40[13]")
+_DENIED = re.compile(
+    r"Authentication failed|could not read (Username|Password)|HTTP 40[13]|returned error: 40[13]|Permission denied \("
+)
+_FOREIGN = re.compile(r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED")
+_UNREACHED = re.compile(r"ssh: connect to host ")
 _ABSENT = re.compile(
     r"couldn't find remote ref|not our ref|no such remote ref|unadvertised object|Remote branch .* not found"
 )
@@ -94,30 +101,50 @@ class Repositories:
 
     def _fetch(self, wanted: Wanted, access: Access) -> str:
         assert wanted.repository is not None
+        try:
+            place = place_of(check_source_url(wanted.repository))  # before git, which knows more protocols
+        except RefusedError as error:
+            raise SourceError("SourceRefused", f"{error.message}, and refused: {error.hint}") from None
         folder = self.place(wanted)
         self._prepare(folder)
         for other in self._root.glob(f"{wanted.id}-*.git"):
             if other != folder:  # of an address that it had before
                 shutil.rmtree(other, ignore_errors=True)
-        parts = urlsplit(wanted.repository)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        remote = Remote(
-            wanted.repository, parts.hostname or "", port, access.addresses, wanted.username, access.password
-        )
-        try:
-            run(
-                "fetch", "--quiet", "--force", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
-                "--update-shallow", "--depth=1", "--", wanted.repository, f"+{_asked(wanted)}:{_AT}",
-                folder=folder, seconds=SECONDS, remote=remote,
-            )  # fmt: skip
-        except GitFailedError as error:
-            raise _meant(error, wanted) from None
+        if place.scheme == "ssh":
+            self._fetch_over_ssh(wanted, access, folder, place)
+        else:
+            remote = Remote(
+                wanted.repository, place.host, place.port, access.addresses, wanted.username, access.password
+            )
+            _run(wanted, folder, remote, SECONDS)
         try:
             return (
                 run("rev-parse", "--verify", "--quiet", f"{_AT}^{{commit}}", folder=folder, seconds=10).decode().strip()
             )
         except GitFailedError:
             raise SourceError("RevisionNotFound", f"{wanted.asks_for} is no commit") from None
+
+    def _fetch_over_ssh(self, wanted: Wanted, access: Access, folder: Path, place: Place) -> None:
+        """By the first address that takes the connection: ssh is told one."""
+        if access.password is None:
+            raise _denied(wanted)
+        try:
+            key, hosts = opened(access.password)
+        except ValueError:
+            raise _denied(wanted) from None
+        assert wanted.repository is not None
+        ends = time.monotonic() + SECONDS
+        for number, address in enumerate(access.addresses, start=1):
+            with way_in(self._root, key, hosts, address) as variables:
+                remote = Remote(wanted.repository, place.host, place.port, access.addresses, over_ssh=True)
+                try:
+                    _run(wanted, folder, remote, max(1.0, ends - time.monotonic()), variables)
+                except SourceError as error:
+                    last = number == len(access.addresses) or ends - time.monotonic() < CONNECT_SECONDS
+                    if last or not _UNREACHED.search(error.message):
+                        raise
+                else:
+                    return
 
     def _make_room(self, source: str, size: int) -> None:
         """Remove repositories of others, those that were fetched longest ago first, until all fit."""
@@ -152,31 +179,57 @@ class Repositories:
             run("init", "--quiet", "--bare", "--template=", ".", folder=folder, seconds=10)
 
 
+def _run(
+    wanted: Wanted, folder: Path, remote: Remote, seconds: float, variables: Mapping[str, str] | None = None
+) -> None:
+    assert wanted.repository is not None
+    try:
+        run(
+            "fetch", "--quiet", "--force", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
+            "--update-shallow", "--depth=1", "--", wanted.repository, f"+{_asked(wanted)}:{_AT}",
+            folder=folder, seconds=seconds, remote=remote, variables=variables,
+        )  # fmt: skip
+    except GitFailedError as error:
+        raise _meant(error, wanted) from None
+
+
 def _asked(wanted: Wanted) -> str:
     if wanted.commit:
         return wanted.commit
     return f"refs/tags/{wanted.tag}" if wanted.tag else f"refs/heads/{wanted.branch}"
 
 
-def _meant(error: GitFailedError, wanted: Wanted) -> SourceError:
+def _meant(error: GitFailedError, wanted: Wanted) -> SourceError:  # noqa: PLR0911 - one for each thing that it says
     if error.late:
         return SourceError("FetchFailed", f"{wanted.repository} did not answer within {SECONDS:g} s", passes=True)
     if error.large:
         return SourceError(
             "SourceTooLarge", f"{wanted.asks_for} of {wanted.repository} has more than {LARGEST_MEGABYTES} MiB"
         )
-    if _DENIED.search(error.said):
-        who = f"the user {wanted.username}" if wanted.username else "anybody without a user"
+    if _FOREIGN.search(error.said):
         return SourceError(
-            "CredentialsRefused",
-            f"{wanted.repository} is not given to {who}: `skypanel source password "
-            f"{wanted.organization}/{wanted.name} --username NAME` sets one",
+            "HostKeyUnknown",
+            f"{wanted.repository}: the host has another key than those that are pinned: find out why; then "
+            f"`skypanel source ssh {wanted.organization}/{wanted.name}` pins others",
         )
+    if _DENIED.search(error.said):
+        return _denied(wanted)
     if _ABSENT.search(error.said):
         return SourceError("RevisionNotFound", f"{wanted.repository} has no {wanted.asks_for}")
     if _GONE.search(error.said):
         return SourceError("SourceRefused", f"{wanted.repository} is not there, or not for this user: {error.said}")
     return SourceError("FetchFailed", f"{wanted.repository}: {error.said or 'git failed'}", passes=True)
+
+
+def _denied(wanted: Wanted) -> SourceError:
+    place = place_of(wanted.repository or "")
+    which = f"{wanted.organization}/{wanted.name}"
+    if place.scheme == "ssh":
+        why = f"the deploy key: `skypanel source ssh {which} --key FILE --known-hosts FILE` sets one"
+        return SourceError("CredentialsRefused", f"{wanted.repository} is not given to {place.user} with {why}")
+    who = f"the user {wanted.username}" if wanted.username else "anybody without a user"
+    mend = f"`skypanel source password {which} --username NAME` sets one"
+    return SourceError("CredentialsRefused", f"{wanted.repository} is not given to {who}: {mend}")
 
 
 def _size(folder: Path) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from urllib.parse import urlsplit
 
 import anyio
 
@@ -16,7 +15,7 @@ from controller.registry.addresses import Resolver
 from reconcilers.sources import SourceError
 from specs.problems import RefusedError
 from specs.registries import is_listed, private_address, private_host
-from specs.sources import SETTING, check_source_url
+from specs.sources import SETTING, check_source_url, place_of
 
 _MOST_ADDRESSES = 4
 _RESOLVE_SECONDS = 5.0
@@ -43,15 +42,14 @@ class Hosts:
             SourceError: ``SourceRefused``: it may not be asked; ``FetchFailed``: it has none now.
         """
         try:
-            parts = urlsplit(check_source_url(url))  # a row may have come here without its spec
+            place = place_of(check_source_url(url))  # a row may have come here without its spec
         except RefusedError as error:
             raise SourceError("SourceRefused", f"{error.message}: {error.hint}") from None
-        host = (parts.hostname or "").lower()
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        host, port = place.host, place.port
         bracketed = f"[{host}]" if ":" in host else host
         listed = any(is_listed(name, self._allowed) for name in (f"{bracketed}:{port}", bracketed))
         if not listed:
-            if parts.scheme != "https":
+            if place.scheme == "http":
                 raise _refused(host, "it is asked without TLS")
             _check(host, private_host(bracketed))
         try:

@@ -62,7 +62,7 @@ class SourceSpec(Spec):
     """Where files are read, and how often. A password is set with ``skypanel source password``."""
 
     repository: SourceUrl | None = Field(
-        None, description="Address of a git repository: https://git.example.com/team/specs.git"
+        None, description="Address of a git repository: https://git.example.com/team/specs.git, or ssh://git@host/path"
     )
     directory: Folder | None = Field(
         None, description="In its place a folder of the controller's machine, below SKYPANEL_SOURCE_ROOT/ORGANIZATION."

@@ -30,6 +30,7 @@ CLAIMS = {
     ("docs/compose.md", "Example"): "tests/unit/cli/test_importing.py",
     ("docs/gitops.md", "Sources"): "tests/store/test_sources_page.py",
     ("docs/gitops.md", "Statuses of commits"): "tests/store/test_sources_page.py",
+    ("docs/gitops.md", "Over SSH"): "tests/store/test_sources_page.py",
     ("docs/gitops.md", "Webhooks"): "tests/store/test_sources_page.py",
     ("docs/gitops.md", "Encrypted files"): "tests/store/test_sources_page.py",
     ("docs/operations.md", "Backup and restore"): "tests/docs/test_sql.py",

@@ -74,10 +74,9 @@ async def adapter(
     lease = Lease(connections, "blue", 120)  # nothing renews it, and a machine may be busy
     assert await lease.acquire()
     given = Settings(
-        skypanel_source_hosts=(git.authority,),
         skypanel_api_database_url=SecretStr(database.dsn("api")),
         skypanel_keys=SecretStr(KEYS),
-        **settings,
+        **{"skypanel_source_hosts": (git.authority,), **settings},
     )
     try:
         yield GitSources(given, connections, lease, cache=tmp_path / "cache"), lease

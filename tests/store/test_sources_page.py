@@ -10,15 +10,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pyrage
 import pytest
 
 from controller.cli import main
 from controller.cli.errors import ExitCode
+from reconcilers.sources import SourceError
 from tests.docs.blocks import blocks
 from tests.git_server import GitServer
+from tests.sources.ssh_server import SshServer
 from tests.store.conftest import Database, Tenant
-from tests.store.test_sources import KEYS, adapter, app, sync
+from tests.store.test_sources import KEYS, adapter, add, app, sync
 
 pytestmark = pytest.mark.anyio
 PAGE = "docs/gitops.md"
@@ -102,3 +105,37 @@ async def test_the_page_is_done_as_it_is_typed(
     assert "its values were not checked" in capsys.readouterr().err
     assert "acme/main" in said["get sources"]
     assert "path" in said["describe source"]
+
+
+async def test_a_repository_over_ssh_is_read_as_the_page_says(
+    database: Database, tenant: Tenant, git: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (typed,) = (block for block in blocks(PAGE, "Over SSH") if block.language == "sh")
+    git.commit({"blog.yaml": app("blog")})
+    ssh = SshServer(tmp_path / "ssh")
+    try:
+        row = add(database, tenant, ssh.url(git.bare))
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("SKYPANEL_KEYS", KEYS)
+        monkeypatch.setenv("DATABASE_URL", database.dsn("panel"))
+        make, command = typed.text.strip().splitlines()
+        await anyio.run_process(shlex.split(make))
+        ssh.let_in(tmp_path / "deploy.pub")
+        (tmp_path / "known").write_bytes(ssh.known)
+        assert main(shlex.split(command)[1:]) == ExitCode.OK
+        said = "".join(capsys.readouterr())
+        assert "deploy key set (version 2)" in said
+        assert main(["source", "password", "acme/main", "--username", "git", "--from", "known"]) != ExitCode.OK
+        allowed = (f"127.0.0.1:{ssh.port}",)
+        async with adapter(database, git, tmp_path, skypanel_source_hosts=allowed) as (sources, _):
+            assert (await sync(database, sources, row)).objects == 1
+        async with adapter(database, git, tmp_path) as (sources, _):
+            with pytest.raises(SourceError, match="is not a host that may be asked"):
+                await sync(database, sources, row)
+        everything = str(database.execute("SELECT s::text FROM paas_sources s")) + str(
+            database.execute("SELECT entry::text FROM skypanel.audit")
+        )
+        assert "PRIVATE KEY" not in everything + said
+    finally:
+        ssh.close()

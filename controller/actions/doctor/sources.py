@@ -34,12 +34,15 @@ def checks(conn: psycopg.Connection) -> Iterator[Check]:
     """A check for each program that some source needs."""
     table = sql.Identifier("public", KINDS[SOURCE].binding.table)
     row = conn.execute(sql.SQL(statement("declared/sources/needs")).format(table=table)).fetchone()
-    repositories, by_ssh, by_openpgp = row or (0, 0, 0)
+    repositories, by_ssh, by_openpgp, over_ssh = row or (0, 0, 0, 0)
     if repositories:
         yield git_check(repositories)
+    if over_ssh:
+        yield _found("ssh", over_ssh, "are reached over SSH", "install it: they cannot be fetched")
     for program, count in (("ssh-keygen", by_ssh), ("gpg", by_openpgp)):
         if count:
-            yield _found(program, count)
+            why, mend = "ask for signatures of that sort", "install it: nothing is declared that was not verified"
+            yield _found(program, count, why, mend)
 
 
 def git_check(count: int) -> Check:
@@ -56,8 +59,7 @@ def git_check(count: int) -> Check:
     return ok("git", f"{words[2]}, for {count} source(s)")
 
 
-def _found(program: str, count: int) -> Check:
+def _found(program: str, count: int, why: str, mend: str) -> Check:
     if shutil.which(program) is None:
-        why = f"there is none, and {count} source(s) ask for signatures of that sort"
-        return fail(program, why, f"install it: nothing is declared that was not verified; {_HERE}")
+        return fail(program, f"there is none, and {count} source(s) {why}", f"{mend}; {_HERE}")
     return ok(program, f"there is one, for {count} source(s)")

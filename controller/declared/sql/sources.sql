@@ -39,7 +39,8 @@ VALUES (%(forge_id)s, %(id)s, %(forge)s, %(api)s, %(key_id)s, %(ciphertext)s)
 DELETE FROM skypanel.source_forges WHERE source_id = %(id)s
 
 -- name: needs
--- How many sources need git, ssh-keygen and gpg.
-SELECT count(*) FILTER (WHERE repo_url IS NOT NULL), count(*) FILTER (WHERE verify ? 'ssh'), count(*) FILTER (WHERE verify ? 'openpgp')
+-- How many sources need git, ssh-keygen, gpg and ssh.
+SELECT count(*) FILTER (WHERE repo_url IS NOT NULL), count(*) FILTER (WHERE verify ? 'ssh'), count(*) FILTER (WHERE verify ? 'openpgp'),
+       count(*) FILTER (WHERE repo_url IS NOT NULL AND repo_url !~ '^https?://')
 FROM {table}
 WHERE deleted_at IS NULL AND NOT suspended
