@@ -64,6 +64,8 @@ class KindFacts:
         changed_by: spec field, as YAML names it, to the verb that is enough to change it; all others need ``write``.
         areas: parts of the API that it stands in, ``paas``, ``caas`` or ``admin``: it is read in all of them, and
             written in the last; empty: ``paas``, and of what belongs to no tenant ``admin`` as well.
+        offered: spec field that says whether it is offered: what is not, only the platform reads; empty: all is.
+        makes_apps: apps are made of it.
         example: a spec, in the names of YAML, for whoever reads how one is written.
         example_name: the name of that one.
         columns: heading to cell of ``skypanel get``, after its readiness.
@@ -93,6 +95,8 @@ class KindFacts:
     permits: Mapping[str, str] = field(default_factory=dict)
     changed_by: Mapping[str, str] = field(default_factory=dict)
     areas: tuple[str, ...] = ()
+    offered: str = ""
+    makes_apps: bool = False
     example: Mapping[str, Any] = field(default_factory=dict)
     example_name: str = "main"
     columns: Mapping[str, Cell] = field(default_factory=dict)

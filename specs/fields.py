@@ -29,6 +29,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from specs import (
+    buildpacks,
     image_policies,
     images,
     names,
@@ -88,6 +89,7 @@ Flag = Annotated[bool, Strict()]
 Slug = Annotated[
     str, AfterValidator(names.check_slug), WithJsonSchema({"type": "string", "pattern": names.SLUG_PATTERN})
 ]
+Slugs = Annotated[tuple[Slug, ...], AfterValidator(rules.check_once)]
 Hostname = Annotated[
     str,
     AfterValidator(names.check_hostname),
@@ -117,6 +119,11 @@ RunAs = Annotated[
 Email = Annotated[str, AfterValidator(rules.check_email), WithJsonSchema({"type": "string", "format": "email"})]
 RepositoryUrl = Annotated[
     str, AfterValidator(rules.check_repository_url), WithJsonSchema({"type": "string", "format": "uri"})
+]
+BuildpackSource = Annotated[
+    str,
+    AfterValidator(buildpacks.check_source),
+    WithJsonSchema({"type": "string", "pattern": "^(docker|https)://", "maxLength": buildpacks.LONGEST}),
 ]
 SourceUrl = Annotated[
     str,
@@ -186,6 +193,7 @@ Replicas = Annotated[int, Whole(0, 1000, "a number of replicas")]
 NetworkPrefix = Annotated[int, Whole(16, 28, "the prefix length of an organization's network")]
 Pids = Annotated[int, Whole(1, 4_194_304, "a limit of processes")]  # the kernel's PID_MAX_LIMIT
 Quota = Annotated[int, Whole(0, 1_000_000, "a quota")]
+Characters = Annotated[int, Whole(16, 128, "a number of characters")]
 Retries = Annotated[int, Whole(1, 100, "a number of retries")]
 ReleaseVersion = Annotated[int, Whole(1, 2_147_483_647, "a version of a release")]
 GraceSeconds = Annotated[int, Whole(0, 3600, "a stop grace period in seconds")]

@@ -121,6 +121,13 @@ def check_repository_url(text: str) -> str:
     return text
 
 
+def check_once(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Each of them stands there once."""
+    if twice := next((word for word in words if words.count(word) > 1), None):
+        raise RefusedError(f"{quote(twice)} stands there twice", "keep one of them")
+    return words
+
+
 def check_line(text: str) -> str:
     """One line of printable text."""
     if not text.strip() or not text.isprintable():

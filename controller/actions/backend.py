@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -43,6 +43,31 @@ class Changed:
 
     written: list[Written]
     warnings: list[str]
+
+
+ENVIRONMENT = "production"
+"""What the environment of a new app is called where nobody says a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewApp:
+    """An app that is to be made of a template.
+
+    Args:
+        template: name of it.
+        organization: slug of whose.
+        app: slug of the app, which is not there yet.
+        environment: name of its environment.
+        plan: of it; empty: the template's.
+        config: values of config vars, by name.
+    """
+
+    template: str
+    organization: str
+    app: str
+    environment: str = ENVIRONMENT
+    plan: str = ""
+    config: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Promoted(NamedTuple):
@@ -157,6 +182,9 @@ class Backend(Protocol):
 
     def deploy(self, path: str, image: str, tag: str, *, dry_run: bool) -> Changed:
         """Have an environment run another image."""
+
+    def deploy_template(self, wanted: NewApp, *, dry_run: bool) -> tuple[Changed, Sequence[str]]:
+        """Make an app of a template: what was written, and the names of its config vars."""
 
     def scale(self, path: str, numbers: Mapping[str, int], *, dry_run: bool) -> Changed:
         """Have processes run so many tasks."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from controller.actions.backend import Changed, Explained, Foreseen, Look, Promoted, Resumed, RolledBack, Show
+from controller.actions.backend import Changed, Explained, Foreseen, Look, NewApp, Promoted, Resumed, RolledBack, Show
 from controller.actions.errors import ActionError
 from controller.actions.objects import reads
 
@@ -160,6 +160,14 @@ class Direct:
         if why := overruled(owner.document()):
             done.warnings.append(not_run(owner.name, why))
         return done
+
+    def deploy_template(self, wanted: NewApp, *, dry_run: bool) -> tuple[Changed, Sequence[str]]:
+        """A new app."""
+        from controller.actions.templates import deploy
+
+        settings = self._settings()
+        made = deploy(self._conn, wanted, settings.vault, settings.options, dry_run=dry_run)
+        return Changed(list(made.written), []), made.variables
 
     def scale(self, path: str, numbers: Mapping[str, int], *, dry_run: bool) -> Changed:
         """Another number of tasks."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ MERGE = "application/merge-patch+json"
 YAML = "application/yaml"
 TEXT = "text/plain"
 DEEPEST = 64
+_NESTED = (dict, list)
 _SECONDS = 30.0
 """That a body may take: it is read before anybody is known."""
 
@@ -83,19 +84,17 @@ def document(raw: bytes) -> Any:
         raise ProblemError(
             "malformed", "the body is no JSON", [Fault(f"{said}, at line {error.lineno}, column {error.colno}", "")]
         ) from None
-    level = [found]
+    level = [found] if isinstance(found, _NESTED) else []
     for _ in range(DEEPEST):
-        level = [each for one in level for each in _within(one)]
+        level = [
+            each
+            for one in level
+            for each in (one.values() if isinstance(one, dict) else one)
+            if isinstance(each, _NESTED)
+        ]
         if not level:
             return found
     raise _too_deep()
-
-
-def _within(one: Any) -> Iterable[Any]:
-    """Documents and lists in it: nothing else is any deeper."""
-    if isinstance(one, dict):
-        return [each for each in one.values() if isinstance(each, dict | list)]
-    return [each for each in one if isinstance(each, dict | list)] if isinstance(one, list) else ()
 
 
 def _too_deep() -> ProblemError:

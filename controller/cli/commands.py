@@ -73,7 +73,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         "export": Command("export", "Write declared objects as YAML that `apply` takes and `plan` finds equal."),
     },
     "Change": {
-        "deploy": Command("deploy", "Have an environment run another image, or another tag of the one that it has."),
+        "deploy": Command(
+            "deploy",
+            "Have an environment run another image, or another tag of the one that it has; or make an app of a"
+            " template.",
+        ),
         "edit": Command(
             "edit", "Open one declared object in an editor, show what its new text would change, and declare it."
         ),

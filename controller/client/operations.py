@@ -37,7 +37,7 @@ class Operations:
         """Say who this token is, and where it acts. `https`: whether environments are answered with TLS."""
         return cast('types.WhoamiAnswer', self.call('GET', '/api/whoami').body)
 
-    def can(self, *, verb: Literal['read', 'write', 'delete', 'deploy', 'scale', 'restart', 'rollback', 'config', 'suspend', 'admin'], kind: Literal['organization', 'plan', 'app', 'imagepolicy', 'registry', 'source', 'environment', 'process', 'run', 'domain'], path: str | None = None) -> dict[str, Any]:
+    def can(self, *, verb: Literal['read', 'write', 'delete', 'deploy', 'scale', 'restart', 'rollback', 'config', 'suspend', 'admin'], kind: Literal['organization', 'buildpack', 'plan', 'app', 'imagepolicy', 'registry', 'source', 'stack', 'environment', 'template', 'process', 'run', 'domain'], path: str | None = None) -> dict[str, Any]:
         """Say whether this token may do something with an object."""
         return cast('dict[str, Any]', self.call('GET', '/api/can', query={'verb': verb, 'kind': kind, 'path': path}).body)
 
@@ -65,7 +65,7 @@ class Operations:
         """Say how far what was written has come; nothing is changed. Of the objects that look after what was written, with the status that their generation has. What is not there any more has no `generation`. Ask again until each is `ready` in its generation, or `stalled`."""
         return cast('list[types.ProgressItem]', self.call('POST', '/api/progress', body=body, form='application/json', reads=True).body['items'])
 
-    def list_events(self, *, kind: Literal['organization', 'plan', 'app', 'imagepolicy', 'registry', 'source', 'environment', 'process', 'run', 'domain'] | None = None, path: str | None = None, before: int | None = None, limit: int | None = None) -> Iterator[types.ListEventsItem]:
+    def list_events(self, *, kind: Literal['organization', 'buildpack', 'plan', 'app', 'imagepolicy', 'registry', 'source', 'stack', 'environment', 'template', 'process', 'run', 'domain'] | None = None, path: str | None = None, before: int | None = None, limit: int | None = None) -> Iterator[types.ListEventsItem]:
         """List what happened, the newest first. Equal events in a row are one, with a count. `next` is `before` of the next page."""
         return self.pages('/api/events', {'kind': kind, 'path': path, 'before': before, 'limit': limit}, 'before')
 
@@ -80,6 +80,14 @@ class Operations:
     def list_organizations(self, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None, ready: Literal['true', 'false', 'unknown'] | None = None, reason: str | None = None, organization: str | None = None) -> Iterator[types.OrganizationObject]:
         """List organizations, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
         return self.pages('/api/admin/organizations', {'limit': limit, 'cursor': cursor, 'fields': fields, 'ready': ready, 'reason': reason, 'organization': organization}, 'cursor')
+
+    def list_buildpacks_in_paas(self, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None) -> Iterator[types.BuildpackObject]:
+        """List buildpacks, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
+        return self.pages('/api/paas/buildpacks', {'limit': limit, 'cursor': cursor, 'fields': fields}, 'cursor')
+
+    def list_buildpacks(self, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None) -> Iterator[types.BuildpackObject]:
+        """List buildpacks, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
+        return self.pages('/api/admin/buildpacks', {'limit': limit, 'cursor': cursor, 'fields': fields}, 'cursor')
 
     def list_plans_in_paas(self, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None) -> Iterator[types.PlanObject]:
         """List plans, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
@@ -121,6 +129,14 @@ class Operations:
         """List sources of one organization, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
         return self.pages(place('/api/paas/organizations/{}/sources', organization), {'limit': limit, 'cursor': cursor, 'fields': fields, 'ready': ready, 'reason': reason}, 'cursor')
 
+    def list_stacks_in_paas(self, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None) -> Iterator[types.StackObject]:
+        """List stacks, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
+        return self.pages('/api/paas/stacks', {'limit': limit, 'cursor': cursor, 'fields': fields}, 'cursor')
+
+    def list_stacks(self, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None) -> Iterator[types.StackObject]:
+        """List stacks, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
+        return self.pages('/api/admin/stacks', {'limit': limit, 'cursor': cursor, 'fields': fields}, 'cursor')
+
     def list_environments(self, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None, ready: Literal['true', 'false', 'unknown'] | None = None, reason: str | None = None, organization: str | None = None) -> Iterator[types.EnvironmentObject]:
         """List environments, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
         return self.pages('/api/paas/environments', {'limit': limit, 'cursor': cursor, 'fields': fields, 'ready': ready, 'reason': reason, 'organization': organization}, 'cursor')
@@ -128,6 +144,14 @@ class Operations:
     def list_environments_of_app(self, organization: str, app: str, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None, ready: Literal['true', 'false', 'unknown'] | None = None, reason: str | None = None) -> Iterator[types.EnvironmentObject]:
         """List environments of one app, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
         return self.pages(place('/api/paas/organizations/{}/apps/{}/environments', organization, app), {'limit': limit, 'cursor': cursor, 'fields': fields, 'ready': ready, 'reason': reason}, 'cursor')
+
+    def list_templates_in_paas(self, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None) -> Iterator[types.TemplateObject]:
+        """List templates, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
+        return self.pages('/api/paas/templates', {'limit': limit, 'cursor': cursor, 'fields': fields}, 'cursor')
+
+    def list_templates(self, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None) -> Iterator[types.TemplateObject]:
+        """List templates, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
+        return self.pages('/api/admin/templates', {'limit': limit, 'cursor': cursor, 'fields': fields}, 'cursor')
 
     def list_processes(self, *, limit: int | None = None, cursor: str | None = None, fields: str | None = None, ready: Literal['true', 'false', 'unknown'] | None = None, reason: str | None = None, organization: str | None = None) -> Iterator[types.ProcessObject]:
         """List processes, and how they stand. In the order of their names. `next` is the cursor of the next page; null: this is the last."""
@@ -192,6 +216,42 @@ class Operations:
     def explain_organization(self, organization: str) -> dict[str, Any]:
         """Say why one organization is not as declared, or why it changed: the cause and its mend first."""
         return cast('dict[str, Any]', self.call('GET', place('/api/admin/organizations/{}/explain', organization)).body)
+
+    def get_buildpack_in_paas(self, buildpack: str) -> types.BuildpackObject:
+        """Read one buildpack: what is asked for, and how it stands."""
+        return cast('types.BuildpackObject', self.call('GET', place('/api/paas/buildpacks/{}', buildpack)).body)
+
+    def get_buildpack(self, buildpack: str) -> types.BuildpackObject:
+        """Read one buildpack: what is asked for, and how it stands."""
+        return cast('types.BuildpackObject', self.call('GET', place('/api/admin/buildpacks/{}', buildpack)).body)
+
+    @overload
+    def put_buildpack(self, buildpack: str, body: types.BuildpackSent, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[False] = False) -> types.BuildpackObject: ...
+    @overload
+    def put_buildpack(self, buildpack: str, body: types.BuildpackSent, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def put_buildpack(self, buildpack: str, body: types.BuildpackSent, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: bool = False) -> types.BuildpackObject | dict[str, Any]:
+        """Make one buildpack, or replace what is asked of it. What is left out has its default. One that exists is replaced only with `If-Match`; `If-None-Match: *` makes a new one only. 201 where it is new."""
+        return cast('types.BuildpackObject', self.call('PUT', place('/api/admin/buildpacks/{}', buildpack), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, body=body, form='application/json', keyed=True).body)
+
+    @overload
+    def patch_buildpack(self, buildpack: str, body: dict[str, Any], *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[False] = False) -> types.BuildpackObject: ...
+    @overload
+    def patch_buildpack(self, buildpack: str, body: dict[str, Any], *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def patch_buildpack(self, buildpack: str, body: dict[str, Any], *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: bool = False) -> types.BuildpackObject | dict[str, Any]:
+        """Change some fields of one buildpack. A merge patch (RFC 7396) of the document: a field that is null is set back to its default."""
+        return cast('types.BuildpackObject', self.call('PATCH', place('/api/admin/buildpacks/{}', buildpack), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, body=body, form='application/merge-patch+json', keyed=True).body)
+
+    @overload
+    def delete_buildpack(self, buildpack: str, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[False] = False) -> types.BuildpackObject: ...
+    @overload
+    def delete_buildpack(self, buildpack: str, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def delete_buildpack(self, buildpack: str, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: bool = False) -> types.BuildpackObject | dict[str, Any]:
+        """Delete one buildpack, with everything below it. Its name is free at once. What runs is then removed; `wait` waits until nothing of it is left."""
+        return cast('types.BuildpackObject', self.call('DELETE', place('/api/admin/buildpacks/{}', buildpack), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, keyed=True).body)
+
+    def explain_buildpack(self, buildpack: str) -> dict[str, Any]:
+        """Say why one buildpack is not as declared, or why it changed: the cause and its mend first."""
+        return cast('dict[str, Any]', self.call('GET', place('/api/admin/buildpacks/{}/explain', buildpack)).body)
 
     def get_plan_in_paas(self, plan: str) -> types.PlanObject:
         """Read one plan: what is asked for, and how it stands."""
@@ -365,6 +425,42 @@ class Operations:
         """Say why one source is not as declared, or why it changed: the cause and its mend first."""
         return cast('dict[str, Any]', self.call('GET', place('/api/paas/organizations/{}/sources/{}/explain', organization, source)).body)
 
+    def get_stack_in_paas(self, stack: str) -> types.StackObject:
+        """Read one stack: what is asked for, and how it stands."""
+        return cast('types.StackObject', self.call('GET', place('/api/paas/stacks/{}', stack)).body)
+
+    def get_stack(self, stack: str) -> types.StackObject:
+        """Read one stack: what is asked for, and how it stands."""
+        return cast('types.StackObject', self.call('GET', place('/api/admin/stacks/{}', stack)).body)
+
+    @overload
+    def put_stack(self, stack: str, body: types.StackSent, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[False] = False) -> types.StackObject: ...
+    @overload
+    def put_stack(self, stack: str, body: types.StackSent, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def put_stack(self, stack: str, body: types.StackSent, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: bool = False) -> types.StackObject | dict[str, Any]:
+        """Make one stack, or replace what is asked of it. What is left out has its default. One that exists is replaced only with `If-Match`; `If-None-Match: *` makes a new one only. 201 where it is new."""
+        return cast('types.StackObject', self.call('PUT', place('/api/admin/stacks/{}', stack), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, body=body, form='application/json', keyed=True).body)
+
+    @overload
+    def patch_stack(self, stack: str, body: dict[str, Any], *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[False] = False) -> types.StackObject: ...
+    @overload
+    def patch_stack(self, stack: str, body: dict[str, Any], *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def patch_stack(self, stack: str, body: dict[str, Any], *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: bool = False) -> types.StackObject | dict[str, Any]:
+        """Change some fields of one stack. A merge patch (RFC 7396) of the document: a field that is null is set back to its default."""
+        return cast('types.StackObject', self.call('PATCH', place('/api/admin/stacks/{}', stack), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, body=body, form='application/merge-patch+json', keyed=True).body)
+
+    @overload
+    def delete_stack(self, stack: str, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[False] = False) -> types.StackObject: ...
+    @overload
+    def delete_stack(self, stack: str, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def delete_stack(self, stack: str, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: bool = False) -> types.StackObject | dict[str, Any]:
+        """Delete one stack, with everything below it. Its name is free at once. What runs is then removed; `wait` waits until nothing of it is left."""
+        return cast('types.StackObject', self.call('DELETE', place('/api/admin/stacks/{}', stack), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, keyed=True).body)
+
+    def explain_stack(self, stack: str) -> dict[str, Any]:
+        """Say why one stack is not as declared, or why it changed: the cause and its mend first."""
+        return cast('dict[str, Any]', self.call('GET', place('/api/admin/stacks/{}/explain', stack)).body)
+
     def get_environment(self, organization: str, app: str, environment: str) -> types.EnvironmentObject:
         """Read one environment: what is asked for, and how it stands."""
         return cast('types.EnvironmentObject', self.call('GET', place('/api/paas/organizations/{}/apps/{}/environments/{}', organization, app, environment)).body)
@@ -400,6 +496,42 @@ class Operations:
     def explain_environment(self, organization: str, app: str, environment: str) -> dict[str, Any]:
         """Say why one environment is not as declared, or why it changed: the cause and its mend first."""
         return cast('dict[str, Any]', self.call('GET', place('/api/paas/organizations/{}/apps/{}/environments/{}/explain', organization, app, environment)).body)
+
+    def get_template_in_paas(self, template: str) -> types.TemplateObject:
+        """Read one template: what is asked for, and how it stands."""
+        return cast('types.TemplateObject', self.call('GET', place('/api/paas/templates/{}', template)).body)
+
+    def get_template(self, template: str) -> types.TemplateObject:
+        """Read one template: what is asked for, and how it stands."""
+        return cast('types.TemplateObject', self.call('GET', place('/api/admin/templates/{}', template)).body)
+
+    @overload
+    def put_template(self, template: str, body: types.TemplateSent, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[False] = False) -> types.TemplateObject: ...
+    @overload
+    def put_template(self, template: str, body: types.TemplateSent, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def put_template(self, template: str, body: types.TemplateSent, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: bool = False) -> types.TemplateObject | dict[str, Any]:
+        """Make one template, or replace what is asked of it. What is left out has its default. One that exists is replaced only with `If-Match`; `If-None-Match: *` makes a new one only. 201 where it is new."""
+        return cast('types.TemplateObject', self.call('PUT', place('/api/admin/templates/{}', template), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, body=body, form='application/json', keyed=True).body)
+
+    @overload
+    def patch_template(self, template: str, body: dict[str, Any], *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[False] = False) -> types.TemplateObject: ...
+    @overload
+    def patch_template(self, template: str, body: dict[str, Any], *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def patch_template(self, template: str, body: dict[str, Any], *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: bool = False) -> types.TemplateObject | dict[str, Any]:
+        """Change some fields of one template. A merge patch (RFC 7396) of the document: a field that is null is set back to its default."""
+        return cast('types.TemplateObject', self.call('PATCH', place('/api/admin/templates/{}', template), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, body=body, form='application/merge-patch+json', keyed=True).body)
+
+    @overload
+    def delete_template(self, template: str, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[False] = False) -> types.TemplateObject: ...
+    @overload
+    def delete_template(self, template: str, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def delete_template(self, template: str, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, reason: str | None = None, dry_run: bool = False) -> types.TemplateObject | dict[str, Any]:
+        """Delete one template, with everything below it. Its name is free at once. What runs is then removed; `wait` waits until nothing of it is left."""
+        return cast('types.TemplateObject', self.call('DELETE', place('/api/admin/templates/{}', template), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, keyed=True).body)
+
+    def explain_template(self, template: str) -> dict[str, Any]:
+        """Say why one template is not as declared, or why it changed: the cause and its mend first."""
+        return cast('dict[str, Any]', self.call('GET', place('/api/admin/templates/{}/explain', template)).body)
 
     def get_process(self, organization: str, app: str, environment: str, process: str) -> types.ProcessObject:
         """Read one process: what is asked for, and how it stands."""
@@ -692,6 +824,10 @@ class Operations:
     def set_password_of_registry(self, organization: str, registry: str, body: types.SetPasswordOfRegistryBody, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, dry_run: bool = False) -> types.RegistryObject | dict[str, Any]:
         """Set the password that images of one host are pulled with. With `username` it makes the user, or changes who he is, which needs `write` as well. No task is restarted; the controller then asks whether he is taken, which `wait` waits for. Give a password, or a token that lasts like one. Nothing gives it back."""
         return cast('types.RegistryObject', self.call('PUT', place('/api/caas/organizations/{}/registries/{}/password', organization, registry), query={'wait': wait, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, body=body, form='application/json', keyed=True).body)
+
+    def deploy_template(self, organization: str, template: str, body: types.DeployTemplateBody, *, wait: int | None = None, idempotency_key: str | None = None, reason: str | None = None, dry_run: bool = False) -> dict[str, Any]:
+        """Make a new app of a template: all that it says of one, or nothing. `config` has values of the config vars that the template asks for, and others of its own if you like. Secrets that it has made are sealed at once, and in no answer. What becomes of the template later changes nothing of it."""
+        return cast('dict[str, Any]', self.call('POST', place('/api/paas/organizations/{}/templates/{}/deploy', organization, template), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key}, body=body, form='application/json', keyed=True).body)
 
     def list_tokens(self, organization: str, *, all: bool | Literal['true', 'false'] | None = None) -> list[types.ListTokensItem]:
         """List the API tokens of one organization; never a token."""

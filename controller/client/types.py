@@ -26,7 +26,7 @@ class ProblemErrors(TypedDict, total=False):
     resource: str
     detail: Required[str]
 
-Resource: TypeAlias = 'Organization | Plan | App | ImagePolicy | Registry | Source | Environment | Process | Run | Domain'
+Resource: TypeAlias = 'Organization | Buildpack | Plan | App | ImagePolicy | Registry | Source | Stack | Environment | Template | Process | Run | Domain'
 
 class OrganizationMetadata(TypedDict, total=False):
     name: Required[str]
@@ -84,6 +84,61 @@ class OrganizationObjectOwners(TypedDict, total=False):
 
 
 class OrganizationObjectWaited(TypedDict, total=False):
+    converged: Required[bool]
+    seconds: Required[float]
+    why: str
+
+
+class BuildpackMetadata(TypedDict, total=False):
+    name: Required[str]
+    renamedFrom: str | None
+
+
+class BuildpackSpec(TypedDict, total=False):
+    id: str | None
+    version: Required[str]
+    source: Required[str]
+    enabled: bool
+
+
+class Buildpack(TypedDict, total=False):
+    apiVersion: Required[Literal['skypanel.io/v1']]
+    kind: Required[Literal['Buildpack']]
+    metadata: Required[BuildpackMetadata]
+    spec: Required[BuildpackSpec]
+
+
+class BuildpackSent(TypedDict, total=False):
+    spec: Required[BuildpackSpec]
+
+
+class BuildpackObject(TypedDict, total=False):
+    apiVersion: str
+    kind: Required[Literal['Buildpack']]
+    metadata: Required[BuildpackObjectMetadata]
+    spec: BuildpackSpec
+    status: Status
+    owners: list[BuildpackObjectOwners]
+    can: list[str]
+    written: dict[str, Any]
+    waited: BuildpackObjectWaited
+
+
+class BuildpackObjectMetadata(TypedDict, total=False):
+    name: Required[str]
+    id: str
+    createdAt: str
+    deletedAt: str | None
+    generation: int
+
+
+class BuildpackObjectOwners(TypedDict, total=False):
+    source: Required[str]
+    commit: Required[str]
+    fields: Required[list[str]]
+
+
+class BuildpackObjectWaited(TypedDict, total=False):
     converged: Required[bool]
     seconds: Required[float]
     why: str
@@ -400,6 +455,62 @@ class SourceObjectWaited(TypedDict, total=False):
     why: str
 
 
+class StackMetadata(TypedDict, total=False):
+    name: Required[str]
+    renamedFrom: str | None
+
+
+class StackSpec(TypedDict, total=False):
+    description: str | None
+    builderImage: Required[str]
+    runImage: Required[str]
+    buildpacks: list[str]
+    enabled: bool
+
+
+class Stack(TypedDict, total=False):
+    apiVersion: Required[Literal['skypanel.io/v1']]
+    kind: Required[Literal['Stack']]
+    metadata: Required[StackMetadata]
+    spec: Required[StackSpec]
+
+
+class StackSent(TypedDict, total=False):
+    spec: Required[StackSpec]
+
+
+class StackObject(TypedDict, total=False):
+    apiVersion: str
+    kind: Required[Literal['Stack']]
+    metadata: Required[StackObjectMetadata]
+    spec: StackSpec
+    status: Status
+    owners: list[StackObjectOwners]
+    can: list[str]
+    written: dict[str, Any]
+    waited: StackObjectWaited
+
+
+class StackObjectMetadata(TypedDict, total=False):
+    name: Required[str]
+    id: str
+    createdAt: str
+    deletedAt: str | None
+    generation: int
+
+
+class StackObjectOwners(TypedDict, total=False):
+    source: Required[str]
+    commit: Required[str]
+    fields: Required[list[str]]
+
+
+class StackObjectWaited(TypedDict, total=False):
+    converged: Required[bool]
+    seconds: Required[float]
+    why: str
+
+
 class EnvironmentCanary(TypedDict, total=False):
     tasks: int | None
     share: str | None
@@ -528,6 +639,75 @@ class EnvironmentObjectOwners(TypedDict, total=False):
 
 
 class EnvironmentObjectWaited(TypedDict, total=False):
+    converged: Required[bool]
+    seconds: Required[float]
+    why: str
+
+
+class TemplateMetadata(TypedDict, total=False):
+    name: Required[str]
+    renamedFrom: str | None
+
+
+class TemplateSpec(TypedDict, total=False):
+    title: str | None
+    description: str | None
+    deployMode: Literal['image', 'buildpack']
+    image: str | None
+    repoUrl: str | None
+    stack: str | None
+    plan: str | None
+    environment: dict[str, Any]
+    processes: dict[str, Any]
+    config: dict[str, TemplateVariable]
+    enabled: bool
+
+
+class TemplateVariable(TypedDict, total=False):
+    value: str | None
+    generate: int | None
+    required: bool
+    description: str | None
+
+
+class Template(TypedDict, total=False):
+    apiVersion: Required[Literal['skypanel.io/v1']]
+    kind: Required[Literal['Template']]
+    metadata: Required[TemplateMetadata]
+    spec: Required[TemplateSpec]
+
+
+class TemplateSent(TypedDict, total=False):
+    spec: Required[TemplateSpec]
+
+
+class TemplateObject(TypedDict, total=False):
+    apiVersion: str
+    kind: Required[Literal['Template']]
+    metadata: Required[TemplateObjectMetadata]
+    spec: TemplateSpec
+    status: Status
+    owners: list[TemplateObjectOwners]
+    can: list[str]
+    written: dict[str, Any]
+    waited: TemplateObjectWaited
+
+
+class TemplateObjectMetadata(TypedDict, total=False):
+    name: Required[str]
+    id: str
+    createdAt: str
+    deletedAt: str | None
+    generation: int
+
+
+class TemplateObjectOwners(TypedDict, total=False):
+    source: Required[str]
+    commit: Required[str]
+    fields: Required[list[str]]
+
+
+class TemplateObjectWaited(TypedDict, total=False):
     converged: Required[bool]
     seconds: Required[float]
     why: str
@@ -803,7 +983,7 @@ class ProgressBody(TypedDict, total=False):
 
 
 class ProgressBodyObjects(TypedDict, total=False):
-    kind: Required[Literal['organization', 'plan', 'app', 'imagepolicy', 'registry', 'source', 'environment', 'process', 'run', 'domain']]
+    kind: Required[Literal['organization', 'buildpack', 'plan', 'app', 'imagepolicy', 'registry', 'source', 'stack', 'environment', 'template', 'process', 'run', 'domain']]
     id: Required[str]
     changed: bool
 
@@ -885,6 +1065,16 @@ class ListOrganizationsAnswer(TypedDict, total=False):
     next: Required[str | None]
 
 
+class ListBuildpacksInPaasAnswer(TypedDict, total=False):
+    items: Required[list[BuildpackObject | dict[str, Any]]]
+    next: Required[str | None]
+
+
+class ListBuildpacksAnswer(TypedDict, total=False):
+    items: Required[list[BuildpackObject | dict[str, Any]]]
+    next: Required[str | None]
+
+
 class ListPlansInPaasAnswer(TypedDict, total=False):
     items: Required[list[PlanObject | dict[str, Any]]]
     next: Required[str | None]
@@ -935,6 +1125,16 @@ class ListSourcesOfOrganizationAnswer(TypedDict, total=False):
     next: Required[str | None]
 
 
+class ListStacksInPaasAnswer(TypedDict, total=False):
+    items: Required[list[StackObject | dict[str, Any]]]
+    next: Required[str | None]
+
+
+class ListStacksAnswer(TypedDict, total=False):
+    items: Required[list[StackObject | dict[str, Any]]]
+    next: Required[str | None]
+
+
 class ListEnvironmentsAnswer(TypedDict, total=False):
     items: Required[list[EnvironmentObject | dict[str, Any]]]
     next: Required[str | None]
@@ -942,6 +1142,16 @@ class ListEnvironmentsAnswer(TypedDict, total=False):
 
 class ListEnvironmentsOfAppAnswer(TypedDict, total=False):
     items: Required[list[EnvironmentObject | dict[str, Any]]]
+    next: Required[str | None]
+
+
+class ListTemplatesInPaasAnswer(TypedDict, total=False):
+    items: Required[list[TemplateObject | dict[str, Any]]]
+    next: Required[str | None]
+
+
+class ListTemplatesAnswer(TypedDict, total=False):
+    items: Required[list[TemplateObject | dict[str, Any]]]
     next: Required[str | None]
 
 
@@ -1191,6 +1401,13 @@ class GetPasswordOfRegistryAnswer(TypedDict, total=False):
 class SetPasswordOfRegistryBody(TypedDict, total=False):
     username: str
     password: Required[str]
+
+
+class DeployTemplateBody(TypedDict, total=False):
+    app: Required[str]
+    environment: str
+    plan: str
+    config: dict[str, str]
 
 
 class ListTokensAnswer(TypedDict, total=False):

@@ -8,20 +8,21 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from controller.actions.backend import Changed, Look, Promoted, Resumed, RolledBack, Show
+from controller.actions.backend import Changed, Look, NewApp, Promoted, Resumed, RolledBack, Show
 from controller.actions.errors import ActionError
 from controller.actions.objects import find_by
 from controller.actions.paths import form, one
 from controller.actions.released import PROCESS, SCALE, Release, place
 from controller.client import Client, NotFound
 from controller.client.answers import Answer
+from controller.client.places import place as at
 from controller.declared.objects import DeclaredObject
 from controller.declared.written import Target, Written
 from controller.remote import documents
 from controller.remote.reading import Reader
 from controller.remote.refusals import said
 from controller.remote.understanding import understood_all
-from specs.kinds import KINDS, SOURCE, TENANT, TENANT_WORD, ancestors
+from specs.kinds import KINDS, RELEASED, SOURCE, TEMPLATE, TENANT, TENANT_WORD, ancestors
 from specs.problems import quote
 
 if TYPE_CHECKING:
@@ -172,6 +173,17 @@ class Remote:
         if why := overruled(owner.document()):
             done.warnings.append(f"{owner.name}: {why}; `skypanel rollback {owner.name} --undo` has it run this")
         return done
+
+    def deploy_template(self, wanted: NewApp, *, dry_run: bool) -> tuple[Changed, Sequence[str]]:
+        """A new app."""
+        app, environment = (KINDS[kind].word() for kind in (*ancestors(RELEASED)[-1:], RELEASED))
+        body: dict[str, Any] = {app: wanted.app, environment: wanted.environment, "config": dict(wanted.config)}
+        query = {"dryRun": "true" if dry_run else None, "reason": self._why or None}
+        tenants, templates = KINDS[TENANT].plural(), KINDS[TEMPLATE].plural()
+        address = at(f"/api/paas/{tenants}/{{}}/{templates}/{{}}/deploy", wanted.organization, wanted.template)
+        with said(self._client.origin):
+            answer = self._client.call("POST", address, query=query, body=body, keyed=not dry_run).body
+        return Changed([documents.written_of(row) for row in answer["rows"]], []), answer["config"]
 
     def scale(self, path: str, numbers: Mapping[str, int], *, dry_run: bool) -> Changed:
         """Another number of tasks; of several processes all are tried before any is written."""

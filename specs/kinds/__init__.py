@@ -100,6 +100,8 @@ LAYERS = tuple(kind for kind, cls in KINDS.items() if cls.facts.configurable)
 """Kinds that config vars can be set for, the outermost first."""
 RUN = next(kind for kind, cls in KINDS.items() if cls.facts.once)
 """The kind that is made once, is run once, and is in no file."""
+TEMPLATE = next(kind for kind, cls in KINDS.items() if cls.facts.makes_apps)
+"""The kind that apps are made of."""
 SERVING = frozenset(cls.word() for cls in KINDS.values() if cls.facts.serves)
 """Words of the kinds whose services run tenants' programs."""
 

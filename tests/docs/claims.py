@@ -22,6 +22,7 @@ CLAIMS = {
     ("docs/api.md", "Do something with it"): "tests/store/api/test_page.py",
     ("docs/api.md", "Config vars"): "tests/store/api/test_page.py",
     ("docs/api.md", "Passwords of registries"): "tests/store/api/test_page.py",
+    ("docs/api.md", "Templates"): "tests/store/api/test_page.py",
     ("docs/api.md", "API tokens"): "tests/store/api/test_page.py",
     ("docs/api.md", "Several objects"): "tests/store/api/test_page.py",
     ("docs/config.md", "Set, list, unset"): "tests/e2e/test_config.py",

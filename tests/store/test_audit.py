@@ -25,6 +25,9 @@ def entries(database: Database) -> list[Entry]:
 
 
 ROWS: dict[str, LiteralString] = {
+    "public.paas_buildpacks": "INSERT INTO paas_buildpacks (name, version, source_uri) VALUES ('b', '1', 'https://a.b/c')",
+    "public.paas_stacks": "INSERT INTO paas_stacks (name, builder_image, run_image) VALUES ('s', 'b:1', 'r:1')",
+    "public.paas_templates": "INSERT INTO paas_templates (name, deploy_mode, image_ref) VALUES ('t', 'image', 'w:1')",
     "public.paas_plans": "INSERT INTO paas_plans (name, cpu_limit, memory_mb) VALUES ('p', 1, 64)",
     "public.paas_organizations": "INSERT INTO paas_organizations (organization_id) VALUES (%(new_organization)s)",
     "public.paas_apps": "INSERT INTO paas_apps (organization_id, name, slug) VALUES (%(organization)s, 'A', 'a')",
@@ -47,6 +50,9 @@ ROWS: dict[str, LiteralString] = {
     "public.caas_network_policies": "INSERT INTO caas_network_policies (organization_id) VALUES (%(organization)s)",
 }
 CHANGES: dict[str, LiteralString] = {
+    "public.paas_buildpacks": "UPDATE paas_buildpacks SET source_uri = 'https://a.b/d' WHERE name = 'b'",
+    "public.paas_stacks": "UPDATE paas_stacks SET run_image = 'r:2' WHERE name = 's'",
+    "public.paas_templates": "UPDATE paas_templates SET image_ref = 'w:2' WHERE name = 't'",
     "public.paas_plans": "UPDATE paas_plans SET memory_mb = 128 WHERE name = 'p'",
     "public.paas_organizations": (
         "UPDATE paas_organizations SET suspended = true WHERE organization_id = %(new_organization)s"
@@ -63,6 +69,9 @@ CHANGES: dict[str, LiteralString] = {
     "public.caas_network_policies": "UPDATE caas_network_policies SET default_deny = true",
 }
 FIELDS = {
+    "public.paas_buildpacks": {"source_uri": ["https://a.b/c", "https://a.b/d"]},
+    "public.paas_stacks": {"run_image": ["r:1", "r:2"]},
+    "public.paas_templates": {"image_ref": ["w:1", "w:2"]},
     "public.paas_plans": {"memory_mb": [64, 128]},
     "public.paas_organizations": {"suspended": [False, True]},
     "public.paas_apps": {"name": ["A", "B"]},

@@ -28,6 +28,7 @@ from controller.cli.events import show_as_they_come
 from controller.cli.formats import Format
 from controller.declared.readiness import Progress
 from controller.declared.writer import Written
+from controller.vault.keyring import generate
 from reconcilers.options import Options
 from specs.loader import Located, read_resources
 from tests.docs.blocks import blocks
@@ -82,6 +83,36 @@ def test_a_deployment_that_cannot_be_meant_is_refused_with_what_to_write(
 ) -> None:
     assert said in run("deploy", app, *words, code=ExitCode.ERROR)
     assert image(database) == "registry.example.com/shop/web:1"
+
+
+def test_an_app_is_made_of_a_template_and_nothing_of_one_that_cannot_run(
+    database: Database, app: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKYPANEL_KEYS", generate())
+    spec, given = tmp_path / "blog.yaml", tmp_path / "blog.env"
+    given.write_text("ADMIN=ops@acme.example\n")
+    config = "{ADMIN: {required: true}, KEY: {generate: 32}}"
+    spec.write_text(
+        "apiVersion: skypanel.io/v1\nkind: Template\nmetadata: {name: blog}\n"
+        f"spec: {{image: 'docker.io/a/blog:1', environment: {{port: 8080}}, config: {config}}}\n"
+        "---\napiVersion: skypanel.io/v1\nkind: Template\nmetadata: {name: built}\n"
+        "spec: {deployMode: buildpack, repoUrl: 'https://git.example.com/a/b.git'}\n"
+    )
+    run("apply", str(spec))
+    assert "blog" in run("get", "templates")
+    new = f"{app.partition('/')[0]}/blog"
+    assert "it needs a value of ADMIN" in run("deploy", new, "--template", "blog", code=ExitCode.ERROR)
+    words = ("deploy", new, "--template", "blog", "--config", str(given))
+    assert "nothing was changed" in run(*words, "--dry-run")
+    said = run(*words)
+    assert f"environment {new}/production  created" in said
+    assert "config vars: ADMIN, KEY" in said
+    assert "ops@acme.example" not in said
+    assert run("config", "list", f"{new}/production").count("KEY") == 1
+    assert "is there already" in run(*words, code=ExitCode.ERROR)
+    assert "nothing is built yet" in run("deploy", f"{new}2", "--template", "built", code=ExitCode.ERROR)
+    assert "a template has its own image" in run("deploy", new, "web:1", "--template", "blog", code=ExitCode.ERROR)
+    assert "--config is for --template" in run("deploy", app, "web:2", "--config", str(given), code=ExitCode.ERROR)
 
 
 def test_an_app_with_two_environments_is_asked_which_one(database: Database, app: str, run: Run) -> None:

@@ -20,6 +20,7 @@ from controller.api.routes import (
     session,
     sets,
     stream,
+    templates,
     tokens,
     who,
 )
@@ -42,6 +43,7 @@ def operations() -> list[Operation]:
         *controls.made(),
         *config.made(),
         *passwords.made(),
+        *templates.OPERATIONS,
         *tokens.made(),
         *bindings.made(),
         *controller.OPERATIONS,

@@ -85,7 +85,9 @@ def _list(kind: str, nested: bool, asked: Asked) -> Answer:
         shared.found(asked, ancestors(kind)[-1], path)
     more, found = len(found) > most, found[:most]
     following = cursors.make(asked.cursor_key, query, _after(found[-1])) if more else None
-    seen = [one for one in found if asked.access.may(asked.caller, "read", kind, one.path)]
+    seen = [
+        one for one in found if asked.access.may(asked.caller, "read", kind, one.path) and shared.offered(asked, one)
+    ]
     items = [_shown(document, parts) for document in shared.answered(asked, seen)]
     headers = {}
     if following:

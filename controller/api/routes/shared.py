@@ -76,7 +76,7 @@ def found(asked: Asked, kind: str, path: tuple[str, ...]) -> DeclaredObject:
     Raises:
         ProblemError: there is none.
     """
-    if (one := find(asked, kind, path)) is None:
+    if (one := find(asked, kind, path)) is None or not offered(asked, one):
         raise not_found()
     return one
 
@@ -101,6 +101,12 @@ def held(conn: psycopg.Connection, asked: Asked, kind: str, path: tuple[str, ...
     if hold(conn, KINDS[kind].binding, now.id) == now.generation:
         return now
     return living(asked, kind, path)
+
+
+def offered(asked: Asked, one: DeclaredObject) -> bool:
+    """Whether he may know of it: what of the catalogue is not offered any more is the platform's alone."""
+    field = KINDS[one.kind].facts.offered
+    return not field or asked.caller.platform or bool(one.spec.get(field, True))
 
 
 def fields(body: Any, known: Mapping[str, type]) -> dict[str, Any]:

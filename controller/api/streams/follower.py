@@ -13,7 +13,7 @@ import anyio
 
 from controller.api.callers import Access, Caller
 from controller.api.streams.messages import KEEP_ALIVE, Message
-from specs.kinds import ancestors
+from specs.kinds import KINDS, ancestors
 
 MOST_WAITING = 262_144
 """Bytes that may wait for one reader. They are the same bytes for all of an organization."""
@@ -84,6 +84,8 @@ class Follower:
             return False
         if kinds and message.kind not in kinds:
             return False
+        if KINDS[message.kind].facts.offered and not caller.platform:
+            return False  # a message does not say whether it is offered: lists do
         if message.path:
             return message.path[: len(path)] == path and self._access.may(caller, "read", message.kind, message.path)
         if message.organization is None and not caller.platform:

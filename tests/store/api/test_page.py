@@ -31,6 +31,7 @@ TYPED = (
     "Do something with it",
     "Config vars",
     "Passwords of registries",
+    "Templates",
     "API tokens",
     "Several objects",
 )
@@ -42,6 +43,10 @@ def served(database: Database) -> Iterator[dict[str, str]]:
     for image in ("web@sha256:" + "c0" * 32, "web@sha256:" + "d1" * 32):  # one to go back to
         database.execute("UPDATE paas_environments SET image_ref = %s WHERE id = %s", image, tenant.environment)
         anyio.run(make, database, tenant)
+    database.execute(
+        "INSERT INTO paas_templates (name, deploy_mode, image_ref, default_env)"
+        """ VALUES ('blog', 'image', 'blog:1', '{"ADMIN_EMAIL": {"required": true}, "SECRET_KEY": {"generate": 48}}')"""
+    )
     token = create(database.session("panel"), Asked(name="page", organization="acme", role="admin")).token
     port = free_port()
     environment = {

@@ -245,6 +245,10 @@ CHANGED = [
     "get all ORG",
     "apply -f BAD",
     "apply -f WORSE",
+    "deploy ORG/news --template blog --config GIVEN --dry-run",
+    "deploy ORG/news --template blog --config GIVEN --reason new",
+    "deploy ORG/news --template blog --config GIVEN",
+    "deploy ORG/more --template blog",
 ]
 
 
@@ -255,7 +259,9 @@ def test_whatever_is_changed_is_changed_in_the_same_words(both: Both, tmp_path: 
 
 def test_what_is_changed_is_changed_in_the_same_words(both: Both, tmp_path: Path) -> None:
     compare_changes(
-        both, tmp_path, CHANGED[:4] + CHANGED[7:8] + CHANGED[11:16] + CHANGED[19:20] + CHANGED[24:25] + CHANGED[34:36]
+        both,
+        tmp_path,
+        CHANGED[:4] + CHANGED[7:8] + CHANGED[11:16] + CHANGED[19:20] + CHANGED[24:25] + CHANGED[34:36] + CHANGED[-4:],
     )
 
 
@@ -264,6 +270,7 @@ def compare_changes(both: Both, tmp_path: Path, lines: Sequence[str]) -> None:
     for remote, organization in ((True, "acme"), (False, "emca")):
         files = {
             "FILE": SPEC,
+            "GIVEN": "ADMIN_EMAIL=ops@acme.example\n",
             "ENVFILE": "ONE=1\nTWO='2'\n",
             "BAD": "apiVersion: skypanel.io/v1\nkind: App\nmetadata: {name: x, organization: nobody}\n",
             "WORSE": "apiVersion: skypanel.io/v1\nkind: App\nmetadata: {name: X, organization: ORG}\n",

@@ -49,7 +49,10 @@ def test_a_host_name_is_a_whole_path_and_an_organization_is_not() -> None:
 
 
 def test_all_kinds_are_listed_in_one_line() -> None:
-    assert listed() == "organization, app, imagepolicy, registry, source, environment, process, run, domain or plan"
+    assert listed() == (
+        "organization, app, imagepolicy, registry, source, environment, process, run, domain, buildpack, plan, stack "
+        "or template"
+    )
 
 
 @pytest.mark.parametrize(

@@ -39,3 +39,15 @@ def test_a_token_of_one_app_is_not_told_what_was_gone_elsewhere(kind: str) -> No
     gone = Message(ACME, kind, (), b"event: gone\n\n")
     assert not told(Scope(apps=frozenset({"shop"})), gone)
     assert told(EVERYTHING, gone)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, cls in KINDS.items() if cls.facts.offered])
+def test_of_what_may_not_be_offered_the_platform_alone_is_told(kind: str) -> None:
+    assert not told(EVERYTHING, Message(None, kind, ("old",), b"event: object\n\n"))
+    rights: Any = Rights()
+    root = Caller("root", "jwt", UUID(int=2), None, "", Role.PLATFORM_ADMIN)
+
+    async def look() -> bool:
+        return Follower(root, rights, Following()).may_have(Message(None, kind, ("old",), b"event: object\n\n"))
+
+    assert anyio.run(look)

@@ -62,6 +62,7 @@ MEANS_SOMETHING_ELSE = {
     ("cli/run.py", "PLAN"): "what an option is called",
     ("cli/promote.py", "runs"): "for people: what it does",
     ("swarm/service_cache.py", "runs"): "what of a service has tasks",
+    ("api/routes/templates.py", "plan"): "a field of a body",
     ("api/routes/sets.py", "plan"): "what would be changed",
     ("schema/migrate.py", "plan"): "what of migrations is to be applied",
     ("schema/migrate.py", "Plan"): "what of migrations is to be applied",

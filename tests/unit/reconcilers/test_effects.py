@@ -90,11 +90,16 @@ ELSEWHERE = {
     ("Plan", "price_hourly"),
     ("Plan", "price_monthly"),
     ("Plan", "enabled"),
+    ("Buildpack", "id"),
+    ("Buildpack", "enabled"),
+    ("Stack", "description"),
+    ("Stack", "enabled"),
+    *(each for each in FIELDS if each[0] == "Template" and each[1] != "stack"),
 }
 """Shown to people, or done by the database and the loop: who is suspended runs no task, a plan that is not
 enabled is refused to new environments, a tag that is followed is asked about, the content of a release takes the place
 of the document's, an owner gets a row, a prefix is what the address plan gives, what an image policy forbids is refused
-or stopped, what exceeds a quota is not taken.
+or stopped, what exceeds a quota is not taken, what is not offered tenants do not see, and of a template apps are made.
 """
 IN_ROWS = {"ports": [8080], "volumes": ["data"]}
 """Columns of an environment that nothing is built for: they stall it."""

@@ -177,6 +177,35 @@ specs["Run"] = {
     "release": st.none(),
     "stopped": st.booleans(),
 }
+specs["Buildpack"] = {
+    "id": lines,
+    "version": lines,
+    "source": st.sampled_from(["docker://docker.io/a/b:1", "https://buildpacks.example/python.tgz"]),
+    "enabled": st.booleans(),
+}
+specs["Stack"] = {
+    "description": st.none() | texts,
+    "builder_image": st.sampled_from(["builder:1", "docker.io/a/builder:2"]),
+    "run_image": st.sampled_from(["run:1", "docker.io/a/run:2"]),
+    "buildpacks": st.lists(slugs, unique=True, max_size=3).map(tuple),
+    "enabled": st.booleans(),
+}
+specs["Template"] = {
+    "title": st.none() | lines,
+    "description": st.none() | texts,
+    "deploy_mode": st.just("image"),
+    "image": st.sampled_from(["web:1", "docker.io/a/blog:2"]),
+    "repo_url": st.none() | st.just("https://git.example.com/a/blog.git"),
+    "stack": st.none() | slugs,
+    "plan": st.none() | slugs,
+    "environment": st.sampled_from([{}, {"port": 8080, "tmpfs": ["/tmp"], "readOnlyRootFilesystem": False}]),
+    "processes": st.dictionaries(process_types, st.sampled_from([{}, {"replicas": 2, "args": ["work"]}]), max_size=2),
+    "config": st.dictionaries(
+        st.sampled_from(["A", "SECRET_KEY", "_b"]),
+        st.sampled_from([{"value": "x"}, {"value": ""}, {"generate": 48}, {"required": True, "description": "why"}]),
+    ),
+    "enabled": st.booleans(),
+}
 own_names = {
     "Process": process_types,
     "Domain": hostnames,

@@ -38,7 +38,7 @@ def test_owners_come_before_what_they_own_and_processes_before_the_domains_that_
     order = list(KINDS)
     assert set(order) == {
         "Organization", "Plan", "App", "Environment", "Process", "Domain", "Registry", "ImagePolicy", "Source",
-        "Run",
+        "Run", "Buildpack", "Stack", "Template",
     }  # fmt: skip
     for earlier, later in [
         ("Organization", "App"),
@@ -47,6 +47,9 @@ def test_owners_come_before_what_they_own_and_processes_before_the_domains_that_
         ("Plan", "Environment"),
         ("Environment", "Process"),
         ("Process", "Domain"),
+        ("Buildpack", "Stack"),
+        ("Stack", "Template"),
+        ("Plan", "Template"),
     ]:
         assert order.index(earlier) < order.index(later)
 
