@@ -8,6 +8,7 @@ from uuid import UUID
 import psycopg
 
 from controller.actions.admit import check_whole
+from controller.actions.pruning import Pruning, also
 from controller.declared import readiness, writer
 from controller.declared.config_documents import ConfigDocuments
 from controller.declared.holding import Holding
@@ -19,15 +20,27 @@ __all__ = ["apply", "apply_checked", "concerned", "written_document"]
 
 
 def apply(
-    conn: psycopg.Connection, entries: Sequence[Located], options: Options, variables: ConfigDocuments | None = None
+    conn: psycopg.Connection,
+    entries: Sequence[Located],
+    options: Options,
+    variables: ConfigDocuments | None = None,
+    pruning: Pruning | None = None,
 ) -> list[Written]:
     """Declare ``entries``, and config vars with them, in one transaction; what became of each object.
 
+    Args:
+        conn: the database.
+        entries: what is declared.
+        options: of the installation.
+        variables: config vars that are declared as well.
+        pruning: what is deleted as well.
+
     Raises:
+        ActionError: there is nothing where it is to be pruned; nothing was written.
         SpecRefused: a resource is refused; nothing was written.
     """
-    also = variables.write if variables else None
-    return writer.apply(conn, entries, check=lambda done: check_whole(conn, done, options), also=also)
+    beside = also(variables, pruning)
+    return writer.apply(conn, entries, check=lambda done: check_whole(conn, done, options), also=beside)
 
 
 def apply_checked(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from controller.actions.pause import Scope
     from controller.actions.permissions import Answer
     from controller.actions.released import Release
+    from controller.actions.run_ends import Ended
     from controller.actions.tokens import Asked, Made
     from controller.actions.variables import Assignment, Done, Place
     from controller.changes import Change
@@ -165,10 +166,10 @@ class Backend(Protocol):
     def releases(self, path: str) -> list[Release]:
         """Those that are kept, the newest first."""
 
-    def preview(self, files: Files) -> Foreseen:
+    def preview(self, files: Files, prune: str = "") -> Foreseen:
         """What ``apply`` of them would do."""
 
-    def apply(self, files: Files) -> Changed:
+    def apply(self, files: Files, prune: str = "") -> Changed:
         """Declare them, all or none."""
 
     def edited(self, before: Any, entries: Sequence[Located]) -> Changed:
@@ -206,6 +207,12 @@ class Backend(Protocol):
 
     def promote(self, source: str, target: str, version: int | None, *, dry_run: bool) -> Promoted:
         """Have an environment run what another one does."""
+
+    def run(self, path: str, spec: Mapping[str, Any]) -> tuple[Written, str]:
+        """Have a command run once in an environment; the run, and how what it prints is read, where that is known."""
+
+    def ended(self, run: Written, show: Show) -> Ended:
+        """Wait until it is over, for as long as that takes."""
 
     def wait(self, written: Sequence[Written], limit: float, show: Show, *, deleted: bool = False) -> None:
         """Wait until what was written is as declared."""

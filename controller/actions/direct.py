@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from controller.actions.edit import Editable
     from controller.actions.pause import Scope
     from controller.actions.released import Release
+    from controller.actions.run_ends import Ended
     from controller.actions.tokens import Asked, Made
     from controller.actions.variables import Assignment, Done, Place
     from controller.declared.happened import Happened
@@ -99,29 +100,35 @@ class Direct:
 
         return releases.listed(self._conn, releases.place(self._conn, path))
 
-    def preview(self, files: Files) -> Foreseen:
+    def preview(self, files: Files, prune: str = "") -> Foreseen:
         """What would change."""
         from controller.actions import swarm_view
         from controller.actions.config_files import of_documents
         from controller.actions.doubts import of_rows
         from controller.actions.preview import preview
+        from controller.actions.pruning import Pruning
 
         settings = self._settings()
         live, why = swarm_view.look(settings)
         variables = of_documents(files, settings)
-        found = preview(self._conn, files.resources, settings.options, live, self._of_kinds(), variables=variables)
+        found = preview(
+            self._conn, files.resources, settings.options, live, self._of_kinds(), variables=variables,
+            pruning=Pruning.of(prune, files),
+        )  # fmt: skip
         found.problems += of_rows(self._conn, files)
         found.unknown = found.unknown or why
         return found
 
-    def apply(self, files: Files) -> Changed:
+    def apply(self, files: Files, prune: str = "") -> Changed:
         """Declare them."""
         from controller.actions.apply import apply
         from controller.actions.change import of_sources
         from controller.actions.config_files import of_documents
         from controller.actions.doubts import of_rows
+        from controller.actions.pruning import Pruning
 
-        written = apply(self._conn, files.resources, self._options, of_documents(files, self._settings()))
+        variables, pruning = of_documents(files, self._settings()), Pruning.of(prune, files)
+        written = apply(self._conn, files.resources, self._options, variables, pruning)
         return Changed(written, [*of_rows(self._conn, files), *of_sources(self._conn, written)])
 
     def begin_edit(self, word: str, name: str | None) -> Editable:
@@ -215,6 +222,22 @@ class Direct:
 
         owner = releases.place(self._conn, path)
         return owner, restart(self._conn, owner, process)
+
+    def run(self, path: str, spec: Mapping[str, Any]) -> tuple[Written, str]:
+        """Have a command run once."""
+        from controller.actions.releases import place
+        from controller.actions.runs import make
+        from specs.names import run_job_name
+
+        written = make(self._conn, place(self._conn, path), spec, self._options)
+        job = run_job_name(installation=self._options.installation, run=written.id)
+        return written, f"docker service logs --follow {job}"
+
+    def ended(self, run: Written, show: Show) -> Ended:
+        """Wait until it is over."""
+        from controller.actions.runs import follow
+
+        return follow(self._conn, run, show)
 
     def promote(self, source: str, target: str, version: int | None, *, dry_run: bool) -> Promoted:
         """What another one runs."""

@@ -19,6 +19,7 @@ from controller.actions import held
 from controller.actions.admit import check_whole
 from controller.actions.apply import written_document
 from controller.actions.held import Held
+from controller.actions.pruning import Pruning, also, deletes
 from controller.changes import Change
 from controller.cost import Cost, Sized, compare
 from controller.declared import lookups, readiness, writer
@@ -26,7 +27,7 @@ from controller.declared.config_documents import ConfigDocuments
 from controller.declared.lookups import Document
 from controller.declared.outlast import outlasting
 from controller.declared.readiness import Progress
-from controller.declared.writer import Written
+from controller.declared.writer import Also, Written
 from controller.kit import clock
 from controller.records import InventoryRow
 from controller.swarm.liveview import LiveView
@@ -111,6 +112,7 @@ def preview(
     of_kinds: Mapping[str, BaseModel] | None = None,
     *,
     variables: ConfigDocuments | None = None,
+    pruning: Pruning | None = None,
 ) -> Preview:
     """What ``apply`` of ``entries`` would do; nothing is changed.
 
@@ -121,11 +123,13 @@ def preview(
         live: what the Swarm has; None: it cannot be asked.
         of_kinds: settings that kinds have of their own, as they are set here.
         variables: config vars that are declared with them.
+        pruning: what is deleted with them.
 
     Raises:
+        ActionError: there is nothing where it is to be pruned.
         SpecRefused: it would be refused.
     """
-    wanted = _try(conn, entries, options, variables)
+    wanted = _try(conn, entries, options, also(variables, pruning))
     found = Preview(wanted.rows, unknown=wanted.unknown)
     found.costs = compare(_sizes(conn, wanted.rows), wanted.sizes)
     if live is not None and not wanted.unknown:
@@ -148,15 +152,14 @@ def render(kind: str, doc: Mapping[str, Any], ahead: LookAhead) -> Objects:
 
 
 @outlasting
-def _try(
-    conn: psycopg.Connection, entries: Sequence[Located], options: Options, variables: ConfigDocuments | None
-) -> Wanted:
+def _try(conn: psycopg.Connection, entries: Sequence[Located], options: Options, beside: Also | None) -> Wanted:
     """Write the rows, read what they would mean, and roll everything back."""
     with conn.transaction(force_rollback=True):
-        wanted = Wanted(writer.write(conn, entries, also=variables.write if variables else None))
+        wanted = Wanted(writer.write(conn, entries, also=beside))
         check_whole(conn, wanted.rows, options)
         wanted.sizes = _sizes(conn, wanted.rows)
-        keys = readiness.affected(conn, [w.status_key for w in wanted.rows if w.id])
+        written = [w.status_key for w in wanted.rows if w.id]
+        keys = readiness.affected(conn, written, deleted=deletes(wanted.rows))
         try:
             with conn.transaction():
                 for kind in dict.fromkeys(kind for kind, _ in keys):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -15,6 +13,7 @@ from pydantic import ValidationError
 from controller.actions.apply import apply
 from controller.actions.change import Said
 from controller.actions.errors import ActionError
+from controller.actions.run_ends import Ended, until_over
 from controller.actions.wait import POLL_SECONDS
 from controller.declared import readiness
 from controller.declared.reader import DeclaredObject
@@ -30,21 +29,6 @@ OWNER = KINDS[RUN].binding.parent or ""
 STOPPED = {"stopped": True}
 """What a spec says of one that is to be stopped."""
 _CHARACTERS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a run ended.
-
-    Args:
-        outcome: ``succeeded``, ``failed``, ``timed_out``, ``stopped``, ``not_started`` or ``unknown``.
-        message: in words.
-        exit_code: of its program; None: not known, or it had none.
-    """
-
-    outcome: str
-    message: str
-    exit_code: int | None
 
 
 def name_of(*said: str) -> str:
@@ -93,13 +77,5 @@ def follow(conn: psycopg.Connection, written: Written, show: Callable[[Sequence[
         show: is given how far it is, at each look.
     """
     assert written.id is not None
-    while True:
-        (found,) = readiness.progress(conn, [(KINDS[RUN].word(), written.id)])
-        show([found])
-        if found.deleted or found.generation is None:
-            return Ended("stopped", "it was deleted, and with that stopped", None)
-        outcome = found.details.get("outcome")
-        if found.current and outcome is not None:
-            code = found.details.get("exitCode")
-            return Ended(str(outcome), found.message, code if isinstance(code, int) else None)
-        time.sleep(POLL_SECONDS)
+    key = KINDS[RUN].word(), written.id
+    return until_over(lambda: readiness.progress(conn, [key]), show, POLL_SECONDS)

@@ -11,16 +11,14 @@ import typer
 from controller.actions.delete import below, target_of
 from controller.actions.errors import ActionError
 from controller.actions.paths import complete
+from controller.cli.asking import is_meant
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output
 from controller.cli.inputs import Named, Timeout, Wait, backend, read_files, seconds
-from controller.cli.output import error_console, say, says_yes, warn
+from controller.cli.output import say, warn
 from controller.cli.shown import show_written
-from controller.cli.terminal import Text
 from controller.declared.objects import DeclaredObject, Read
 from controller.declared.written import Target
-
-_LISTED = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -57,7 +55,7 @@ def delete(
     with backend(declares=True) as there:
         targets = _chosen(there.read, kind, name, file)
         asks = not yes and sys.stdin.isatty() and output is Format.TABLE
-        if asks and not _is_meant(targets, [o for target in targets for o in below(there.read, target)]):
+        if asks and not is_meant(_named(targets, [o for target in targets for o in below(there.read, target)])):
             say("nothing was deleted")
             raise typer.Exit(ExitCode.ERROR)
         done = there.delete(targets)
@@ -86,14 +84,6 @@ def _chosen(read: Read, kind: str | None, name: str | None, files: Sequence[str]
     return [target_of(read, kind, name)]
 
 
-def _is_meant(targets: Sequence[Target], below: Sequence[DeclaredObject]) -> bool:
-    """Show what will go, and ask."""
+def _named(targets: Sequence[Target], below: Sequence[DeclaredObject]) -> list[str]:
     named = [f"{t.kind.lower()} {t.name}" for t in targets]
-    named += [text for o in below if (text := f"{o.kind.lower()} {o.name}") not in named]
-    out = error_console()
-    out.print(Text("This will be deleted:"))
-    for text in named[:_LISTED]:
-        out.print(Text(f"  {text}", style="red"))
-    if len(named) > _LISTED:
-        out.print(Text(f"  and {len(named) - _LISTED} more"))
-    return says_yes("Delete?")
+    return named + [text for o in below if (text := f"{o.kind.lower()} {o.name}") not in named]

@@ -141,6 +141,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change,
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done, and show the progress.")]
 Timeout = Annotated[str, typer.Option(help="Timeout of --wait, such as 90s or 5m.", metavar="DURATION")]
 
+Prune = Annotated[
+    str,
+    typer.Option(
+        "--prune", help="Delete what is below this path and in none of the files; what a source declares stays.",
+        metavar="PATH",
+    ),
+]  # fmt: skip
 AgeKey = Annotated[
     str | None,
     typer.Option(

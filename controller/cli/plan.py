@@ -6,7 +6,7 @@ import typer
 
 from controller.cli.errors import ExitCode
 from controller.cli.formats import Format, Output
-from controller.cli.inputs import AgeKey, Files, MoreFiles, Values, backend, read_files
+from controller.cli.inputs import AgeKey, Files, MoreFiles, Prune, Values, backend, read_files
 from controller.cli.planned import show_plan
 
 
@@ -22,6 +22,7 @@ def plan(
     file: Files = None,
     age_key: AgeKey = None,
     value: Values = None,
+    prune: Prune = "",
     output: Output = Format.TABLE,
 ) -> None:
     """Show what `apply -f` would change, in the rows and then on the Swarm, and change nothing.
@@ -40,7 +41,7 @@ def plan(
     """
     entries = read_files(file, files, age_key=age_key, values=value)
     with backend(declares=True, tries=True) as there:
-        looked_ahead = there.preview(entries)
+        looked_ahead = there.preview(entries, prune)
     show_plan(looked_ahead, output)
     if looked_ahead.changed:
         raise typer.Exit(ExitCode.CHANGES)
@@ -52,6 +53,7 @@ def diff(
     file: Files = None,
     age_key: AgeKey = None,
     value: Values = None,
+    prune: Prune = "",
     output: Output = Format.TABLE,
 ) -> None:
     """Show what `apply -f` would change; the same as `plan`.
@@ -62,4 +64,4 @@ def diff(
 
         skypanel diff -f shop.yaml
     """
-    plan(files, file=file, age_key=age_key, value=value, output=output)
+    plan(files, file=file, age_key=age_key, value=value, prune=prune, output=output)

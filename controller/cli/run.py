@@ -7,15 +7,12 @@ from typing import Annotated
 
 import typer
 
-from controller.actions.releases import place
-from controller.actions.runs import Ended, follow, make
+from controller.actions.run_ends import Ended
 from controller.cli.formats import Format, WideOutput
-from controller.cli.inputs import One, Reason, complete_place, database, seconds, settings
+from controller.cli.inputs import One, Reason, backend, complete_place, seconds
 from controller.cli.listing import Watch, show_list
 from controller.cli.output import note, say
-from controller.cli.progress import shown
 from specs.kinds import RUN
-from specs.names import run_job_name
 from specs.units import format_duration
 
 NO_CODE = 1
@@ -65,17 +62,17 @@ def run(
     limit = format_duration(timedelta(seconds=seconds(timeout)))
     said = {"command": command, "plan": plan or None, "timeout": limit, "release": release}
     spec = {name: value for name, value in said.items() if value is not None}
-    with database(declares=True, why=reason) as conn:
-        owner = place(conn, path)
-        known = settings()
-        written = make(conn, owner, spec, known.options)
+    with backend(declares=True, why=reason) as there:
+        written, reads = there.run(path, spec)
         say(f"{written.target.name}")
-        job = run_job_name(installation=known.options.installation, run=written.id)
-        note(f"what it prints, while it runs: docker service logs --follow {job}")
+        if reads:
+            note(f"what it prints, while it runs: {reads}")
         if detach:
             return
+        from controller.cli.progress import shown  # noqa: PLC0415 - who does not wait needs no rich
+
         with shown(Format.TABLE) as show:
-            ended = follow(conn, written, show)
+            ended = there.ended(written, show)
     raise typer.Exit(code_of(ended))
 
 

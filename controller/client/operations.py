@@ -53,13 +53,13 @@ class Operations:
         """End this session, or all of yours."""
         return cast('types.EndSessionAnswer', self.call('DELETE', '/api/session', query={'all': all}).body)
 
-    def plan(self, body: types.PlanBody | str) -> dict[str, Any]:
+    def plan(self, body: types.PlanBody | str, *, prune: str | None = None) -> dict[str, Any]:
         """Say what a set of spec documents would change; nothing is changed. The body is `{'items': [...]}`, a list, one document, or spec files as YAML."""
-        return cast('dict[str, Any]', self.call('POST', '/api/plan', body=body, form='application/yaml' if isinstance(body, str) else 'application/json', reads=True).body)
+        return cast('dict[str, Any]', self.call('POST', '/api/plan', query={'prune': prune}, body=body, form='application/yaml' if isinstance(body, str) else 'application/json', reads=True).body)
 
-    def apply(self, body: types.ApplyBody | str, *, wait: int | None = None, idempotency_key: str | None = None, reason: str | None = None, commit: str | None = None, dry_run: bool = False) -> dict[str, Any]:
-        """Declare a set of spec documents, all of them or none. As `POST /api/plan`, and it is written. What the set does not name is left alone."""
-        return cast('dict[str, Any]', self.call('POST', '/api/apply', query={'wait': wait, 'reason': reason, 'commit': commit, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key}, body=body, form='application/yaml' if isinstance(body, str) else 'application/json', keyed=True).body)
+    def apply(self, body: types.ApplyBody | str, *, wait: int | None = None, idempotency_key: str | None = None, reason: str | None = None, commit: str | None = None, prune: str | None = None, dry_run: bool = False) -> dict[str, Any]:
+        """Declare a set of spec documents, all of them or none. As `POST /api/plan`, and it is written. What the set does not name is left alone, but for `prune`."""
+        return cast('dict[str, Any]', self.call('POST', '/api/apply', query={'wait': wait, 'reason': reason, 'commit': commit, 'prune': prune, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key}, body=body, form='application/yaml' if isinstance(body, str) else 'application/json', keyed=True).body)
 
     def progress(self, body: types.ProgressBody) -> list[types.ProgressItem]:
         """Say how far what was written has come; nothing is changed. Of the objects that look after what was written, with the status that their generation has. What is not there any more has no `generation`. Ask again until each is `ready` in its generation, or `stalled`."""
@@ -690,12 +690,12 @@ class Operations:
         return cast('types.ProcessObject', self.call('POST', place('/api/paas/organizations/{}/apps/{}/environments/{}/processes/{}/restart', organization, app, environment, process), query={'wait': wait, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key, 'If-Match': if_match}, body=body, form='application/json', keyed=True).body)
 
     @overload
-    def make_run(self, organization: str, app: str, environment: str, body: types.RunSent, *, wait: int | None = None, idempotency_key: str | None = None, dry_run: Literal[False] = False) -> types.RunObject: ...
+    def make_run(self, organization: str, app: str, environment: str, body: types.RunSent, *, wait: int | None = None, idempotency_key: str | None = None, reason: str | None = None, dry_run: Literal[False] = False) -> types.RunObject: ...
     @overload
-    def make_run(self, organization: str, app: str, environment: str, body: types.RunSent, *, wait: int | None = None, idempotency_key: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
-    def make_run(self, organization: str, app: str, environment: str, body: types.RunSent, *, wait: int | None = None, idempotency_key: str | None = None, dry_run: bool = False) -> types.RunObject | dict[str, Any]:
+    def make_run(self, organization: str, app: str, environment: str, body: types.RunSent, *, wait: int | None = None, idempotency_key: str | None = None, reason: str | None = None, dry_run: Literal[True]) -> dict[str, Any]: ...
+    def make_run(self, organization: str, app: str, environment: str, body: types.RunSent, *, wait: int | None = None, idempotency_key: str | None = None, reason: str | None = None, dry_run: bool = False) -> types.RunObject | dict[str, Any]:
         """Have a command run once in an environment, with its image, config vars and limits. Its name is made; with an `Idempotency-Key` it is the same each time, so what is sent again is not run again. `wait` waits until it is over; `status.details` has `outcome` and `exitCode`. Who may deploy the environment may do this, as what runs can read its config vars."""
-        return cast('types.RunObject', self.call('POST', place('/api/paas/organizations/{}/apps/{}/environments/{}/runs', organization, app, environment), query={'wait': wait, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key}, body=body, form='application/json', keyed=True).body)
+        return cast('types.RunObject', self.call('POST', place('/api/paas/organizations/{}/apps/{}/environments/{}/runs', organization, app, environment), query={'wait': wait, 'reason': reason, 'dryRun': dry_run or None}, headers={'Idempotency-Key': idempotency_key}, body=body, form='application/json', keyed=True).body)
 
     @overload
     def stop_run(self, organization: str, app: str, environment: str, run: str, body: dict[str, Any] | None = None, *, wait: int | None = None, idempotency_key: str | None = None, if_match: str | None = None, dry_run: Literal[False] = False) -> types.RunObject: ...

@@ -22,7 +22,7 @@ from controller.remote import documents
 from controller.remote.reading import Reader
 from controller.remote.refusals import said
 from controller.remote.understanding import understood_all
-from specs.kinds import KINDS, RELEASED, SOURCE, TEMPLATE, TENANT, TENANT_WORD, ancestors
+from specs.kinds import KINDS, RELEASED, RUN, SOURCE, TEMPLATE, TENANT, TENANT_WORD, ancestors
 from specs.problems import quote
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from controller.actions.edit import Editable
     from controller.actions.pause import Scope
     from controller.actions.permissions import Answer as May
+    from controller.actions.run_ends import Ended
     from controller.actions.tokens import Asked, Made
     from controller.actions.variables import Assignment, Done, Place
     from controller.declared.happened import Happened
@@ -121,15 +122,17 @@ class Remote:
 
     # -- change ----------------------------------------------------------------------------------------------------
 
-    def preview(self, files: Files) -> documents.ForeseenThere:
+    def preview(self, files: Files, prune: str = "") -> documents.ForeseenThere:
         """What would change."""
         with said(self._client.origin, files.resources):
-            return documents.foreseen_of(self._client.call("POST", "/api/plan", body=_items(files), reads=True).body)
+            query = {"prune": prune or None}
+            answer = self._client.call("POST", "/api/plan", query=query, body=_items(files), reads=True)
+            return documents.foreseen_of(answer.body)
 
-    def apply(self, files: Files) -> Changed:
+    def apply(self, files: Files, prune: str = "") -> Changed:
         """Declare them."""
         with said(self._client.origin, files.resources):
-            query = {"reason": self._why or None, "commit": self._commit or None}
+            query = {"reason": self._why or None, "commit": self._commit or None, "prune": prune or None}
             answer = self._client.call("POST", "/api/apply", query=query, body=_items(files), keyed=True).body
         targets = {(target.kind, target.name): target for target in map(Target.of, files.resources)}
         written = [documents.written_of(row, targets.get((row["kind"], row["name"]))) for row in answer["written"]]
@@ -287,6 +290,28 @@ class Remote:
             written = [documents.written_of(row, Target(theirs.kind, theirs.path))]
             written += map(documents.written_of, told["parts"])
         return Promoted(ours.name, theirs.name, told["release"], told["image"], told["differs"], written)
+
+    def run(self, path: str, spec: Mapping[str, Any]) -> tuple[Written, str]:
+        """Have a command run once; sent again, as its answer was lost, it finds the run of the first time."""
+        owner = place(self.read, path)
+        address = f"{self.read.address(owner.kind, owner.path)}/{KINDS[RUN].plural()}"
+        query = {"reason": self._why or None}
+        answer = self._call("POST", address, query=query, body={"spec": dict(spec)}, keyed=True).body
+        name = answer["metadata"]["name"]
+        row = {**answer["written"], "id": answer["metadata"]["id"]}
+        return documents.written_of(row, Target(RUN, (*owner.path, name))), ""
+
+    def ended(self, run: Written, show: Show) -> Ended:
+        """Wait until it is over."""
+        from controller.actions.run_ends import until_over
+
+        body = {"objects": [{"kind": KINDS[RUN].word(), "id": str(run.id)}], "concerns": False}
+
+        def look() -> list[Any]:
+            answer = self._call("POST", "/api/progress", body=body, reads=True)
+            return [documents.progress_of(each) for each in answer.body["items"]]
+
+        return until_over(look, show, _POLL_SECONDS)
 
     def _post(self, owner: DeclaredObject, word: str, body: Any, query: Mapping[str, object] | None = None) -> Any:
         address = self.read.address(owner.kind, owner.path, writes=True)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import converge, deploy, growth, interface, many, reaction, repair, rolling, start, variables
+from tests.bench import converge, deploy, growth, interface, many, reaction, repair, rolling, sources, start, variables
 from tests.bench.harness import place
 from tests.bench.report import Measurement, show, write
 
 TABLE_WIDTH = 120
-PARTS = ("start", "reaction", "converge", "many", "variables", "repair", "deploy", "rolling", "interface")
+PARTS = ("start", "reaction", "converge", "many", "variables", "repair", "deploy", "rolling", "interface", "sources")
 
 
 def main() -> int:
@@ -54,6 +54,8 @@ def main() -> int:
                     found = deploy.measure(here, 4 if options.quick else 16)
                 case "interface":
                     found = interface.measure(here, *((100, 100, 5) if options.quick else (1000, 500, 60)))
+                case "sources":
+                    found = sources.measure(here, 50 if options.quick else 1000)
                 case "rolling":
                     found = rolling.measure(here, options.count or (3 if options.quick else 20), console)
                 case _:

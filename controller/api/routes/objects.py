@@ -15,6 +15,7 @@ from controller.actions.delete import delete as delete_targets
 from controller.actions.explain import explain
 from controller.actions.objects import reads
 from controller.actions.preview import preview
+from controller.actions.pruning import Pruning
 from controller.actions.restore import restore
 from controller.api import etags, places
 from controller.api.asked import Answer, Asked, Waiting
@@ -234,10 +235,10 @@ def done(
     return Answer(document, status, headers, waiting=waiting)
 
 
-def plan(asked: Asked, entries: Sequence[Located]) -> Answer:
-    """What a write of ``entries`` would change; nothing is."""
+def plan(asked: Asked, entries: Sequence[Located], pruning: Pruning | None = None) -> Answer:
+    """What a write of ``entries`` would change, and what would be deleted with it; nothing is."""
     live, why = asked.looks.look()
-    looked = preview(asked.conn, entries, asked.settings.options, live, asked.of_kinds)
+    looked = preview(asked.conn, entries, asked.settings.options, live, asked.of_kinds, pruning=pruning)
     looked.unknown = looked.unknown or why
     said = looked.document()
     return Answer(said if asked.caller.platform else for_tenants(said))

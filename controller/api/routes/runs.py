@@ -24,8 +24,9 @@ def made() -> list[Operation]:
             "POST", places.collection(area, RUN, nested=True), f"make{RUN}", f"{area}: {cls.plural()}",
             f"Have a command run once in an {KINDS[OWNER].word()}, with its image, config vars and limits.", _make,
             object_example(RUN), status=201, answers={"$ref": f"#/components/schemas/{RUN}Object"},
-            parameters=(shared.DRY_RUN, shared.WAIT, shared.IDEMPOTENCY_KEY), problems=("not-found", *objects.WRITTEN),
-            forms=(JSON,), sent={"spec": spec_example(RUN)}, takes={"$ref": f"#/components/schemas/{RUN}Sent"},
+            parameters=(shared.DRY_RUN, shared.WAIT, shared.IDEMPOTENCY_KEY, shared.REASON),
+            problems=("not-found", *objects.WRITTEN), forms=(JSON,),
+            sent={"spec": spec_example(RUN)}, takes={"$ref": f"#/components/schemas/{RUN}Sent"},
             writes=True, means="Its name is made; with an `Idempotency-Key` it is the same each time, so what is sent "
             "again is not run again. `wait` waits until it is over; `status.details` has `outcome` and `exitCode`. "
             f"Who may deploy the {KINDS[OWNER].word()} may do this, as what runs can read its config vars.",

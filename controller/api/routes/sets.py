@@ -8,34 +8,44 @@ from typing import Any
 from controller.actions.apply import apply, concerned, written_document
 from controller.actions.change import of_sources
 from controller.actions.doubts import of_rows
+from controller.actions.errors import ActionError
+from controller.actions.pruning import Pruning, deletes
 from controller.api import places
 from controller.api.asked import Answer, Asked, Waiting
 from controller.api.body import JSON, YAML
 from controller.api.examples import object_example, plan_example
-from controller.api.operations import Operation
+from controller.api.operations import Operation, Parameter
 from controller.api.problems import Fault, ProblemError, pointer
 from controller.api.routes import objects, shared
 from controller.api.tenants import saying
 from specs.kinds import KINDS
-from specs.loader import ONCE, FileProblem, Located, SpecFilesError, read_resources
+from specs.loader import ONCE, FileProblem, Files, Located, SpecFilesError, read_resources
 from specs.problems import InvalidSpec, Problem
 
+PRUNE = Parameter(
+    "prune",
+    "A path, such as acme/shop: what is below it and not in the set is deleted, but for what a source declares.",
+    {"type": "string", "minLength": 1, "maxLength": 255},
+)
 _MOST = 500
 _NAME = "body"
 
 
 def _plan(asked: Asked) -> Answer:
-    return objects.plan(asked, _entries(asked))
+    entries = _entries(asked)
+    return objects.plan(asked, entries, _pruning(asked, entries))
 
 
 def _apply(asked: Asked) -> Answer:
     entries = _entries(asked)
+    pruning = _pruning(asked, entries)
     if asked.flag("dryRun"):
-        return objects.plan(asked, entries)
+        return objects.plan(asked, entries, pruning)
     with saying(asked.conn, asked.query.get("reason", ""), asked.query.get("commit", "")):
-        written = apply(asked.conn, entries, asked.settings.options)
+        written = apply(asked.conn, entries, asked.settings.options, pruning=pruning)
     seconds = shared.wait_seconds(asked.query)
-    waiting = Waiting(concerned(asked.conn, written), seconds, written) if seconds else None
+    keys = concerned(asked.conn, written, deleted=deletes(written)) if seconds else []
+    waiting = Waiting(keys, seconds, written) if seconds else None
     doubts = [*of_rows(asked.conn, entries), *of_sources(asked.conn, written)]
     return Answer({"written": [written_document(each) for each in written], "doubts": doubts}, waiting=waiting)
 
@@ -65,6 +75,25 @@ def _entries(asked: Asked) -> list[Located]:
         name = "not-found" if any(name == "not-found" for name, _ in refused) else "forbidden"
         raise ProblemError(name, "not all of it may be written here; nothing was", [fault for _, fault in refused])
     return entries
+
+
+def _pruning(asked: Asked, entries: list[Located]) -> Pruning | None:
+    """What is to be deleted as well, each of which the caller may delete.
+
+    Raises:
+        ProblemError: nothing is there, or not his.
+    """
+    path = asked.query.get("prune", "")
+    if not path:
+        return None
+    try:
+        found = Pruning.of(path, Files(entries), lambda one: asked.refuse_unless("delete", one.kind, one.path))
+    except ActionError as error:
+        raise ProblemError("malformed", str(error), [Fault(error.hint, parameter=PRUNE.name)]) from None
+    if found is not None:
+        shared.refuse_others(asked, found.kind, found.path)
+        shared.found(asked, found.kind, found.path)
+    return found
 
 
 def _of_text(text: str) -> list[Located]:
@@ -127,14 +156,15 @@ OPERATIONS = [
     Operation(
         "POST", "/api/plan", "plan", "sets", "Say what a set of spec documents would change; nothing is changed.",
         _plan, plan_example(), forms=(JSON, YAML), sent=_SENT, takes=_TAKES,
-        means='The body is `{"items": [...]}`, a list, one document, or spec files as YAML.',
+        means='The body is `{"items": [...]}`, a list, one document, or spec files as YAML.', parameters=(PRUNE,),
         problems=("invalid", "conflict", "forbidden", "not-found"),
     ),
     Operation(
         "POST", "/api/apply", "apply", "sets", "Declare a set of spec documents, all of them or none.",
         _apply, {"written": plan_example()["rows"], "doubts": []}, forms=(JSON, YAML), sent=_SENT, takes=_TAKES,
-        means="As `POST /api/plan`, and it is written. What the set does not name is left alone.", writes=True,
-        parameters=(shared.DRY_RUN, shared.WAIT, shared.IDEMPOTENCY_KEY, shared.REASON, shared.COMMIT),
+        means="As `POST /api/plan`, and it is written. What the set does not name is left alone, but for `prune`.",
+        writes=True,
+        parameters=(shared.DRY_RUN, shared.WAIT, shared.IDEMPOTENCY_KEY, shared.REASON, shared.COMMIT, PRUNE),
         problems=("invalid", "conflict", "forbidden", "not-found", "in-progress", "key-reused"),
     ),
 ]  # fmt: skip

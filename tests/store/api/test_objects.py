@@ -254,3 +254,27 @@ def test_a_plan_belongs_to_the_platform(own_world: World) -> None:
     tag = world.tag("/api/paas/plans/mini")
     assert world.ask("DELETE", "/api/admin/plans/mini", "platform", headers=tag).status_code == 200
     problem(world.ask("GET", "/api/paas/plans/mini"), "not-found")
+
+
+def test_a_set_prunes_what_is_below_a_path_where_the_caller_may_delete_it(own_world: World) -> None:
+    own = {"app": "shop", "organization": "acme"}
+    staging = {**own_world.ask("GET", HERE).json(), "metadata": {"name": "staging", **own}}
+    assert own_world.ask("POST", "/api/apply", json={"items": [staging]}).status_code == 200
+    prune = "?prune=acme/shop"
+    planned = own_world.ask("POST", f"/api/plan{prune}", json={"items": [staging]})
+    assert {row["name"]: row["action"] for row in planned.json()["rows"]} == {
+        "acme/shop/staging": "unchanged",
+        "acme/shop/production": "deleted",
+    }
+    for who, address, name in (
+        ("other", f"/api/apply{prune}", "not-found"),
+        ("viewer", f"/api/apply{prune}", "forbidden"),
+        ("owner", "/api/apply?prune=globex/shop", "not-found"),
+        ("owner", "/api/apply?prune=acme/none", "not-found"),
+        ("owner", "/api/apply?prune=acme//shop", "malformed"),
+    ):
+        problem(own_world.ask("POST", address, who, json={"items": [staging]}), name)
+        assert own_world.ask("GET", HERE).json()["metadata"]["deletedAt"] is None
+    done = own_world.ask("POST", f"/api/apply{prune}", json={"items": [staging]})
+    assert [row["action"] for row in done.json()["written"]] == ["unchanged", "deleted"]
+    assert own_world.ask("GET", HERE).json()["metadata"]["deletedAt"] is not None
