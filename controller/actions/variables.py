@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from controller.declared.config_vars import Variable
     from controller.declared.sealing import Owner
 
+CONFIG = "config"
+"""What variables are called in documents, beside names of kinds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:

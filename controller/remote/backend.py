@@ -13,6 +13,7 @@ from controller.actions.errors import ActionError
 from controller.actions.objects import find_by
 from controller.actions.paths import form, one
 from controller.actions.released import PROCESS, SCALE, Release, place
+from controller.actions.variables import CONFIG
 from controller.client import Client, NotFound
 from controller.client.answers import Answer
 from controller.client.places import place as at
@@ -180,13 +181,13 @@ class Remote:
     def deploy_template(self, wanted: NewApp, *, dry_run: bool) -> tuple[Changed, Sequence[str]]:
         """A new app."""
         app, environment = (KINDS[kind].word() for kind in (*ancestors(RELEASED)[-1:], RELEASED))
-        body: dict[str, Any] = {app: wanted.app, environment: wanted.environment, "config": dict(wanted.config)}
+        body: dict[str, Any] = {app: wanted.app, environment: wanted.environment, CONFIG: dict(wanted.config)}
         query = {"dryRun": "true" if dry_run else None, "reason": self._why or None}
         tenants, templates = KINDS[TENANT].plural(), KINDS[TEMPLATE].plural()
         address = at(f"/api/paas/{tenants}/{{}}/{templates}/{{}}/deploy", wanted.organization, wanted.template)
         with said(self._client.origin):
             answer = self._client.call("POST", address, query=query, body=body, keyed=not dry_run).body
-        return Changed([documents.written_of(row) for row in answer["rows"]], []), answer["config"]
+        return Changed([documents.written_of(row) for row in answer["rows"]], []), answer[CONFIG]
 
     def scale(self, path: str, numbers: Mapping[str, int], *, dry_run: bool) -> Changed:
         """Another number of tasks; of several processes all are tried before any is written."""

@@ -9,6 +9,7 @@ from controller.access.roles import Verb
 from controller.actions.apply import concerned, written_document
 from controller.actions.backend import ENVIRONMENT, NewApp
 from controller.actions.templates import MADE, Made, deploy
+from controller.actions.variables import CONFIG
 from controller.api import places
 from controller.api.asked import Answer, Asked, Waiting
 from controller.api.body import JSON
@@ -49,7 +50,7 @@ def _deploy(asked: Asked) -> Answer:
 
 
 def _said(made: Made) -> dict[str, Any]:
-    return {"rows": [written_document(each) for each in made.written], "config": list(made.variables)}
+    return {"rows": [written_document(each) for each in made.written], CONFIG: list(made.variables)}
 
 
 def _wanted(asked: Asked, tenant: str) -> NewApp:
@@ -57,7 +58,7 @@ def _wanted(asked: Asked, tenant: str) -> NewApp:
     if not isinstance(body, dict):
         raise InvalidSpec([Problem("", None, "is no object", f"send {_APP}")])
     said = shared.fields(
-        {name: value for name, value in body.items() if name != "config"},
+        {name: value for name, value in body.items() if name != CONFIG},
         {_APP: str, _ENVIRONMENT: str, "plan": str},
     )
     if not said.get(_APP):
@@ -68,30 +69,30 @@ def _wanted(asked: Asked, tenant: str) -> NewApp:
         said[_APP],
         said.get(_ENVIRONMENT) or ENVIRONMENT,
         said.get("plan", ""),
-        _values(body.get("config", {})),
+        _values(body.get(CONFIG, {})),
     )
 
 
 def _values(said: Any) -> Mapping[str, str]:
     """Values of config vars; none of them is repeated."""
     if not isinstance(said, dict):
-        raise InvalidSpec([Problem("config", None, "is no object", "send values by name", ("config",))])
+        raise InvalidSpec([Problem(CONFIG, None, "is no object", "send values by name", (CONFIG,))])
     problems = []
     for name, value in said.items():
         if not isinstance(value, str) or len(value) > _LONGEST or "\0" in value:
             problems.append(
-                Problem("config", None, "is no text that a value can be", f"{_LONGEST} characters", ("config", name))
+                Problem(CONFIG, None, "is no text that a value can be", f"{_LONGEST} characters", (CONFIG, name))
             )
         try:
             check_name(name)
         except RefusedError as error:
-            problems.append(Problem("config", None, error.message, error.hint, ("config", name)))
+            problems.append(Problem(CONFIG, None, error.message, error.hint, (CONFIG, name)))
     if problems:
         raise InvalidSpec(problems)
     return said
 
 
-_EXAMPLE = {"rows": [{**row, "action": "created"} for row in plan_example()["rows"]], "config": ["SECRET_KEY"]}
+_EXAMPLE = {"rows": [{**row, "action": "created"} for row in plan_example()["rows"]], CONFIG: ["SECRET_KEY"]}
 _NAME = {"type": "string", "minLength": 1, "maxLength": 63}
 
 OPERATIONS = [
@@ -99,12 +100,12 @@ OPERATIONS = [
         "POST", _AT, "deployTemplate", f"paas: {KINDS[TEMPLATE].plural()}",
         "Make a new app of a template: all that it says of one, or nothing.", _deploy, _EXAMPLE,
         forms=(JSON,), writes=True, status=201,
-        sent={_APP: SERVES_AT.split("/")[1], "config": {"ADMIN_EMAIL": "ops@acme.example"}},
+        sent={_APP: SERVES_AT.split("/")[1], CONFIG: {"ADMIN_EMAIL": "ops@acme.example"}},
         takes={
             "type": "object", "additionalProperties": False, "required": [_APP],
             "properties": {
                 _APP: _NAME, _ENVIRONMENT: _NAME, "plan": _NAME,
-                "config": {"type": "object", "additionalProperties": {"type": "string", "maxLength": _LONGEST}},
+                CONFIG: {"type": "object", "additionalProperties": {"type": "string", "maxLength": _LONGEST}},
             },
         },
         parameters=(shared.DRY_RUN, shared.WAIT, shared.IDEMPOTENCY_KEY, shared.REASON),
