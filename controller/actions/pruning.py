@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import psycopg
 
-from controller.actions.errors import ActionError
 from controller.actions.objects import reads
+from controller.actions.prune_paths import pruned_at, refuse_absent
 from controller.actions.variables import layer_of
 from controller.declared import lookups, writer
 from controller.declared.config_documents import ConfigDocuments
@@ -53,11 +53,8 @@ class Pruning:
         """
         if not path:
             return None
-        try:
-            kind, names = layer_of(path)
-            named = {layer_of("/".join(each.vars.path)) for each in files.variables}
-        except ActionError as error:
-            raise ActionError(f"{path!r} is not a path that has something below it", error.hint) from None
+        kind, names = pruned_at(path)
+        named = {layer_of("/".join(each.vars.path)) for each in files.variables}
         targets = [Target.of(entry) for entry in files.resources]
         return cls(kind, names, frozenset({(each.kind, each.path) for each in targets} | named), may)
 
@@ -75,9 +72,7 @@ class Pruning:
 
     def _gone(self, conn: psycopg.Connection) -> Iterator[DeclaredObject]:
         read = reads(conn)
-        if not [each for each in read(self.kind, self.path) if each.deleted_at is None]:
-            word = KINDS[self.kind].word()
-            raise ActionError(f"there is no {word} {'/'.join(self.path)}", f"`skypanel get {word}` lists them")
+        refuse_absent(read, self.kind, self.path)
         kinds = [kind for kind in KINDS if self.kind in ancestors(kind) and not KINDS[kind].facts.once]
         there = [each for kind in kinds for each in read(kind, self.path) if each.deleted_at is None]
         kept = _with_owners([*self.declared, *_of_sources(conn, there)])

@@ -12,7 +12,12 @@ from controller.cost import Cost
 from specs.kinds import TENANT
 
 _HANG = 6
-_SIGNS = {"create": "+", "created": "+", "update": "~", "updated": "~", "connect": "~", "recreate": "±", "delete": "-"}
+_SIGNS = {
+    **dict.fromkeys(("create", "created"), "+"),
+    **dict.fromkeys(("update", "updated", "connect"), "~"),
+    **dict.fromkeys(("delete", "deleted"), "-"),
+    "recreate": "±",
+}
 _STYLES = {"+": "green", "~": "yellow", "±": "yellow", "-": "red"}
 
 

@@ -126,18 +126,25 @@ class Remote:
     def preview(self, files: Files, prune: str = "") -> documents.ForeseenThere:
         """What would change."""
         with said(self._client.origin, files.resources):
-            query = {"prune": prune or None}
+            query = {"prune": self._pruned(prune)}
             answer = self._client.call("POST", "/api/plan", query=query, body=_items(files), reads=True)
             return documents.foreseen_of(answer.body)
 
     def apply(self, files: Files, prune: str = "") -> Changed:
         """Declare them."""
         with said(self._client.origin, files.resources):
-            query = {"reason": self._why or None, "commit": self._commit or None, "prune": prune or None}
+            query = {"reason": self._why or None, "commit": self._commit or None, "prune": self._pruned(prune)}
             answer = self._client.call("POST", "/api/apply", query=query, body=_items(files), keyed=True).body
         targets = {(target.kind, target.name): target for target in map(Target.of, files.resources)}
         written = [documents.written_of(row, targets.get((row["kind"], row["name"]))) for row in answer["written"]]
         return Changed(written, [str(each) for each in answer.get("doubts") or ()])
+
+    def _pruned(self, path: str) -> str | None:
+        from controller.actions.prune_paths import pruned_at, refuse_absent
+
+        if path:
+            refuse_absent(self.read, *pruned_at(path))
+        return path or None
 
     def begin_edit(self, word: str, name: str | None) -> Editable:
         """The object, as text."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -36,37 +35,41 @@ def there(run: Run) -> Run:
     return run
 
 
-def left(run: Run) -> list[str]:
-    rows = json.loads(run("get", "all", "-o", "json"))
-    return sorted(f"{row['kind']} {row['name']}" for row in rows if row["kind"] in ("App", "Environment", "Domain"))
+def left(database: Database) -> list[str]:
+    rows = database.execute(
+        "SELECT kind, path FROM skypanel.names WHERE kind IN ('app', 'environment', 'domain') AND NOT deleted"
+    )
+    return sorted(f"{kind} {path.split('/')[-1] if kind == 'domain' else path}" for kind, path in rows)
 
 
-def test_what_no_file_names_below_the_path_goes_and_what_is_beside_it_stays(there: Run) -> None:
-    before = left(there)
+def test_what_no_file_names_below_the_path_goes_and_what_is_beside_it_stays(there: Run, database: Database) -> None:
+    before = left(database)
     files = app("shop", "production")
     planned = there("plan", "-f", "-", "--prune", "acme/shop", stdin=files, code=ExitCode.CHANGES)
     assert "acme/shop/staging" in planned
-    assert left(there) == before, "a plan deletes nothing"
+    assert left(database) == before, "a plan deletes nothing"
     done = json.loads(there("apply", "-f", "-", "--prune", "acme/shop", "-o", "json", stdin=files))
     assert [row["name"] for row in done if row["action"] == "deleted"] == ["acme/shop/staging"]
-    gone = {"Environment acme/shop/staging", "Domain staging.shop.example"}
-    assert left(there) == sorted({*before} - gone)
+    gone = {"environment acme/shop/staging", "domain staging.shop.example"}
+    assert left(database) == sorted({*before} - gone)
     again = json.loads(there("apply", "-f", "-", "--prune", "acme/shop", "-o", "json", stdin=files))
     assert {row["action"] for row in again} == {"unchanged"}
 
 
-def test_an_owner_of_what_is_declared_stays_though_no_file_names_it(there: Run) -> None:
+def test_an_owner_of_what_is_declared_stays_though_no_file_names_it(there: Run, database: Database) -> None:
     files = app("blog", "staging").partition("---\n")[2]  # its environment, without the app
     there("apply", "-f", "-", "--prune", "acme", stdin=files)
-    assert left(there) == ["App acme/blog", "Domain staging.blog.example", "Environment acme/blog/staging"]
+    assert left(database) == ["app acme/blog", "domain staging.blog.example", "environment acme/blog/staging"]
 
 
-def test_what_has_config_vars_in_the_files_stays(there: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_config_vars_in_the_files_stays(
+    there: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SKYPANEL_KEYS", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
     variables = f"{TOP}ConfigVars\nmetadata: {{environment: staging, app: shop, organization: acme}}\n"
     files = "---\n".join([app("shop", "production"), f"{variables}spec: {{variables: {{LOG_LEVEL: info}}}}\n"])
     there("apply", "-f", "-", "--prune", "acme/shop", stdin=files)
-    assert "Environment acme/shop/staging" in left(there)
+    assert "environment acme/shop/staging" in left(database)
 
 
 def test_what_a_source_declares_stays(there: Run, database: Database) -> None:
@@ -75,30 +78,35 @@ def test_what_a_source_declares_stays(there: Run, database: Database) -> None:
         " SELECT id, 'main', 'https://git.example.com/x.git' FROM organizations WHERE slug = 'acme' RETURNING id::text"
     )
     database.execute(
+        "INSERT INTO skypanel.source_commits (source_id, organization_id, commit, files, objects)"
+        " SELECT id, organization_id, repeat('a', 40), 1, 1 FROM paas_sources",
+        role="postgres",
+    )
+    database.execute(
         "INSERT INTO skypanel.source_objects (kind, id, source_id, organization_id)"
         " SELECT kind, id, %s, organization_id FROM skypanel.names WHERE path = 'acme/shop/staging'",
         source,
         role="postgres",
     )
     there("apply", "-f", "-", "--prune", "acme/shop", stdin=app("shop", "production"))
-    assert "Environment acme/shop/staging" in left(there)
+    assert "environment acme/shop/staging" in left(database)
     there("apply", "-f", "-", "--prune", "acme", stdin=app("blog", "production", "staging"))
-    assert [line for line in left(there) if "shop" in line] == ["App acme/shop", "Environment acme/shop/staging"]
+    assert [line for line in left(database) if "shop" in line] == ["app acme/shop", "environment acme/shop/staging"]
 
 
 @pytest.mark.parametrize(
     ("path", "said"),
     [("acme/shp", "there is no app acme/shp"), ("acme//shop", "is not a path that has something below it")],
 )
-def test_a_path_that_is_none_writes_and_deletes_nothing(there: Run, path: str, said: str) -> None:
-    before = left(there)
+def test_a_path_that_is_none_writes_and_deletes_nothing(there: Run, database: Database, path: str, said: str) -> None:
+    before = left(database)
     files = app("shop", "production", "new")
     assert said in there("apply", "-f", "-", "--prune", path, stdin=files, code=ExitCode.ERROR)
-    assert left(there) == before
+    assert left(database) == before
 
 
-def test_where_something_is_refused_nothing_is_deleted(there: Run, tmp_path: Path) -> None:
-    before = left(there)
+def test_where_something_is_refused_nothing_is_deleted(there: Run, database: Database) -> None:
+    before = left(database)
     files = app("shop", "production") + f"---\n{TOP}App\nmetadata: {{name: x, organization: nobody}}\n"
     there("apply", "-f", "-", "--prune", "acme/shop", stdin=files, code=ExitCode.ERROR)
-    assert left(there) == before
+    assert left(database) == before
