@@ -14,10 +14,13 @@ def test_every_test_is_in_one_part() -> None:
     files = sorted(f"tests/{p.relative_to(TESTS)}" for p in (TESTS / WHOLE).rglob("test_*.py"))
     assert sorted(word for word in listed if word.startswith(f"tests/{WHOLE}/")) == files
     folders = {f"tests/{p.relative_to(TESTS).parts[0]}" for p in TESTS.rglob("test_*.py")}
-    others = [word for word in listed if word not in (*files, ELSEWHERE)]
-    ignoring = [part for part in parts() if f"--ignore={ELSEWHERE}" in part]
-    assert listed.count(ELSEWHERE) == len(ignoring) == 1
-    assert str(Path(ELSEWHERE).parent) in ignoring[0]
+    moved = [str(p.relative_to(TESTS.parent)) for what, _ in ELSEWHERE for p in TESTS.parent.glob(what)]
+    for what, number in ELSEWHERE:
+        ignoring = [part for part in parts() if f"--ignore-glob={TESTS.parent / what}" in part]
+        assert [str(Path(what).parent) in part for part in ignoring] == [True]
+        assert {str(p.relative_to(TESTS.parent)) for p in TESTS.parent.glob(what)} <= {*parts()[number]}
+    assert [listed.count(word) for word in moved] == [1] * len(moved)
+    others = [word for word in listed if word not in (*files, *moved)]
     assert sorted([*others, f"tests/{LONG}", f"tests/{WHOLE}"]) == sorted(folders)
     assert "tests/unit" in parts()[-1]
 
