@@ -1,6 +1,6 @@
 """`python -m tests.parts`: the suite, in five parts at once, as most of its time is waiting for real parts.
 
-`--long`: instead what takes long, in five parts; the build runs both. `--turn`: after the first of them, which ends
+`--long`: instead what takes long, in six parts; the build runs both. `--turn`: after the first of them, which ends
 first, the other version of a real part whose turn it is (`tests.matrix`).
 
 Each part has labs of its own. The last one mostly works, and gets what processor time the others leave. Reports come
@@ -17,23 +17,23 @@ from contextlib import ExitStack
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-PARTS = (("demo", "docs", "lab", "observe", "swarm"), ("conformance", "store"))
+PARTS = (("demo", "docs", "lab", "observe", "swarm"), ("store",))
 """Folders of parts; the last part has the rest."""
 WHOLE = "e2e"
 """The folder that takes longest: every other file of it is a part."""
-ELSEWHERE = (("tests/store/api", 0), ("tests/store/test_schema_*.py", 2))
+ELSEWHERE = (("tests/store/test_schema_*.py", 2),)
 """Of the part that would end last, what others, by their number, do after their own."""
 SLOWEST = ("--durations=8", "--durations-min=20")
 """So that whoever has to make room sees where."""
 ONE_MACHINE = "trixie"
 """Bare machines are installed side by side: this one takes longest."""
-LONG = "chaos"
-"""The folder whose tests take long; elsewhere they are marked."""
+LONG = ("chaos", "conformance")
+"""Folders of which all tests take long; elsewhere they are marked."""
 
 
 def parts() -> list[list[str]]:
     """The folders and files of each part; together all that have tests, but for the long ones."""
-    folders = sorted({path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")} - {LONG})
+    folders = sorted({path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")} - {*LONG})
     known = {WHOLE, *(name for part in PARTS for name in part)}
     rest = [name for name in folders if name not in known]
     files = sorted(str(path.relative_to(TESTS)) for path in (TESTS / WHOLE).rglob("test_*.py"))
@@ -50,7 +50,8 @@ def long_parts() -> list[list[str]]:
     """The long ones: two controllers under faults, and what is marked."""
     quick = [f"tests/{name}" for name in ("sim", "store", "unit")]
     machines = [["tests/install", "-m", "long", "-k", which] for which in (ONE_MACHINE, f"not {ONE_MACHINE}")]
-    return [[f"tests/{LONG}"], ["tests/e2e", "-m", "long"], [*quick, "-m", "long"], *machines]
+    first, *others = ([f"tests/{name}"] for name in LONG)
+    return [first, ["tests/e2e", "-m", "long"], *others, [*quick, "-m", "long"], *machines]
 
 
 def main() -> int:

@@ -250,7 +250,7 @@ async def test_a_container_that_is_never_healthy_is_stopped_and_its_exit_code_sa
 
 async def test_what_is_never_healthy_and_ends_well_is_seen_to_run_for_a_moment(here: EngineHarness) -> None:
     """Each of them runs to its engine, until that has reported the end, too; not each time is it seen in between."""
-    await here.create(replicas=5, container={"Args": ["unhealthy"], "Healthcheck": CHECK})
+    await here.create(replicas=15, container={"Args": ["unhealthy"], "Healthcheck": CHECK})
 
     async def runs() -> bool:
         return any(state == "running" for state, _ in states(await here.tasks()))

@@ -153,7 +153,6 @@ def test_no_token_is_asked_for_where_it_could_not_be_sent_safely(url: str, capsy
     "line",
     [
         ["user", "add", "a@b.c"],
-        ["run", "a/b", "x"],
         ["gc"],
         ["audit", "list"],
         ["images", "list", "acme"],
