@@ -1,6 +1,6 @@
 """What is below a path and in no file any more: deleted in the transaction that declares the files, or shown ahead.
 
-What a source declares stays, and so does whatever has something below it that stays.
+What a source declares, or sets config vars of, stays, and so does whatever has something below it that stays.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import psycopg
 from controller.actions.objects import reads
 from controller.actions.prune_paths import pruned_at, refuse_absent
 from controller.actions.variables import layer_of
-from controller.declared import lookups, writer
+from controller.declared import config_vars, lookups, writer
 from controller.declared.config_documents import ConfigDocuments
 from controller.declared.objects import DeclaredObject
 from controller.declared.writer import Also
@@ -104,6 +104,8 @@ def _of_sources(conn: psycopg.Connection, there: Sequence[DeclaredObject]) -> It
     for kind in dict.fromkeys(each.kind for each in there):
         found = {each.id: each.path for each in there if each.kind == kind}
         yield from ((kind, found[row_id]) for row_id in lookups.owners(conn, KINDS[kind].word(), list(found)))
+        if KINDS[kind].facts.configurable:
+            yield from ((kind, path) for row_id, path in found.items() if list(config_vars.owned(conn, str(row_id))))
 
 
 def _with_owners(named: Iterable[Named]) -> set[Named]:

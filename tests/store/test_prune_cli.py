@@ -94,6 +94,25 @@ def test_what_a_source_declares_stays(there: Run, database: Database) -> None:
     assert [line for line in left(database) if "shop" in line] == ["app acme/shop", "environment acme/shop/staging"]
 
 
+def test_what_a_source_sets_config_vars_of_stays(there: Run, database: Database) -> None:
+    database.execute(
+        "WITH s AS (INSERT INTO paas_sources (organization_id, name, repo_url)"
+        " SELECT id, 'main', 'https://git.example.com/x.git' FROM organizations WHERE slug = 'acme'"
+        " RETURNING id, organization_id)"
+        " INSERT INTO skypanel.source_variables (owner_kind, owner_id, name, source_id, organization_id, variable_id)"
+        " SELECT n.kind, n.id, 'LOG_LEVEL', s.id, s.organization_id, gen_random_uuid() FROM s, skypanel.names n"
+        " WHERE n.path = 'acme/shop/staging'",
+        role="postgres",
+    )
+    database.execute(
+        "INSERT INTO skypanel.source_commits (source_id, organization_id, commit, files, objects)"
+        " SELECT id, organization_id, repeat('a', 40), 1, 0 FROM paas_sources",
+        role="postgres",
+    )
+    there("apply", "-f", "-", "--prune", "acme/shop", stdin=app("shop", "production"))
+    assert "environment acme/shop/staging" in left(database)
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [("acme/shp", "there is no app acme/shp"), ("acme//shop", "is not a path that has something below it")],
